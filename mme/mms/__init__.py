@@ -1,0 +1,17 @@
+"""Multi Model Server: its configuration, its process, its HTTP. Nothing about which models."""
+
+from mme.mms.client import NO_ANSWER, MmsAnswer, MmsClient, MmsError
+from mme.mms.java import Java, JavaMissingError, find_java
+from mme.mms.server import MmsServer, MmsStartError
+
+__all__ = [
+    "NO_ANSWER",
+    "Java",
+    "JavaMissingError",
+    "MmsAnswer",
+    "MmsClient",
+    "MmsError",
+    "MmsServer",
+    "MmsStartError",
+    "find_java",
+]

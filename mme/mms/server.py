@@ -1,0 +1,149 @@
+"""The model server's process: its run folder, its start, its death, its end.
+
+Answers whether the model server runs and tells when it no longer does. Leaves the models in it to
+residency and the decision to start it again to its owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import importlib.util
+import logging
+import os
+import random
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mme.mms import config as mms_config
+from mme.mms.client import MmsClient
+from mme.supervise import ChildProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mme.core.settings import Settings
+    from mme.mms.java import Java
+
+log = logging.getLogger(__name__)
+
+# Requests have been drained and every file it wrote is ours: a slow goodbye would win nothing.
+STOP_GRACE_S = 0.0
+POLL_S = 0.05
+
+
+class MmsStartError(RuntimeError):
+    """The model server did not come up; the message says how it ended."""
+
+
+class MmsServer:
+    """One running model server and the folder it works in. Started once, stopped once."""
+
+    def __init__(self, config: mms_config.MmsConfig, process: ChildProcess) -> None:
+        self.config = config
+        self.client = MmsClient(config.url)
+        self._process = process
+
+    @classmethod
+    async def start(
+        cls, settings: Settings, java: Java, handler: Path, environment: Mapping[str, str]
+    ) -> MmsServer:
+        """Start the model server and return once it answers. Raises MmsStartError."""
+        run_dir = Path(tempfile.mkdtemp(prefix="mme-"))
+        try:
+            config = _prepare(settings, run_dir, handler)
+            process = await ChildProcess.start(
+                "model server",
+                mms_config.command(config, java),
+                environment=mms_config.environment(config, environment),
+                folder=run_dir,
+                output=sys.stderr.fileno(),
+            )
+        except BaseException:
+            shutil.rmtree(run_dir, ignore_errors=True)
+            raise
+        server = cls(config, process)
+        try:
+            await server._wait_until_answering(settings.start_timeout_s)
+        except BaseException:
+            await server.stop()
+            raise
+        return server
+
+    @property
+    def pid(self) -> int:
+        """Process id of the Java front end."""
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Return the front end's exit code once it has ended."""
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """End the server with all its workers and remove its folder; idempotent."""
+        await self.client.close()
+        await self._process.stop(STOP_GRACE_S)
+        shutil.rmtree(self.config.run_dir, ignore_errors=True)
+
+    async def _wait_until_answering(self, timeout_s: float) -> None:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout_s
+        while clock() < deadline:
+            if await self.client.ping(timeout_s=1.0):
+                return
+            if self._process.exit_code is not None:
+                raise MmsStartError(
+                    f"the model server ended with code {self._process.exit_code} while starting"
+                )
+            await asyncio.sleep(POLL_S)
+        raise MmsStartError(f"the model server did not answer within {timeout_s:g} s")
+
+
+def _prepare(settings: Settings, run_dir: Path, handler: Path) -> mms_config.MmsConfig:
+    config = mms_config.MmsConfig(
+        port=free_port(),
+        package_dir=_package_dir(),
+        run_dir=run_dir,
+        handler=handler,
+        worker_program=run_dir / "worker-python",
+        response_timeout_s=max(settings.load_timeout_s, settings.invoke_timeout_s),
+        max_body_bytes=settings.max_body_bytes,
+        heap_mib=settings.java_heap_mib,
+        queue_length=settings.queue_length,
+    )
+    for folder in (config.temp_dir, config.report_dir, config.log_dir):
+        folder.mkdir()
+    config.properties_file.write_text(mms_config.properties(config), encoding="ascii")
+    config.log_config_file.write_text(mms_config.log_config(), encoding="utf-8")
+    config.worker_program.write_text(
+        mms_config.worker_launcher(sys.executable, handler), encoding="utf-8"
+    )
+    config.worker_program.chmod(0o700)
+    return config
+
+
+def _package_dir() -> Path:
+    """The installed package `mms`, found but not imported."""
+    found = importlib.util.find_spec("mms")
+    if found is None or not found.submodule_search_locations:
+        raise MmsStartError("the package multi-model-server is not installed")
+    return Path(next(iter(found.submodule_search_locations)))
+
+
+def free_port() -> int:
+    """A port on loopback that is free now and that the model server accepts."""
+    for _ in range(200):
+        port = random.randrange(20000, mms_config.PORT_LIMIT)  # noqa: S311 - no secret
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+        return port
+    raise MmsStartError(f"no free port below {mms_config.PORT_LIMIT} (pid {os.getpid()})")

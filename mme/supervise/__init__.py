@@ -1,0 +1,6 @@
+"""Child processes: starting, watching, stopping, reaping. Knows nothing of what they do."""
+
+from mme.supervise.process import ChildProcess
+from mme.supervise.reaper import become_subreaper, reap_orphans
+
+__all__ = ["ChildProcess", "become_subreaper", "reap_orphans"]

@@ -1,0 +1,110 @@
+"""A child process with everything it starts: begun as a session, ended as one.
+
+Answers how a child is started so that it cannot outlive us, and how it is stopped so that nothing
+of it stays. Leaves to the owner what to do when it dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+POLL_S = 0.02
+GONE_TIMEOUT_S = 5.0
+
+
+def _die_with_parent() -> None:
+    """Run in the child between fork and exec: the kernel kills it when our thread is gone."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class ChildProcess:
+    """One running child that leads its own session, so that its descendants can be found.
+
+    Not safe for use from several tasks; the owner awaits `wait` in one task and calls `stop` once.
+    """
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self._process = process
+
+    @classmethod
+    async def start(
+        cls,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        output: int,
+    ) -> ChildProcess:
+        """Start `command` in `folder`; stdout and stderr go to the descriptor `output`."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        return cls(name, process)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id, which is also its session's and group's."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: ended by that signal."""
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        """Return the exit code once the child has ended (its descendants may still run)."""
+        return await self._process.wait()
+
+    async def stop(self, grace_s: float) -> None:
+        """End the child and its whole group; returns when all of it is gone.
+
+        SIGTERM first and SIGKILL after `grace_s`; with 0, SIGKILL at once.
+        """
+        if grace_s > 0:
+            self._signal_group(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self._process.wait(), grace_s)
+            except TimeoutError:
+                log.warning("%s (pid %d) ignored SIGTERM for %g s", self.name, self.pid, grace_s)
+        self._signal_group(signal.SIGKILL)
+        await self._process.wait()
+        deadline = asyncio.get_running_loop().time() + GONE_TIMEOUT_S
+        while self._group_exists():
+            if asyncio.get_running_loop().time() > deadline:
+                log.warning("processes of %s (group %d) are still there", self.name, self.pid)
+                return
+            await asyncio.sleep(POLL_S)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def _group_exists(self) -> bool:
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
