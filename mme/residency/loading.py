@@ -1,0 +1,151 @@
+"""Bringing one model in: store -> disk cache -> model server, and what can go wrong on the way.
+
+Answers with a loaded `Model` or the error the caller shall get. Leaves single flight, deadlines and
+the table to `residency.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mme.core.errors import LoadFailed, StoreUnavailable
+from mme.core.names import model_name
+from mme.mms import MmsError
+from mme.residency.table import Model, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from mme.cache import ArtifactCache, CachedArtifact
+    from mme.mms import MmsClient
+    from mme.store import ArtifactRef, Store
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+CONFLICT, NOT_FOUND, INTERNAL = 409, 404, 500
+
+
+class Loader:
+    """Downloads, unpacks and loads; blocking work runs in `executor`."""
+
+    def __init__(
+        self, store: Store, cache: ArtifactCache, executor: Executor, load_timeout_s: float
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._executor = executor
+        self._load_timeout_s = load_timeout_s
+
+    async def find(self, target: str) -> ArtifactRef:
+        """The store's current version of `target`. Raises TargetNotFound, StoreUnavailable."""
+        return await self._in_thread(lambda: self._store.find(target))
+
+    async def fetch(self, target: str) -> CachedArtifact:
+        """The artifact of `target`, unpacked on this disk.
+
+        While the store does not answer, the version fetched last serves on. Raises TargetNotFound,
+        ArtifactRejected, StoreUnavailable.
+        """
+        try:
+            ref = await self.find(target)
+        except StoreUnavailable as error:
+            kept = [entry for entry in self._cache.entries() if entry.target == target]
+            if not kept:
+                raise
+            log.warning("%s; using the copy of %s on disk", error.message, target)
+            return max(kept, key=lambda entry: entry.fetched_at)
+        name = model_name(target, ref.version)
+        found = await self._in_thread(lambda: self._cache.lookup(name))
+        if found is not None:
+            return found
+        began_at = time.monotonic()
+        fetched = await self._in_thread(lambda: self._cache.fetch(name, ref, self._store))
+        log.info(
+            "fetched %s: %d bytes, %d unpacked, in %.3f s",
+            ref.uri,
+            fetched.archive_bytes,
+            fetched.unpacked_bytes,
+            time.monotonic() - began_at,
+        )
+        return fetched
+
+    async def load(self, artifact: CachedArtifact, mms: MmsClient, report_dir: Path) -> Model:
+        """Load an unpacked artifact into the model server; raises LoadFailed.
+
+        On failure the model server does not know the name any more.
+        """
+        report_file = report_dir / f"{artifact.name}.json"
+        report_file.unlink(missing_ok=True)
+        try:
+            await self._register(artifact, mms)
+        except MmsError as error:
+            await self.forget(artifact.name, mms)
+            report = _read_report(report_file)
+            status = int(report.get("status", error.status or INTERNAL))
+            body = {
+                "type": report.get("type", "LoadError"),
+                "message": report.get("message", error.message),
+                "target_model": artifact.target,
+            }
+            raise LoadFailed(
+                artifact.target, status, json.dumps(body, ensure_ascii=False)
+            ) from None
+        except asyncio.CancelledError:
+            await asyncio.shield(self.forget(artifact.name, mms))
+            raise
+        return Model(
+            target=artifact.target,
+            name=artifact.name,
+            version=artifact.version,
+            archive_bytes=artifact.archive_bytes,
+            unpacked_bytes=artifact.unpacked_bytes,
+            state=State.LOADING,
+            details=_read_report(report_file).get("model", {}),
+        )
+
+    async def forget(self, name: str, mms: MmsClient) -> None:
+        """Take `name` out of the model server if it is there; failures are only logged."""
+        try:
+            await mms.unregister(name, timeout_s=self._load_timeout_s)
+        except MmsError as error:
+            if error.status != NOT_FOUND:
+                log.warning("cannot unload %s: %s", name, error)
+
+    def discard(self, name: str) -> asyncio.Future[None]:
+        """Remove an unpacked artifact from disk, in the background."""
+        return self._in_thread(lambda: self._cache.remove(name))
+
+    async def _register(self, artifact: CachedArtifact, mms: MmsClient) -> None:
+        for attempt in (1, 2):
+            try:
+                await mms.register(
+                    artifact.name, str(artifact.model_dir), timeout_s=self._load_timeout_s
+                )
+            except MmsError as error:
+                # A load that failed half-way can leave its name behind.
+                if error.status != CONFLICT or attempt == 2:  # noqa: PLR2004
+                    raise
+                await self.forget(artifact.name, mms)
+            else:
+                return
+
+    def _in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    """What the worker wrote about its load; empty if it did not come so far."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    path.unlink(missing_ok=True)
+    return report if isinstance(report, dict) else {}
