@@ -1,0 +1,6 @@
+"""Where artifacts are: a folder or S3. Knows keys and bytes, nothing of what is in an archive."""
+
+from mme.store.address import open_store
+from mme.store.base import ArtifactRef, Store
+
+__all__ = ["ArtifactRef", "Store", "open_store"]

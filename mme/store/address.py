@@ -1,0 +1,35 @@
+"""From the address of a store to the store."""
+
+from __future__ import annotations
+
+import urllib.parse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mme.store.folder import FolderStore
+from mme.store.s3 import S3Store
+
+if TYPE_CHECKING:
+    from mme.store.base import Store
+
+
+def open_store(uri: str) -> Store:
+    """The store at a folder, `file:///...` or `s3://bucket/prefix/`; else ValueError."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        if not uri:
+            raise ValueError("the model store (MME_STORE) is empty")
+        return FolderStore(Path(uri).expanduser())
+    if scheme == "s3":
+        bucket, _, prefix = rest.partition("/")
+        if not bucket:
+            raise ValueError(f"the model store {uri!r} names no bucket")
+        prefix = prefix.strip("/")
+        return S3Store(bucket, f"{prefix}/" if prefix else "")
+    if scheme == "file":
+        if not rest.startswith("/"):
+            raise ValueError(f"the model store {uri!r} must be file:///absolute/path")
+        return FolderStore(Path(urllib.parse.unquote(rest)))
+    raise ValueError(
+        f"the model store {uri!r} is neither a folder, file:///... nor s3://bucket/prefix/"
+    )

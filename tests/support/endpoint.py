@@ -1,0 +1,141 @@
+"""A real endpoint in a process of its own, started as an operator starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROJECT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 40
+
+
+@dataclass
+class Endpoint:
+    """A running endpoint: where it is, what it said, which process it is."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log_lines: list[str] = field(default_factory=list)
+    run_dir_parent: Path = Path("/nonexistent")
+
+    @property
+    def log(self) -> str:
+        return "".join(self.log_lines)
+
+    def client(self, **options: Any) -> Any:
+        """A boto3 client for the endpoint, unmodified but for retries."""
+        return boto3.client(
+            "sagemaker-runtime",
+            endpoint_url=self.url,
+            region_name="eu-central-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=70, **options),
+        )
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def running_endpoint(
+    store: str, scratch: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[Endpoint]:
+    """Start an endpoint on a free port with its cache and temporary files below `scratch`."""
+    temp = scratch / "tmp"
+    temp.mkdir(parents=True, exist_ok=True)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MME_", "AWS_"))
+    }
+    environment |= {
+        "MME_HOST": "127.0.0.1",
+        "MME_PORT": "0",
+        "MME_STORE": store,
+        "MME_CACHE_DIR": str(scratch / "cache"),
+        "TMPDIR": str(temp),
+        **(settings or {}),
+    }
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "serve.py")],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    endpoint = Endpoint("", process, run_dir_parent=temp)
+    ready: queue.Queue[str | None] = queue.Queue()
+    readers = [
+        threading.Thread(target=_read_stdout, args=(process, ready)),
+        threading.Thread(target=_read_stderr, args=(process, endpoint.log_lines)),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        url = ready.get(timeout=START_TIMEOUT_S)
+        assert url is not None, f"the endpoint ended while starting:\n{endpoint.log}"
+        endpoint.url = url
+        yield endpoint
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for reader in readers:
+            reader.join()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def _read_stdout(process: subprocess.Popen[str], ready: queue.Queue[str | None]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        found = re.search(r"ready at (http://\S+?);", line)
+        if found:
+            ready.put(found[1])
+    ready.put(None)
+
+
+def _read_stderr(process: subprocess.Popen[str], lines: list[str]) -> None:
+    assert process.stderr is not None
+    lines.extend(process.stderr)
+
+
+def processes_with(marker: str) -> list[str]:
+    """Command lines of the processes whose command line or environment mentions `marker`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if marker.encode() in command or marker.encode() in environment:
+            found.append(
+                f"{entry.name}: {command.replace(bytes(1), b' ').decode(errors='replace')}"
+            )
+    return found
