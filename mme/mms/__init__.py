@@ -2,7 +2,7 @@
 
 from mme.mms.client import NO_ANSWER, MmsAnswer, MmsClient, MmsError
 from mme.mms.java import Java, JavaMissingError, find_java
-from mme.mms.server import MmsServer, MmsStartError
+from mme.mms.server import MmsServer
 
 __all__ = [
     "NO_ANSWER",
@@ -12,6 +12,5 @@ __all__ = [
     "MmsClient",
     "MmsError",
     "MmsServer",
-    "MmsStartError",
     "find_java",
 ]

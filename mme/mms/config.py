@@ -64,6 +64,11 @@ class MmsConfig:
         return self.run_dir / "logs"
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of this server alone, made before it starts and removed after its end."""
+        return self.temp_dir, self.report_dir, self.log_dir
+
+    @property
     def log_config_file(self) -> Path:
         """The file `log_config` is written to."""
         return self.run_dir / "log4j2.xml"
@@ -130,15 +135,18 @@ def command(config: MmsConfig, java: Java) -> list[str]:
     ]
 
 
-def environment(config: MmsConfig, base: Mapping[str, str]) -> dict[str, str]:
-    """The server's environment, which its workers inherit; `base` is ours."""
-    # Workers need no credentials of the store, and no setting of the endpoint.
-    kept = {
+def inherited(base: Mapping[str, str]) -> dict[str, str]:
+    """`base`, our environment, without what workers must not see: credentials and settings."""
+    return {
         name: value
         for name, value in base.items()
         if not name.startswith(("AWS_", "MME_", "MMS_")) and name != "PYTHONPATH"
     }
-    return kept | {
+
+
+def environment(config: MmsConfig, base: Mapping[str, str]) -> dict[str, str]:
+    """The server's environment, which its workers inherit; `base` is ours."""
+    return inherited(base) | {
         "LOG_LOCATION": str(config.log_dir),
         "METRICS_LOCATION": str(config.log_dir),
         "TEMP": str(config.temp_dir),

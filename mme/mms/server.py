@@ -15,13 +15,12 @@ import random
 import shutil
 import socket
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mme.mms import config as mms_config
 from mme.mms.client import MmsClient
-from mme.supervise import ChildProcess
+from mme.supervise import ChildProcess, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +32,12 @@ log = logging.getLogger(__name__)
 
 # Requests have been drained and every file it wrote is ours: a slow goodbye would win nothing.
 STOP_GRACE_S = 0.0
-POLL_S = 0.05
-
-
-class MmsStartError(RuntimeError):
-    """The model server did not come up; the message says how it ended."""
+POLL_S = 0.02
+SOCKET_PATH_LIMIT = 108
 
 
 class MmsServer:
-    """One running model server and the folder it works in. Started once, stopped once."""
+    """One running model server and what it leaves in its run folder."""
 
     def __init__(self, config: mms_config.MmsConfig, process: ChildProcess) -> None:
         self.config = config
@@ -50,22 +46,38 @@ class MmsServer:
 
     @classmethod
     async def start(
-        cls, settings: Settings, java: Java, handler: Path, environment: Mapping[str, str]
+        cls,
+        settings: Settings,
+        java: Java,
+        *,
+        handler: Path,
+        worker_program: Path,
+        run_dir: Path,
+        environment: Mapping[str, str],
     ) -> MmsServer:
-        """Start the model server and return once it answers. Raises MmsStartError."""
-        run_dir = Path(tempfile.mkdtemp(prefix="mme-"))
-        try:
-            config = _prepare(settings, run_dir, handler)
-            process = await ChildProcess.start(
-                "model server",
-                mms_config.command(config, java),
-                environment=mms_config.environment(config, environment),
-                folder=run_dir,
-                output=sys.stderr.fileno(),
-            )
-        except BaseException:
-            shutil.rmtree(run_dir, ignore_errors=True)
-            raise
+        """Start the model server in `run_dir`, which exists; returns once it answers.
+
+        Raises StartError.
+        """
+        config = mms_config.MmsConfig(
+            port=free_port(),
+            package_dir=_package_dir(),
+            run_dir=run_dir,
+            handler=handler,
+            worker_program=worker_program,
+            response_timeout_s=max(settings.load_timeout_s, settings.invoke_timeout_s),
+            max_body_bytes=settings.max_body_bytes,
+            heap_mib=settings.java_heap_mib,
+            queue_length=settings.queue_length,
+        )
+        _prepare(config)
+        process = await ChildProcess.start(
+            "model server",
+            mms_config.command(config, java),
+            environment=mms_config.environment(config, environment),
+            folder=run_dir,
+            output=sys.stderr.fileno(),
+        )
         server = cls(config, process)
         try:
             await server._wait_until_answering(settings.start_timeout_s)
@@ -84,10 +96,11 @@ class MmsServer:
         return await self._process.wait()
 
     async def stop(self) -> None:
-        """End the server with all its workers and remove its folder; idempotent."""
+        """End the server with all its workers and remove what it wrote; idempotent."""
         await self.client.close()
         await self._process.stop(STOP_GRACE_S)
-        shutil.rmtree(self.config.run_dir, ignore_errors=True)
+        for folder in self.config.folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
     async def _wait_until_answering(self, timeout_s: float) -> None:
         clock = asyncio.get_running_loop().time
@@ -96,41 +109,31 @@ class MmsServer:
             if await self.client.ping(timeout_s=1.0):
                 return
             if self._process.exit_code is not None:
-                raise MmsStartError(
+                raise StartError(
                     f"the model server ended with code {self._process.exit_code} while starting"
                 )
             await asyncio.sleep(POLL_S)
-        raise MmsStartError(f"the model server did not answer within {timeout_s:g} s")
+        raise StartError(f"the model server did not answer within {timeout_s:g} s")
 
 
-def _prepare(settings: Settings, run_dir: Path, handler: Path) -> mms_config.MmsConfig:
-    config = mms_config.MmsConfig(
-        port=free_port(),
-        package_dir=_package_dir(),
-        run_dir=run_dir,
-        handler=handler,
-        worker_program=run_dir / "worker-python",
-        response_timeout_s=max(settings.load_timeout_s, settings.invoke_timeout_s),
-        max_body_bytes=settings.max_body_bytes,
-        heap_mib=settings.java_heap_mib,
-        queue_length=settings.queue_length,
-    )
-    for folder in (config.temp_dir, config.report_dir, config.log_dir):
+def _prepare(config: mms_config.MmsConfig) -> None:
+    longest = str(config.temp_dir / ".mms.sock.99999")
+    if len(longest) >= SOCKET_PATH_LIMIT:
+        raise StartError(
+            f"the temporary folder is too deep for sockets: {longest} has {len(longest)}"
+            f" characters, {SOCKET_PATH_LIMIT} is the kernel's limit; set TMPDIR to a shorter one"
+        )
+    for folder in config.folders:
         folder.mkdir()
     config.properties_file.write_text(mms_config.properties(config), encoding="ascii")
     config.log_config_file.write_text(mms_config.log_config(), encoding="utf-8")
-    config.worker_program.write_text(
-        mms_config.worker_launcher(sys.executable, handler), encoding="utf-8"
-    )
-    config.worker_program.chmod(0o700)
-    return config
 
 
 def _package_dir() -> Path:
     """The installed package `mms`, found but not imported."""
     found = importlib.util.find_spec("mms")
     if found is None or not found.submodule_search_locations:
-        raise MmsStartError("the package multi-model-server is not installed")
+        raise StartError("the package multi-model-server is not installed")
     return Path(next(iter(found.submodule_search_locations)))
 
 
@@ -146,4 +149,4 @@ def free_port() -> int:
                     raise
                 continue
         return port
-    raise MmsStartError(f"no free port below {mms_config.PORT_LIMIT} (pid {os.getpid()})")
+    raise StartError(f"no free port below {mms_config.PORT_LIMIT} (pid {os.getpid()})")
