@@ -101,6 +101,7 @@ class Loader:
         except asyncio.CancelledError:
             await asyncio.shield(self.forget(artifact.name, mms))
             raise
+        report = _read_report(report_file)
         return Model(
             target=artifact.target,
             name=artifact.name,
@@ -108,7 +109,8 @@ class Loader:
             archive_bytes=artifact.archive_bytes,
             unpacked_bytes=artifact.unpacked_bytes,
             state=State.LOADING,
-            details=_read_report(report_file).get("model", {}),
+            pid=report.get("pid"),
+            details=report.get("model", {}),
         )
 
     async def forget(self, name: str, mms: MmsClient) -> None:

@@ -22,10 +22,11 @@ from mme.core.errors import (
     ShuttingDown,
 )
 from mme.core.names import check_target, model_name
-from mme.mms import NO_ANSWER, MmsError
+from mme.mms import NO_ANSWER
 from mme.residency.loading import Loader
 from mme.residency.table import Model, ResidencyTable, State
 from mme.residency.views import Answer, ModelView, view_of, view_on_disk
+from mme.residency.worker import Worker, WorkerGone
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -57,6 +58,7 @@ class Residency:
         self._load_slots = asyncio.Semaphore(settings.parallel_loads)
         self._loads: dict[str, asyncio.Task[Model]] = {}
         self._phases: dict[str, State] = {}
+        self._workers: dict[str, Worker] = {}
         self._departures: dict[str, asyncio.Event] = {}
         self._chores: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -73,6 +75,8 @@ class Residency:
         self._server = None
         self._server_up.clear()
         self._table.clear()
+        for name in list(self._workers):
+            self._close_worker(name, "the model server ended")
         for departed in self._departures.values():
             departed.set()
         self._departures.clear()
@@ -100,7 +104,13 @@ class Residency:
                 model = await self._bring_in(target)
             else:
                 self._check_version_in_background(model)
-            answer = await self._exchange(model, headers, body)
+            try:
+                answer = await self._exchange(model, headers, body)
+            except WorkerGone:
+                if attempt == 2:  # noqa: PLR2004
+                    reason = "the model's worker died while the request waited, twice"
+                    raise ModelFailed(target, NO_ANSWER, reason) from None
+                continue
             server_error = answer.server_error()
             if server_error is None:
                 return Answer(
@@ -138,16 +148,15 @@ class Residency:
     def models(self) -> list[ModelView]:
         """Every target model that is loaded, being brought in or on disk, by name of target."""
         on_disk = {entry.name: entry for entry in self._cache.entries()}
-        views: dict[str, ModelView] = {}
-        for entry in sorted(on_disk.values(), key=lambda entry: entry.fetched_at):
-            views[entry.target] = view_on_disk(entry)
+        by_age = sorted(on_disk.values(), key=lambda entry: entry.fetched_at)
+        views = {entry.target: view_on_disk(entry) for entry in by_age}
         for target, phase in self._phases.items():
             if self._table.get(target) is None:
                 views[target] = ModelView(target=target, state=phase)
         for model in self._table:
             if model.state is not State.DRAINING or self._table.get(model.target) is None:
-                entry = on_disk.get(model.name)
-                views[model.target] = view_of(model, entry.fetched_at if entry else None)
+                kept = on_disk.get(model.name)
+                views[model.target] = view_of(model, None if kept is None else kept.fetched_at)
         return [views[target] for target in sorted(views)]
 
     def describe(self, target: str) -> ModelView:
@@ -230,6 +239,7 @@ class Residency:
         load_s = round(now_s - began_at, 4)
         if server is not self._server:
             raise ModelFailed(target, NO_ANSWER, "the model server ended while loading")
+        self._workers[model.name] = Worker(target, model.pid, lambda: self._abandon(model))
         replaced = self._table.get(target)
         actions = self._table.loaded(model, load_s=load_s, wall_s=time.time(), now_s=now_s)
         log.info("loaded %s as %s in %.3f s", target, model.name, load_s)
@@ -274,13 +284,13 @@ class Residency:
             raise Busy(model.target, model.in_flight)
         self._table.begin(model, time.time())
         try:
-            return await server.client.invoke(
-                model.name, headers, body, timeout_s=self._settings.invoke_timeout_s
+            return await self._workers[model.name].request(
+                server.client, model.name, headers, body, self._settings.invoke_timeout_s
             )
-        except MmsError as error:
-            # Its worker may be stuck or dead: the next request gets a fresh one.
+        except ModelFailed:
+            # Its worker may be stuck: the next request gets a fresh one.
             self._abandon(model)
-            raise ModelFailed(model.target, NO_ANSWER, error.message) from None
+            raise
         finally:
             for action in self._table.end(model, time.time()):
                 self._own(self._unload(action.model))
@@ -288,7 +298,7 @@ class Residency:
     def _abandon(self, model: Model) -> None:
         """The model does not work any more: no further request may reach it."""
         if self._table.get(model.target) is model:
-            log.warning("%s does not answer any more and is unloaded", model.target)
+            log.warning("the worker of %s is dead or does not answer; it goes", model.target)
             self._dismiss(model)
 
     def _dismiss(self, model: Model) -> None:
@@ -309,6 +319,7 @@ class Residency:
         server = self._server
         if server is not None:
             await self._loader.forget(model.name, server.client)
+        self._close_worker(model.name, "the model was unloaded")
         departed = self._departures.pop(model.name, None)
         if departed is not None:
             departed.set()
@@ -316,6 +327,11 @@ class Residency:
         current = self._table.get(model.target)
         if current is not None and current.name != model.name:
             await self._loader.discard(model.name)
+
+    def _close_worker(self, name: str, reason: str) -> None:
+        worker = self._workers.pop(name, None)
+        if worker is not None:
+            worker.close(reason)
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` in the background, with its errors logged and its end awaited at close."""

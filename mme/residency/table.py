@@ -42,6 +42,8 @@ class Model:
     state: State
     in_flight: int = 0
     invocations: int = 0
+    pid: int | None = None
+    """The worker's process, if it said so."""
     load_s: float | None = None
     loaded_at: float | None = None
     """Wall clock, for people."""

@@ -1,0 +1,102 @@
+"""Memory readings from the kernel's files, as each kind of machine writes them."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from mme.residency.memory import MemoryReader, own_bytes
+
+MIB = 1024 * 1024
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def proc(tmp_path):
+    write(
+        tmp_path / "proc" / "meminfo",
+        "MemTotal:       8388608 kB\nMemFree:  1 kB\nMemAvailable:   6291456 kB\n",
+    )
+    return tmp_path / "proc"
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "cgroup"
+
+
+def test_without_a_cgroup_the_machine_is_the_budget(proc, root):
+    write(proc / "self" / "cgroup", "0::/\n")
+    root.mkdir()
+    reading = MemoryReader(proc=proc, root=root).read()
+    assert (reading.limit_bytes, reading.used_bytes) == (8192 * MIB, 2048 * MIB)
+    assert reading.used_share == 0.25
+
+
+def test_version_2_counts_usage_less_file_pages(proc, root):
+    write(proc / "self" / "cgroup", "0::/app\n")
+    write(root / "app" / "memory.max", f"{1024 * MIB}\n")
+    write(root / "app" / "memory.current", f"{900 * MIB}\n")
+    write(root / "app" / "memory.stat", f"anon 1\ninactive_file {300 * MIB}\nactive_file 0\n")
+    reading = MemoryReader(proc=proc, root=root).read()
+    assert (reading.limit_bytes, reading.used_bytes) == (1024 * MIB, 600 * MIB)
+
+
+def test_version_1_counts_the_whole_hierarchy(proc, root):
+    write(proc / "self" / "cgroup", "5:cpu:/\n4:memory:/app\n0::/\n")
+    write(root / "memory" / "app" / "memory.limit_in_bytes", f"{512 * MIB}\n")
+    write(root / "memory" / "app" / "memory.usage_in_bytes", f"{400 * MIB}\n")
+    write(
+        root / "memory" / "app" / "memory.stat",
+        f"inactive_file 1\ntotal_inactive_file {50 * MIB}\ntotal_active_file {50 * MIB}\n",
+    )
+    reading = MemoryReader(proc=proc, root=root).read()
+    assert (reading.limit_bytes, reading.used_bytes) == (512 * MIB, 300 * MIB)
+
+
+@pytest.mark.parametrize(("version", "text"), [("2", "max"), ("1", "9223372036854771712")])
+def test_no_limit_is_no_limit(proc, root, version, text):
+    if version == "2":
+        write(proc / "self" / "cgroup", "0::/app\n")
+        write(root / "app" / "memory.max", text)
+        write(root / "app" / "memory.current", "1")
+    else:
+        write(proc / "self" / "cgroup", "4:memory:/app\n")
+        write(root / "memory" / "app" / "memory.limit_in_bytes", text)
+        write(root / "memory" / "app" / "memory.usage_in_bytes", "1")
+    assert MemoryReader(proc=proc, root=root).read().limit_bytes == 8192 * MIB
+
+
+def test_a_parents_tighter_limit_is_the_one_that_counts(proc, root):
+    write(proc / "self" / "cgroup", "0::/pod/app\n")
+    for path, limit, used in (("pod/app", 800, 1), ("pod", 400, 300)):
+        write(root / path / "memory.max", str(limit * MIB))
+        write(root / path / "memory.current", str(used * MIB))
+        write(root / path / "memory.stat", "")
+    reading = MemoryReader(proc=proc, root=root).read()
+    assert (reading.limit_bytes, reading.used_bytes) == (400 * MIB, 300 * MIB)
+
+
+def test_inside_a_container_the_mounted_root_is_ours(proc, root):
+    write(proc / "self" / "cgroup", "0::/system.slice/docker-abc.scope\n")
+    write(root / "memory.max", str(256 * MIB))
+    write(root / "memory.current", str(MIB))
+    write(root / "memory.stat", "")
+    assert MemoryReader(proc=proc, root=root).read().limit_bytes == 256 * MIB
+
+
+def test_the_operators_limit_is_kept_too(proc, root):
+    write(proc / "self" / "cgroup", "0::/\n")
+    root.mkdir()
+    reading = MemoryReader(1024 * MIB, proc=proc, root=root).read()
+    assert reading.limit_bytes == 1024 * MIB
+
+
+def test_a_process_costs_its_private_pages_and_an_ended_one_nothing():
+    assert 1 * MIB < own_bytes(os.getpid()) < 4096 * MIB
+    assert own_bytes(2**22 - 1) == 0
