@@ -1,0 +1,113 @@
+"""The endpoint's two vital children, wired: the prefork server and the model server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mme.core.settings import PROJECT_ROOT
+from mme.mms import MmsServer, find_java
+from mme.mms.config import inherited, worker_launcher
+from mme.prefork.process import SINGLE_THREADED, PreforkFiles
+from mme.supervise import ChildProcess, Keeper, StartError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mme.core.settings import Settings
+    from mme.residency import Residency
+
+HANDLER = PROJECT_ROOT / "model_handler.py"
+STOP_GRACE_S = 2.0
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class PreforkProcess:
+    """A running prefork server and the files it meets launchers at."""
+
+    files: PreforkFiles
+    process: ChildProcess
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    async def wait(self) -> int:
+        """Return its exit code when it has ended."""
+        return await self.process.wait()
+
+    async def stop(self) -> None:
+        """End it; its workers are tied to their launchers, not to it."""
+        await self.process.stop(STOP_GRACE_S)
+
+    async def wait_until_ready(self, timeout_s: float) -> None:
+        """Return when it forks on request. Raises StartError."""
+        clock = asyncio.get_running_loop().time
+        deadline_s = clock() + timeout_s
+        while not self.files.ready.exists():
+            if self.process.exit_code is not None:
+                raise StartError(
+                    f"the prefork server ended with code {self.process.exit_code} while starting"
+                )
+            if clock() > deadline_s:
+                raise StartError(f"the prefork server was not ready within {timeout_s:g} s")
+            await asyncio.sleep(POLL_S)
+
+
+def prefork_keeper(settings: Settings, run_dir: Path) -> Keeper[PreforkProcess]:
+    """Keeps the prefork server; while it is down, launchers wait for the next one."""
+    files = PreforkFiles(run_dir / "prefork")
+    files.make(fallback=_python_launcher(run_dir))
+
+    async def start() -> PreforkProcess:
+        files.ready.unlink(missing_ok=True)
+        process = await ChildProcess.start(
+            "prefork server",
+            files.command(HANDLER, settings.preload_languages),
+            environment=inherited(os.environ) | SINGLE_THREADED,
+            folder=PROJECT_ROOT,
+            output=sys.stderr.fileno(),
+        )
+        return PreforkProcess(files, process)
+
+    return Keeper("prefork server", start)
+
+
+def model_server_keeper(
+    settings: Settings,
+    run_dir: Path,
+    prefork: Keeper[PreforkProcess] | None,
+    residency: Residency,
+) -> Keeper[MmsServer]:
+    """Keeps the model server and residency informed of it. Raises JavaMissingError."""
+    java = find_java(settings.java)
+    program = (
+        PreforkFiles(run_dir / "prefork").launcher
+        if prefork is not None
+        else _python_launcher(run_dir)
+    )
+
+    async def start() -> MmsServer:
+        return await MmsServer.start(
+            settings,
+            java,
+            handler=HANDLER,
+            worker_program=program,
+            run_dir=run_dir,
+            environment=os.environ,
+        )
+
+    return Keeper("model server", start, on_up=residency.attach, on_down=residency.detach)
+
+
+def _python_launcher(run_dir: Path) -> Path:
+    """The program that starts one Python per worker, as the model server does by itself."""
+    program = run_dir / "worker-python"
+    program.write_text(worker_launcher(sys.executable, HANDLER), encoding="utf-8")
+    program.chmod(0o700)
+    return program

@@ -1,0 +1,62 @@
+"""The `mme` command: parses, calls, prints. `mme serve` is what `serve.py` and the image run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from mme.core.log import configure_logging
+from mme.core.settings import SettingsError, read_settings
+from mme.training.command import add_arguments, run_command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="mme",
+        description="A multi-model endpoint you can run anywhere.",
+        epilog="Settings are environment variables MME_*; `mme settings` lists them.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("serve", help="run the endpoint until SIGTERM or Ctrl-C")
+    train = commands.add_parser(
+        "train", help="train the models switched on in models/models_to_be_trained.json"
+    )
+    add_arguments(train)
+    commands.add_parser("settings", help="list every setting with its value and meaning")
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        if options.command == "train":
+            return run_command(options)
+        settings = read_settings()
+    except SettingsError as error:
+        print(f"mme: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    if options.command == "settings":
+        from mme.cli.settings import print_settings  # noqa: PLC0415
+
+        print_settings(settings)
+        return EXIT_OK
+    from mme.cli.serve import serve  # noqa: PLC0415
+
+    configure_logging(settings.log_level)
+    return asyncio.run(serve(settings))
+
+
+def run() -> None:
+    """Entry point of the installed command."""
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""`mme serve`: run the endpoint and tell its operator how to try it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from mme.cli.endpoint import Address, EndpointFailed, run_endpoint
+from mme.mms import JavaMissingError
+
+if TYPE_CHECKING:
+    from mme.core.settings import Settings
+
+HINTS = """
+The endpoint is ready at {url}; models come from {store}. Try:
+
+  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
+    -H 'X-Amzn-SageMaker-Target-Model: TopicalPageRank.tar.gz' \\
+    --data-binary 'Die Bundesregierung plant eine neue Steuer auf Strom aus Solaranlagen.'
+
+  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/csv' \\
+    -H 'X-Amzn-SageMaker-Target-Model: DocSim.tar.gz' \\
+    --data-binary '"5G-Strahlung schwächt das Immunsystem","Mobilfunk mit 5G macht krank"'
+
+  {python} - <<'EOF'
+  import boto3
+  runtime = boto3.client("sagemaker-runtime", endpoint_url="{url}",
+                         region_name="eu-central-1", aws_access_key_id="any",
+                         aws_secret_access_key="any")
+  answer = runtime.invoke_endpoint(EndpointName="demo", TargetModel="TopicalPageRank.tar.gz",
+                                   ContentType="text/plain",
+                                   Body="Impfstoffe verändern das Erbgut nicht.")
+  print(answer["Body"].read().decode())
+  EOF
+
+Ctrl-C stops it.
+"""
+
+
+async def serve(settings: Settings) -> int:
+    """Run until told to stop; returns the exit code."""
+
+    def announce(address: Address) -> None:
+        hints = HINTS.format(url=address.url, store=settings.store, python=sys.executable)
+        print(hints, flush=True)
+
+    try:
+        await run_endpoint(settings, announce)
+    except (EndpointFailed, JavaMissingError) as error:
+        print(f"mme: {error}", file=sys.stderr)
+        return 1
+    return 0
