@@ -1,0 +1,240 @@
+"""Invocations as an unmodified boto3 sends them, and as curl does."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+import requests
+from botocore import UNSIGNED
+from botocore.config import Config
+
+TARGET = "X-Amzn-SageMaker-Target-Model"
+TEXT = "Die Bundesregierung plant angeblich eine neue Steuer auf Strom aus Solaranlagen."
+PAIR = ("Der Impfstoff verändert das Erbgut.", "Impfstoffe greifen nicht in das Erbgut ein.")
+
+
+def as_csv(*rows) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    return out.getvalue()
+
+
+def test_keyphrases_come_best_first(runtime):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="TopicalPageRank.tar.gz",
+        ContentType="text/plain",
+        Body=TEXT,
+    )
+    phrases = json.load(answer["Body"])
+    assert answer["ContentType"] == "application/json"
+    assert answer["InvokedProductionVariant"] == "AllTraffic"
+    assert phrases
+    assert all(phrase in TEXT.lower() for phrase, _ in phrases)
+    scores = [score for _, score in phrases]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_similarities_are_strings_one_a_row(runtime):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="DocSim.tar.gz",
+        ContentType="text/csv",
+        Body=as_csv(PAIR, ("Der Impfstoff verändert das Erbgut.", "xyzzy")),
+    )
+    related, unknown = json.load(answer["Body"])
+    assert 0 < float(related) <= 1
+    assert unknown == "0.00"
+
+
+def test_a_target_in_a_folder_of_the_store_is_its_own_model(runtime):
+    answers = [
+        runtime.invoke_endpoint(
+            EndpointName="x", TargetModel=target, ContentType="text/csv", Body=as_csv(PAIR)
+        )["Body"].read()
+        for target in ("DocSim.tar.gz", "de/DocSim.tar.gz")
+    ]
+    assert answers[0] == answers[1]
+
+
+def test_the_route_of_the_sdks_local_mode_answers_the_same(endpoint, runtime):
+    direct = requests.post(
+        f"{endpoint.url}/invocations",
+        headers={TARGET: "TopicalPageRank.tar.gz", "Content-type": "text/plain"},
+        data=TEXT.encode(),
+        timeout=60,
+    )
+    named = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="TopicalPageRank.tar.gz",
+        ContentType="text/plain",
+        Body=TEXT,
+    )
+    assert direct.content == named["Body"].read()
+
+
+def test_a_program_is_redirected_by_the_environment_alone(endpoint, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", endpoint.url)
+    client = boto3.client(
+        "sagemaker-runtime", region_name="us-east-1", config=Config(signature_version=UNSIGNED)
+    )
+    answer = client.invoke_endpoint(
+        EndpointName="e/p x", TargetModel="DocSim.tar.gz", ContentType="text/csv", Body=as_csv(PAIR)
+    )
+    assert len(json.load(answer["Body"])) == 1
+
+
+def test_many_requests_at_once_get_their_own_answers(runtime):
+    texts = [f"{PAIR[0]} Strom {'Steuer ' * n}" for n in range(16)]
+
+    def ask(text):
+        answer = runtime.invoke_endpoint(
+            EndpointName="demo",
+            TargetModel="DocSim.tar.gz",
+            ContentType="text/csv",
+            Body=as_csv((text, PAIR[1])),
+        )
+        return json.load(answer["Body"])
+
+    one_by_one = [ask(text) for text in texts]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, texts)) == one_by_one
+
+
+def test_json_in_and_out(runtime):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="DocSim.tar.gz",
+        ContentType="application/json",
+        Accept="application/json, text/csv;q=0.5",
+        Body=json.dumps(
+            {"query": PAIR[0], "documents": ["Katzen schlafen viel.", PAIR[1]], "top_k": 1}
+        ),
+    )
+    matches = json.load(answer["Body"])["matches"]
+    assert [match["index"] for match in matches] == [1]
+
+
+def test_a_body_that_is_the_path_of_a_file_is_text(runtime, tmp_path):
+    secret = tmp_path / "Geheimnis.txt"
+    secret.write_text("Sprengstoff Sprengstoff Sprengstoff Tresor Tresor")
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="TopicalPageRank.tar.gz",
+        ContentType="text/plain",
+        Body=str(secret),
+    )
+    assert b"sprengstoff" not in answer["Body"].read().lower()
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../../etc/passwd", "de/../DocSim.tar.gz"])
+def test_no_target_leads_out_of_the_store(runtime, name):
+    with pytest.raises(runtime.exceptions.ValidationError):
+        runtime.invoke_endpoint(EndpointName="demo", TargetModel=name, Body=b"x")
+
+
+def test_an_unknown_target_is_a_validation_error_that_names_the_place_tried(runtime, store_dir):
+    with pytest.raises(runtime.exceptions.ValidationError) as caught:
+        runtime.invoke_endpoint(EndpointName="demo", TargetModel="de/none.tar.gz", Body=b"x")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert str(store_dir / "de" / "none.tar.gz") in caught.value.response["Message"]
+    assert caught.value.response["ResponseMetadata"]["RequestId"]
+
+
+def test_a_missing_target_is_a_validation_error_that_names_the_header(runtime):
+    with pytest.raises(runtime.exceptions.ValidationError, match=TARGET):
+        runtime.invoke_endpoint(EndpointName="demo", Body=b"x")
+
+
+def test_a_target_with_umlauts_is_looked_up_under_its_own_name(runtime):
+    with pytest.raises(runtime.exceptions.ValidationError, match=r"größe\.tar\.gz"):
+        runtime.invoke_endpoint(EndpointName="demo", TargetModel="größe.tar.gz", Body=b"x")
+
+
+@pytest.mark.parametrize("name", ["garbage", "truncated", "climbing"])
+def test_an_archive_that_cannot_be_unpacked_is_refused_by_name(runtime, endpoint, name):
+    with pytest.raises(runtime.exceptions.ValidationError, match=rf"{name}\.tar\.gz"):
+        runtime.invoke_endpoint(EndpointName="demo", TargetModel=f"{name}.tar.gz", Body=b"x")
+    assert not list(endpoint.run_dir_parent.parent.rglob("climbed"))
+
+
+@pytest.mark.parametrize("name", ["strange", "hollow", "hostile"])
+def test_an_artifact_that_is_no_model_is_a_model_error_with_the_reason(runtime, store_dir, name):
+    with pytest.raises(runtime.exceptions.ModelError) as caught:
+        runtime.invoke_endpoint(EndpointName="demo", TargetModel=f"{name}.tar.gz", Body=b"x")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 424
+    assert caught.value.response["OriginalStatusCode"] == 500
+    reason = json.loads(caught.value.response["OriginalMessage"])
+    assert reason["type"] == "ArtifactError"
+    assert reason["target_model"] == f"{name}.tar.gz"
+    assert "Traceback" not in reason["message"]
+    assert not (store_dir / "pwned").exists()
+
+
+KEYPHRASES, SIMILARITY = "TopicalPageRank.tar.gz", "DocSim.tar.gz"
+WRONG_TYPE = {"ContentType": "image/png", "Body": b"x"}
+BAD_REQUESTS = [
+    (KEYPHRASES, WRONG_TYPE, 415, "UnsupportedContentType"),
+    (SIMILARITY, WRONG_TYPE, 415, "UnsupportedContentType"),
+    (KEYPHRASES, {"ContentType": "text/plain", "Accept": "image/png"}, 406, "NotAcceptable"),
+    (SIMILARITY, {"ContentType": "text/csv", "Accept": "image/png"}, 406, "NotAcceptable"),
+    (KEYPHRASES, {"ContentType": "text/plain", "Body": b""}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b""}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"only one"}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "application/json", "Body": b"{"}, 400, "BadInput"),
+    (KEYPHRASES, {"ContentType": "application/json", "Body": b"[" * 100_000}, 400, "BadInput"),
+    (KEYPHRASES, {"ContentType": "text/plain", "Body": b"\xff\xfe\xfa"}, 400, "BadInput"),
+]
+
+
+@pytest.mark.parametrize(("target", "asked", "status", "kind"), BAD_REQUESTS)
+def test_bad_input_is_a_model_error_with_a_fitting_status(runtime, target, asked, status, kind):
+    with pytest.raises(runtime.exceptions.ModelError) as caught:
+        runtime.invoke_endpoint(
+            EndpointName="demo", TargetModel=target, **({"Body": b"Wort,Wort"} | asked)
+        )
+    assert caught.value.response["OriginalStatusCode"] == status
+    reason = json.loads(caught.value.response["OriginalMessage"])
+    assert (reason["type"], reason["target_model"]) == (kind, target)
+    assert "Traceback" not in caught.value.response["OriginalMessage"]
+
+
+def test_six_mebibytes_are_let_through_and_one_byte_more_is_refused(runtime):
+    limit = 6 * 1024 * 1024
+    with pytest.raises(runtime.exceptions.ValidationError, match=str(limit)):
+        runtime.invoke_endpoint(
+            EndpointName="demo",
+            TargetModel="DocSim.tar.gz",
+            ContentType="text/csv",
+            Body=b"a" * (limit + 1),
+        )
+    row = b'"Impfstoff","Erbgut"\n'
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="DocSim.tar.gz",
+        ContentType="text/csv",
+        Body=b'"' + b"wort " * ((limit - len(row)) // 5 - 2) + b'","Erbgut"',
+    )
+    assert len(json.load(answer["Body"])) == 1
+
+
+def test_paths_and_methods_that_do_not_exist_are_said_to(endpoint):
+    for path in ("/", "/endpoints/demo", "/etc/passwd", "/models/..%2f..%2fetc"):
+        answer = requests.post(endpoint.url + path, timeout=10)
+        assert answer.status_code in (400, 404, 405), path
+        assert answer.json()["Message"]
+    answer = requests.get(f"{endpoint.url}/endpoints/demo/invocations", timeout=10)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "POST"
+
+
+def test_an_endpoint_name_may_be_anything(endpoint):
+    name = urllib.parse.quote("ä /b", safe="")
+    answer = requests.post(f"{endpoint.url}/endpoints/{name}/invocations", timeout=10)
+    assert TARGET in answer.json()["Message"]

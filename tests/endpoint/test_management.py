@@ -1,0 +1,103 @@
+"""The management surface: what is here, in, out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+import requests
+
+TARGET = "X-Amzn-SageMaker-Target-Model"
+
+
+def get(endpoint, path, **options):
+    return requests.get(endpoint.url + path, timeout=60, **options)
+
+
+@pytest.fixture
+def loaded(endpoint):
+    answer = requests.post(
+        f"{endpoint.url}/models", json={"target_model": "de/DocSim.tar.gz"}, timeout=60
+    )
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_ping_is_200_when_the_model_server_answers(endpoint):
+    assert get(endpoint, "/ping").status_code == 200
+
+
+def test_a_loaded_model_shows_size_state_and_times(endpoint, loaded):
+    view = get(endpoint, "/models/de/DocSim.tar.gz").json()
+    assert view["target_model"] == "de/DocSim.tar.gz"
+    assert view["state"] == "ready"
+    assert view["archive_bytes"] > 0
+    assert view["unpacked_bytes"] > view["archive_bytes"]
+    assert view["load_s"] > 0
+    assert datetime.fromisoformat(view["fetched_at"]) <= datetime.fromisoformat(view["loaded_at"])
+    assert view["model"]["family"] == "DocSim"
+    # Nothing of the inside: no hash, no folder.
+    assert not {"name", "modelName", "modelUrl", "model_dir"} & view.keys()
+
+
+def test_a_percent_encoded_target_is_the_same_target(endpoint, loaded):
+    assert get(endpoint, "/models/de%2FDocSim.tar.gz").json()["state"] == "ready"
+
+
+def test_pages_show_each_model_once_in_the_order_of_names(endpoint, loaded):
+    requests.post(f"{endpoint.url}/models", json={"target_model": "DocSim.tar.gz"}, timeout=60)
+    everything = [m["target_model"] for m in get(endpoint, "/models").json()["models"]]
+    assert {"DocSim.tar.gz", "de/DocSim.tar.gz"} <= set(everything)
+    assert everything == sorted(everything)
+    paged, token = [], None
+    while True:
+        params = {"limit": 1} | ({"next_page_token": token} if token else {})
+        page = get(endpoint, "/models", params=params).json()
+        assert len(page["models"]) == 1
+        paged += [m["target_model"] for m in page["models"]]
+        token = page.get("nextPageToken")
+        if token is None:
+            break
+    assert paged == everything
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=-1", "next_page_token=%C3%A4"])
+def test_a_bad_page_is_refused(endpoint, query):
+    answer = get(endpoint, f"/models?{query}")
+    assert answer.status_code == 400
+    assert answer.headers["x-amzn-ErrorType"] == "ValidationError"
+
+
+def test_an_unloaded_model_stays_on_disk_and_comes_back_when_asked_for(endpoint, runtime, loaded):
+    gone = requests.delete(f"{endpoint.url}/models/de/DocSim.tar.gz", timeout=60)
+    assert gone.status_code == 200
+    assert get(endpoint, "/models/de/DocSim.tar.gz").json()["state"] == "on-disk"
+    again = requests.delete(f"{endpoint.url}/models/de/DocSim.tar.gz", timeout=60)
+    assert again.status_code == 404
+    runtime.invoke_endpoint(
+        EndpointName="demo", TargetModel="de/DocSim.tar.gz", ContentType="text/csv", Body="a,b"
+    )
+    assert get(endpoint, "/models/de/DocSim.tar.gz").json()["state"] == "ready"
+
+
+def test_a_model_nobody_asked_for_is_404(endpoint):
+    answer = get(endpoint, "/models/never.tar.gz")
+    assert answer.status_code == 404
+    assert answer.headers["x-amzn-ErrorType"] == "ResourceNotFound"
+    assert "never.tar.gz" in answer.json()["Message"]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"target_model": 5}', b"["])
+def test_a_load_without_a_target_is_refused(endpoint, body):
+    answer = requests.post(f"{endpoint.url}/models", data=body, timeout=10)
+    assert answer.status_code == 400
+    assert "target_model" in answer.json()["Message"]
+
+
+def test_a_load_that_fails_says_why_and_leaves_nothing_loaded(endpoint):
+    answer = requests.post(
+        f"{endpoint.url}/models", json={"target_model": "strange.tar.gz"}, timeout=60
+    )
+    assert answer.status_code == 424
+    assert "readme.txt" in answer.json()["OriginalMessage"]
+    assert get(endpoint, "/models/strange.tar.gz").json()["state"] == "on-disk"

@@ -1,0 +1,240 @@
+"""The endpoint as a process: start, stop, restart, faults around it. Real processes throughout."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support import archives
+from tests.support.endpoint import PROJECT, processes_with, running_endpoint
+
+SIMILARITY = "DocSim.tar.gz"
+TARGET = "X-Amzn-SageMaker-Target-Model"
+
+
+@pytest.fixture
+def store_dir(tmp_path):
+    folder = tmp_path / "store"
+    folder.mkdir()
+    shutil.copy(PROJECT / "artifacts" / SIMILARITY, folder / SIMILARITY)
+    return folder
+
+
+def ask(endpoint, target=SIMILARITY, body="Impfstoff,Erbgut"):
+    return (
+        endpoint.client()
+        .invoke_endpoint(
+            EndpointName="demo", TargetModel=target, ContentType="text/csv", Body=body
+        )["Body"]
+        .read()
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_endpoint_leaves_no_process_socket_or_file(store_dir, tmp_path, number):
+    with running_endpoint(str(store_dir), tmp_path) as endpoint:
+        ask(endpoint)
+        port = int(endpoint.url.rsplit(":", 1)[1])
+        assert processes_with(str(endpoint.run_dir_parent))
+        assert endpoint.stop(number) == 0
+        assert processes_with(str(endpoint.run_dir_parent)) == []
+        assert list(endpoint.run_dir_parent.iterdir()) == []
+        assert list((tmp_path / "cache" / "partial").iterdir()) == []
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            pass
+
+
+def test_a_request_that_runs_when_the_endpoint_is_stopped_is_answered(store_dir, tmp_path):
+    rows = "\n".join(
+        '"Der Impfstoff verändert das Erbgut","Strom und Steuer"' for _ in range(30_000)
+    )
+    with running_endpoint(str(store_dir), tmp_path) as endpoint:
+        ask(endpoint)
+        answers = []
+        asking = threading.Thread(target=lambda: answers.append(ask(endpoint, body=rows)))
+        asking.start()
+        wait_until(lambda: in_flight(endpoint) == 1, "the request to reach the model")
+        assert endpoint.stop() == 0
+        asking.join()
+    assert len(json.loads(answers[0])) == 30_000
+
+
+def in_flight(endpoint) -> int:
+    models = requests.get(f"{endpoint.url}/models", timeout=10).json()["models"]
+    return sum(model["in_flight"] for model in models)
+
+
+def wait_until(condition, what, tries=2000) -> None:
+    for _ in range(tries):
+        if condition():
+            return
+    pytest.fail(f"waited in vain for {what}")
+
+
+def test_a_restarted_endpoint_finds_its_artifacts_on_disk(store_dir, tmp_path):
+    with running_endpoint(str(store_dir), tmp_path) as endpoint:
+        first = ask(endpoint)
+        assert "fetched" in endpoint.log
+    with running_endpoint(str(store_dir), tmp_path) as endpoint:
+        models = requests.get(f"{endpoint.url}/models", timeout=10).json()["models"]
+        assert [(m["target_model"], m["state"]) for m in models] == [(SIMILARITY, "on-disk")]
+        assert ask(endpoint) == first
+        assert "fetched" not in endpoint.log
+
+
+def test_concurrent_first_requests_download_and_load_once(store_dir, tmp_path):
+    with running_endpoint(str(store_dir), tmp_path) as endpoint:
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(ask(endpoint))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(answers) == 8
+        assert len(set(answers)) == 1
+        assert endpoint.stop() == 0
+    assert endpoint.log.count(f"fetched {store_dir}") == 1
+    assert endpoint.log.count(f"loaded {SIMILARITY}") == 1
+
+
+def test_a_changed_artifact_takes_over_and_the_old_one_goes(store_dir, tmp_path):
+    settings = {"MME_STORE_CHECK_S": "0"}
+    with running_endpoint(str(store_dir), tmp_path, settings) as endpoint:
+        ask(endpoint)
+        version = described(endpoint)["version"]
+        partial = store_dir / ".partial"
+        shutil.copy(store_dir / SIMILARITY, partial)
+        partial.replace(store_dir / SIMILARITY)
+
+        def has_taken_over():
+            ask(endpoint)
+            return described(endpoint)["version"] != version
+
+        wait_until(has_taken_over, "the new version")
+        assert endpoint.stop() == 0
+    assert len(list((tmp_path / "cache" / "artifacts").iterdir())) == 1
+
+
+def described(endpoint, target=SIMILARITY):
+    return requests.get(f"{endpoint.url}/models/{target}", timeout=10).json()
+
+
+def test_a_failed_load_is_tried_again_after_a_moment_and_works_once_it_is_mended(
+    store_dir, tmp_path
+):
+    good = (store_dir / SIMILARITY).read_bytes()
+    (store_dir / SIMILARITY).write_bytes(archives.tar_gz({"DocSim-params.json": b"{}"}))
+    with running_endpoint(str(store_dir), tmp_path, {"MME_FAILURE_MEMORY_S": "0"}) as endpoint:
+        client = endpoint.client()
+        with pytest.raises(client.exceptions.ModelError):
+            ask(endpoint)
+        (store_dir / SIMILARITY).write_bytes(good)
+        assert json.loads(ask(endpoint))
+
+
+def test_when_the_model_server_is_killed_the_endpoint_starts_another(store_dir, tmp_path):
+    with running_endpoint(str(store_dir), tmp_path) as endpoint:
+        first = ask(endpoint)
+        for line in processes_with(str(endpoint.run_dir_parent)):
+            pid, command = line.split(": ", 1)
+            if "ModelServer" in command:
+                os.kill(int(pid), signal.SIGKILL)
+        wait_until(lambda: "every model is gone" in endpoint.log, "the death to be seen", 10**7)
+        assert ask(endpoint) == first
+        assert requests.get(f"{endpoint.url}/ping", timeout=10).status_code == 200
+
+
+def test_a_killed_worker_is_an_error_once_and_a_fresh_model_afterwards(store_dir, tmp_path):
+    with running_endpoint(str(store_dir), tmp_path) as endpoint:
+        first = ask(endpoint)
+        for line in processes_with(str(endpoint.run_dir_parent)):
+            pid, command = line.split(": ", 1)
+            if "model_service_worker" in command:
+                os.kill(int(pid), signal.SIGKILL)
+        client = endpoint.client()
+        answers = []
+        for _ in range(3):
+            try:
+                answers.append(ask(endpoint))
+            except client.exceptions.ModelError as error:
+                answers.append(error.response["OriginalStatusCode"])
+        assert answers[-1] == first
+
+
+def test_endpoint_names_can_be_restricted(store_dir, tmp_path):
+    with running_endpoint(str(store_dir), tmp_path, {"MME_ENDPOINT_NAMES": "facts"}) as endpoint:
+        client = endpoint.client()
+        with pytest.raises(client.exceptions.ValidationError, match="'demo' is not served here"):
+            ask(endpoint)
+        answer = client.invoke_endpoint(
+            EndpointName="facts", TargetModel=SIMILARITY, ContentType="text/csv", Body="a,b"
+        )
+        assert json.load(answer["Body"]) == ["0.00"]
+
+
+def test_a_model_not_ready_in_time_is_429_and_its_load_goes_on(store_dir, tmp_path):
+    with running_endpoint(str(store_dir), tmp_path, {"MME_READY_TIMEOUT_S": "0.001"}) as endpoint:
+        client = endpoint.client()
+        with pytest.raises(client.exceptions.ModelNotReadyException, match="still"):
+            ask(endpoint)
+        wait_until(lambda: described(endpoint).get("state") == "ready", "the load", 10**5)
+        assert json.loads(ask(endpoint))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"MME_STORE": "/no/such/folder"}, "/no/such/folder"),
+        ({"MME_STORE": "ftp://x/y"}, "ftp://x/y"),
+        ({"MME_PORT": "99999"}, "MME_PORT='99999'"),
+        ({"MME_JAVA": "/bin/false"}, "MME_JAVA='/bin/false'"),
+    ],
+)
+def test_a_bad_setting_ends_the_start_with_one_clear_line(tmp_path, settings, words):
+    environment = (
+        os.environ | {"MME_CACHE_DIR": str(tmp_path / "cache"), "MME_PORT": "0"} | settings
+    )
+    ended = subprocess.run(
+        [sys.executable, PROJECT / "serve.py"],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode in (1, 2)
+    assert words in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_port_in_use_is_said_to_be(tmp_path, store_dir):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        environment = os.environ | {
+            "MME_HOST": "127.0.0.1", "MME_PORT": port, "MME_CACHE_DIR": str(tmp_path / "cache"),
+        }  # fmt: skip
+        ended = subprocess.run(
+            [sys.executable, PROJECT / "serve.py"],
+            env=environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert f"port {port}" in ended.stderr.splitlines()[-1]
+
+
+def test_two_endpoints_do_not_share_a_cache(store_dir, tmp_path):
+    with running_endpoint(str(store_dir), tmp_path):
+        environment = os.environ | {
+            "MME_CACHE_DIR": str(tmp_path / "cache"), "MME_PORT": "0", "MME_STORE": str(store_dir),
+        }  # fmt: skip
+        ended = subprocess.run(
+            [sys.executable, PROJECT / "serve.py"],
+            env=environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 1
+        assert str(Path(tmp_path, "cache")) in ended.stderr.splitlines()[-1]
