@@ -85,24 +85,31 @@ def test_deaths_long_ago_do_not_count():
     assert not too_often([100.0 + n for n in range(MAX_DEATHS + 1)], 110.0 + WINDOW_S)
 
 
-async def start_shell(script, tmp_path):
-    """A running shell, and the first line it says."""
-    read, write = os.pipe()
-    child = await ChildProcess.start(
-        "shell",
-        ["/bin/sh", "-c", script],
-        environment=dict(os.environ),
-        folder=tmp_path,
-        output=write,
-    )
-    os.close(write)
-    said = await asyncio.to_thread(os.read, read, 100)
-    os.close(read)
-    return child, said.decode().strip()
+@pytest.fixture
+def start_shell(tmp_path):
+    """Starts a shell; returns it with the first line it says."""
+    pipes = []
+
+    async def start(script):
+        read, write = os.pipe()
+        pipes.append(read)
+        child = await ChildProcess.start(
+            "shell",
+            ["/bin/sh", "-c", script],
+            environment=dict(os.environ),
+            folder=tmp_path,
+            output=write,
+        )
+        os.close(write)
+        return child, (await asyncio.to_thread(os.read, read, 100)).decode().strip()
+
+    yield start
+    for pipe in pipes:
+        os.close(pipe)
 
 
-async def test_stopping_ends_the_descendants_too(tmp_path):
-    child, descendant = await start_shell("sleep 1000 & echo $!; wait", tmp_path)
+async def test_stopping_ends_the_descendants_too(start_shell):
+    child, descendant = await start_shell("sleep 1000 & echo $!; wait")
     await child.stop(grace_s=0)
     assert child.exit_code == -signal.SIGKILL
     with pytest.raises(ProcessLookupError):
@@ -110,15 +117,15 @@ async def test_stopping_ends_the_descendants_too(tmp_path):
     assert not is_running(int(descendant))
 
 
-async def test_a_child_that_ignores_sigterm_is_killed(tmp_path):
-    child, _ = await start_shell("trap '' TERM; echo up; while :; do sleep 0.1; done", tmp_path)
+async def test_a_child_that_ignores_sigterm_is_killed(start_shell):
+    child, _ = await start_shell("trap '' TERM; echo up; while :; do sleep 0.1; done")
     await child.stop(grace_s=0.05)
     assert child.exit_code == -signal.SIGKILL
 
 
-async def test_a_child_that_heeds_sigterm_ends_in_its_own_way(tmp_path):
+async def test_a_child_that_heeds_sigterm_ends_in_its_own_way(start_shell):
     script = "trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done"
-    child, _ = await start_shell(script, tmp_path)
+    child, _ = await start_shell(script)
     await child.stop(grace_s=10)
     assert child.exit_code == 7
 
