@@ -60,7 +60,11 @@ def _load(context: Any) -> None:
         raise
     _resident[context.model_name] = model
     load_s = round(time.monotonic() - began_at, 4)
-    _report(context.model_name, {"model": described, "pid": os.getpid(), "load_s": load_s})
+    _report(context.model_name, _identity() | {"model": described, "load_s": load_s})
+
+
+def _identity() -> dict[str, object]:
+    return {"pid": os.getpid(), "parent_pid": os.getppid()}
 
 
 def _answer(model: LoadedModel, item: Mapping[str, Any], context: Any, index: int) -> str:

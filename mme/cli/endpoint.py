@@ -21,6 +21,7 @@ from aiohttp import web
 
 from mme.cache import ArtifactCache, CacheInUse, ExtractionLimits
 from mme.cli.children import model_server_keeper, prefork_keeper
+from mme.core.memory import MemoryReader
 from mme.gateway import make_app
 from mme.residency import Residency
 from mme.store import open_store
@@ -68,7 +69,8 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             raise EndpointFailed(str(error)) from error
         listener = stack.enter_context(_bind(settings.host, settings.port))
         run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mme-")))
-        residency = Residency(settings, store, cache)
+        memory = MemoryReader(settings.memory_limit)
+        residency = Residency(settings, store, cache, memory.read)
         stack.push_async_callback(residency.close)
         prefork = prefork_keeper(settings, run_dir) if settings.workers == "prefork" else None
         server = model_server_keeper(settings, run_dir, prefork, residency)

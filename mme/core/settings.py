@@ -7,10 +7,11 @@ Nothing else in the package reads `MME_*` variables. AWS's own variables (creden
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -30,6 +31,17 @@ def _split_names(value: object) -> object:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value
+
+
+def _bytes(value: object) -> object:
+    """`512MiB`, `6GiB`, `1.5GB` or plain bytes."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", value.strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError("write bytes, or a number with KiB, MiB, GiB or KB, MB, GB")
+    base = 1024 if found[3] or not found[2] else 1000
+    return int(float(found[1]) * base ** " KMGT".index(found[2].upper() or " "))
 
 
 def _known_level(value: str) -> str:
@@ -65,6 +77,18 @@ class Settings(BaseSettings):
     """How many requests may wait for one model, the one being answered included."""
     parallel_loads: int = Field(default=4, ge=1)
     """How many models are downloaded and loaded side by side."""
+    memory_limit: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)
+    """Memory the endpoint may use, as `6GiB` or bytes; default: the cgroup's or the machine's."""
+    memory_high: float = Field(default=0.85, gt=0, le=1)
+    """Share of the memory above which idle models are unloaded."""
+    memory_low: float = Field(default=0.75, gt=0, le=1)
+    """Share of the memory below which that stops."""
+    eviction: Literal["lru", "worth"] = "lru"
+    """Who leaves first: the least recently used, or what is worth least per byte."""
+    pin: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
+    """Comma list of target models (with * and ?) that stay loaded once they are."""
+    settle_s: float = Field(default=1.0, ge=0)
+    """How long after its last use a model does not have to leave for another one."""
     failure_memory_s: float = Field(default=2.0, ge=0)
     """How long a failed load is answered from memory instead of being tried again."""
     store_check_s: float = Field(default=5.0, ge=0)
@@ -87,6 +111,14 @@ class Settings(BaseSettings):
     """Largest heap of the model server's front end."""
     log_level: Annotated[str, AfterValidator(_known_level)] = "INFO"
     """Least level that is logged."""
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> Settings:
+        if self.memory_low > self.memory_high:
+            raise ValueError(
+                f"memory_low ({self.memory_low}) lies above memory_high ({self.memory_high})"
+            )
+        return self
 
 
 def read_settings() -> Settings:

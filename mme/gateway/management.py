@@ -89,6 +89,8 @@ def _as_json(view: ModelView) -> dict[str, object]:
         "version": view.version,
         "archive_bytes": view.archive_bytes,
         "unpacked_bytes": view.unpacked_bytes,
+        "memory_bytes": view.own_bytes,
+        "pinned": view.pinned,
         "in_flight": view.in_flight,
         "invocations": view.invocations,
         "load_s": view.load_s,

@@ -46,7 +46,7 @@ class Loader:
 
     async def find(self, target: str) -> ArtifactRef:
         """The store's current version of `target`. Raises TargetNotFound, StoreUnavailable."""
-        return await self._in_thread(lambda: self._store.find(target))
+        return await self.in_thread(lambda: self._store.find(target))
 
     async def fetch(self, target: str) -> CachedArtifact:
         """The artifact of `target`, unpacked on this disk.
@@ -63,11 +63,11 @@ class Loader:
             log.warning("%s; using the copy of %s on disk", error.message, target)
             return max(kept, key=lambda entry: entry.fetched_at)
         name = model_name(target, ref.version)
-        found = await self._in_thread(lambda: self._cache.lookup(name))
+        found = await self.in_thread(lambda: self._cache.lookup(name))
         if found is not None:
             return found
         began_at = time.monotonic()
-        fetched = await self._in_thread(lambda: self._cache.fetch(name, ref, self._store))
+        fetched = await self.in_thread(lambda: self._cache.fetch(name, ref, self._store))
         log.info(
             "fetched %s: %d bytes, %d unpacked, in %.3f s",
             ref.uri,
@@ -110,6 +110,7 @@ class Loader:
             unpacked_bytes=artifact.unpacked_bytes,
             state=State.LOADING,
             pid=report.get("pid"),
+            parent_pid=report.get("parent_pid"),
             details=report.get("model", {}),
         )
 
@@ -123,7 +124,14 @@ class Loader:
 
     def discard(self, name: str) -> asyncio.Future[None]:
         """Remove an unpacked artifact from disk, in the background."""
-        return self._in_thread(lambda: self._cache.remove(name))
+        return self.in_thread(lambda: self._cache.remove(name))
+
+    async def discard_other_versions(self, model: Model, is_in_use: Callable[[str], bool]) -> None:
+        """Drop copies of other versions of the model's target from disk, but for those in use."""
+        for entry in self._cache.entries():
+            other = entry.target == model.target and entry.name != model.name
+            if other and not is_in_use(entry.name):
+                await self.discard(entry.name)
 
     async def _register(self, artifact: CachedArtifact, mms: MmsClient) -> None:
         for attempt in (1, 2):
@@ -139,7 +147,8 @@ class Loader:
             else:
                 return
 
-    def _in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
+    def in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
+        """Run blocking work beside the event loop."""
         return asyncio.get_running_loop().run_in_executor(self._executor, work)
 
 

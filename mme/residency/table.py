@@ -25,6 +25,7 @@ class State(StrEnum):
 
     DOWNLOADING = "downloading"
     ON_DISK = "on-disk"
+    WAITING = "waiting-for-memory"
     LOADING = "loading"
     READY = "ready"
     DRAINING = "draining"
@@ -44,6 +45,13 @@ class Model:
     invocations: int = 0
     pid: int | None = None
     """The worker's process, if it said so."""
+    parent_pid: int | None = None
+    own_bytes: int = 0
+    """Memory that would be free without it, as last measured."""
+    uses: float = 0.0
+    """Uses, older ones counting for less, as of `used_at_s`."""
+    used_at_s: float = 0.0
+    """Monotonic."""
     load_s: float | None = None
     loaded_at: float | None = None
     """Wall clock, for people."""

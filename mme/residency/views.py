@@ -25,6 +25,8 @@ class ModelView:
     unpacked_bytes: int | None = None
     in_flight: int = 0
     invocations: int = 0
+    own_bytes: int | None = None
+    pinned: bool = False
     load_s: float | None = None
     fetched_at: float | None = None
     loaded_at: float | None = None
@@ -43,7 +45,7 @@ class Answer:
     cold: bool
 
 
-def view_of(model: Model, fetched_at: float | None = None) -> ModelView:
+def view_of(model: Model, fetched_at: float | None = None, *, pinned: bool = False) -> ModelView:
     """The view of a model in the table."""
     return ModelView(
         target=model.target,
@@ -54,6 +56,8 @@ def view_of(model: Model, fetched_at: float | None = None) -> ModelView:
         unpacked_bytes=model.unpacked_bytes,
         in_flight=model.in_flight,
         invocations=model.invocations,
+        own_bytes=model.own_bytes or None,
+        pinned=pinned,
         load_s=model.load_s,
         fetched_at=fetched_at,
         loaded_at=model.loaded_at,

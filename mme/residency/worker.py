@@ -79,6 +79,12 @@ class Worker:
         self._failure = reason
         self._release()
 
+    def give_up(self) -> None:
+        """Use this worker no more; whoever waits, but for the one it is busy with, asks again."""
+        if not self.is_dead:
+            self._unwatch()
+            self._release()
+
     def _watch(self, pid: int) -> None:
         try:
             self._pidfd = os.pidfd_open(pid)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from mme.residency.memory import MemoryReader, own_bytes
+from mme.core.memory import MemoryReader, own_bytes
 
 MIB = 1024 * 1024
 
