@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PORT_LIMIT = 32767
 # Loading and unloading block one network thread each, and every connection on it.
 NETWORK_THREADS = 32
+QUIET_FROM_JAVA = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,15 @@ def command(config: MmsConfig, java: Java) -> list[str]:
     Java is started directly, because the `multi-model-server` program would put its own
     interpreter in the place of `--python` and neither forwards signals nor returns exit codes.
     """
+    # Newer Javas complain, at every start, of what netty and log4j do.
+    quiet = (
+        ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
+        if java.major >= QUIET_FROM_JAVA
+        else []
+    )
     return [
         java.program,
+        *quiet,
         f"-Xmx{config.heap_mib}m",
         "-Xss512k",  # seven threads a model: their stacks would add up
         "-XX:+UseSerialGC",

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from mme.prefork.server import PreforkServer, settle
+from models.warm_up import warm_up
 
 log = logging.getLogger("mme.prefork")
 
@@ -29,6 +30,7 @@ def main() -> None:
     began_s = time.monotonic()
     sys.path.append(str(options.handler.parent))
     importlib.import_module(options.handler.stem)
+    warm_up([language for language in options.languages.split(",") if language])
     settle()
     server = PreforkServer(options.requests, options.lifelines)
 

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.serving import no_progress
 from tqdm import tqdm
 
 from mme.core.settings import PROJECT_ROOT
 from mme.training.plan import TrainingError, make_plan
 from mme.training.run import run_job
+from models.serving import no_progress
 
 if TYPE_CHECKING:
     import argparse
@@ -61,4 +61,4 @@ def run_command(options: argparse.Namespace) -> int:
 
 
 def _bar(total: int, unit: str, title: str) -> AbstractContextManager[ProgressBar]:
-    return tqdm(total=total, unit=unit, desc=title, disable=None if total else False)
+    return tqdm(total=total, unit=unit, desc=title)

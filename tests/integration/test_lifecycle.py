@@ -149,7 +149,7 @@ def test_when_the_model_server_is_killed_the_endpoint_starts_another(store_dir, 
             pid, command = line.split(": ", 1)
             if "ModelServer" in command:
                 os.kill(int(pid), signal.SIGKILL)
-        wait_until(lambda: "every model is gone" in endpoint.log, "the death to be seen", 10**7)
+        endpoint.wait_for_log("the model server ended with code -9")
         assert ask(endpoint) == first
         assert requests.get(f"{endpoint.url}/ping", timeout=10).status_code == 200
 

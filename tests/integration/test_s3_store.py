@@ -84,12 +84,12 @@ def test_a_replaced_object_is_served_without_a_failed_request(s3, tmp_path):
 def test_while_the_store_is_down_models_on_disk_still_load(tmp_path):
     with running_s3() as server:
         client = server.client()
-        client.create_bucket(Bucket="b")
-        client.upload_file(str(PROJECT / "artifacts" / SIMILARITY), "b", SIMILARITY)
+        client.create_bucket(Bucket="backup")
+        client.upload_file(str(PROJECT / "artifacts" / SIMILARITY), "backup", SIMILARITY)
         environment = settings_for(server)
-        with running_endpoint("s3://b", tmp_path, environment) as endpoint:
+        with running_endpoint("s3://backup", tmp_path, environment) as endpoint:
             first = ask(endpoint, SIMILARITY)
-    with running_endpoint("s3://b", tmp_path, environment) as endpoint:
+    with running_endpoint("s3://backup", tmp_path, environment) as endpoint:
         assert ask(endpoint, SIMILARITY) == first
         runtime = endpoint.client()
         with pytest.raises(runtime.exceptions.InternalDependencyException, match=r"other\.tar\.gz"):

@@ -32,11 +32,18 @@ class Endpoint:
     url: str
     process: subprocess.Popen[str]
     log_lines: list[str] = field(default_factory=list)
+    said: threading.Condition = field(default_factory=threading.Condition)
     run_dir_parent: Path = Path("/nonexistent")
 
     @property
     def log(self) -> str:
         return "".join(self.log_lines)
+
+    def wait_for_log(self, words: str, timeout_s: float = 30) -> None:
+        """Return when a line of the log holds `words`."""
+        with self.said:
+            seen = self.said.wait_for(lambda: words in self.log, timeout_s)
+        assert seen, f"{words!r} was not logged:\n{self.log}"
 
     def client(self, **options: Any) -> Any:
         """A boto3 client for the endpoint, unmodified but for retries."""
@@ -85,7 +92,7 @@ def running_endpoint(
     ready: queue.Queue[str | None] = queue.Queue()
     readers = [
         threading.Thread(target=_read_stdout, args=(process, ready)),
-        threading.Thread(target=_read_stderr, args=(process, endpoint.log_lines)),
+        threading.Thread(target=_read_stderr, args=(process, endpoint)),
     ]
     for reader in readers:
         reader.start()
@@ -118,9 +125,12 @@ def _read_stdout(process: subprocess.Popen[str], ready: queue.Queue[str | None])
     ready.put(None)
 
 
-def _read_stderr(process: subprocess.Popen[str], lines: list[str]) -> None:
+def _read_stderr(process: subprocess.Popen[str], endpoint: Endpoint) -> None:
     assert process.stderr is not None
-    lines.extend(process.stderr)
+    for line in process.stderr:
+        with endpoint.said:
+            endpoint.log_lines.append(line)
+            endpoint.said.notify_all()
 
 
 def processes_with(marker: str) -> list[str]:

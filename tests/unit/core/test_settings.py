@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from mme.cli.settings import meanings
@@ -27,6 +30,27 @@ def test_every_variable_that_is_off_is_named_with_its_value(monkeypatch):
     monkeypatch.setenv("MME_PORT", "http")
     monkeypatch.setenv("MME_LOG_LEVEL", "loud")
     with pytest.raises(SettingsError, match=r"MME_PORT='http'.*MME_LOG_LEVEL='loud'"):
+        read_settings()
+
+
+def test_the_readme_lists_every_setting():
+    readme = Path(__file__).parents[3].joinpath("README.md").read_text()
+    listed = re.findall(r"^\| `MME_(\w+)` \|", readme, re.MULTILINE)
+    assert [name.lower() for name in listed] == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("123", 123), ("6GiB", 6 << 30), ("1.5MB", 1_500_000), ("512 KiB", 512 << 10)],
+)
+def test_memory_is_written_in_the_usual_units(monkeypatch, text, size):
+    monkeypatch.setenv("MME_MEMORY_LIMIT", text)
+    assert read_settings().memory_limit == size
+
+
+def test_a_low_watermark_above_the_high_one_is_refused(monkeypatch):
+    monkeypatch.setenv("MME_MEMORY_LOW", "0.9")
+    with pytest.raises(SettingsError, match="memory_low"):
         read_settings()
 
 

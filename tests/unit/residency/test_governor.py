@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mme.residency.governor import Watermarks, make_room, predicted_bytes, relieve
 from mme.core.memory import MemoryReading
+from mme.residency.governor import Watermarks, make_room, predicted_bytes, relieve
 from mme.residency.policy import (
     HALF_LIFE_S,
     Candidate,

@@ -30,7 +30,7 @@ class Script:
 
 async def test_a_child_that_dies_is_started_again_and_its_users_are_told():
     children, events = [], []
-    started = asyncio.Queue()
+    started: asyncio.Queue[Script] = asyncio.Queue()
 
     async def start():
         children.append(Script())

@@ -1,0 +1,48 @@
+"""The parameters of a DocSim artifact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models.language.stop_words import stop_list
+
+if TYPE_CHECKING:
+    from models.params import Params
+
+ORIGINAL_MAX_TOKEN_CHARS = 15
+"""What gensim's `simple_preprocess` takes unless told otherwise, and so older artifacts."""
+
+DEFAULT_MAX_CHARS = 10_000_000
+ORIGINAL, BOTH_SIDES = "original", "both-sides"
+
+
+@dataclass(frozen=True, slots=True)
+class DocSimParams:
+    """What the parameters say, checked."""
+
+    language: str
+    stop_words: frozenset[str]
+    """Words that do not count."""
+    max_token_chars: int
+    """Longer words do not count."""
+    is_one_sided: bool
+    """Whether `5g` and `co2` are words in the first text of a pair only, as they once were."""
+    max_chars: int
+    """The longest text taken, in characters."""
+
+
+def parse_params(params: Params) -> DocSimParams:
+    """Check the parameters; ArtifactError names file, key and value."""
+    language = params.text("language")
+    for key in ("vector_size", "min_count", "epochs"):  # of use to training and readers only
+        params.whole_number(key, 1)
+    return DocSimParams(
+        language=language,
+        stop_words=stop_list(params, language),
+        max_token_chars=params.whole_number(
+            "max_token_length", ORIGINAL_MAX_TOKEN_CHARS, minimum=6
+        ),
+        is_one_sided=params.choice("compat", (ORIGINAL, BOTH_SIDES), BOTH_SIDES) == ORIGINAL,
+        max_chars=params.whole_number("max_chars", DEFAULT_MAX_CHARS),
+    )

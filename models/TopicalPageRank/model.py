@@ -1,0 +1,138 @@
+"""A loaded TopicalPageRank model: from a request to its answer.
+
+Requests: `text/plain` (also where no Content-Type is given), the text itself; `application/json`,
+`{"text": ...}` or `{"texts": [...]}`, both with `max_count` if wanted, or a bare string or list.
+The shape of the answer follows the request: plain text gets the bare list `[[phrase, score], ...]`,
+JSON an object. Accept chooses JSON or CSV (lines of phrase and score, for many texts after the
+text's number from 0). Ranking is for `ranking`, tagging for `models.language`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models.bodies import (
+    check_count,
+    check_keys,
+    check_text,
+    decode,
+    parse_json,
+    to_csv,
+    to_json,
+)
+from models.errors import BadInput, shorten
+from models.language.pipelines import tag
+from models.media import CSV, JSON, PLAIN, MediaType, answer_type, content_type
+from models.serving import Request, Response
+from models.TopicalPageRank.params import MAX_COUNT
+from models.TopicalPageRank.ranking import rank
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+    from models.TopicalPageRank.lda import Lda
+    from models.TopicalPageRank.params import TopicalPageRankParams
+
+    Keyphrases = list[tuple[str, float]]
+
+UNDERSTOOD = (PLAIN, JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    texts: list[str]
+    max_count: int
+    is_plain: bool = False
+    is_single: bool = True
+
+
+class TopicalPageRankModel:
+    """Parameters, topics and the pipeline of their language."""
+
+    def __init__(self, params: TopicalPageRankParams, lda: Lda, nlp: Language) -> None:
+        self._params = params
+        self._lda = lda
+        self._nlp = nlp
+        self._pipeline = params.spacy_pipeline or f"built-in {params.language}"
+
+    def predict(self, request: Request) -> Response:
+        """Answer with keyphrases, best first. Raises the 4xx errors of `models.errors`."""
+        media = content_type(request.content_type, UNDERSTOOD)
+        answered_in = answer_type(request.accept)
+        question = self._read(request.body, media)
+        found = [self._keyphrases(text, question.max_count) for text in question.texts]
+        if answered_in == CSV:
+            return Response(CSV, _as_csv(found, question))
+        return Response(JSON, to_json(self._as_json(found, question)))
+
+    def describe(self) -> dict[str, object]:
+        """Sizes and parameters."""
+        return {
+            "family": "TopicalPageRank",
+            "language": self._params.language,
+            "pipeline": self._pipeline,
+            "topics": self._lda.n_topics,
+            "words": len(self._lda.word_index),
+            "grammar": self._params.grammar.text,
+            "normalization": self._params.normalization,
+            "window": self._params.window,
+            "max_count": self._params.max_count,
+        }
+
+    def _keyphrases(self, text: str, max_count: int) -> Keyphrases:
+        sentences = tag(self._nlp, text)
+        return rank(sentences, self._params, self._lda, self._params.stop_words)[:max_count]
+
+    def _read(self, body: bytes, media: MediaType) -> _Question:
+        text = decode(body, media)
+        if media.name == PLAIN:
+            checked = self._check(text, "The text")
+            return _Question([checked], self._params.max_count, is_plain=True)
+        value, max_count = parse_json(text), self._params.max_count
+        if isinstance(value, dict):
+            check_keys(value, ("text", "texts", "max_count"))
+            if "max_count" in value:
+                max_count = check_count(value["max_count"], "max_count", MAX_COUNT)
+            if ("text" in value) == ("texts" in value):
+                raise BadInput('The JSON object must have either "text" or "texts"')
+            if "texts" in value and not isinstance(value["texts"], list):
+                raise BadInput(f"texts must be a list of strings, not {shorten(value['texts'])}")
+            if isinstance(value.get("text", ""), str):
+                value = value.get("text", value.get("texts"))
+            else:
+                raise BadInput(f"text must be a string, not {shorten(value['text'])}")
+        return self._question(value, max_count)
+
+    def _question(self, value: Any, max_count: int) -> _Question:
+        if not isinstance(value, list):
+            return _Question([self._check(value, "The text")], max_count)
+        texts = [self._check(text, f"Text {index}") for index, text in enumerate(value)]
+        if (total := sum(map(len, texts))) > self._params.max_chars:
+            raise BadInput(
+                f"The texts have {total} characters; at most {self._params.max_chars} are taken"
+            )
+        return _Question(texts, max_count, is_single=False)
+
+    def _check(self, text: object, what: str) -> str:
+        checked = check_text(text, what, self._params.max_chars)
+        if not checked.strip():
+            raise BadInput(f"{what} is blank: send the text to find keyphrases in")
+        return checked
+
+    def _as_json(self, found: list[Keyphrases], question: _Question) -> object:
+        if question.is_plain:
+            return found[0]
+        results = [
+            {"keyphrases": [{"phrase": phrase, "score": score} for phrase, score in keyphrases]}
+            for keyphrases in found
+        ]
+        if question.is_single:
+            return {**results[0], "pipeline": self._pipeline}
+        return {"results": results, "pipeline": self._pipeline}
+
+
+def _as_csv(found: list[Keyphrases], question: _Question) -> str:
+    if question.is_single:
+        return to_csv(found[0])
+    return to_csv((index, *pair) for index, keyphrases in enumerate(found) for pair in keyphrases)

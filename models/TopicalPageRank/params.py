@@ -1,0 +1,76 @@
+"""The parameters of a TopicalPageRank artifact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models.errors import ArtifactError, shorten
+from models.language.stemming import LANGUAGES
+from models.language.stop_words import stop_list
+from models.TopicalPageRank.grammar import Grammar, GrammarError
+
+if TYPE_CHECKING:
+    from models.params import Params
+
+DEFAULT_GRAMMAR = "NP: {<ADJ>*<NOUN|PROPN>+}"
+GRAPH_TAGS = frozenset({"ADJ", "NOUN", "PROPN"})
+DEFAULT_MAX_CHARS = 1_000_000
+NO_STEMS, STEMS = "None", "stemming"
+MAX_COUNT = 10_000
+"""The most keyphrases one text is ever answered with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicalPageRankParams:
+    """What the parameters say, checked."""
+
+    language: str
+    grammar: Grammar
+    """What a candidate phrase is, in universal part-of-speech tags."""
+    normalization: str
+    """`None`: words in lower case; `stemming`: their Snowball stems."""
+    window: int
+    """Words less than this many positions apart are linked."""
+    max_count: int
+    """How many keyphrases an answer has at most."""
+    max_chars: int
+    """The longest text taken, in characters."""
+    graph_tags: frozenset[str]
+    """Words of these tags are the graph."""
+    normalized: bool
+    """Whether a phrase's score is divided by its number of words."""
+    spacy_pipeline: str | None
+    """An installed spaCy pipeline to tag with instead of the built-in one."""
+    stop_words: frozenset[str]
+    """Words that are not counted for the topics of a text."""
+
+
+def parse_params(params: Params) -> TopicalPageRankParams:
+    """Check the parameters; ArtifactError names file, key and value."""
+    text = params.text("grammar", DEFAULT_GRAMMAR)
+    try:
+        grammar = Grammar(text)
+    except GrammarError as error:
+        raise ArtifactError(params.file, f"grammar {error}") from error
+    language = params.text("language")
+    params.whole_number("n_topics", 1)  # of use to training; the model itself is what counts here
+    normalization = params.choice("normalization", (NO_STEMS, STEMS), NO_STEMS)
+    if normalization == STEMS and language not in LANGUAGES:
+        raise ArtifactError(
+            params.file,
+            f"normalization 'stemming' needs a stemmer: there are some for {', '.join(LANGUAGES)},"
+            f" not for language {shorten(language)}",
+        )
+    return TopicalPageRankParams(
+        language=language,
+        grammar=grammar,
+        normalization=normalization,
+        window=params.whole_number("window", 10, minimum=2),
+        max_count=params.whole_number("max_count", 10, maximum=MAX_COUNT),
+        max_chars=params.whole_number("max_chars", DEFAULT_MAX_CHARS),
+        graph_tags=params.words("pos") or GRAPH_TAGS,
+        normalized=params.flag("normalized", default=False),
+        spacy_pipeline=params.text("spacy_pipeline") if "spacy_pipeline" in params.values else None,
+        stop_words=stop_list(params, language),
+    )

@@ -1,0 +1,118 @@
+"""Bodies: from bytes to text, JSON or rows that can be used, and answers back to text.
+
+Everything that is wrong with a body is a BadInput that says what and where. Which keys or columns
+there should be is for the families.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from models.errors import BadInput, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from models.media import MediaType
+
+# Only these: Python knows "encodings" that are not of text, and some that yield what is not.
+CHARSETS = frozenset(
+    {"utf-8", "utf-8-sig", "ascii", "iso8859-1", "iso8859-15", "cp1252", "utf-16", "utf-16-le",
+     "utf-16-be"}
+)  # fmt: skip
+_UNUSABLE = re.compile("[\0\ud800-\udfff]")
+_MAX_FIELD_CHARS = 2**31 - 1
+
+
+def decode(body: bytes, media: MediaType) -> str:
+    """The body as text in the charset its type names (UTF-8 if none), without a byte-order mark."""
+    wanted = media.parameters.get("charset", "utf-8")
+    try:
+        charset = codecs.lookup(wanted).name
+    except (LookupError, ValueError):
+        charset = ""
+    if charset not in CHARSETS:
+        raise BadInput(f"The charset {shorten(wanted)} is not supported; send UTF-8")
+    try:
+        text = body.decode(charset)
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"The body is not {charset}: byte {error.start} is"
+            f" {shorten(body[error.start : error.start + 8])} ({error.reason})"
+        ) from error
+    return text.removeprefix("\ufeff")
+
+
+def check_text(text: object, what: str, max_chars: int) -> str:
+    """`text` if it is a usable string of at most `max_chars` characters; it may be blank."""
+    if not isinstance(text, str):
+        raise BadInput(f"{what} must be a string, not {_kind(text)}")
+    if len(text) > max_chars:
+        raise BadInput(f"{what} has {len(text)} characters; at most {max_chars} are taken")
+    if found := _UNUSABLE.search(text):
+        raise BadInput(f"{what} holds U+{ord(found[0]):04X} at character {found.start()}")
+    return text
+
+
+def parse_json(text: str) -> Any:
+    """The value `text` denotes; NaN and infinities are refused, as JSON has none."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise BadInput(f"The body is not JSON: {constant} is no JSON value")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except ValueError as error:
+        raise BadInput(f"The body is not JSON: {error}; it begins {shorten(text, 60)}") from error
+    except RecursionError as error:
+        raise BadInput("The body is JSON nested too deeply") from error
+
+
+def check_keys(value: dict[str, Any], known: Sequence[str]) -> None:
+    """Refuse keys outside `known`: a misspelt option should not pass in silence."""
+    unknown = [key for key in value if key not in known]
+    if unknown:
+        raise BadInput(f"Unknown key {shorten(unknown[0], 60)}; known keys: {', '.join(known)}")
+
+
+def check_count(value: object, key: str, maximum: int) -> int:
+    """`value` if it is a whole number from 1 to `maximum`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= maximum:
+        raise BadInput(f"{key} must be a whole number from 1 to {maximum}, not {shorten(value)}")
+    return value
+
+
+def parse_rows(text: str) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV with their numbers, counted from 1; blank lines count but are left out."""
+    if found := _UNUSABLE.search(text):
+        raise BadInput(f"The body holds U+{ord(found[0]):04X} at character {found.start()}")
+    csv.field_size_limit(_MAX_FIELD_CHARS)  # the module's limit of 128 KiB is less than a text
+    # Strict: otherwise a quote that is never closed would swallow the rest without a word.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise BadInput(f"The body is not CSV at line {reader.line_num}: {error}") from error
+    return [(number, row) for number, row in enumerate(rows, 1) if "".join(row) or len(row) > 1]
+
+
+def to_json(value: object) -> str:
+    """JSON on one line, letters as they are."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def to_csv(rows: Iterable[Sequence[object]]) -> str:
+    r"""CSV with `\n` line ends."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", type(None): "null", bool: "a boolean"}
+    return names.get(type(value), f"a number ({shorten(value, 40)})")

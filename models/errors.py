@@ -1,0 +1,108 @@
+"""The errors a family answers with, each with its HTTP status, and the one training adds.
+
+ServingError
+├── BadInput                 400  the body is not what was promised
+├── NotAcceptable            406  no answer in a form the caller accepts
+├── UnsupportedContentType   415
+├── ArtifactError            500  the artifact is broken, refused or asks for what is not there
+├── InternalError            500  an error nobody foresaw
+└── NoRoom (a MemoryError)   507
+CorpusError (a ValueError)        what was to be trained on
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from sagemaker_inference.errors import BaseInferenceToolkitError
+
+SHOWN_CHARS = 200
+
+
+class ServingError(BaseInferenceToolkitError):  # type: ignore[misc] # the base is untyped
+    """Base of all errors meant for the caller's eyes."""
+
+    status: ClassVar[int] = 500
+    status_code: int
+    message: str
+
+    def __init__(self, message: str) -> None:
+        super().__init__(self.status, message, type(self).__name__)
+
+    @property
+    def type(self) -> str:
+        """The name of the error, as answers carry it."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class BadInput(ServingError):
+    """The request's body cannot be used; the message says what is wrong with it."""
+
+    status = 400
+
+
+class NotAcceptable(ServingError):
+    """The model cannot answer in any form the caller accepts."""
+
+    status = 406
+
+    def __init__(self, accept: str, offered: tuple[str, ...]) -> None:
+        super().__init__(f"Accept {shorten(accept)} cannot be met; offered: {', '.join(offered)}")
+
+
+class UnsupportedContentType(ServingError):
+    """The model does not read this media type."""
+
+    status = 415
+
+    def __init__(self, content_type: str, understood: tuple[str, ...]) -> None:
+        super().__init__(
+            f"Content-Type {shorten(content_type)} is not understood;"
+            f" understood: {', '.join(understood)}"
+        )
+
+
+class ArtifactError(ServingError):
+    """An artifact that cannot be served; `file` is a name in it, never a path outside."""
+
+    status = 500
+
+    def __init__(self, file: str | Path, reason: str) -> None:
+        self.file = file.name if isinstance(file, Path) else file
+        self.reason = reason
+        super().__init__(f"{self.file}: {reason}")
+
+
+class InternalError(ServingError):
+    """An error nobody foresaw; details belong in the log, not in the message."""
+
+    status = 500
+
+
+class NoRoom(ServingError, MemoryError):
+    """There is not enough memory; a MemoryError so that the model server answers 507 too."""
+
+    status = 507
+
+
+class CorpusError(ValueError):
+    """A corpus that cannot be trained on: names the file, what was wanted and what was found."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        self.file = file
+        super().__init__(f"{file.name}: {reason}")
+
+
+def shorten(value: object, limit: int = SHOWN_CHARS) -> str:
+    """The repr of what a caller sent, cut to about `limit` characters."""
+    if isinstance(value, (str, bytes)):
+        value = value[: limit + 1]  # a repr of megabytes would be made only to be cut
+    try:
+        shown = repr(value)
+    except RecursionError:
+        shown = f"<deeply nested {type(value).__name__}>"
+    return shown if len(shown) <= limit else f"{shown[:limit]}…"

@@ -1,0 +1,122 @@
+"""From the tags of HanTa's models to universal parts of speech (UD version 2).
+
+German models tag with the Stuttgart-Tübingen tagset, English ones with that of the British National
+Corpus (C5), Dutch ones with that of the Corpus Gesproken Nederlands.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+UNKNOWN = "X"
+
+_GERMAN = {
+    "ADJ": ("ADJ(A)", "ADJ(D)"),
+    "ADP": ("APPO", "APPR", "APPRART", "PTKA", "PTKVZ"),
+    "ADV": ("ADV", "APZR", "PROAV", "PWAV"),
+    "AUX": ("VA(FIN)", "VA(IMP)", "VA(INF)", "VA(PP)", "VM(FIN)", "VM(INF)", "VM(PP)"),
+    "CCONJ": ("KOKOM", "KON"),
+    "DET": ("ART", "PDAT", "PIAT", "PIDAT", "PPOSAT", "PWAT"),
+    "INTJ": ("ITJ",),
+    "NOUN": ("FM", "NN", "NNA", "NNI"),  # FM, foreign material, is mostly nouns
+    "NUM": ("CARD",),
+    "PART": ("PTKANT", "PTKNEG", "PTKZU"),
+    "PRON": ("PDS", "PIS", "PPER", "PPOSS", "PRELAT", "PRELS", "PRF", "PWS"),
+    "PROPN": ("NE",),
+    "PUNCT": ("$(", "$,", "$."),
+    "SCONJ": ("KOUI", "KOUS"),
+    "VERB": ("VV(FIN)", "VV(IMP)", "VV(INF)", "VV(IZU)", "VV(PP)"),
+    "X": ("TRUNC", "XY"),
+}
+_ENGLISH = {
+    "ADJ": ("AJ0", "AJC", "AJS", "ORD"),
+    "ADP": ("AVP", "IN", "PRF", "PRP"),
+    "ADV": ("AV0", "AVQ"),
+    "AUX": ("VBB", "VBD", "VBG", "VBI", "VBN", "VBZ", "VM0"),
+    "CCONJ": ("CJC",),
+    "DET": ("AT0", "DPS", "DT0", "DTQ"),
+    "INTJ": ("ITJ",),
+    "NOUN": ("NN", "NN0", "NN1", "NN2"),
+    "NUM": ("CRD",),
+    "PART": ("POS", "TO0", "XX0"),
+    "PRON": ("EX0", "PNI", "PNP", "PNQ"),
+    "PROPN": ("NP0",),
+    "PUNCT": ("!!!", "PUL", "PUN", "PUQ", "PUR"),
+    "SCONJ": ("CJS", "CJT"),
+    "VERB": (
+        *("VDB", "VDD", "VDG", "VDI", "VDN", "VDZ", "VHB", "VHD", "VHG", "VHI", "VHN", "VHZ"),
+        *("VVB", "VVD", "VVG", "VVI", "VVN", "VVZ"),
+    ),
+    "X": ("UNC", "ZZ0"),
+}
+# Dutch tags are a class and features in brackets; the first entry that begins a tag decides.
+_DUTCH = (
+    ("N(eigen", "PROPN"),
+    ("N(", "NOUN"),
+    ("ADJ(", "ADJ"),
+    ("BW(", "ADV"),
+    ("LET(", "PUNCT"),
+    ("LID(", "DET"),
+    ("TSW(", "INTJ"),
+    ("TW(rang", "ADJ"),
+    ("TW(", "NUM"),
+    ("VG(neven", "CCONJ"),
+    ("VG(onder", "SCONJ"),
+    ("VNW(aanw,adv", "ADV"),
+    ("VNW(onbep,adv", "ADV"),
+    ("VNW(vb,adv", "ADV"),
+    ("VNW(bez", "PRON"),
+    ("VNW(aanw,det,stan,prenom", "DET"),
+    ("VNW(onbep,det,stan,prenom", "DET"),
+    ("VNW(", "PRON"),
+    ("VZ(", "ADP"),
+    ("WW(", "VERB"),
+    ("SPEC(symb", "SYM"),
+)
+_EXACT = {
+    "de": {tag: upos for upos, tags in _GERMAN.items() for tag in tags},
+    "en": {tag: upos for upos, tags in _ENGLISH.items() for tag in tags},
+}
+
+
+# Words whose universal part of speech is not that of most words with their tag: a verb's particle
+# is an adposition only where the word is one, and UD counts "ander-" among the determiners.
+_WORDS = {
+    ("de", "APPR", "als"): "CCONJ",
+    **{
+        ("de", "PTKVZ", word): "ADV"
+        for word in (
+            *("da", "dar", "davon", "ein", "einher", "empor", "fest", "fort", "frei", "her", "hin"),
+            *("heraus", "herum", "hervor", "hinaus", "hinzu", "nieder", "statt", "teil", "übrig"),
+            *("vorbei", "voraus", "weg", "weiter", "wieder", "zurück", "zusammen", "überein"),
+        )
+    },
+    **{
+        ("de", "ADJ(A)", f"{stem}{ending}"): "DET"
+        for stem in ("ander", "selb")
+        for ending in ("e", "en", "er", "es", "em")
+    },
+}
+
+
+def to_upos(language: str, word: str, tag: str) -> str:
+    """The universal part of speech of a word with a model's tag; X for a tag it does not know.
+
+    What has neither letters nor digits is PUNCT or SYM whatever its tag.
+    """
+    if not any(character.isalnum() for character in word):
+        return _of_signs(word)
+    if found := _WORDS.get((language, tag, word.lower())):
+        return found
+    if language in _EXACT:
+        return _EXACT[language].get(tag, UNKNOWN)
+    if language == "nl":
+        return next((upos for start, upos in _DUTCH if tag.startswith(start)), UNKNOWN)
+    return UNKNOWN
+
+
+def _of_signs(word: str) -> str:
+    # A percent sign is punctuation to Unicode, a backtick (half a quotation mark) a symbol.
+    signs = word.strip("`\u00b4")
+    is_symbol = any(sign in "%‰°§" or unicodedata.category(sign)[0] == "S" for sign in signs)
+    return "SYM" if is_symbol else "PUNCT"

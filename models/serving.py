@@ -1,0 +1,88 @@
+"""What the families and the server around them say to each other.
+
+Requests, answers and the three roles: a `Family` makes `LoadedModel`s and artifacts, a `Progress`
+shows how training comes along. Errors are in `errors`, media types in `media`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One invocation; the two headers are as they came, or None if they did not."""
+
+    content_type: str | None
+    accept: str | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer."""
+
+    content_type: str
+    body: str
+
+
+class ProgressBar(Protocol):
+    """Something that counts steps done; a tqdm bar is one."""
+
+    def update(self, n: int = 1, /) -> object:
+        """Note `n` more steps."""
+
+
+class Progress(Protocol):
+    """Opens a bar for `total` steps of one `unit`."""
+
+    def __call__(self, total: int, unit: str, title: str) -> AbstractContextManager[ProgressBar]:
+        """Return the bar; leaving its context ends it."""
+
+
+class LoadedModel(Protocol):
+    """A model in memory. Not for use by several threads at once."""
+
+    def predict(self, request: Request) -> Response:
+        """Answer one request; raises ServingError."""
+
+    def describe(self) -> dict[str, object]:
+        """What the model is (family, language, sizes), as JSON-able values."""
+
+
+class Family(Protocol):
+    """A kind of model."""
+
+    name: str
+
+    def accepts(self, model_dir: Path) -> bool:
+        """Whether the unpacked artifact in `model_dir` is of this family."""
+
+    def load(self, model_dir: Path) -> LoadedModel:
+        """Read an artifact, writing nothing; raises ArtifactError, and NoRoom if it cannot fit."""
+
+    def train(
+        self, corpus: Path, params: Mapping[str, object], output_dir: Path, progress: Progress
+    ) -> None:
+        """Train on the CSV `corpus` and write the artifact's files into `output_dir`.
+
+        The same input gives the same bytes. Raises CorpusError and ArtifactError (of `params`).
+        """
+
+
+class _Silent:
+    def update(self, n: int = 1, /) -> None:
+        """Show nothing."""
+
+
+@contextlib.contextmanager
+def no_progress(total: int, unit: str, title: str) -> Iterator[ProgressBar]:  # noqa: ARG001
+    """Be the `Progress` that shows nothing."""
+    yield _Silent()

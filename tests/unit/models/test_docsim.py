@@ -1,0 +1,395 @@
+"""DocSim: words and similarities against gensim's own, artifacts as gensim writes them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+import string
+from typing import Any
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors, Word2Vec
+from gensim.models.doc2vec import Doc2Vec, TaggedDocument
+from gensim.utils import simple_preprocess
+
+from models.DocSim.vectors import WordVectors, read_vectors, similarity
+from models.DocSim.words import known_words, simple_words, words_of
+from models.errors import ArtifactError, BadInput, NotAcceptable, UnsupportedContentType
+from models.registry import load_model
+from models.serving import Request
+
+ALPHABETS = [
+    string.printable,
+    "äöüßÄÖÜẞéèñçİıǅﬁ_0123456789² ½Ⅷ٣",
+    "漢字かなカナ한국어עבריתالعربية\u0301\u200d\u00ad-\u2013\u2014'\u2019",
+    "aA_ \n\t",
+]
+
+
+@pytest.mark.parametrize("max_chars", [15, 40])
+def test_words_are_those_of_gensims_simple_preprocess(max_chars):
+    dice = random.Random(1)  # noqa: S311 - a fixed sequence, no secret
+    for _ in range(3000):
+        text = "".join(dice.choice(dice.choice(ALPHABETS)) for _ in range(dice.randint(0, 80)))
+        assert simple_words(text, max_chars) == simple_preprocess(text, max_len=max_chars)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("5G und CO2", ["5g", "und", "co2"]),
+        ("CO2-Steuer", ["co2", "steuer"]),
+        ("Die 5g-Masten", ["die", "5g", "masten"]),
+        ("25g Mehl", ["5g", "mehl"]),
+        ("Donaudampfschifffahrt a b", []),
+        ("", []),
+    ],
+)
+def test_5g_and_co2_are_words(text, words):
+    assert words_of(text, 15) == words
+
+
+def test_the_vocabularys_own_spelling_is_used():
+    assert known_words(["5g", "co2", "und", "neu"], {"5G", "co2", "und"}, {"und"}) == ["5G", "co2"]
+    assert known_words(["5g"], {"5G", "5g"}, set()) == ["5g"]
+
+
+def keyed(size=300, dimensions=40, seed=0) -> Any:
+    """Random vectors as gensim holds them."""
+    generator = np.random.default_rng(seed)
+    vectors = KeyedVectors(dimensions)
+    words = [f"w{index}" for index in range(size)]
+    rows = generator.normal(size=(size, dimensions)) * generator.lognormal(size=(size, 1))
+    vectors.add_vectors(words, rows.astype(np.float32))
+    return vectors
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 7, 40, 100, 300])
+def test_similarities_are_gensims_to_the_last_bit(dimensions):
+    theirs = keyed(dimensions=dimensions, seed=dimensions)
+    ours = WordVectors(theirs.key_to_index, theirs.vectors)
+    dice = random.Random(dimensions)  # noqa: S311 - a fixed sequence, no secret
+    for _ in range(1000):
+        one, other = (
+            [f"w{dice.randrange(300)}" for _ in range(dice.choice([1, 2, 5, 30, 200]))]
+            for _ in range(2)
+        )
+        expected = np.float32(theirs.n_similarity(one, other))
+        assert str(similarity(ours.mean(one), ours.mean(other))) == str(expected)
+
+
+def test_a_long_text_is_averaged_as_gensim_does():
+    theirs = keyed()
+    ours = WordVectors(theirs.key_to_index, theirs.vectors)
+    one = [f"w{index % 300}" for index in range(10_001)]
+    expected = str(np.float32(theirs.n_similarity(one, ["w1"])))
+    assert str(similarity(ours.mean(one), ours.mean(["w1"]))) == expected
+
+
+def test_a_vector_of_zeros_is_like_nothing():
+    theirs = KeyedVectors(3)
+    theirs.add_vectors(["a", "b"], np.array([[0, 0, 0], [1, 2, 3]], np.float32))
+    ours = WordVectors(theirs.key_to_index, theirs.vectors)
+    assert similarity(ours.mean(["a"]), ours.mean(["b"])) == theirs.n_similarity(["a"], ["b"]) == 0
+
+
+DOCUMENTS = [
+    TaggedDocument(["masken", "schaden", "nicht"], [0]),
+    TaggedDocument(["impfstoff", "schaden", "nicht", "masken"], [1]),
+]
+
+
+def doc2vec() -> Any:
+    return Doc2Vec(DOCUMENTS, vector_size=6, min_count=1, epochs=3, workers=1, seed=1)
+
+
+def word2vec() -> Any:
+    texts = [document.words for document in DOCUMENTS]
+    return Word2Vec(texts, vector_size=6, min_count=1, epochs=3, workers=1, seed=1)
+
+
+def pickled(make, protocol) -> Any:
+    def write(path):
+        model = make()
+        path.write_bytes(pickle.dumps(model, protocol=protocol))
+        return getattr(model, "wv", model)
+
+    return write
+
+
+def saved(make, **options) -> Any:
+    def write(path):
+        model = make()
+        model.save(str(path), **options)
+        return getattr(model, "wv", model)
+
+    return write
+
+
+FORMS = {
+    "KeyedVectors, one file": saved(keyed),
+    "KeyedVectors, files beside": saved(keyed, sep_limit=0),
+    "KeyedVectors, pickled": pickled(keyed, 4),
+    "KeyedVectors, pickled, protocol 2": pickled(keyed, 2),
+    "Doc2Vec, pickled": pickled(doc2vec, 4),
+    "Doc2Vec, pickled, protocol 5": pickled(doc2vec, 5),
+    "Doc2Vec, saved": saved(doc2vec),
+    "Doc2Vec, saved, files beside": saved(doc2vec, sep_limit=0),
+    "Word2Vec, pickled": pickled(word2vec, 4),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_vectors_are_read_from_what_gensim_writes(tmp_path, form):
+    path = tmp_path / "DocSim-model"
+    theirs = FORMS[form](path)
+    ours = read_vectors(path)
+    assert ours.index == theirs.key_to_index
+    assert ours.vectors.dtype == np.float32
+    np.testing.assert_array_equal(ours.vectors, theirs.vectors)
+
+
+def test_vectors_beside_the_model_are_mapped_not_read(tmp_path):
+    path = tmp_path / "DocSim-model"
+    keyed().save(str(path), sep_limit=0)
+    assert isinstance(read_vectors(path).vectors, np.memmap)
+
+
+class Model:
+    """Pickles as an instance of gensim's class with this state."""
+
+    def __init__(self, **state) -> None:
+        self.state = state
+
+    def __reduce__(self):
+        return (KeyedVectors, (3,), self.state)
+
+
+GOOD: dict[str, Any] = {"key_to_index": {"a": 0, "b": 1}, "vectors": np.ones((2, 3), np.float32)}
+BROKEN: dict[str, dict[str, Any]] = {
+    "no words": {"vectors": GOOD["vectors"]},
+    "a word too many": GOOD | {"key_to_index": {"a": 0, "b": 1, "c": 2}},
+    "a row twice": GOOD | {"key_to_index": {"a": 0, "b": 0}},
+    "a row outside": GOOD | {"key_to_index": {"a": 0, "b": 5}},
+    "rows of text": GOOD | {"key_to_index": {"a": 0, "b": "1"}},
+    "no vectors": {"key_to_index": {"a": 0}},
+    "vectors in a list": GOOD | {"vectors": [[1.0], [2.0]]},
+    "a single vector": GOOD | {"vectors": np.ones(2, np.float32)},
+    "whole numbers": GOOD | {"vectors": np.ones((2, 3), int)},
+    "not finite": GOOD | {"vectors": np.array([[1.0], [np.nan]], np.float32)},
+    "a file that is missing": {"key_to_index": {"a": 0}, "__numpys": ["vectors"]},
+    "a file outside": {"key_to_index": {"a": 0}, "__numpys": ["../vectors"]},
+    "a file list that is none": {"key_to_index": {"a": 0}, "__numpys": "vectors"},
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_model_is_an_error_that_names_the_file(tmp_path, name):
+    path = tmp_path / "DocSim-model"
+    path.write_bytes(pickle.dumps(Model(**BROKEN[name])))
+    with pytest.raises(ArtifactError, match="DocSim-model: "):
+        read_vectors(path)
+
+
+def test_a_pickle_of_something_else_is_an_error(tmp_path):
+    path = tmp_path / "DocSim-model"
+    path.write_bytes(pickle.dumps({"vectors": 1}))
+    with pytest.raises(ArtifactError, match="DocSim-model: holds no gensim model but dict"):
+        read_vectors(path)
+
+
+def beside(tmp_path, content) -> Any:
+    path = tmp_path / "model" / "DocSim-model"
+    path.parent.mkdir()
+    keyed().save(str(path), sep_limit=0)
+    file = path.with_name("DocSim-model.vectors.npy")
+    file.unlink()
+    content(file)
+    return path
+
+
+def test_an_array_of_objects_beside_the_model_is_not_unpickled(tmp_path):
+    path = beside(tmp_path, lambda file: np.save(file, np.array([{}], object), allow_pickle=True))
+    with pytest.raises(ArtifactError, match=r"DocSim-model\.vectors\.npy: is no NumPy array"):
+        read_vectors(path)
+
+
+def test_a_pickle_in_place_of_an_array_is_not_read(tmp_path):
+    path = beside(tmp_path, lambda file: file.write_bytes(pickle.dumps([1])))
+    with pytest.raises(ArtifactError, match=r"DocSim-model\.vectors\.npy: is no NumPy array"):
+        read_vectors(path)
+
+
+def test_a_link_out_of_the_artifact_is_not_followed(tmp_path):
+    secret = tmp_path / "secret.npy"
+    np.save(secret, np.ones((300, 40), np.float32))
+    path = beside(tmp_path, lambda file: file.symlink_to(secret))
+    with pytest.raises(ArtifactError, match="outside the artifact"):
+        read_vectors(path)
+
+
+ONE, OTHER = "Masken schaden der Atmung", "Der Impfstoff verändert das Erbgut"
+
+
+def test_rows_are_answered_by_strings_one_a_row(similarity):
+    answer = similarity(f"{ONE},{OTHER}\n{ONE},{ONE}\n")
+    found = json.loads(answer.body)
+    assert answer.content_type == "application/json"
+    assert [type(score) for score in found] == [str, str]
+    assert float(found[1]) == pytest.approx(1, abs=1e-6)
+    assert found[0] == str(np.float32(float(found[0])))
+
+
+def test_a_text_without_a_known_word_is_like_nothing(similarity):
+    answer = similarity(f'{ONE},xyzzy\n,{ONE}\n"",""\nNA,3.14\nder,{ONE}')
+    assert json.loads(answer.body) == ["0.00"] * 5
+
+
+def test_a_missing_content_type_means_csv(similarity):
+    body = f"{ONE},{OTHER}".encode()
+    assert similarity.model.predict(Request(None, None, body)) == similarity(body)
+
+
+def test_bom_line_ends_and_blank_lines_do_not_matter(similarity):
+    plain = similarity(f"{ONE},{OTHER}\n{OTHER},{ONE}\n")
+    assert similarity(f'\ufeff{ONE},"{OTHER}"\r\n\r\n{OTHER},{ONE}') == plain
+
+
+def test_json_and_csv_agree(similarity):
+    scores = [float(score) for score in json.loads(similarity(f"{ONE},{OTHER}\na,b").body)]
+    assert similarity.json({"pairs": [[ONE, OTHER], ["a", "b"]]}) == {"similarities": scores}
+    assert similarity.json({"text1": ONE, "text2": OTHER}) == {"similarity": scores[0]}
+    assert similarity.json({"pairs": []}) == {"similarities": []}
+    assert similarity(f"{ONE},{OTHER}\na,b", accept="text/csv").body == f"{scores[0]}\n0.00\n"
+
+
+def test_a_query_finds_the_likest_documents_first(similarity):
+    documents = ["xyzzy", OTHER, ONE, "unbekannt", ONE]
+    matches = similarity.json({"query": ONE, "documents": documents})["matches"]
+    scores = [match["score"] for match in matches]
+    assert scores == sorted(scores, reverse=True)
+    assert [match["index"] for match in matches if match["score"] == scores[0]] == [2, 4]
+    assert [match["index"] for match in matches if match["score"] == 0] == [0, 3]
+    assert matches[0]["document"] == ONE
+    best = similarity.json({"query": ONE, "documents": documents, "top_k": 2})["matches"]
+    assert best == matches[:2]
+    assert similarity.json({"query": ONE, "documents": []}) == {"matches": []}
+
+
+def test_matches_in_csv_are_numbers_of_documents_and_scores(similarity):
+    body = json.dumps({"query": ONE, "documents": ["xyzzy", ONE], "top_k": 1})
+    row = similarity(body, "application/json", "text/csv").body.strip().split(",")
+    assert row[0] == "1"
+    assert float(row[1]) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "empty"),
+        (b"\n\n", "empty"),
+        (b"only one", "Row 1 has 1 columns"),
+        (b"a,b\n\nc,d,e\n", "Row 3 has 3 columns"),
+        (b'"a,b', "CSV"),
+        (b"a\0,b", r"U\+0000"),
+        (b"\xff,b", "utf-8"),
+    ],
+)
+def test_unusable_rows_are_bad_input_that_says_where(similarity, body, said):
+    with pytest.raises(BadInput, match=said):
+        similarity(body)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        "x",
+        {},
+        {"text1": "a"},
+        {"text1": "a", "text2": 5},
+        {"text1": "a", "text2": "b", "text3": "c"},
+        {"pairs": "x"},
+        {"pairs": [["a"]]},
+        {"pairs": [["a", "b", "c"]]},
+        {"pairs": ["ab"]},
+        {"pairs": [["a", None]]},
+        {"pairs": [], "query": "x"},
+        {"query": "x"},
+        {"documents": ["x"]},
+        {"query": "x", "documents": "y"},
+        {"query": "x", "documents": ["y", 3]},
+        {"query": None, "documents": ["y"]},
+        {"query": "x", "documents": ["y"], "top_k": 0},
+        {"query": "x", "documents": ["y"], "top_k": 1.5},
+        {"query": "x\u0000", "documents": ["y"]},
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_unusable_json_is_bad_input(similarity, value):
+    with pytest.raises(BadInput):
+        similarity.json(value)
+
+
+def test_other_types_are_refused(similarity):
+    with pytest.raises(UnsupportedContentType):
+        similarity("a,b", "text/plain")
+    with pytest.raises(NotAcceptable):
+        similarity("a,b", accept="image/png")
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    def load(**params):
+        values = KeyedVectors(2)
+        rows = [[1, 0], [0, 1], [1, 1]]
+        values.add_vectors(["5G", "netz", "masken"], np.array(rows, np.float32))
+        values.save(str(tmp_path / "DocSim-model"))
+        text = json.dumps({"language": "de"} | params)
+        (tmp_path / "DocSim-params.json").write_text(text)
+        return load_model(tmp_path)
+
+    return load
+
+
+def ask(model, text) -> Any:
+    return json.loads(model.predict(Request("text/csv", None, text.encode())).body)
+
+
+def test_both_texts_of_a_pair_are_prepared_alike_unless_asked_otherwise(artifact):
+    rows = "5g,Netz 5g\nNetz 5g,5g"
+    assert ask(artifact(), rows) == ["0.70710677"] * 2
+    assert ask(artifact(compat="original"), rows) == ["0.0", "0.00"]
+
+
+def test_stop_words_and_word_length_come_from_the_parameters(artifact):
+    assert ask(artifact(), "Netz Masken,Netz") == ["0.8944272"]
+    assert ask(artifact(extra_stop_words=["masken"]), "Netz Masken,Netz") == ["1.0"]
+    assert ask(artifact(stop_words=["netz"]), "Netz,Netz") == ["0.00"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"language": 5},
+        {"language": "xx"},
+        {"vector_size": "big"},
+        {"epochs": -1},
+        {"compat": "new"},
+        {"max_token_length": 1},
+        {"stop_words": {}},
+    ],
+)
+def test_bad_parameters_are_an_error_that_names_file_and_key(artifact, params):
+    with pytest.raises(ArtifactError, match=r"DocSim-params\.json: ") as caught:
+        artifact(**params)
+    assert next(iter(params)).split("_")[0] in caught.value.message
+
+
+def test_the_models_folder_is_left_as_it_was(trained):
+    folder = trained["DocSim"]
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    ask(load_model(folder), f"{ONE},{OTHER}")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
