@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.errors import CorpusError, ServingError
-from models.registry import family
-
 from mme.core.errors import EndpointError
 from mme.store import open_store
 from mme.training.archive import write_archive
 from mme.training.plan import Job, TrainingError
+from models.errors import CorpusError, ServingError
+from models.registry import family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
