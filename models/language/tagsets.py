@@ -12,8 +12,8 @@ UNKNOWN = "X"
 
 _GERMAN = {
     "ADJ": ("ADJ(A)", "ADJ(D)"),
-    "ADP": ("APPO", "APPR", "APPRART", "PTKA", "PTKVZ"),
-    "ADV": ("ADV", "APZR", "PROAV", "PWAV"),
+    "ADP": ("APPO", "APPR", "APPRART", "PTKVZ"),
+    "ADV": ("ADV", "APZR", "PROAV", "PTKA", "PWAV"),
     "AUX": ("VA(FIN)", "VA(IMP)", "VA(INF)", "VA(PP)", "VM(FIN)", "VM(INF)", "VM(PP)"),
     "CCONJ": ("KOKOM", "KON"),
     "DET": ("ART", "PDAT", "PIAT", "PIDAT", "PPOSAT", "PWAT"),
@@ -80,14 +80,15 @@ _EXACT = {
 
 
 # Words whose universal part of speech is not that of most words with their tag: a verb's particle
-# is an adposition only where the word is one, and UD counts "ander-" among the determiners.
+# is an adposition only where the word is one, and "ander-", "all-", "dies-" are determiners in UD.
 _WORDS = {
     ("de", "APPR", "als"): "CCONJ",
+    ("de", "ADV", "bis"): "ADP",
     **{
         ("de", "PTKVZ", word): "ADV"
         for word in (
             *("da", "dar", "davon", "ein", "einher", "empor", "fest", "fort", "frei", "her", "hin"),
-            *("heraus", "herum", "hervor", "hinaus", "hinzu", "nieder", "statt", "teil", "übrig"),
+            *("heraus", "herum", "hervor", "hinaus", "hinzu", "nieder", "teil", "übrig"),
             *("vorbei", "voraus", "weg", "weiter", "wieder", "zurück", "zusammen", "überein"),
         )
     },
@@ -95,6 +96,11 @@ _WORDS = {
         ("de", "ADJ(A)", f"{stem}{ending}"): "DET"
         for stem in ("ander", "selb")
         for ending in ("e", "en", "er", "es", "em")
+    },
+    **{
+        ("de", tag, f"{stem}{ending}"): "DET"
+        for tag, stem in (("PIS", "all"), ("PIS", "ein"), ("PDS", "dies"))
+        for ending in ("", "e", "en", "er", "es", "em")
     },
 }
 

@@ -57,12 +57,20 @@ def server_and_workers(endpoint):
     return server, [pid for pid in everyone if pid != server]
 
 
+def is_running(pid) -> bool:
+    """Whether a process runs; one that only waits to be collected by somebody does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def wait_until_gone(pids, tries=200_000) -> None:
     for _ in range(tries):
-        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+        if not any(is_running(pid) for pid in pids):
             return
         os.sched_yield()
-    pytest.fail(f"still there: {[pid for pid in pids if Path(f'/proc/{pid}').exists()]}")
+    pytest.fail(f"still running: {[pid for pid in pids if is_running(pid)]}")
 
 
 def test_a_model_is_one_worker_and_one_launcher(endpoint):
