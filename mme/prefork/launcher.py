@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 REQUEST_LIMIT_BYTES = 4096
 """A write to a FIFO up to PIPE_BUF is one piece, however many launchers write at once."""
 SEPARATOR = "\t"
+STDIN_COPY = 3
+"""Where the worker finds the launcher's standard input: 0 is the lifeline while it waits."""
 
 
 def launcher_script(requests: Path, lifelines: Path, fallback: str) -> str:
@@ -29,6 +31,7 @@ case "$1" in */model_service_worker.py) ;; *) exec {shlex.quote(fallback)} "$@" 
 lifeline={shlex.quote(str(lifelines))}/$$
 rm -f "$lifeline"
 mkfifo -m 600 "$lifeline" || exit 1
+exec {STDIN_COPY}<&0
 shift
 IFS='{SEPARATOR}'
 request="$$	$lifeline	$*"

@@ -25,6 +25,7 @@ import numpy as np
 from mms.model_loader import ModelLoaderFactory
 from mms.protocol.otf_message_handler import create_load_model_response, retrieve_msg
 
+from mme.prefork.launcher import STDIN_COPY
 from mme.prefork.links import die_when_closed, open_lifeline
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ def become_worker(request: WorkerRequest) -> None:
 
 def _take_over(launcher: int) -> None:
     """Make the launcher's standard streams, folder and environment ours."""
-    for number, flags in ((0, os.O_RDONLY | os.O_NONBLOCK), (1, os.O_WRONLY), (2, os.O_WRONLY)):
-        opened = os.open(f"/proc/{launcher}/fd/{number}", flags)
-        os.dup2(opened, number)
+    reading = os.O_RDONLY | os.O_NONBLOCK
+    for theirs, ours, flags in ((STDIN_COPY, 0, reading), (1, 1, os.O_WRONLY), (2, 2, os.O_WRONLY)):
+        opened = os.open(f"/proc/{launcher}/fd/{theirs}", flags)
+        os.dup2(opened, ours)
         os.close(opened)
     os.chdir(f"/proc/{launcher}/cwd")
     with open(f"/proc/{launcher}/environ", "rb") as source:  # noqa: PTH123
