@@ -48,7 +48,7 @@ def _load(context: Any) -> None:
     model_dir = Path(context.system_properties["model_dir"])
     began_at = time.monotonic()
     try:
-        model = load_model(model_dir)
+        model = load_model(model_dir, _scratch_of(context.model_name))
         described = model.describe()
     except (ServingError, MemoryError) as error:
         _report(context.model_name, _error_body(_as_serving_error(error), target=None))
@@ -61,6 +61,12 @@ def _load(context: Any) -> None:
     _resident[context.model_name] = model
     load_s = round(time.monotonic() - began_at, 4)
     _report(context.model_name, _identity() | {"model": described, "load_s": load_s})
+
+
+def _scratch_of(model_name: str) -> Path | None:
+    """The folder where this model's converted files may lie; None: nowhere."""
+    root = os.environ.get("MME_SCRATCH_DIR")
+    return Path(root, model_name, "mapped") if root else None
 
 
 def _identity() -> dict[str, object]:

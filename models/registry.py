@@ -43,14 +43,14 @@ def find_family(model_dir: Path) -> Family:
     raise ArtifactError(model_dir, f"no model: wanted {wanted}, found {_listing(model_dir)}")
 
 
-def load_model(model_dir: Path) -> LoadedModel:
-    """Load the artifact in `model_dir`, whatever its family is.
+def load_model(model_dir: Path, scratch: Path | None = None) -> LoadedModel:
+    """Load the artifact in `model_dir`, whatever its family is; `scratch` as in `Family.load`.
 
     Raises ArtifactError, and NoRoom where memory runs out.
     """
     model_dir = Path(model_dir)
     try:
-        return find_family(model_dir).load(model_dir)
+        return find_family(model_dir).load(model_dir, scratch)
     except NoRoom:
         raise
     except MemoryError as error:

@@ -65,8 +65,18 @@ class Family(Protocol):
     def accepts(self, model_dir: Path) -> bool:
         """Whether the unpacked artifact in `model_dir` is of this family."""
 
-    def load(self, model_dir: Path) -> LoadedModel:
-        """Read an artifact, writing nothing; raises ArtifactError, and NoRoom if it cannot fit."""
+    def load(self, model_dir: Path, scratch: Path | None = None) -> LoadedModel:
+        """Read an artifact; raises ArtifactError, and NoRoom if it cannot fit.
+
+        `scratch` is a folder of this model's own, made if need be, for what later loads can map;
+        nothing is written beside the artifact.
+        """
+
+    def rehearse(self, model_dir: Path, scratch: Path) -> Request:
+        """Put a miniature model into two empty folders; returns a request it answers.
+
+        For a process that is to be forked: what it has done once its forks need not do anew.
+        """
 
     def train(
         self, corpus: Path, params: Mapping[str, object], output_dir: Path, progress: Progress

@@ -79,6 +79,11 @@ class ArtifactCache:
             else:
                 self._entries[entry.name] = entry
 
+    @property
+    def artifacts_dir(self) -> Path:
+        """The folder of a folder per artifact; what is put beside `model` there goes with it."""
+        return self._artifacts
+
     def __enter__(self) -> Self:
         return self
 

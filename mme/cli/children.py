@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mme.core.settings import Settings
     from mme.residency import Residency
 
-HANDLER = PROJECT_ROOT / "model_handler.py"
 STOP_GRACE_S = 2.0
 POLL_S = 0.02
 
@@ -62,13 +61,13 @@ class PreforkProcess:
 def prefork_keeper(settings: Settings, run_dir: Path) -> Keeper[PreforkProcess]:
     """Keeps the prefork server; while it is down, launchers wait for the next one."""
     files = PreforkFiles(run_dir / "prefork")
-    files.make(fallback=_python_launcher(run_dir))
+    files.make(fallback=_python_launcher(settings, run_dir))
 
     async def start() -> PreforkProcess:
         files.ready.unlink(missing_ok=True)
         process = await ChildProcess.start(
             "prefork server",
-            files.command(HANDLER, settings.preload_languages),
+            files.command(settings.handler, settings.preload_languages),
             environment=inherited(os.environ) | SINGLE_THREADED,
             folder=PROJECT_ROOT,
             output=sys.stderr.fileno(),
@@ -83,31 +82,33 @@ def model_server_keeper(
     run_dir: Path,
     prefork: Keeper[PreforkProcess] | None,
     residency: Residency,
+    scratch_dir: Path,
 ) -> Keeper[MmsServer]:
     """Keeps the model server and residency informed of it. Raises JavaMissingError."""
     java = find_java(settings.java)
     program = (
         PreforkFiles(run_dir / "prefork").launcher
         if prefork is not None
-        else _python_launcher(run_dir)
+        else _python_launcher(settings, run_dir)
     )
 
     async def start() -> MmsServer:
         return await MmsServer.start(
             settings,
             java,
-            handler=HANDLER,
+            handler=settings.handler,
             worker_program=program,
             run_dir=run_dir,
+            scratch_dir=scratch_dir,
             environment=os.environ,
         )
 
     return Keeper("model server", start, on_up=residency.attach, on_down=residency.detach)
 
 
-def _python_launcher(run_dir: Path) -> Path:
+def _python_launcher(settings: Settings, run_dir: Path) -> Path:
     """The program that starts one Python per worker, as the model server does by itself."""
     program = run_dir / "worker-python"
-    program.write_text(worker_launcher(sys.executable, HANDLER), encoding="utf-8")
+    program.write_text(worker_launcher(sys.executable, settings.handler), encoding="utf-8")
     program.chmod(0o700)
     return program

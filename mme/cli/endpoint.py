@@ -73,7 +73,9 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         residency = Residency(settings, store, cache, memory.read)
         stack.push_async_callback(residency.close)
         prefork = prefork_keeper(settings, run_dir) if settings.workers == "prefork" else None
-        server = model_server_keeper(settings, run_dir, prefork, residency)
+        server = model_server_keeper(
+            settings, run_dir, prefork, residency, scratch_dir=cache.artifacts_dir
+        )
         keepers = [keeper for keeper in (prefork, server) if keeper is not None]
 
         def own_pids() -> set[int]:

@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     """How long running requests may take to end after SIGTERM."""
     start_timeout_s: float = Field(default=60.0, gt=0)
     """How long the model server may take to come up."""
+    handler: Path = PROJECT_ROOT / "model_handler.py"
+    """File with the function `handle` that answers in workers; for those who bring their own."""
     workers: Literal["prefork", "spawn"] = "prefork"
     """How workers start: forks of one prepared process, or a new Python each as MMS does it."""
     preload_languages: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ("de",)

@@ -42,6 +42,8 @@ class MmsConfig:
     max_body_bytes: int
     heap_mib: int
     queue_length: int
+    scratch_dir: Path
+    """Where workers may keep, below a folder named after the model, what they convert."""
     workers_per_model: int = 1
 
     @property
@@ -164,6 +166,7 @@ def environment(config: MmsConfig, base: Mapping[str, str]) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "MME_LOAD_REPORTS": str(config.report_dir),
+        "MME_SCRATCH_DIR": str(config.scratch_dir),
     }
 
 

@@ -53,6 +53,7 @@ class MmsServer:
         handler: Path,
         worker_program: Path,
         run_dir: Path,
+        scratch_dir: Path,
         environment: Mapping[str, str],
     ) -> MmsServer:
         """Start the model server in `run_dir`, which exists; returns once it answers.
@@ -69,6 +70,7 @@ class MmsServer:
             max_body_bytes=settings.max_body_bytes,
             heap_mib=settings.java_heap_mib,
             queue_length=settings.queue_length,
+            scratch_dir=scratch_dir,
         )
         _prepare(config)
         process = await ChildProcess.start(

@@ -10,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from mme.prefork.server import PreforkServer, settle
+from mme.prefork.rehearsal import rehearse
+from mme.prefork.server import PreforkServer
+from mme.prefork.settling import settle
 from models.warm_up import warm_up
 
 log = logging.getLogger("mme.prefork")
@@ -29,8 +31,9 @@ def main() -> None:
     logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
     began_s = time.monotonic()
     sys.path.append(str(options.handler.parent))
-    importlib.import_module(options.handler.stem)
+    handler = importlib.import_module(options.handler.stem)
     warm_up([language for language in options.languages.split(",") if language])
+    rehearse(handler.handle)
     settle()
     server = PreforkServer(options.requests, options.lifelines)
 

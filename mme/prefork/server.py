@@ -7,7 +7,6 @@ connection, no event loop and no artifact. Its end is no worker's end.
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import select
@@ -122,10 +121,3 @@ class PreforkServer:
 def thread_count() -> int:
     """How many threads this process has, libraries' own included."""
     return len(os.listdir("/proc/self/task"))  # noqa: PTH208
-
-
-def settle() -> None:
-    """Last thing before the first fork: no garbage, and nothing for the collector to touch."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()

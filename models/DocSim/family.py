@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from models.DocSim.mapping import map_vectors
 from models.DocSim.model import DocSimModel
 from models.DocSim.params import parse_params
-from models.DocSim.vectors import read_vectors
+from models.DocSim.vectors import WordVectors
 from models.params import read_params
+from models.serving import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +31,20 @@ class DocSim:
         """Whether the artifact has this family's parameters."""
         return (model_dir / f"{self.name}-params.json").is_file()
 
-    def load(self, model_dir: Path) -> LoadedModel:
-        """Read parameters and word vectors; raises ArtifactError."""
+    def load(self, model_dir: Path, scratch: Path | None = None) -> LoadedModel:
+        """Read parameters and map word vectors; raises ArtifactError."""
         params = parse_params(read_params(model_dir, self.name))
-        return DocSimModel(params, read_vectors(model_dir / f"{self.name}-model"))
+        return DocSimModel(params, map_vectors(model_dir / f"{self.name}-model", scratch))
+
+    def rehearse(self, model_dir: Path, scratch: Path) -> Request:
+        """Two words, compared."""
+        params = {"language": "de", "vector_size": 2, "min_count": 1, "epochs": 1}
+        (model_dir / f"{self.name}-params.json").write_text(json.dumps(params))
+        model = model_dir / f"{self.name}-model"
+        model.touch()
+        vectors = np.array([[1.0, 0.5], [0.5, 1.0]], np.float32)
+        map_vectors(model, scratch, lambda: WordVectors({"impfstoff": 0, "erbgut": 1}, vectors))
+        return Request("text/csv", None, b'"Impfstoff, CO2","Das Erbgut"\n')
 
     def train(
         self, corpus: Path, params: Mapping[str, object], output_dir: Path, progress: Progress

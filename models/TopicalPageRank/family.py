@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from models.errors import ArtifactError
 from models.language.pipelines import NoPipelineError, pipeline
 from models.params import read_params
+from models.serving import Request
+from models.TopicalPageRank.lda import Lda
+from models.TopicalPageRank.mapping import map_lda
 from models.TopicalPageRank.model import TopicalPageRankModel
-from models.TopicalPageRank.model_file import read_lda
 from models.TopicalPageRank.params import parse_params
 
 if TYPE_CHECKING:
@@ -28,15 +33,28 @@ class TopicalPageRank:
         """Whether the artifact has this family's parameters."""
         return (model_dir / f"{self.name}-params.json").is_file()
 
-    def load(self, model_dir: Path) -> LoadedModel:
-        """Read parameters, topics and the language's pipeline; raises ArtifactError."""
+    def load(self, model_dir: Path, scratch: Path | None = None) -> LoadedModel:
+        """Read parameters, map topics, get the language's pipeline; raises ArtifactError."""
         raw = read_params(model_dir, self.name)
         params = parse_params(raw)
         try:
             nlp = pipeline(params.language, params.spacy_pipeline)
         except NoPipelineError as error:
             raise ArtifactError(raw.file, str(error)) from error
-        return TopicalPageRankModel(params, read_lda(model_dir / f"{self.name}-model"), nlp)
+        return TopicalPageRankModel(params, map_lda(model_dir / f"{self.name}-model", scratch), nlp)
+
+    def rehearse(self, model_dir: Path, scratch: Path) -> Request:
+        """A text of two sentences under two topics of three words."""
+        params = {"language": "de", "grammar": "NP: {<ADJ>*<NOUN|PROPN>+}", "window": 10,
+                  "normalization": "None", "max_count": 5, "n_topics": 2}  # fmt: skip
+        (model_dir / f"{self.name}-params.json").write_text(json.dumps(params))
+        model = model_dir / f"{self.name}-model"
+        model.touch()
+        topics = np.array([[2.0, 1.0, 0.5], [0.5, 1.0, 2.0]])
+        index = {"steuer": 0, "strom": 1, "impfstoff": 2}
+        map_lda(model, scratch, lambda: Lda(index, topics, topics / 4, topics.sum(axis=1), 0.5))
+        text = "Die neue Steuer auf Strom gilt ab 2024. Der Impfstoff wirkt nicht gegen Corona!"
+        return Request("text/plain", None, text.encode())
 
     def train(
         self, corpus: Path, params: Mapping[str, object], output_dir: Path, progress: Progress

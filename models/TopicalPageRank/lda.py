@@ -69,7 +69,8 @@ def topic_distribution(lda: Lda, counts: Mapping[int, int]) -> NDArray[np.float6
     *Shape*: (k,), summing to 1.
     """
     weights = np.fromiter(counts.values(), dtype=np.float64, count=len(counts))
-    topic_word = lda.exp_dirichlet[:, list(counts)]
+    # One layout whatever the model's: sums of floats depend on it in the last digit.
+    topic_word = np.ascontiguousarray(lda.exp_dirichlet[:, list(counts)])
     topics = np.ones(lda.n_topics)
     expected = np.exp(digamma(topics) - digamma(topics.sum(keepdims=True)))
     for _ in range(MAX_ITERATIONS):
@@ -90,7 +91,8 @@ def topical_importance(
     known = [(word, lda.word_index[word]) for word in words if word in lda.word_index]
     if not known:
         return {}
-    vectors = lda.components[:, [column for _, column in known]] / lda.topic_totals[:, None]
+    columns = np.ascontiguousarray(lda.components[:, [column for _, column in known]])
+    vectors = columns / lda.topic_totals[:, None]
     norms = np.sqrt((vectors * vectors).sum(axis=0)) * np.sqrt(topics @ topics)
     cosines = (topics @ vectors) / norms
     return {word: float(cosine) for (word, _), cosine in zip(known, cosines, strict=True)}

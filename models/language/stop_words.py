@@ -43,4 +43,6 @@ def stop_list(params: Params, language: str) -> frozenset[str]:
                 f"there are no stop words for language {shorten(language)} ({error});"
                 " give a list as stop_words",
             ) from error
-    return chosen | (params.words("extra_stop_words") or frozenset())
+    extra = params.words("extra_stop_words")
+    # The default is shared by all workers as it is: a copy would be each one's own.
+    return chosen | extra if extra else chosen

@@ -1,0 +1,54 @@
+"""Word vectors as mapped arrays: gensim's files are converted once, then only mapped.
+
+Vectors that gensim keeps in a float32 file of their own are mapped where they are; everything else
+goes into the model's scratch folder.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.DocSim.vectors import WordVectors, read_vectors
+from models.mapped.folder import Mapped, mapped
+from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FORM = "DocSim.v1"
+
+
+def map_vectors(
+    path: Path, scratch: Path | None, read: Callable[[], WordVectors] | None = None
+) -> WordVectors:
+    """The word vectors at `path`, mapped if there is a scratch folder. Raises ArtifactError.
+
+    `read` makes them where they have not been converted yet; by default from gensim's files.
+    """
+
+    def build() -> Mapped:
+        vectors = read() if read is not None else read_vectors(path)
+        arrays = vocabulary_arrays(vectors.index)
+        if isinstance(vectors.vectors, np.memmap):
+            beside = str(vectors.vectors.filename).rsplit("/", 1)[-1]
+            return Mapped(arrays, {"vectors_in": beside})
+        return Mapped(arrays | {"vectors": vectors.vectors}, {})
+
+    if scratch is None:
+        return read() if read is not None else read_vectors(path)
+    content = mapped(scratch, _sources(path), FORM, build)
+    beside = content.facts.get("vectors_in")
+    vectors = (
+        content.arrays["vectors"]
+        if beside is None
+        else np.load(path.with_name(beside), mmap_mode="r", allow_pickle=False)
+    )
+    return WordVectors(MappedVocabulary(content.arrays), vectors)
+
+
+def _sources(path: Path) -> list[Path]:
+    """The model and the files gensim may keep beside it."""
+    return [path, *sorted(path.parent.glob(f"{path.name}.*"))] if path.exists() else []

@@ -1,0 +1,126 @@
+"""Named arrays in one mapped file, made once from an artifact and used by all later loads.
+
+The file lies in a scratch folder of the model, never beside the artifact, which may be read-only.
+It is named after the artifact's files (sizes, times, inodes): a changed artifact has another one.
+Whatever is wrong with a file found there, it is made anew: it is a copy, nothing is lost.
+
+Layout: magic, length of the header (8 bytes, little endian), the header in JSON (facts, and for
+each array name, dtype, shape, offset), the arrays at multiples of 64 bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import mmap
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+MAGIC = b"MMEMAP01"
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """Arrays, read-only, and plain facts beside them."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    facts: Mapping[str, Any]
+
+
+def mapped(
+    scratch: Path | None, sources: Sequence[Path], form: str, build: Callable[[], Mapped]
+) -> Mapped:
+    """What `build` makes of the files `sources`, from a mapped file where there can be one.
+
+    `form` names the shape of the content and changes with it. Without a scratch folder, or where
+    that cannot be written, the arrays stay in memory. Raises what `build` raises.
+    """
+    if scratch is None:
+        return build()
+    path = scratch / f"{_identity(sources, form)}.mapped"
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return read(path)
+    made = build()
+    with contextlib.suppress(OSError):
+        scratch.mkdir(parents=True, exist_ok=True)
+        write(path, made)
+        return read(path)
+    return made
+
+
+def write(path: Path, content: Mapped) -> None:
+    """Write a mapped file; it appears whole or not at all."""
+    entries: list[dict[str, Any]] = []
+    offset = 0
+    for name, array in content.arrays.items():
+        offset = _aligned(offset)
+        entries.append(
+            {"name": name, "dtype": array.dtype.str, "shape": array.shape, "offset": offset}
+        )
+        offset += array.nbytes
+    header = json.dumps({"facts": dict(content.facts), "arrays": entries}).encode()
+    start = _aligned(len(MAGIC) + 8 + len(header))
+    descriptor, partial = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(MAGIC + len(header).to_bytes(8, "little") + header)
+            for entry, array in zip(entries, content.arrays.values(), strict=True):
+                file.seek(start + entry["offset"])
+                np.ascontiguousarray(array).tofile(file)
+            file.truncate(start + offset)
+        Path(partial).chmod(0o644)
+        Path(partial).replace(path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> Mapped:
+    """Map a file; OSError, ValueError or KeyError if it is not there or not whole."""
+    with path.open("rb") as file:
+        memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    if memory[: len(MAGIC)] != MAGIC:
+        raise ValueError("not a mapped file")
+    body = len(MAGIC) + 8
+    length = int.from_bytes(memory[len(MAGIC) : body], "little")
+    header = json.loads(memory[body : body + length])
+    start = _aligned(body + length)
+    arrays = {
+        entry["name"]: np.ndarray(
+            entry["shape"], _number(entry["dtype"]), buffer=memory, offset=start + entry["offset"]
+        )
+        for entry in header["arrays"]
+    }
+    return Mapped(arrays, header["facts"])
+
+
+def _number(dtype: str) -> np.dtype[Any]:
+    """A dtype of plain numbers; others would let a file's bytes be taken for objects."""
+    found = np.dtype(dtype)
+    if found.kind not in "uif":
+        raise ValueError(f"an array of {dtype}")
+    return found
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // ALIGNMENT) * ALIGNMENT
+
+
+def _identity(sources: Sequence[Path], form: str) -> str:
+    facts: list[object] = [form]
+    for path in sources:
+        status = path.stat()
+        facts += [path.name, status.st_size, status.st_mtime_ns, status.st_ino]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]

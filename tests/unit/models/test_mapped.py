@@ -1,0 +1,121 @@
+"""Mapped files and vocabularies: the same as what they were made from, never trusted blindly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.mapped.folder import Mapped, mapped, read, write
+from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
+from models.registry import FAMILIES, family, load_model
+from models.serving import Request
+
+WORDS = st.lists(st.text(max_size=12), unique=True, max_size=60)
+
+
+@given(WORDS, st.lists(st.text(max_size=12), max_size=20))
+def test_a_mapped_vocabulary_is_the_dict_it_was_made_from(words, others):
+    index = {word: row for row, word in enumerate(words)}
+    vocabulary = MappedVocabulary(vocabulary_arrays(index))
+    assert dict(vocabulary) == index
+    assert len(vocabulary) == len(index)
+    for word in others:
+        assert (word in vocabulary) == (word in index)
+        assert vocabulary.get(word) == index.get(word)
+
+
+def test_words_with_one_hash_are_told_apart():
+    arrays = vocabulary_arrays({"a": 0, "b": 1, "c": 2})
+    same = arrays | {"hashes": np.full(3, arrays["hashes"][0])}
+    vocabulary = MappedVocabulary(same)
+    found = [vocabulary.get(word, -1) for word in ("a", "b", "c")]
+    (first,) = {row for row in found if row >= 0}
+    assert list(vocabulary)[first] == ("a", "b", "c")[found.index(first)]
+
+
+@pytest.fixture
+def content():
+    numbers = np.arange(12, dtype=np.float32).reshape(3, 4)
+    return Mapped({"numbers": numbers, "none": np.empty(0, np.int32)}, {"prior": 0.5})
+
+
+def test_arrays_and_facts_come_back_as_they_were(tmp_path, content):
+    write(tmp_path / "a.mapped", content)
+    found = read(tmp_path / "a.mapped")
+    assert found.facts == {"prior": 0.5}
+    assert np.array_equal(found.arrays["numbers"], content.arrays["numbers"])
+    assert found.arrays["none"].shape == (0,)
+    with pytest.raises(ValueError, match="read-only"):
+        found.arrays["numbers"][0, 0] = 1
+
+
+def test_arrays_of_objects_are_never_read(tmp_path):
+    write(tmp_path / "a.mapped", Mapped({"x": np.array([1, 2])}, {}))
+    raw = (tmp_path / "a.mapped").read_bytes().replace(b'"<i8"', b'"|O8"')
+    (tmp_path / "a.mapped").write_bytes(raw)
+    with pytest.raises(ValueError, match="O"):
+        read(tmp_path / "a.mapped")
+
+
+def test_it_is_built_once_and_again_when_the_artifact_changes(tmp_path, content):
+    source, built = tmp_path / "model", []
+
+    def build():
+        built.append(1)
+        return content
+
+    for text in ("one", None, "other!"):
+        if text is not None:
+            source.write_text(text)
+        found = mapped(tmp_path / "scratch", [source], "v1", build)
+        assert np.array_equal(found.arrays["numbers"], content.arrays["numbers"])
+    assert len(built) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"MMEMAP01", b"x" * 100, b"MMEMAP01" + b"\xff" * 64])
+def test_a_damaged_file_is_made_anew(tmp_path, content, damage):
+    source = tmp_path / "model"
+    source.touch()
+    mapped(tmp_path / "scratch", [source], "v1", lambda: content)
+    (path,) = (tmp_path / "scratch").iterdir()
+    path.write_bytes(damage)
+    found = mapped(tmp_path / "scratch", [source], "v1", lambda: content)
+    assert found.facts == {"prior": 0.5}
+    assert read(path).facts == {"prior": 0.5}
+
+
+def test_where_nothing_can_be_written_the_arrays_stay_in_memory(tmp_path, content):
+    (tmp_path / "file").touch()
+    found = mapped(tmp_path / "file" / "scratch", [tmp_path / "file"], "v1", lambda: content)
+    assert found is content
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_rehearsed_model_answers_its_request_mapped(tmp_path, name):
+    model_dir, scratch = tmp_path / "model", tmp_path / "scratch"
+    model_dir.mkdir()
+    scratch.mkdir()
+    request = family(name).rehearse(model_dir, scratch)
+    assert len(list(scratch.iterdir())) == 1
+    model = load_model(model_dir, scratch)
+    assert model.describe()["family"] == name
+    assert len(model.predict(request).body) > 4
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_mapped_and_unmapped_models_give_the_same_answers(tmp_path, name, trained):
+    model_dir = trained[name]
+    text = "Ein Impfstoff verändert, das Erbgut nicht. Masken schaden der Atmung".encode()
+    request = {
+        "TopicalPageRank": Request("text/plain", None, text),
+        "DocSim": Request("text/csv", None, text),
+    }[name]
+    plain = load_model(model_dir)
+    first = load_model(model_dir, tmp_path / "scratch")
+    again = load_model(model_dir, tmp_path / "scratch")
+    answers = {model.predict(request).body for model in (plain, first, again)}
+    assert len(answers) == 1
+    assert len(list((tmp_path / "scratch").iterdir())) == 1
+    assert plain.describe() == again.describe()
