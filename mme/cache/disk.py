@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from mme.store import ArtifactRef, Store
 
+DISK_BLOCK_BYTES = 512
+"""The unit of st_blocks, whatever the file system's own."""
+
 log = logging.getLogger(__name__)
 
 
@@ -78,6 +81,7 @@ class ArtifactCache:
                 self.remove(folder.name)
             else:
                 self._entries[entry.name] = entry
+        self._drop_superseded()
 
     @property
     def artifacts_dir(self) -> Path:
@@ -96,8 +100,9 @@ class ArtifactCache:
         self.close()
 
     def close(self) -> None:
-        """Drop what is unfinished and let others use the cache; idempotent."""
+        """Drop what is unfinished or replaced and let others use the cache; idempotent."""
         if self._lock is not None:
+            self._drop_superseded()
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir(exist_ok=True)
             os.close(self._lock)
@@ -155,6 +160,50 @@ class ArtifactCache:
         self._entries[name] = entry
         return entry
 
+    def used(self, name: str) -> None:
+        """Note that an artifact was wanted now; what is wanted longest ago is dropped first."""
+        with contextlib.suppress(FileNotFoundError):
+            now_s = self._clock()
+            os.utime(self._artifacts / name / "entry.json", (now_s, now_s))
+
+    def shrink(self, limit_bytes: int, is_in_use: Callable[[str], bool]) -> int:
+        """Drop artifacts not in use, least recently wanted first, until `limit_bytes` are kept.
+
+        Returns by how many bytes the cache is still too large.
+        """
+        sizes = {name: _disk_bytes(self._artifacts / name) for name in list(self._entries)}
+        excess = sum(sizes.values()) - limit_bytes
+        for name in sorted(self._entries, key=self._wanted_at):
+            if excess <= 0:
+                break
+            if not is_in_use(name):
+                log.info("dropping %s from the disk cache", self._entries[name].target)
+                self.remove(name)
+                excess -= sizes.get(name, 0)
+        return max(0, excess)
+
+    def drop_oldest(self, is_in_use: Callable[[str], bool]) -> bool:
+        """Drop the one least recently wanted artifact that is not in use; False: there is none."""
+        for name in sorted(self._entries, key=self._wanted_at):
+            if not is_in_use(name):
+                self.remove(name)
+                return True
+        return False
+
+    def _drop_superseded(self) -> None:
+        """Of each target keep what was fetched last: an end in between may have left older ones."""
+        latest: dict[str, CachedArtifact] = {}
+        for entry in sorted(self._entries.values(), key=lambda each: each.fetched_at):
+            replaced = latest.get(entry.target)
+            latest[entry.target] = entry
+            if replaced is not None:
+                self.remove(replaced.name)
+
+    def _wanted_at(self, name: str) -> float:
+        with contextlib.suppress(FileNotFoundError):
+            return (self._artifacts / name / "entry.json").stat().st_mtime
+        return 0.0
+
     def remove(self, name: str) -> None:
         """Drop an artifact; it is gone for `lookup` before its first file is."""
         self._entries.pop(name, None)
@@ -162,6 +211,15 @@ class ArtifactCache:
         with contextlib.suppress(FileNotFoundError):
             (self._artifacts / name).rename(doomed / name)
         shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _disk_bytes(folder: Path) -> int:
+    """What a folder's files take on disk; files that go meanwhile count nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_blocks * DISK_BLOCK_BYTES
+    return total
 
 
 def _locked(path: Path) -> int:

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """Where artifacts are: a folder, `file:///…` or `s3://bucket/prefix/`."""
     cache_dir: Path = Field(default_factory=_default_cache_dir)
     """Folder of unpacked artifacts; kept between runs, used by one endpoint at a time."""
+    cache_limit_bytes: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)
+    """Most the unpacked artifacts may take on disk, as `20GiB` or bytes; default: no limit."""
     endpoint_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
     """Comma list of endpoint names to answer to; empty means any."""
     max_body_bytes: int = Field(default=6 * MIB, ge=1)

@@ -12,6 +12,7 @@ from mme.core.errors import (
     LoadFailed,
     ModelFailed,
     ModelNotReady,
+    NoDiskSpace,
     ShuttingDown,
 )
 from mme.mms import NO_ANSWER
@@ -109,12 +110,10 @@ class Arrivals:
         try:
             async with self._slots:
                 artifact = await self._loader.fetch(target)
-                await residents.server_up.wait()
-                server = residents.server
-                assert server is not None  # noqa: S101 - the event says so
-                # The same version may still be draining; its name is free only when it is gone.
-                await residents.departure(artifact.name)
-                model, load_s = await self._load_into(server, artifact)
+                try:
+                    model, load_s = await self._load_artifact(artifact)
+                finally:
+                    self._loader.arrived(artifact.name)
         except EndpointError as error:
             log.warning("cannot bring in %s: %s", target, error.message)
             until_s = time.monotonic() + self._settings.failure_memory_s
@@ -125,11 +124,28 @@ class Arrivals:
             raise ModelFailed(target, NO_ANSWER, f"unforeseen {type(error).__name__}") from error
         residents.arrived(model, load_s)
         log.info("loaded %s as %s in %.3f s", target, model.name, load_s)
-        in_use = {each.name for each in residents.table}
-        await self._loader.discard_other_versions(
-            model, lambda name: name in in_use or residents.is_leaving(name)
-        )
+        await self._loader.discard_other_versions(model)
         return model
+
+    async def _load_artifact(self, artifact: CachedArtifact) -> tuple[Model, float]:
+        """Load what is on disk into the model server of the moment, waiting for one if need be."""
+        residents = self._residents
+        await self._fit_on_disk(artifact)
+        await residents.server_up.wait()
+        server = residents.server
+        assert server is not None  # noqa: S101 - the event says so
+        # The same version may still be draining; its name is free only when it is gone.
+        await residents.departure(artifact.name)
+        return await self._load_into(server, artifact)
+
+    async def _fit_on_disk(self, artifact: CachedArtifact) -> None:
+        """Keep the disk cache within its limit, at the cost of idle models if need be."""
+        while not await self._loader.fit_on_disk(artifact):
+            victim = self._room.least_valuable(self._residents.table)
+            if victim is None:
+                await self._loader.discard(artifact.name)
+                raise NoDiskSpace("the disk cache (MME_CACHE_LIMIT_BYTES)", artifact.target)
+            await self._residents.evict(victim)
 
     async def _load_into(self, server: MmsServer, artifact: CachedArtifact) -> tuple[Model, float]:
         """Make room and load; when there turns out to be none after all, make more and retry."""

@@ -12,7 +12,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mme.core.errors import LoadFailed, StoreUnavailable
+from mme.core.errors import LoadFailed, NoDiskSpace, StoreUnavailable
 from mme.core.names import model_name
 from mme.mms import MmsError
 from mme.residency.table import Model, State
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mme.cache import ArtifactCache, CachedArtifact
+    from mme.core.settings import Settings
     from mme.mms import MmsClient
     from mme.store import ArtifactRef, Store
 
@@ -37,12 +38,23 @@ class Loader:
     """Downloads, unpacks and loads; blocking work runs in `executor`."""
 
     def __init__(
-        self, store: Store, cache: ArtifactCache, executor: Executor, load_timeout_s: float
+        self, settings: Settings, store: Store, cache: ArtifactCache, executor: Executor
     ) -> None:
+        self.is_in_use: Callable[[str], bool] = lambda _: False
+        """Which artifacts on disk belong to models that are loaded; set by who knows."""
+        self._arriving: set[str] = set()
+        self._cache_limit_bytes = settings.cache_limit_bytes
         self._store = store
         self._cache = cache
         self._executor = executor
-        self._load_timeout_s = load_timeout_s
+        self._load_timeout_s = settings.load_timeout_s
+
+    def arrived(self, name: str) -> None:
+        """The load of an artifact that `fetch` gave has ended, one way or the other."""
+        self._arriving.discard(name)
+
+    def _is_needed(self, name: str) -> bool:
+        return name in self._arriving or self.is_in_use(name)
 
     async def find(self, target: str) -> ArtifactRef:
         """The store's current version of `target`. Raises TargetNotFound, StoreUnavailable."""
@@ -52,7 +64,7 @@ class Loader:
         """The artifact of `target`, unpacked on this disk.
 
         While the store does not answer, the version fetched last serves on. Raises TargetNotFound,
-        ArtifactRejected, StoreUnavailable.
+        ArtifactRejected, StoreUnavailable, NoDiskSpace. `arrived` must be called in the end.
         """
         try:
             ref = await self.find(target)
@@ -61,13 +73,20 @@ class Loader:
             if not kept:
                 raise
             log.warning("%s; using the copy of %s on disk", error.message, target)
-            return max(kept, key=lambda entry: entry.fetched_at)
+            latest = max(kept, key=lambda entry: entry.fetched_at)
+            self._arriving.add(latest.name)
+            return latest
         name = model_name(target, ref.version)
+        self._arriving.add(name)
         found = await self.in_thread(lambda: self._cache.lookup(name))
         if found is not None:
             return found
         began_at = time.monotonic()
-        fetched = await self.in_thread(lambda: self._cache.fetch(name, ref, self._store))
+        try:
+            fetched = await self.in_thread(lambda: self._fetch(name, ref))
+        except BaseException:
+            self._arriving.discard(name)
+            raise
         log.info(
             "fetched %s: %d bytes, %d unpacked, in %.3f s",
             ref.uri,
@@ -76,6 +95,27 @@ class Loader:
             time.monotonic() - began_at,
         )
         return fetched
+
+    async def fit_on_disk(self, artifact: CachedArtifact) -> bool:
+        """Keep the disk cache within its limit; False if only models in use could still go."""
+        self._cache.used(artifact.name)
+        limit_bytes = self._cache_limit_bytes
+        if limit_bytes is None:
+            return True
+
+        def shrink() -> int:
+            return self._cache.shrink(limit_bytes, self._is_needed)
+
+        return await self.in_thread(shrink) == 0
+
+    def _fetch(self, name: str, ref: ArtifactRef) -> CachedArtifact:
+        while True:
+            try:
+                return self._cache.fetch(name, ref, self._store)
+            except NoDiskSpace:
+                # The disk is full, whoever filled it: what nobody uses makes room.
+                if not self._cache.drop_oldest(self._is_needed):
+                    raise
 
     async def load(self, artifact: CachedArtifact, mms: MmsClient, report_dir: Path) -> Model:
         """Load an unpacked artifact into the model server; raises LoadFailed.
@@ -126,11 +166,11 @@ class Loader:
         """Remove an unpacked artifact from disk, in the background."""
         return self.in_thread(lambda: self._cache.remove(name))
 
-    async def discard_other_versions(self, model: Model, is_in_use: Callable[[str], bool]) -> None:
+    async def discard_other_versions(self, model: Model) -> None:
         """Drop copies of other versions of the model's target from disk, but for those in use."""
         for entry in self._cache.entries():
             other = entry.target == model.target and entry.name != model.name
-            if other and not is_in_use(entry.name):
+            if other and not self._is_needed(entry.name):
                 await self.discard(entry.name)
 
     async def _register(self, artifact: CachedArtifact, mms: MmsClient) -> None:

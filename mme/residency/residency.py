@@ -56,7 +56,7 @@ class Residency:
         self._executor = ThreadPoolExecutor(settings.parallel_loads + 2, "artifacts")
         self._tasks = Tasks()
         self._room = Room(settings, read_memory)
-        self._loader = Loader(store, cache, self._executor, settings.load_timeout_s)
+        self._loader = Loader(settings, store, cache, self._executor)
         self._residents = Residents(self._room, self._loader, self._tasks)
         self._table = self._residents.table
         self._arrivals = Arrivals(settings, self._loader, self._residents, self._room)

@@ -36,6 +36,7 @@ class Residents:
         self._loader = loader
         self._tasks = tasks
         self._departures: dict[str, asyncio.Event] = {}
+        loader.is_in_use = self.has
 
     def attach(self, server: MmsServer) -> None:
         """Use this model server, which has no models yet."""
@@ -99,9 +100,9 @@ class Residents:
         if departed is not None:
             await departed.wait()
 
-    def is_leaving(self, name: str) -> bool:
-        """Whether a model of that name is on its way out."""
-        return name in self._departures
+    def has(self, name: str) -> bool:
+        """Whether a model of that name is loaded, or on its way out."""
+        return name in self._departures or name in self.workers
 
     def _let_go(self, model: Model, actions: list[Unload]) -> None:
         self._room.leaves(model)

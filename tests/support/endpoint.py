@@ -18,7 +18,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 60
@@ -64,9 +64,15 @@ class Endpoint:
 
 @contextlib.contextmanager
 def running_endpoint(
-    store: str, scratch: Path, settings: Mapping[str, str] | None = None
+    store: str,
+    scratch: Path,
+    settings: Mapping[str, str] | None = None,
+    before_start: Callable[[], None] | None = None,
 ) -> Iterator[Endpoint]:
-    """Start an endpoint on a free port with its cache and temporary files below `scratch`."""
+    """Start an endpoint on a free port with its cache and temporary files below `scratch`.
+
+    `before_start` runs in the new process, before it becomes the endpoint.
+    """
     temp = scratch / "tmp"
     temp.mkdir(parents=True, exist_ok=True)
     environment = {
@@ -87,6 +93,7 @@ def running_endpoint(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=before_start,  # noqa: PLW1509 - tests start one process at a time
     )
     endpoint = Endpoint("", process, run_dir_parent=temp)
     ready: queue.Queue[str | None] = queue.Queue()

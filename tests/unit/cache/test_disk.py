@@ -136,3 +136,55 @@ def test_a_second_process_is_told_who_has_the_cache(root):
             ArtifactCache(root, LIMITS)
         other.kill()
     ArtifactCache(root, LIMITS).close()
+
+
+def three_artifacts(store_dir, store, cache, clock):
+    names = []
+    for n in range(3):
+        clock.append(100.0 + n)
+        name, ref = put(store_dir, store, tar_gz({"file": bytes(100_000)}), f"a{n}.tar.gz")
+        cache.fetch(name, ref, store)
+        cache.used(name)
+        names.append(name)
+    return names
+
+
+def test_a_cache_too_large_drops_what_was_wanted_longest_ago(store_dir, store, root):
+    clock = [0.0]
+    with ArtifactCache(root, LIMITS, clock=lambda: clock[-1]) as cache:
+        first, _, third = three_artifacts(store_dir, store, cache, clock)
+        clock.append(200.0)
+        cache.used(first)
+        assert cache.shrink(250_000, lambda _: False) == 0
+        assert {entry.name for entry in cache.entries()} == {first, third}
+
+
+def test_what_is_in_use_is_not_dropped_and_the_excess_is_told(store_dir, store, root):
+    clock = [0.0]
+    with ArtifactCache(root, LIMITS, clock=lambda: clock[-1]) as cache:
+        names = three_artifacts(store_dir, store, cache, clock)
+        assert cache.shrink(150_000, lambda name: name != names[1]) > 0
+        assert {entry.name for entry in cache.entries()} == {names[0], names[2]}
+        assert cache.drop_oldest(lambda name: name == names[0])
+        assert not cache.drop_oldest(lambda name: name == names[0])
+
+
+def test_what_is_put_beside_a_model_counts_and_goes_with_it(store_dir, store, root):
+    name, ref = put(store_dir, store)
+    with ArtifactCache(root, LIMITS) as cache:
+        cache.fetch(name, ref, store)
+        beside = cache.artifacts_dir / name / "mapped"
+        beside.mkdir()
+        (beside / "x").write_bytes(bytes(500_000))
+        assert cache.shrink(400_000, lambda _: True) > 0
+        assert cache.shrink(400_000, lambda _: False) == 0
+        assert not beside.exists()
+
+
+def test_of_two_versions_left_by_an_end_in_between_the_later_stays(store_dir, store, root):
+    times = iter((1.0, 2.0))
+    with ArtifactCache(root, LIMITS, clock=lambda: next(times)) as cache:
+        old = cache.fetch(*put(store_dir, store), store)
+        new = cache.fetch(*put(store_dir, store, tar_gz({"file": b"newer"})), store)
+        assert {entry.name for entry in cache.entries()} == {old.name, new.name}
+    assert [path.name for path in (root / "artifacts").iterdir()] == [new.name]
