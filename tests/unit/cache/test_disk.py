@@ -184,7 +184,9 @@ def test_what_is_put_beside_a_model_counts_and_goes_with_it(store_dir, store, ro
 def test_of_two_versions_left_by_an_end_in_between_the_later_stays(store_dir, store, root):
     times = iter((1.0, 2.0))
     with ArtifactCache(root, LIMITS, clock=lambda: next(times)) as cache:
-        old = cache.fetch(*put(store_dir, store), store)
-        new = cache.fetch(*put(store_dir, store, tar_gz({"file": b"newer"})), store)
+        name, ref = put(store_dir, store)
+        old = cache.fetch(name, ref, store)
+        name, ref = put(store_dir, store, tar_gz({"file": b"newer"}))
+        new = cache.fetch(name, ref, store)
         assert {entry.name for entry in cache.entries()} == {old.name, new.name}
     assert [path.name for path in (root / "artifacts").iterdir()] == [new.name]
