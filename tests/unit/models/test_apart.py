@@ -22,6 +22,7 @@ def run_alone(script: str) -> str:
 
 def test_work_is_done_in_another_process_and_its_files_stay(tmp_path):
     script = f"""
+import os
 from pathlib import Path
 from models.mapped.apart import done_apart
 assert done_apart(lambda: Path({str(tmp_path / "pid")!r}).write_text(str(os.getpid())))
