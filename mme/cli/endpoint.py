@@ -10,26 +10,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from mme.cache import ArtifactCache, CacheInUse, ExtractionLimits
 from mme.cli.children import model_server_keeper, prefork_keeper
-from mme.core.memory import MemoryReader
+from mme.core.memory import MemoryReader, anonymous_bytes
 from mme.gateway import make_app
 from mme.residency import Residency
 from mme.store import open_store
-from mme.supervise import StartError, become_subreaper, reap_orphans
+from mme.supervise import Keeper, StartError, become_subreaper, reap_orphans
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
-    from typing import Any
 
     from mme.core.settings import Settings
 
@@ -69,18 +69,23 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             raise EndpointFailed(str(error)) from error
         listener = stack.enter_context(_bind(settings.host, settings.port))
         run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mme-")))
-        memory = MemoryReader(settings.memory_limit)
+        keepers: list[Keeper[Any]] = []
+
+        def own_pids() -> set[int]:
+            return {keeper.child.pid for keeper in keepers if keeper.child is not None}
+
+        def our_use() -> int:
+            vital = (os.getpid(), *own_pids())
+            return residency.models_bytes + sum(anonymous_bytes(pid) for pid in vital)
+
+        memory = MemoryReader(settings.memory_limit, our_use)
         residency = Residency(settings, store, cache, memory.read)
         stack.push_async_callback(residency.close)
         prefork = prefork_keeper(settings, run_dir) if settings.workers == "prefork" else None
         server = model_server_keeper(
             settings, run_dir, prefork, residency, scratch_dir=cache.artifacts_dir
         )
-        keepers = [keeper for keeper in (prefork, server) if keeper is not None]
-
-        def own_pids() -> set[int]:
-            return {keeper.child.pid for keeper in keepers if keeper.child is not None}
-
+        keepers += [keeper for keeper in (prefork, server) if keeper is not None]
         await stack.enter_async_context(_orphans_reaped(own_pids))
         try:
             for keeper in keepers:
