@@ -62,7 +62,7 @@ class MmsServer:
         """
         config = mms_config.MmsConfig(
             port=free_port(),
-            package_dir=_package_dir(),
+            package_dir=package_dir(),
             run_dir=run_dir,
             handler=handler,
             worker_program=worker_program,
@@ -131,7 +131,7 @@ def _prepare(config: mms_config.MmsConfig) -> None:
     config.log_config_file.write_text(mms_config.log_config(), encoding="utf-8")
 
 
-def _package_dir() -> Path:
+def package_dir() -> Path:
     """The installed package `mms`, found but not imported."""
     found = importlib.util.find_spec("mms")
     if found is None or not found.submodule_search_locations:

@@ -1,0 +1,47 @@
+"""`python -m benchmarks [NAME ...]`: measure, print the table, write it into README.md."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import time
+
+from benchmarks.table import machine_facts, markdown, write_section
+
+NAMES = {
+    "cold": "a cold invocation against stock",
+    "memory": "what a model costs against stock",
+    "overhead": "what the gateway adds to MMS",
+    "churn": "one model while others come and go",
+    "thousand": "a thousand models in 6 GiB",
+    "policies": "eviction policies on replayed traces",
+    "pressure": "ten minutes with ten times too many models",
+}
+
+
+def main() -> None:
+    """Run the benchmarks that were asked for, all by default."""
+    listing = "".join(f"\n  {name:10}{text}" for name, text in NAMES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=f"Measure the endpoint.{listing}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones (default: all)")
+    parser.add_argument("--dry", action="store_true", help="only print; leave README.md as it is")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    facts = machine_facts()
+    print("\n".join(facts), flush=True)
+    for name in options.names or NAMES:
+        began_s = time.monotonic()
+        print(f"\n{name}: {NAMES[name]} …", flush=True)
+        table = markdown(importlib.import_module(f"benchmarks.{name}").measure())
+        print(f"{table}\n({time.monotonic() - began_s:.0f} s)", flush=True)
+        if not options.dry:
+            write_section(name, f"{table}\n\n{'; '.join(facts)}.")
+
+
+if __name__ == "__main__":
+    main()
