@@ -11,6 +11,7 @@ from mme.mms import JavaMissingError
 if TYPE_CHECKING:
     from mme.core.settings import Settings
 
+SWITCH_INTERVAL_S = 0.0005
 HINTS = """
 The endpoint is ready at {url}; models come from {store}. Try:
 
@@ -44,6 +45,8 @@ async def serve(settings: Settings) -> int:
         hints = HINTS.format(url=address.url, store=settings.store, python=sys.executable)
         print(hints, flush=True)
 
+    # Threads unpack artifacts beside the event loop; it must not wait 5 ms for each of them.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         await run_endpoint(settings, announce)
     except (EndpointFailed, JavaMissingError) as error:

@@ -15,6 +15,8 @@ from mme.prefork.server import PreforkServer
 from mme.prefork.settling import settle
 from models.warm_up import warm_up
 
+LOADING_NICENESS = 10
+
 log = logging.getLogger("mme.prefork")
 
 
@@ -35,6 +37,8 @@ def main() -> None:
     warm_up([language for language in options.languages.split(",") if language])
     rehearse(options.handler)
     settle()
+    # Forks are born with this: those who load let those pass who answer.
+    os.nice(LOADING_NICENESS)
     server = PreforkServer(options.requests, options.signs)
 
     def announce() -> None:

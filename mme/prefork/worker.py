@@ -159,6 +159,8 @@ def _serve(connection: socket.socket, request: WorkerRequest) -> None:
         if command == LOAD:
             streams = _quiet_streams(message, request.tmp_dir)
             service, code, text = _load(message)
+            with contextlib.suppress(OSError):  # only root may; others stay as they are
+                os.setpriority(os.PRIO_PROCESS, 0, 0)
             connection.sendall(create_load_model_response(code, text))
             if code != OK:
                 return
