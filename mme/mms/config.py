@@ -132,7 +132,8 @@ def command(config: MmsConfig, java: Java) -> list[str]:
         java.program,
         *quiet,
         f"-Xmx{config.heap_mib}m",
-        "-Xss512k",  # seven threads a model: their stacks would add up
+        "-Xss512k",  # five threads a model: their stacks add up
+        "-XX:StackShadowPages=10",  # written by every thread, though hardly one goes that deep
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",

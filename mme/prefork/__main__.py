@@ -39,6 +39,7 @@ def main() -> None:
     settle()
     # Forks are born with this: those who load let those pass who answer.
     os.nice(LOADING_NICENESS)
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     server = PreforkServer(options.requests, options.signs)
 
     def announce() -> None:

@@ -29,8 +29,11 @@ def launcher_script(requests: Path, lifelines: Path, fallback: str) -> str:
     return f"""#!/bin/sh
 case "$1" in */model_service_worker.py) ;; *) exec {shlex.quote(fallback)} "$@" ;; esac
 lifeline={shlex.quote(str(lifelines))}/$$
-rm -f "$lifeline"
-mkfifo -m 600 "$lifeline" || exit 1
+mkfifo -m 600 "$lifeline" 2>/dev/null || {{
+  # Left behind by another process of this number.
+  rm -f "$lifeline"
+  mkfifo -m 600 "$lifeline" || exit 1
+}}
 exec {STDIN_COPY}<&0
 shift
 IFS='{SEPARATOR}'

@@ -160,6 +160,7 @@ def _serve(connection: socket.socket, request: WorkerRequest) -> None:
             streams = _quiet_streams(message, request.tmp_dir)
             service, code, text = _load(message)
             with contextlib.suppress(OSError):  # only root may; others stay as they are
+                os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
                 os.setpriority(os.PRIO_PROCESS, 0, 0)
             connection.sendall(create_load_model_response(code, text))
             if code != OK:
