@@ -11,7 +11,9 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 ARTIFACTS := artifacts/TopicalPageRank.tar.gz artifacts/DocSim.tar.gz
 
-.PHONY: help serve train test check format lock clean
+ONLY ?=
+
+.PHONY: help serve train test bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +26,9 @@ train: $(RUNTIME) ## train the models switched on in models/models_to_be_trained
 
 test: $(DEV) $(ARTIFACTS) ## run the tests
 	@$(BIN)/python -m pytest
+
+bench: $(DEV) $(ARTIFACTS) ## measure, against stock MMS, and write benchmarks/README.md (ONLY="cold memory")
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 check: $(DEV) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -43,7 +43,8 @@ log = logging.getLogger(__name__)
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 NOT_FOUND, UNAVAILABLE = 404, 503
 MEMORY_CHECK_S = 0.5
-MEASURED_AT_ONCE = 8
+MEASURE_EVERY_S = 2.0
+"""Measuring one model takes the kernel some milliseconds, in which others wait for a core."""
 
 
 class Residency:
@@ -76,6 +77,7 @@ class Residency:
             artifact_of=cache.lookup,
         )
         self._tasks.start(self._watch_memory())
+        self._tasks.start(self._watch_growth())
         self._tasks.start(self._watch_load())
 
     def attach(self, server: MmsServer) -> None:
@@ -199,12 +201,17 @@ class Residency:
         """Relieve memory when it is short, also while nobody loads anything."""
         while True:
             await asyncio.sleep(MEMORY_CHECK_S)
-            for model in self._table.grown(MEASURED_AT_ONCE):
-                await self._loader.in_thread(functools.partial(self._room.measure, model))
             if not self._room.is_short() or self._scaler.shed():
                 continue
             for victim in self._room.relieve(self._table):
                 self._tasks.start(self._residents.evict(victim))
+
+    async def _watch_growth(self) -> None:
+        """Measure models that have been used since, the latest first."""
+        while True:
+            await asyncio.sleep(MEASURE_EVERY_S)
+            for model in self._table.grown(1):
+                await self._loader.in_thread(functools.partial(self._room.measure, model))
 
     async def _watch_load(self) -> None:
         """Give hot models more workers and take them back."""

@@ -72,19 +72,21 @@ class Scaler:
         self._room = room
         self._tasks = tasks
         self._artifact_of = artifact_of
-        self._loads: dict[str, float] = {}
+        self._loads: dict[str, tuple[Model, float]] = {}
 
     def step(self) -> None:
-        """Look at every model; call it every `SCALE_CHECK_S`."""
-        loads, now_s = self._loads, time.monotonic()
-        self._loads = {}
-        for model in self._residents.table:
-            load = loads.get(model.name, 0.0)
+        """Look at every model that is or was busy; call it every `SCALE_CHECK_S`."""
+        now_s = time.monotonic()
+        watched = {model.name: model for model in self._residents.table.take_busy()}
+        watched |= {name: model for name, (model, _) in self._loads.items()}
+        loads, self._loads = self._loads, {}
+        for name, model in watched.items():
+            load = loads[name][1] if name in loads else 0.0
             load += NEWEST_SHARE * (model.in_flight - load)
-            crew = self._residents.crews.get(model.name)
+            crew = self._residents.crews.get(name)
             if crew is None or (load < COLD and len(crew) == 1):
                 continue
-            self._loads[model.name] = load
+            self._loads[name] = model, load
             if model.state is not State.READY or crew.change is not None:
                 continue
             wanted = wanted_workers(load, len(crew), self._most)

@@ -10,7 +10,6 @@ States of a model: loading -> ready -> draining. (Absent and on disk are what th
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -90,6 +89,8 @@ class ResidencyTable:
         self._current: dict[str, Model] = {}
         self._retiring: dict[str, Model] = {}
         self._failures: dict[str, Failure] = {}
+        self._used: dict[str, Model] = {}
+        self._busy: dict[str, Model] = {}
 
     def __repr__(self) -> str:
         current = ", ".join(f"{m.target}={m.state}/{m.in_flight}" for m in self._current.values())
@@ -110,21 +111,28 @@ class ResidencyTable:
         return model if model is not None and model.state is State.READY else None
 
     def grown(self, most: int) -> list[Model]:
-        """Up to `most` ready models used so much since they were measured that it is out of date.
+        """Up to `most` models used so much since they were measured that it is out of date.
 
-        A model grows with its first requests, then hardly.
+        A model grows with its first requests, then hardly. Whoever is given is not given again
+        before its next use.
         """
-        due = (
-            model
-            for model in self._current.values()
-            if model.state is State.READY and model.invocations > 2 * model.measured_at
-        )
-        return list(itertools.islice(due, most))
+        due: list[Model] = []
+        while self._used and len(due) < most:
+            model = self._used.popitem()[1]
+            if model.state is State.READY and model.invocations > 2 * model.measured_at:
+                due.append(model)
+        return due
+
+    def take_busy(self) -> list[Model]:
+        """The models that got a request since the last call, but no others, be there thousands."""
+        busy, self._busy = list(self._busy.values()), {}
+        return busy
 
     def begin(self, model: Model, wall_s: float) -> None:
         """A request is about to use `model`, which must be ready."""
         assert model.state is State.READY, model  # noqa: S101 - a broken caller, not bad input
         model.in_flight += 1
+        self._used[model.name] = self._busy[model.name] = model
         model.invocations += 1
         model.last_used_at = wall_s
 
@@ -169,6 +177,8 @@ class ResidencyTable:
         """The model server died: nothing is resident. Running requests end on their own."""
         self._current.clear()
         self._retiring.clear()
+        self._used.clear()
+        self._busy.clear()
 
     def _retire(self, model: Model) -> list[Unload]:
         if model.state is State.DRAINING:

@@ -56,6 +56,28 @@ def test_a_busy_model_is_unloaded_only_after_its_last_request():
     assert [action.model for action in table.end(model, 4.0)] == [model]
 
 
+def test_only_models_with_requests_since_the_last_look_are_busy():
+    table = ResidencyTable()
+    asked, _ = loaded_model(table), loaded_model(table, "b.tar.gz", "n2")
+    table.begin(asked, 1.0)
+    table.end(asked, 1.0)
+    assert table.take_busy() == [asked]
+    assert table.take_busy() == []
+
+
+def test_a_model_is_to_be_measured_anew_when_its_uses_have_doubled():
+    table = ResidencyTable()
+    model = loaded_model(table)
+    due = []
+    for _ in range(8):
+        table.begin(model, 1.0)
+        table.end(model, 1.0)
+        for grown in table.grown(10):
+            grown.measured_at = grown.invocations
+            due.append(grown.invocations)
+    assert due == [1, 3, 7]
+
+
 def test_dismissing_twice_unloads_once():
     table = ResidencyTable()
     model = loaded_model(table)
