@@ -22,6 +22,17 @@ class Java:
     program: str
     major: int
 
+    @property
+    def archive(self) -> Path | None:
+        """The model server's classes ready to be mapped, if this Java has been given them."""
+        archive = archive_of(self.program)
+        return archive if archive.is_file() else None
+
+
+def archive_of(program: str) -> Path:
+    """Where `mme.mms.archive` puts the model server's classes for the Java `program`."""
+    return Path(program).resolve().parent.parent / "lib" / "mms.jsa"
+
 
 def parse_major(version_text: str) -> int | None:
     """The major version in the output of `java -version`; None if there is none in it."""
