@@ -31,9 +31,9 @@ def main() -> None:
     logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
     began_s = time.monotonic()
     sys.path.append(str(options.handler.parent))
-    handler = importlib.import_module(options.handler.stem)
+    importlib.import_module(options.handler.stem)
     warm_up([language for language in options.languages.split(",") if language])
-    rehearse(handler.handle)
+    rehearse(options.handler)
     settle()
     server = PreforkServer(options.requests, options.lifelines)
 

@@ -23,6 +23,8 @@ SINGLE_THREADED = {
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    # Else each fork resolves the C functions it calls by itself, and writes the tables they are in.
+    "LD_BIND_NOW": "1",
 }
 
 

@@ -29,7 +29,7 @@ from mme.prefork.launcher import STDIN_COPY
 from mme.prefork.links import die_when_closed, open_lifeline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 LOAD, PREDICT = b"L", b"I"
 NO_ROOM, OK = 507, 200
@@ -76,15 +76,24 @@ def become_worker(request: WorkerRequest) -> None:
     die_when_closed(0)
     os.unlink(request.lifeline)  # noqa: PTH108 - fewer pages written than with a Path
     _be_expendable()
+    serve_connection(request, lambda: None)
+
+
+def serve_connection(request: WorkerRequest, on_listening: Callable[[], None]) -> None:
+    """Wait for the front end, and answer it until it hangs up; `on_listening` when it can come."""
     random.seed()
-    np.random.seed()  # noqa: NPY002 - the global generator is what libraries draw from
+    # The global generator is what libraries draw from. A number of our own: numpy's way to get one
+    # writes a quarter of a MiB.
+    np.random.seed(int.from_bytes(os.urandom(4)))  # noqa: NPY002
     with _listening(request.sock_name) as listener:
         _say(f"[PID] {os.getpid()}")
         _say("MMS worker started.")
+        on_listening()
         connection, _ = listener.accept()
     os.unlink(request.sock_name)  # noqa: PTH108
     gc.enable()
-    _serve(connection, request)
+    with connection:
+        _serve(connection, request)
 
 
 def _take_over(launcher: int) -> None:
@@ -95,6 +104,11 @@ def _take_over(launcher: int) -> None:
         os.dup2(opened, ours)
         os.close(opened)
     os.chdir(f"/proc/{launcher}/cwd")
+    take_environment(launcher)
+
+
+def take_environment(launcher: int) -> None:
+    """Make the environment a process was started with ours."""
     with open(f"/proc/{launcher}/environ", "rb") as source:  # noqa: PTH123
         pairs = [entry.partition(b"=") for entry in source.read().split(b"\0") if entry]
     wanted = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}

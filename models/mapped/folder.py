@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.mapped.apart import done_apart
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -52,12 +54,20 @@ def mapped(
     path = scratch / f"{_identity(sources, form)}.mapped"
     with contextlib.suppress(OSError, ValueError, KeyError):
         return read(path)
-    made = build()
-    with contextlib.suppress(OSError):
-        scratch.mkdir(parents=True, exist_ok=True)
-        write(path, made)
-        return read(path)
-    return made
+
+    def convert() -> Mapped:
+        made = build()
+        with contextlib.suppress(OSError):
+            scratch.mkdir(parents=True, exist_ok=True)
+            write(path, made)
+            return read(path)
+        return made
+
+    if done_apart(convert):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return read(path)
+    # Here for its error, or because the file could not be written.
+    return convert()
 
 
 def write(path: Path, content: Mapped) -> None:

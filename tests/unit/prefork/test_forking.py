@@ -80,12 +80,13 @@ def test_only_a_dead_workers_streams_are_removed(tmp_path):
 
 def test_after_everything_is_imported_and_rehearsed_there_is_one_thread():
     script = """
+from pathlib import Path
 import model_handler
 from models.warm_up import warm_up
 from mme.prefork.rehearsal import rehearse
 from mme.prefork.server import thread_count
 from mme.prefork.settling import settle
-warm_up(["de"]); rehearse(model_handler.handle); settle()
+warm_up(["de"]); rehearse(Path(model_handler.__file__)); settle()
 print(thread_count())
 """
     assert run_python(script).strip() == "1"
@@ -105,6 +106,25 @@ print(before, sum(size * count for size, count in holes().items()))
     assert after < 200_000
 
 
+def test_free_blocks_of_the_heap_are_taken_but_for_its_open_end():
+    script = """
+import ctypes
+from mme.prefork.settling import fill_heap
+c = ctypes.CDLL(None)
+c.malloc.restype, c.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+c.free.argtypes = [ctypes.c_void_p]
+blocks = [c.malloc(700) for _ in range(2000)]
+for block in blocks[::2]:
+    c.free(block)
+first = fill_heap()
+print(first, fill_heap(), c.malloc(700) > max(blocks))
+"""
+    first, again, beyond = run_python(script).split()
+    assert int(first) >= 1000 * 704
+    assert int(again) < int(first) / 4
+    assert beyond == "True"
+
+
 def test_a_thousand_forks_each_load_and_answer():
     script = """
 import os, sys, tempfile
@@ -115,7 +135,7 @@ from models.warm_up import warm_up
 from mme.prefork.rehearsal import rehearse
 from mme.prefork.server import thread_count
 from mme.prefork.settling import settle
-warm_up(["de"]); rehearse(model_handler.handle)
+warm_up(["de"]); rehearse(Path(model_handler.__file__))
 root = Path(tempfile.mkdtemp())
 asked = []
 for name in FAMILIES:
