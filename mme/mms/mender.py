@@ -12,12 +12,13 @@ import asyncio
 import json
 import logging
 import os
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from mme.mms.client import MmsError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
     from pathlib import Path
 
     from mme.mms.client import MmsClient
@@ -73,6 +74,7 @@ class Mender:
         """Watch the worker whose report this is; the report has done its duty then."""
         name = report.stem
         try:
+            loaded_at = report.stat().st_mtime
             pid = json.loads(report.read_text(encoding="utf-8")).get("pid")
         except (OSError, ValueError):
             return
@@ -83,10 +85,10 @@ class Mender:
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:
-            self._died(client, name, pid)
+            self._died(client, name, pid, loaded_at)
             return
         self._workers[name] = (pid, pidfd)
-        asyncio.get_running_loop().add_reader(pidfd, self._died, client, name, pid)
+        asyncio.get_running_loop().add_reader(pidfd, self._died, client, name, pid, loaded_at)
 
     def _forget(self, name: str) -> None:
         _, pidfd = self._workers.pop(name, (0, None))
@@ -94,19 +96,27 @@ class Mender:
             asyncio.get_running_loop().remove_reader(pidfd)
             os.close(pidfd)
 
-    def _died(self, client: MmsClient, name: str, pid: int) -> None:
+    def _died(self, client: MmsClient, name: str, pid: int, loaded_at: float) -> None:
         self._forget(name)
-        self._own(self._mend(client, name, pid))
+        self._own(self._mend(client, name, pid, loaded_at))
 
-    async def _mend(self, client: MmsClient, name: str, pid: int) -> None:
+    async def _mend(self, client: MmsClient, name: str, pid: int, loaded_at: float) -> None:
         await asyncio.sleep(GRACE_S)
-        if name in self._workers:
-            return  # loaded again meanwhile
         try:
-            url = (await client.describe(name, timeout_s=LOAD_TIMEOUT_S))["modelUrl"]
+            described = await client.describe(name, timeout_s=LOAD_TIMEOUT_S)
+            if name in self._workers or is_another_load(described, loaded_at):
+                return
             log.warning("the worker of %s (pid %d) died; loading it again", name, pid)
             await client.unregister(name, timeout_s=LOAD_TIMEOUT_S)
-            await client.register(name, url, timeout_s=LOAD_TIMEOUT_S)
+            await client.register(name, described["modelUrl"], timeout_s=LOAD_TIMEOUT_S)
         except MmsError as error:
             if error.status != NOT_FOUND:
                 log.warning("%s is not loaded any more: %s", name, error)
+
+
+def is_another_load(described: Mapping[str, Any], loaded_at: float) -> bool:
+    """Whether what the server says of a model is of a load begun after one had ended."""
+    return any(
+        datetime.fromisoformat(worker["startTime"]).timestamp() > loaded_at
+        for worker in described.get("workers", [])
+    )

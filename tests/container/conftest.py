@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tarfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import conformance
 from tests.support.endpoint import PROJECT
 from tests.support.engine import IMAGE, engine, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIMILARITY, KEYPHRASES = "DocSim.tar.gz", "TopicalPageRank.tar.gz"
 DOCUMENT = PROJECT / "docs" / "conformance.md"
