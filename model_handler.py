@@ -75,7 +75,8 @@ def _load(context: Any) -> None:
 def _scratch_of(model_name: str) -> Path | None:
     """The folder where this model's converted files may lie; None: nowhere."""
     root = os.environ.get("MME_SCRATCH_DIR")
-    return Path(root, model_name, "mapped") if root else None
+    # Further workers of a model bear its name and a number: they share what the first converted.
+    return Path(root, model_name.partition("-w")[0], "mapped") if root else None
 
 
 def _identity() -> dict[str, object]:

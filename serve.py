@@ -11,6 +11,6 @@ import sys
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    from mme.cli.main import main
+    from mme.cli.main import leave, main
 
-    sys.exit(main(sys.argv[1:] or ["serve"]))
+    leave(main(sys.argv[1:] or ["serve"]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mme.core.settings import PROJECT_ROOT
 from mme.mms import LOOPBACK, Listen, MmsServer, find_java
-from mme.mms.config import inherited, worker_launcher
+from mme.mms.config import inherited, report_dir, worker_launcher
 from mme.prefork.process import SINGLE_THREADED, PreforkFiles
 from mme.supervise import ChildProcess, Keeper, StartError
 
@@ -88,7 +88,9 @@ def prefork_keeper(settings: Settings, where: WorkerFiles) -> Keeper[PreforkProc
         files.ready.unlink(missing_ok=True)
         process = await ChildProcess.start(
             "prefork server",
-            files.command(settings.handler, settings.preload_languages),
+            files.command(
+                settings.handler, settings.preload_languages, signs=report_dir(where.run_dir)
+            ),
             environment=inherited(os.environ) | SINGLE_THREADED,
             folder=PROJECT_ROOT,
             output=sys.stderr.fileno(),

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mme.cache import ArtifactCache, CacheInUse, ExtractionLimits
 from mme.cli.children import WorkerFiles, model_server_keeper, prefork_keeper, started
@@ -21,12 +22,13 @@ from mme.cli.running import (
     EndpointFailed,
     bind,
     orphans_reaped,
+    pids_of,
     serving,
     starting,
     stop_signals,
     until_stopped,
 )
-from mme.core.memory import MemoryReader
+from mme.core.memory import MemoryReader, anonymous_bytes
 from mme.gateway import make_app
 from mme.residency import Residency
 from mme.store import open_store
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mme.core.settings import Settings
+    from mme.supervise import Keeper
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +53,20 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             raise EndpointFailed(str(error)) from error
         listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
         files = WorkerFiles(stack.enter_context(run_dir()), scratch_dir=cache.artifacts_dir)
-        residency = Residency(settings, store, cache, MemoryReader(settings.memory_limit).read)
+        keepers: list[Keeper[Any]] = []
+
+        def our_use() -> int:
+            vital = (os.getpid(), *pids_of(keepers))
+            return residency.models_bytes + sum(anonymous_bytes(pid) for pid in vital)
+
+        memory = MemoryReader(settings.memory_limit, our_use)
+        residency = Residency(settings, store, cache, memory.read)
         stack.push_async_callback(residency.close)
         prefork = prefork_keeper(settings, files)
         server = model_server_keeper(
             settings, files, prefork, on_up=residency.attach, on_down=residency.detach
         )
-        keepers = [keeper for keeper in (prefork, server) if keeper is not None]
+        keepers += [keeper for keeper in (prefork, server) if keeper is not None]
         await stack.enter_async_context(orphans_reaped(keepers))
         async with starting(stop):
             await started(stack, settings, prefork, server)

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from mme.cli.modes import PlatformError, read_platform
 from mme.core.log import configure_logging
@@ -60,6 +60,13 @@ def main(arguments: Sequence[str]) -> int:
     return asyncio.run(serve(settings, platform))
 
 
+def leave(code: int) -> NoReturn:
+    """End the process now: a thread that waits for a store would hold it for as long as that."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def run() -> None:
     """Entry point of the installed command."""
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -89,12 +89,17 @@ async def serving(
         await runner.cleanup()
 
 
+def pids_of(keepers: Sequence[Keeper[Any]]) -> set[int]:
+    """The process ids of the children that run."""
+    return {keeper.child.pid for keeper in keepers if keeper.child is not None}
+
+
 @contextlib.asynccontextmanager
 async def orphans_reaped(keepers: Sequence[Keeper[Any]]) -> AsyncIterator[None]:
     """Collect orphans handed to us as they end, and once more at the very end."""
 
     def reap() -> None:
-        reap_orphans({keeper.child.pid for keeper in keepers if keeper.child is not None})
+        reap_orphans(pids_of(keepers))
 
     become_subreaper()
     loop = asyncio.get_running_loop()

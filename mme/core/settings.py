@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     """File with the function `handle` that answers in workers; for those who bring their own."""
     workers: Literal["prefork", "spawn"] = "prefork"
     """How workers start: forks of one prepared process, or a new Python each as MMS does it."""
+    workers_per_model: int | None = Field(default=None, ge=1)
+    """Most workers a model gets while it is hot; default: as many as there are cores."""
     preload_languages: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ("de",)
     """Comma list of languages whose pipelines all workers share; those of the sample artifacts."""
     java: str | None = None

@@ -90,6 +90,7 @@ def _as_json(view: ModelView) -> dict[str, object]:
         "archive_bytes": view.archive_bytes,
         "unpacked_bytes": view.unpacked_bytes,
         "memory_bytes": view.own_bytes,
+        "workers": view.workers,
         "pinned": view.pinned,
         "in_flight": view.in_flight,
         "invocations": view.invocations,

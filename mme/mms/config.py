@@ -74,7 +74,7 @@ class MmsConfig:
     @property
     def report_dir(self) -> Path:
         """Where workers leave the outcome of each load."""
-        return self.run_dir / "loads"
+        return report_dir(self.run_dir)
 
     @property
     def log_dir(self) -> Path:
@@ -95,6 +95,11 @@ class MmsConfig:
     def properties_file(self) -> Path:
         """The file `properties` is written to."""
         return self.run_dir / "config.properties"
+
+
+def report_dir(run_dir: Path) -> Path:
+    """Where workers leave the outcome of each load, and the prefork server its signs of them."""
+    return run_dir / "loads"
 
 
 def properties(config: MmsConfig) -> str:

@@ -22,7 +22,7 @@ def main() -> None:
     """Run the prefork server; ends at SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m mme.prefork", description=__doc__)
     parser.add_argument("--requests", type=Path, required=True, help="FIFO of launchers' requests")
-    parser.add_argument("--lifelines", type=Path, required=True, help="folder of lifelines")
+    parser.add_argument("--signs", type=Path, required=True, help="folder for NAME.forked files")
     parser.add_argument("--handler", type=Path, required=True, help="the handler's file")
     parser.add_argument("--ready", type=Path, help="file to make when requests are answered")
     parser.add_argument("--languages", default="", help="comma list of pipelines to load")
@@ -35,7 +35,7 @@ def main() -> None:
     warm_up([language for language in options.languages.split(",") if language])
     rehearse(options.handler)
     settle()
-    server = PreforkServer(options.requests, options.lifelines)
+    server = PreforkServer(options.requests, options.signs)
 
     def announce() -> None:
         seconds = time.monotonic() - began_s

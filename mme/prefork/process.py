@@ -62,12 +62,12 @@ class PreforkFiles:
         self.launcher.write_text(script, encoding="utf-8")
         self.launcher.chmod(0o700)
 
-    def command(self, handler: Path, languages: Sequence[str]) -> list[str]:
-        """The command that runs the prefork server."""
+    def command(self, handler: Path, languages: Sequence[str], signs: Path) -> list[str]:
+        """The command that runs the prefork server; `signs` as in `PreforkServer`."""
         return [
             sys.executable, "-u", "-m", "mme.prefork",
             "--requests", str(self.requests),
-            "--lifelines", str(self.lifelines),
+            "--signs", str(signs),
             "--handler", str(handler),
             "--ready", str(self.ready),
             "--languages", ",".join(languages),

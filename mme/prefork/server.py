@@ -30,11 +30,15 @@ class ThreadsBeforeForkError(RuntimeError):
 
 
 class PreforkServer:
-    """Forks a worker for each line in the request FIFO until told to stop."""
+    """Forks a worker for each line in the FIFO `requests` until told to stop.
 
-    def __init__(self, requests: Path, lifelines: Path) -> None:
+    In the folder `signs`, which comes and goes with the front end, it leaves `NAME.forked`, with
+    the worker's process id, for each model.
+    """
+
+    def __init__(self, requests: Path, signs: Path) -> None:
         self._requests_path = requests
-        self._lifelines = lifelines
+        self._signs = signs
         self._workers: dict[int, WorkerRequest] = {}
         self._stopping = False
         self._rest = b""
@@ -93,6 +97,12 @@ class PreforkServer:
         if pid == 0:
             run_child(request, inherited)
         self._workers[pid] = request
+        # Whoever ordered the model can tell from this that there is somebody to wait for.
+        with contextlib.suppress(OSError):
+            self._sign_of(request).write_text(str(pid), encoding="ascii")
+
+    def _sign_of(self, request: WorkerRequest) -> Path:
+        return self._signs / f"{request.model_name}.forked"
 
     def _reap(self) -> None:
         while True:
@@ -111,7 +121,7 @@ class PreforkServer:
         code = os.waitstatus_to_exitcode(status)
         if code not in (0, -signal.SIGKILL):
             log.warning("the worker of %s (pid %d) ended with %d", request.model_name, pid, code)
-        for path in (request.lifeline, request.sock_name):
+        for path in (request.lifeline, request.sock_name, self._sign_of(request)):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)  # noqa: PTH108
         with contextlib.suppress(OSError):

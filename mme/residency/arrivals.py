@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mme.core.settings import Settings
     from mme.mms import MmsServer
     from mme.residency.loading import Loader
+    from mme.residency.registering import Registrar
     from mme.residency.resident import Residents
     from mme.residency.room import Room
 
@@ -36,10 +37,16 @@ class Arrivals:
     """The loads under way. All methods run on the event loop that made it."""
 
     def __init__(
-        self, settings: Settings, loader: Loader, residents: Residents, room: Room
+        self,
+        settings: Settings,
+        loader: Loader,
+        registrar: Registrar,
+        residents: Residents,
+        room: Room,
     ) -> None:
         self._settings = settings
         self._loader = loader
+        self._registrar = registrar
         self._residents = residents
         self._room = room
         self._slots = asyncio.Semaphore(settings.parallel_loads)
@@ -123,7 +130,7 @@ class Arrivals:
             log.exception("cannot bring in %s", target)
             raise ModelFailed(target, NO_ANSWER, f"unforeseen {type(error).__name__}") from error
         residents.arrived(model, load_s)
-        log.info("loaded %s as %s in %.3f s", target, model.name, load_s)
+        log.info("loaded %s as %s in %.3f s", target, model.server_name, load_s)
         await self._loader.discard_other_versions(model)
         return model
 
@@ -156,7 +163,7 @@ class Arrivals:
             while True:
                 began_s = time.monotonic()
                 try:
-                    model = await self._loader.load(
+                    model = await self._registrar.load(
                         artifact, server.client, server.config.report_dir
                     )
                 except LoadFailed as error:

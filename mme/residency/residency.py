@@ -8,7 +8,9 @@ memory and versions.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -18,8 +20,10 @@ from mme.core.names import check_target, model_name
 from mme.mms import NO_ANSWER
 from mme.residency.arrivals import Arrivals
 from mme.residency.loading import Loader
+from mme.residency.registering import Registrar
 from mme.residency.resident import Residents
-from mme.residency.room import Room
+from mme.residency.room import FRONT_END_BYTES, Room
+from mme.residency.scaling import SCALE_CHECK_S, Scaler
 from mme.residency.table import Model, State
 from mme.residency.tasks import Tasks
 from mme.residency.views import Answer, ModelView, view_of, view_on_disk
@@ -36,9 +40,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CLOSE_TIMEOUT_S = 3.0
+
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 NOT_FOUND, UNAVAILABLE = 404, 503
 MEMORY_CHECK_S = 0.5
+MEASURED_AT_ONCE = 8
 
 
 class Residency:
@@ -57,10 +64,21 @@ class Residency:
         self._tasks = Tasks()
         self._room = Room(settings, read_memory)
         self._loader = Loader(settings, store, cache, self._executor)
-        self._residents = Residents(self._room, self._loader, self._tasks)
+        registrar = Registrar(settings, self._tasks)
+        self._residents = Residents(self._room, self._loader, registrar, self._tasks)
         self._table = self._residents.table
-        self._arrivals = Arrivals(settings, self._loader, self._residents, self._room)
+        self._arrivals = Arrivals(settings, self._loader, registrar, self._residents, self._room)
+        self._scaler = Scaler(
+            settings.workers_per_model or os.cpu_count() or 1,
+            self._residents,
+            self._room,
+            loader=self._loader,
+            registrar=registrar,
+            tasks=self._tasks,
+            artifact_of=cache.lookup,
+        )
         self._tasks.start(self._watch_memory())
+        self._tasks.start(self._watch_load())
 
     def attach(self, server: MmsServer) -> None:
         """Use this model server, which has no models yet."""
@@ -116,7 +134,7 @@ class Residency:
         """Bring `target` in now; returns when it can serve. Raises as `invoke` does."""
         check_target(target)
         model = self._table.ready(target) or await self._arrivals.bring_in(target)
-        return view_of(model, pinned=self._room.is_pinned(target))
+        return self._view(model)
 
     async def unload(self, target: str) -> None:
         """Let `target` go: returns when it is out of the model server. Raises NotLoaded."""
@@ -138,12 +156,7 @@ class Residency:
                 views[target] = ModelView(target=target, state=phase)
         for model in self._table:
             if model.state is not State.DRAINING or self._table.get(model.target) is None:
-                kept = on_disk.get(model.name)
-                views[model.target] = view_of(
-                    model,
-                    None if kept is None else kept.fetched_at,
-                    pinned=self._room.is_pinned(model.target),
-                )
+                views[model.target] = self._view(model)
         return [views[target] for target in sorted(views)]
 
     def describe(self, target: str) -> ModelView:
@@ -154,11 +167,19 @@ class Residency:
                 return view
         raise NotLoaded(target)
 
+    @property
+    def models_bytes(self) -> int:
+        """What the workers of all models own together."""
+        crews = self._residents.crews.values()
+        first = sum(max(0, model.own_bytes - FRONT_END_BYTES) for model in self._table)
+        return first + sum(crew.own_bytes for crew in crews)
+
     async def close(self) -> None:
         """Stop loading, end the background work; the model server itself is its owner's."""
         await self._arrivals.close()
         await self._tasks.close()
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._loader.close(CLOSE_TIMEOUT_S)
 
     async def _exchange(self, model: Model, headers: Mapping[str, str], body: bytes) -> MmsAnswer:
         server = self._residents.server
@@ -167,8 +188,8 @@ class Residency:
             raise Busy(model.target, model.in_flight)
         self._table.begin(model, time.time())
         try:
-            return await self._residents.workers[model.name].request(
-                server.client, model.name, headers, body, self._settings.invoke_timeout_s
+            return await self._residents.crews[model.name].request(
+                server.client, headers, body, self._settings.invoke_timeout_s
             )
         except ModelFailed:
             # Its worker may be stuck: the next request gets a fresh one.
@@ -181,8 +202,27 @@ class Residency:
         """Relieve memory when it is short, also while nobody loads anything."""
         while True:
             await asyncio.sleep(MEMORY_CHECK_S)
+            for model in self._table.grown(MEASURED_AT_ONCE):
+                await self._loader.in_thread(functools.partial(self._room.measure, model))
+            if not self._room.is_short() or self._scaler.shed():
+                continue
             for victim in self._room.relieve(self._table):
                 self._tasks.start(self._residents.evict(victim))
+
+    async def _watch_load(self) -> None:
+        """Give hot models more workers and take them back."""
+        while True:
+            await asyncio.sleep(SCALE_CHECK_S)
+            self._scaler.step()
+
+    def _view(self, model: Model) -> ModelView:
+        kept = self._cache.lookup(model.name)
+        return view_of(
+            model,
+            self._residents.crews.get(model.name),
+            None if kept is None else kept.fetched_at,
+            pinned=self._room.is_pinned(model.target),
+        )
 
     def _check_version_in_background(self, model: Model) -> None:
         """Now and then, look whether the store has another version; if so load it beside."""

@@ -10,6 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from mme.residency.crew import Crew
 from mme.residency.table import Model, ResidencyTable
 from mme.residency.worker import Worker
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mme.mms import MmsServer
     from mme.residency.loading import Loader
     from mme.residency.policy import Candidate
+    from mme.residency.registering import Registrar
     from mme.residency.room import Room
     from mme.residency.table import Unload
     from mme.residency.tasks import Tasks
@@ -27,13 +29,15 @@ log = logging.getLogger(__name__)
 class Residents:
     """The models in the model server of the moment, and how they leave it."""
 
-    def __init__(self, room: Room, loader: Loader, tasks: Tasks) -> None:
+    def __init__(self, room: Room, loader: Loader, registrar: Registrar, tasks: Tasks) -> None:
         self.table = ResidencyTable()
-        self.workers: dict[str, Worker] = {}
+        self.crews: dict[str, Crew] = {}
+        """The workers of each model, by its name."""
         self.server: MmsServer | None = None
         self.server_up = asyncio.Event()
         self._room = room
         self._loader = loader
+        self._registrar = registrar
         self._tasks = tasks
         self._departures: dict[str, asyncio.Event] = {}
         loader.is_in_use = self.has
@@ -50,15 +54,16 @@ class Residents:
         for model in self.table:
             self._room.left(model.name)
         self.table.clear()
-        for name in list(self.workers):
-            self._close_worker(name, "the model server ended")
+        for name in list(self.crews):
+            self._close_crew(name, "the model server ended")
         for departed in self._departures.values():
             departed.set()
         self._departures.clear()
 
     def arrived(self, model: Model, load_s: float) -> None:
         """`model` is loaded: it serves from now on, and what it replaces drains."""
-        self.workers[model.name] = Worker(model.target, model.pid, lambda: self.abandon(model))
+        worker = Worker(model.target, model.pid, lambda: self.abandon(model))
+        self.crews[model.name] = Crew(model.server_name, worker)
         replaced = self.table.get(model.target)
         actions = self.table.loaded(
             model, load_s=load_s, wall_s=time.time(), now_s=time.monotonic()
@@ -78,9 +83,9 @@ class Residents:
         if self.table.get(model.target) is model:
             log.warning("the worker of %s is dead or does not answer; it goes", model.target)
             self.dismiss(model)
-            worker = self.workers.get(model.name)
-            if worker is not None:
-                worker.give_up()
+            crew = self.crews.get(model.name)
+            if crew is not None:
+                crew.give_up()
 
     def dismiss(self, model: Model) -> None:
         """Let `model` go when its last request has ended."""
@@ -102,7 +107,7 @@ class Residents:
 
     def has(self, name: str) -> bool:
         """Whether a model of that name is loaded, or on its way out."""
-        return name in self._departures or name in self.workers
+        return name in self._departures or name in self.crews
 
     def _let_go(self, model: Model, actions: list[Unload]) -> None:
         self._room.leaves(model)
@@ -112,19 +117,25 @@ class Residents:
 
     async def _unload(self, model: Model) -> None:
         server = self.server
+        crew = self.crews.get(model.name)
+        if crew is not None and crew.change is not None:
+            await asyncio.wait({crew.change})
+        names = crew.names if crew is not None else [model.server_name]
+        # Nobody waits for a drained model; its workers' deaths are no news any more.
+        self._close_crew(model.name, "the model was unloaded")
         if server is not None:
-            await self._loader.forget(model.name, server.client)
-        self._close_worker(model.name, "the model was unloaded")
+            for name in names:
+                await self._registrar.forget(name, server.client)
         self._room.left(model.name)
         departed = self._departures.pop(model.name, None)
         if departed is not None:
             departed.set()
-        log.info("unloaded %s (%s)", model.target, model.name)
+        log.info("unloaded %s (%s)", model.target, model.server_name)
         current = self.table.get(model.target)
         if current is not None and current.name != model.name:
             await self._loader.discard(model.name)
 
-    def _close_worker(self, name: str, reason: str) -> None:
-        worker = self.workers.pop(name, None)
-        if worker is not None:
-            worker.close(reason)
+    def _close_crew(self, name: str, reason: str) -> None:
+        crew = self.crews.pop(name, None)
+        if crew is not None:
+            crew.close(reason)

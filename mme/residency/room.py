@@ -59,15 +59,28 @@ class Room:
         return any(fnmatch.fnmatchcase(target, pattern) for pattern in self._pins)
 
     def measure(self, model: Model) -> None:
-        """Read what a loaded model owns, and remember it for its next load."""
-        if model.pid is None:
-            return
-        worker = self._process_bytes(model.pid)
+        """Read what a loaded model owns, and remember it for its next load. May run in a thread."""
+        model.measured_at = model.invocations
+        owned = self.cost(model)
+        if owned:
+            model.own_bytes = self._known[model.name] = owned
+
+    def cost(self, model: Model) -> int:
+        """What the worker that loaded `model` owns, and what is beside it; 0 if it is gone."""
+        worker = self._process_bytes(model.pid) if model.pid is not None else 0
         if worker == 0:
-            return
+            return 0
         beside = self._process_bytes(model.parent_pid or 0) if self._spawned else LAUNCHER_BYTES
-        model.own_bytes = worker + beside + FRONT_END_BYTES
-        self._known[model.name] = model.own_bytes
+        return worker + beside + FRONT_END_BYTES
+
+    def has_spare(self, model: Model) -> bool:
+        """Whether one more worker for `model` fits without anybody leaving."""
+        needed = self.needed(model.name, model.unpacked_bytes)
+        return make_room(self.reading(), self._marks, needed, (), self._clock()).fits
+
+    def is_short(self) -> bool:
+        """Whether more is used than shall be."""
+        return self.reading().used_share > self._marks.high
 
     def needed(self, name: str, unpacked_bytes: int) -> int:
         """What a load is expected to take."""

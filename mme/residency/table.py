@@ -10,6 +10,7 @@ States of a model: loading -> ready -> draining. (Absent and on disk are what th
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -41,13 +42,17 @@ class Model:
     archive_bytes: int
     unpacked_bytes: int
     state: State
+    server_name: str = ""
+    """What the model server calls its first worker."""
     in_flight: int = 0
     invocations: int = 0
     pid: int | None = None
     """The worker's process, if it said so."""
     parent_pid: int | None = None
     own_bytes: int = 0
-    """Memory that would be free without it, as last measured."""
+    """Memory that would be free without it, as last measured; of its first worker only."""
+    measured_at: int = 0
+    """How many invocations it had had by then."""
     uses: float = 0.0
     """Uses, older ones counting for less, as of `used_at_s`."""
     used_at_s: float = 0.0
@@ -103,6 +108,18 @@ class ResidencyTable:
         """The target's current model if it can serve now."""
         model = self._current.get(target)
         return model if model is not None and model.state is State.READY else None
+
+    def grown(self, most: int) -> list[Model]:
+        """Up to `most` ready models used so much since they were measured that it is out of date.
+
+        A model grows with its first requests, then hardly.
+        """
+        due = (
+            model
+            for model in self._current.values()
+            if model.state is State.READY and model.invocations > 2 * model.measured_at
+        )
+        return list(itertools.islice(due, most))
 
     def begin(self, model: Model, wall_s: float) -> None:
         """A request is about to use `model`, which must be ready."""

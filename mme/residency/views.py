@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mme.cache import CachedArtifact
+    from mme.residency.crew import Crew
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class ModelView:
     in_flight: int = 0
     invocations: int = 0
     own_bytes: int | None = None
+    workers: int | None = None
     pinned: bool = False
     load_s: float | None = None
     fetched_at: float | None = None
@@ -45,8 +47,10 @@ class Answer:
     cold: bool
 
 
-def view_of(model: Model, fetched_at: float | None = None, *, pinned: bool = False) -> ModelView:
-    """The view of a model in the table."""
+def view_of(
+    model: Model, crew: Crew | None, fetched_at: float | None = None, *, pinned: bool = False
+) -> ModelView:
+    """The view of a model in the table, with its workers if it has any still."""
     return ModelView(
         target=model.target,
         state=model.state,
@@ -56,7 +60,8 @@ def view_of(model: Model, fetched_at: float | None = None, *, pinned: bool = Fal
         unpacked_bytes=model.unpacked_bytes,
         in_flight=model.in_flight,
         invocations=model.invocations,
-        own_bytes=model.own_bytes or None,
+        own_bytes=(model.own_bytes + (crew.own_bytes if crew else 0)) or None,
+        workers=len(crew) if crew else 0,
         pinned=pinned,
         load_s=model.load_s,
         fetched_at=fetched_at,

@@ -6,14 +6,25 @@ import json
 import os
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
 
+from mme.core.memory import anonymous_bytes
 from tests.support.endpoint import PROJECT, processes_with, running_endpoint
+from tests.support.processes import (
+    parent,
+    pids_of,
+    run_dir,
+    server_and_workers,
+    wait_until,
+    wait_until_gone,
+)
 
 SIMILARITY = "DocSim.tar.gz"
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -33,44 +44,6 @@ def ask(endpoint, target="m0.tar.gz"):
         )["Body"]
         .read()
     )
-
-
-def run_dir(endpoint) -> Path:
-    return next(endpoint.run_dir_parent.glob("mme-*"))
-
-
-def pids_of(endpoint, words) -> list[int]:
-    lines = processes_with(str(run_dir(endpoint)))
-    return [int(pid) for pid, command in (x.split(": ", 1) for x in lines) if words in command]
-
-
-def parent(pid) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    except OSError:
-        return 0
-
-
-def server_and_workers(endpoint):
-    everyone = pids_of(endpoint, "mme.prefork")
-    server = next(pid for pid in everyone if parent(pid) == endpoint.process.pid)
-    return server, [pid for pid in everyone if pid != server]
-
-
-def is_running(pid) -> bool:
-    """Whether a process runs; one that only waits to be collected by somebody does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until_gone(pids, tries=200_000) -> None:
-    for _ in range(tries):
-        if not any(is_running(pid) for pid in pids):
-            return
-        os.sched_yield()
-    pytest.fail(f"still running: {[pid for pid in pids if is_running(pid)]}")
 
 
 def test_a_model_is_one_worker_and_one_launcher(endpoint):
@@ -100,14 +73,8 @@ def test_unloading_ends_worker_and_launcher_and_leaves_no_file(endpoint):
     wait_until_gone(forks)
     assert pids_of(endpoint, "/bin/sh") == []
     assert list((run_dir(endpoint) / "tmp").iterdir()) == []
-    wait_for_empty(run_dir(endpoint) / "prefork" / "lifelines")
-
-
-def wait_for_empty(folder, tries=20_000) -> None:
-    for _ in range(tries):
-        if not list(folder.iterdir()):
-            return
-    pytest.fail(f"{folder} holds {list(folder.iterdir())}")
+    lifelines = run_dir(endpoint) / "prefork" / "lifelines"
+    wait_until(lambda: not list(lifelines.iterdir()), "empty lifelines")
 
 
 def test_a_killed_worker_takes_its_launcher_along_and_comes_back_when_asked_for(endpoint):
@@ -159,23 +126,44 @@ def test_when_the_endpoint_itself_is_killed_nothing_goes_on_running(endpoint):
     wait_until_gone(everyone)
 
 
-def test_many_loads_and_unloads_leave_nothing_behind(endpoint):
+def test_two_thousand_loads_and_unloads_leave_nothing_behind(endpoint):
     ask(endpoint)
-    before = footprint(endpoint)
-    for n in range(100):
-        target = f"m{1 + n % 2}.tar.gz"
-        loaded = requests.post(f"{endpoint.url}/models", json={"target_model": target}, timeout=30)
-        assert loaded.status_code == 200, loaded.text
-        gone = requests.delete(f"{endpoint.url}/models/{target}", timeout=30)
-        assert gone.status_code == 200, gone.text
-    for _ in range(100):  # the last ones may be on their way out
-        if (after := footprint(endpoint)) == before:
-            return
-    assert after == before
+    cycle(endpoint, 200)  # what grows once and for all has grown then
+    before, held_before = footprint(endpoint), memory_held(endpoint)
+    cycle(endpoint, 1800)
+    wait_until(lambda: footprint(endpoint) == before, f"the footprint {before}")
+    grown = {name: held - held_before[name] for name, held in memory_held(endpoint).items()}
+    assert grown["endpoint"] < 16 * MIB, grown
+    assert grown["prefork"] < 4 * MIB, grown
+    assert grown["front end"] < 128 * MIB, grown  # its heap may still grow, up to its bound
+
+
+def cycle(endpoint, times) -> None:
+    """Load and unload, two models side by side."""
+
+    def go(target: str) -> None:
+        with requests.Session() as session:
+            for _ in range(times // 2):
+                loaded = session.post(f"{endpoint.url}/models", json={"target_model": target})
+                assert loaded.status_code == 200, loaded.text
+                gone = session.delete(f"{endpoint.url}/models/{target}")
+                assert gone.status_code == 200, gone.text
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(go, ("m1.tar.gz", "m2.tar.gz")))
+
+
+def memory_held(endpoint) -> dict[str, int]:
+    (front_end,) = pids_of(endpoint, "ModelServer")
+    return {
+        "endpoint": anonymous_bytes(endpoint.process.pid),
+        "prefork": anonymous_bytes(server_and_workers(endpoint)[0]),
+        "front end": anonymous_bytes(front_end),
+    }
 
 
 def footprint(endpoint) -> dict[str, int]:
-    """What must not grow: processes, the endpoint's descriptors, files."""
+    """What must not grow: processes, descriptors but for kept connections, files."""
     return {
         "processes": len(processes_with(str(run_dir(endpoint)))),
         "descriptors": sum(

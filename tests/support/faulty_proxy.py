@@ -38,7 +38,9 @@ class Faults:
 
 
 @contextlib.contextmanager
-def faulty_proxy(upstream: str) -> Iterator[tuple[str, Faults]]:
+def faulty_proxy(  # noqa: C901 - a handler's class within
+    upstream: str,
+) -> Iterator[tuple[str, Faults]]:
     """Pass requests on to `upstream`; gives the proxy's address and its faults."""
     faults, host = Faults(), urllib.parse.urlsplit(upstream).netloc
 

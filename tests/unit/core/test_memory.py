@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from mme.core.memory import MemoryReader, own_bytes
+from mme.core.memory import MemoryReader, anonymous_bytes, own_bytes
 
 MIB = 1024 * 1024
 
@@ -45,6 +45,26 @@ def test_version_2_counts_usage_less_file_pages(proc, root):
     write(root / "app" / "memory.stat", f"anon 1\ninactive_file {300 * MIB}\nactive_file 0\n")
     reading = MemoryReader(proc=proc, root=root).read()
     assert (reading.limit_bytes, reading.used_bytes) == (1024 * MIB, 600 * MIB)
+
+
+def test_version_2_does_not_count_what_the_kernel_caches_for_itself(proc, root):
+    write(proc / "self" / "cgroup", "0::/app\n")
+    write(root / "app" / "memory.max", f"{1024 * MIB}\n")
+    write(root / "app" / "memory.current", f"{900 * MIB}\n")
+    write(root / "app" / "memory.stat", f"slab_reclaimable {200 * MIB}\nslab {250 * MIB}\n")
+    assert MemoryReader(proc=proc, root=root).read().used_bytes == 700 * MIB
+
+
+def test_version_1_splits_the_kernels_memory_as_the_machines_is(proc, root):
+    with (proc / "meminfo").open("a") as file:
+        file.write("SReclaimable: 3000 kB\nSUnreclaim: 500 kB\n")
+        file.write("KernelStack: 250 kB\nPageTables: 250 kB\n")
+    write(proc / "self" / "cgroup", "4:memory:/app\n")
+    write(root / "memory" / "app" / "memory.limit_in_bytes", f"{512 * MIB}\n")
+    write(root / "memory" / "app" / "memory.usage_in_bytes", f"{400 * MIB}\n")
+    write(root / "memory" / "app" / "memory.kmem.usage_in_bytes", f"{100 * MIB}\n")
+    write(root / "memory" / "app" / "memory.stat", "total_inactive_file 0\n")
+    assert MemoryReader(proc=proc, root=root).read().used_bytes == 325 * MIB
 
 
 def test_version_1_counts_the_whole_hierarchy(proc, root):
@@ -95,6 +115,37 @@ def test_the_operators_limit_is_kept_too(proc, root):
     root.mkdir()
     reading = MemoryReader(1024 * MIB, proc=proc, root=root).read()
     assert reading.limit_bytes == 1024 * MIB
+
+
+def test_under_the_operators_limit_alone_our_own_use_counts(proc, root):
+    write(proc / "self" / "cgroup", "0::/\n")
+    root.mkdir()
+    reading = MemoryReader(1024 * MIB, lambda: 300 * MIB, proc=proc, root=root).read()
+    assert (reading.limit_bytes, reading.used_bytes) == (1024 * MIB, 300 * MIB)
+
+
+def test_an_operators_limit_above_the_machine_changes_nothing(proc, root):
+    write(proc / "self" / "cgroup", "0::/\n")
+    root.mkdir()
+    reading = MemoryReader(16384 * MIB, lambda: 300 * MIB, proc=proc, root=root).read()
+    assert (reading.limit_bytes, reading.used_bytes) == (8192 * MIB, 2048 * MIB)
+
+
+def test_a_cgroup_counts_our_use_better_than_we_do(proc, root):
+    write(proc / "self" / "cgroup", "0::/app\n")
+    write(root / "app" / "memory.max", str(2048 * MIB))
+    write(root / "app" / "memory.current", str(700 * MIB))
+    write(root / "app" / "memory.stat", "")
+    reading = MemoryReader(1024 * MIB, lambda: 1, proc=proc, root=root).read()
+    assert (reading.limit_bytes, reading.used_bytes) == (1024 * MIB, 700 * MIB)
+
+
+def test_anonymous_memory_is_what_a_process_holds_in_no_file():
+    before = anonymous_bytes(os.getpid())
+    kept = bytearray(os.urandom(64 * MIB))
+    assert 50 * MIB < anonymous_bytes(os.getpid()) - before < 200 * MIB
+    assert len(kept) == 64 * MIB
+    assert anonymous_bytes(2**22 - 1) == 0
 
 
 def test_a_process_costs_its_private_pages_and_an_ended_one_nothing():
