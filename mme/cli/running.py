@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CANCEL_GRACE_S = 0.5
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a container is useless on loopback
 
 
@@ -86,7 +87,12 @@ async def serving(
         host, port = listener.getsockname()[:2]
         yield Address(host, port)
     finally:
-        await runner.cleanup()
+        try:
+            # It would wait as long again for those it has cancelled.
+            async with asyncio.timeout(drain_timeout_s + CANCEL_GRACE_S):
+                await runner.cleanup()
+        except TimeoutError:
+            log.warning("requests that did not end within %g s are broken off", drain_timeout_s)
 
 
 def pids_of(keepers: Sequence[Keeper[Any]]) -> set[int]:

@@ -10,7 +10,7 @@ import asyncio
 import concurrent.futures
 import logging
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mme.core.errors import NoDiskSpace, StoreUnavailable
 from mme.core.names import model_name
