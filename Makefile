@@ -19,7 +19,7 @@ IMAGE_OPTIONS ?=
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-container conformance image check format lock clean
+.PHONY: help serve train test test-endpoint test-container conformance image check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ train: $(RUNTIME) ## train the models switched on in models/models_to_be_trained
 
 test: $(DEV) $(ARTIFACTS) ## run the tests
 	@$(BIN)/python -m pytest
+
+test-endpoint: $(DEV) $(ARTIFACTS) ## run the black-box tests, on MME_TEST_ENDPOINT if that is set
+	@$(BIN)/python -m pytest tests/endpoint
 
 image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE)
 	@$(BUILD) -t $(IMAGE) .

@@ -73,6 +73,8 @@ def _examine(program: str) -> Java | None:
     path = shutil.which(program)
     if path is None:
         return None
+    if (told := _released(Path(path).resolve())) is not None:
+        return Java(path, told) if told >= OLDEST_MAJOR else None
     try:
         answer = subprocess.run(  # noqa: S603 - the operator's own choice of program
             [path, "-version"], capture_output=True, text=True, timeout=20, check=False
@@ -82,4 +84,14 @@ def _examine(program: str) -> Java | None:
     major = parse_major(answer.stderr + answer.stdout)
     if major is None or major < OLDEST_MAJOR:
         return None
-    return Java(str(Path(path)), major)
+    return Java(path, major)
+
+
+def _released(program: Path) -> int | None:
+    """The major version by the file a Java brings along, which spares a start of it."""
+    try:
+        text = (program.parent.parent / "release").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    found = re.search(r'^JAVA_VERSION="([^"]*)"', text, re.MULTILINE)
+    return parse_major(f'version "{found[1]}"') if found else None
