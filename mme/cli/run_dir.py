@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PREFIX = "mme-run-"
+PREFIX = "mme-"
 LOCK = "in-use"
 
 
