@@ -121,7 +121,9 @@ class PreforkServer:
         code = os.waitstatus_to_exitcode(status)
         if code not in (0, -signal.SIGKILL):
             log.warning("the worker of %s (pid %d) ended with %d", request.model_name, pid, code)
-        for path in (request.lifeline, request.sock_name, self._sign_of(request)):
+        # The last one is there only if the worker died early.
+        signs = (self._sign_of(request), self._sign_of(request).with_suffix(".connected"))
+        for path in (request.lifeline, request.sock_name, *signs):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)  # noqa: PTH108
         with contextlib.suppress(OSError):

@@ -102,6 +102,7 @@ def serve_connection(
         on_listening()
         connection, _ = listener.accept()
     os.unlink(request.sock_name)  # noqa: PTH108
+    _report_connected(request.model_name)
     gc.enable()
     with connection:
         _serve(connection, request, on_refusal)
@@ -134,6 +135,14 @@ def _be_expendable() -> None:
     """If the kernel must kill something, let it be one model and not the endpoint."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
         score.write(str(OOM_SCORE))
+
+
+def _report_connected(name: str) -> None:
+    """Leave word, for whoever ordered the model, that the front end has what it waited for."""
+    folder = os.environ.get("MME_LOAD_REPORTS")
+    if folder:
+        with contextlib.suppress(OSError):
+            os.close(os.open(f"{folder}/{name}.connected", os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _listening(path: str) -> socket.socket:

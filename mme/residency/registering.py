@@ -2,8 +2,8 @@
 
 A worker gets a name that was never used before. The model server's threads are pooled, and letting
 one model go may interrupt the thread that has just begun to start another (MMS 1.1.11,
-`WorkerThread.shutdown`): that start fails, or never ends. A start without a word from the worker is
-tried again, under a new name.
+`WorkerThread.shutdown`): that start fails, or never ends. So the two take turns, and a failure of
+which the worker says nothing is tried again, under a new name.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mme.core.errors import LoadFailed
 from mme.mms import MmsError
 from mme.residency.table import Model, State
+from mme.residency.turns import Turns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,8 @@ NOT_FOUND, INTERNAL = 404, 500
 WORKER_SUFFIX = "-w"
 """What stands between an artifact's name and the number of a worker that serves it."""
 ATTEMPTS = 2
+STARTING, ENDING = 0, 1
+STARTED_LOOK_S, STARTED_LOOKS = 0.01, 200
 SIGN_S = 10.0
 """How often it is looked whether a forked worker lives, which it should within milliseconds."""
 
@@ -49,6 +52,7 @@ class Registrar:
         self._timeout_s = settings.load_timeout_s
         self._forked = settings.workers == "prefork"
         self._serial = itertools.count(1)
+        self._turns = Turns()
 
     async def load(self, artifact: CachedArtifact, mms: MmsClient, report_dir: Path) -> Model:
         """Load an unpacked artifact; returns when it answers. Raises LoadFailed.
@@ -68,7 +72,8 @@ class Registrar:
     async def forget(self, name: str, mms: MmsClient) -> None:
         """Take a worker out of the model server if it is there; failures are only logged."""
         try:
-            await mms.unregister(name, timeout_s=self._timeout_s)
+            async with self._turns.of(ENDING):
+                await mms.unregister(name, timeout_s=self._timeout_s)
         except MmsError as error:
             if error.status != NOT_FOUND:
                 log.warning("cannot unload %s: %s", name, error)
@@ -77,9 +82,12 @@ class Registrar:
         self, name: str, artifact: CachedArtifact, mms: MmsClient, report_dir: Path
     ) -> Model:
         report_file, sign = report_dir / f"{name}.json", report_dir / f"{name}.forked"
-        registered = asyncio.create_task(
-            mms.register(name, str(artifact.model_dir), timeout_s=self._timeout_s)
-        )
+        connected = report_dir / f"{name}.connected"
+        async with self._turns.of(STARTING):
+            registered = asyncio.create_task(
+                mms.register(name, str(artifact.model_dir), timeout_s=self._timeout_s)
+            )
+            await self._started(registered, connected)
         try:
             while self._forked and not registered.done():
                 await asyncio.wait({registered}, timeout=SIGN_S)
@@ -91,14 +99,15 @@ class Registrar:
         except MmsError as error:
             await self.forget(name, mms)
             report = _read_report(report_file)
-            if not report and error.status == INTERNAL:
+            if error.status == INTERNAL and "status" not in report:
                 raise WorkerNotStarted(error.message) from None
             raise _failed(artifact, report, error.status, error.message) from None
         except asyncio.CancelledError:
             await asyncio.shield(self._give_up(name, registered, mms))
             raise
         finally:
-            sign.unlink(missing_ok=True)
+            for path in (sign, connected):
+                path.unlink(missing_ok=True)
         report = _read_report(report_file)
         return Model(
             target=artifact.target,
@@ -112,6 +121,13 @@ class Registrar:
             parent_pid=report.get("parent_pid"),
             details=report.get("model", {}),
         )
+
+    async def _started(self, registered: asyncio.Task[None], connected: Path) -> None:
+        """Return when the model server has the worker it wanted, or should have it long since."""
+        for _ in range(STARTED_LOOKS if self._forked else 0):
+            await asyncio.wait({registered}, timeout=STARTED_LOOK_S)
+            if registered.done() or os.path.exists(connected):  # noqa: ASYNC240, PTH110 - no wait
+                break
 
     async def _give_up(self, name: str, registered: asyncio.Task[None], mms: MmsClient) -> None:
         registered.cancel()

@@ -110,7 +110,7 @@ def to_upos(language: str, word: str, tag: str) -> str:
 
     What has neither letters nor digits is PUNCT or SYM whatever its tag.
     """
-    if not any(character.isalnum() for character in word):
+    if not (word.isalpha() or any(map(str.isalnum, word))):
         return _of_signs(word)
     if found := _WORDS.get((language, tag, word.lower())):
         return found

@@ -56,15 +56,16 @@ class MappedVocabulary(Mapping[str, int]):
             yield bytes(self._word(row)).decode("utf-8", "surrogatepass")
 
     def __getitem__(self, word: str) -> int:
-        row = self._find(word)
+        row = self.find(word)
         if row < 0:
             raise KeyError(word)
         return row
 
     def __contains__(self, word: object) -> bool:
-        return isinstance(word, str) and self._find(word) >= 0
+        return isinstance(word, str) and self.find(word) >= 0
 
-    def _find(self, word: str) -> int:
+    def find(self, word: str) -> int:
+        """The row of a word, -1 if it is not there; as look-ups go, the fastest."""
         encoded = word.encode("utf-8", "surrogatepass")
         wanted = _hash(encoded)
         place = bisect_left(self._hashes, wanted)

@@ -149,19 +149,6 @@ def test_strange_texts_are_tagged_all_the_same(name):
     assert all(upos for sentence in found for _, upos in sentence)
 
 
-class Failing:
-    """A model whose tables lack everything."""
-
-    def tag_sent(self, words, taglevel):
-        raise KeyError(words)
-
-
-def test_a_sentence_that_cannot_be_tagged_is_tagged_x():
-    tagger = HantaTagger("de")
-    tagger._tagger = Failing()
-    assert tagger.tag(["ein", "Satz"]) == ["X", "X"]
-
-
 def test_a_language_without_a_model_is_an_error_with_advice():
     with pytest.raises(NoPipelineError, match="name an installed spaCy pipeline"):
         pipeline("fr")

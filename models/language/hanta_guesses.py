@@ -1,0 +1,114 @@
+"""How probable morphemes are that nobody knows: judged by their length and their last letters.
+
+Only tags of morphemes that are many, such as stems of nouns, take unknown ones: the open tags.
+
+The parts of a word that may be unknown morphemes are gone through by start, from the word's end
+towards its beginning, and for each start by length. So those of a word are the first of any longer
+word's, and what depends on lengths and places alone is in tables made once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.language.letter_tree import ROOT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.language.letter_tree import LetterTree
+
+LONGEST_FORM = 60
+"""Letters of the longest word there may be."""
+LONGEST_SUFFIX = 4
+LENGTHS = 25
+"""Lengths of unknown morphemes that are told apart: 0 to 23, and all above."""
+
+# In all but the shortest words, an unknown morpheme has three letters or more.
+LONGEST_SHORT_WORD = 3
+SHORTEST_UNKNOWN = 3
+WHOLE_WORD_PENALTY = 4.6
+
+
+def shortest_guess(word_length: int) -> int:
+    """How many letters an unknown morpheme of a word has at least."""
+    return 1 if word_length <= LONGEST_SHORT_WORD else SHORTEST_UNKNOWN
+
+
+class Guesser:
+    """Unknown morphemes of one model."""
+
+    open_count: int
+
+    def __init__(
+        self,
+        length_log_probs: NDArray[np.float64],
+        suffixes: LetterTree,
+        suffix_log_probs: NDArray[np.float64],
+    ) -> None:
+        """Take a model's tables; `suffixes` are read backwards from their end.
+
+        *Shapes*: length_log_probs (LENGTHS, open tags), suffix_log_probs (nodes, open tags)
+        """
+        self.open_count = length_log_probs.shape[1]
+        self._suffixes = suffixes
+        self._suffix_log_probs = suffix_log_probs
+        self._of_short_words = _part_tables(LONGEST_SHORT_WORD, length_log_probs)
+        self._of_words = _part_tables(LONGEST_FORM, length_log_probs)
+
+    def guess(self, form: str) -> list[list[float]]:
+        """Log probabilities of the parts of a word, were they unknown, for each open tag.
+
+        The word has at most LONGEST_FORM letters; the part from `start` to `end` is at
+        `first_part(len(form), start) + end`.
+        """
+        count = len(form)
+        nodes: list[int] = []
+        for end in range(count, 0, -1):
+            nodes += self._suffix_nodes(form, end)
+        is_short = count <= LONGEST_SHORT_WORD
+        places, log_probs = self._of_short_words if is_short else self._of_words
+        parts = first_part(count, 0) + count + 1
+        found = log_probs[:parts] + self._suffix_log_probs[np.array(nodes, np.intp)[places[:parts]]]
+        found[-1:] -= WHOLE_WORD_PENALTY
+        by_tag: list[list[float]] = found.T.tolist()
+        return by_tag
+
+    def _suffix_nodes(self, form: str, end: int) -> list[int]:
+        """The nodes of the last 0 to LONGEST_SUFFIX letters before `end`, as many as are known."""
+        find, starts = self._suffixes.letters.find, self._suffixes.starts
+        nodes, node = [ROOT], ROOT
+        for letter in reversed(form[max(end - LONGEST_SUFFIX, 0) : end]):
+            following = find(letter, starts[node], starts[node + 1]) + 1
+            if following == ROOT:
+                break
+            nodes.append(node := following)
+        return nodes + [node] * (LONGEST_SUFFIX + 1 - len(nodes))
+
+
+def first_part(word_length: int, start: int) -> int:
+    """Where the parts from `start` on are among all of a word, less the end of each."""
+    shortest = shortest_guess(word_length)
+    shorter = word_length - start - shortest
+    return shorter * (shorter + 1) // 2 - start - shortest
+
+
+def _part_tables(
+    longest: int, length_log_probs: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """For each part its place among suffix nodes, as they are collected, and its length's share."""
+    shortest = shortest_guess(longest)
+    parts = [
+        (letters, length)
+        for letters in range(shortest, longest + 1)
+        for length in range(shortest, letters + 1)
+    ]
+    # A suffix is shorter than its morpheme.
+    places = [
+        (letters - length) * (LONGEST_SUFFIX + 1) + min(length - 1, LONGEST_SUFFIX)
+        for letters, length in parts
+    ]
+    lengths = [min(length, LENGTHS - 1) for _, length in parts]
+    return np.array(places, np.intp), length_log_probs[lengths]

@@ -1,0 +1,174 @@
+"""Tagging over arrays gives what the library gives, to the last bit; the library is the oracle."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+from HanTa.HanoverTagger import UNKNOWN, HanoverTagger
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.language.hanta_analysis import analyse
+from models.language.hanta_tagger import MODEL_FILES, HantaTagger
+from models.language.letter_tree import LetterTree
+from models.language.pipelines import built_in
+from models.language.source_files import library_folder
+
+# Dutch has four times the tags of the others, and takes the library seconds and 800 MB to read.
+LANGUAGES = ("de", "en")
+LETTERS = "abcdefghijklmnopqrstuvwxyzäöüßéABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜ0123456789-.'`\u00b4İ😀"
+
+
+def shorten(word):
+    return word if len(word) <= 30 else word[0] + word[-29:]
+
+
+class Oracle:
+    """The library with one model, and our tagger beside it."""
+
+    def __init__(self, language) -> None:
+        self.library = HanoverTagger(str(library_folder("HanTa") / MODEL_FILES[language]))
+        self.tagger: Any = built_in(language).get_pipe("hanta_tagger")
+        self.known = list(self.library.cache)
+        morphemes = {m for table in self.library.LP_m_t.values() for m in table if m}
+        self.morphemes = sorted(morphemes)
+
+    def tags(self, words):
+        try:
+            return self.library.tag_sent([shorten(word) for word in words], taglevel=0)
+        except IndexError:
+            return ["X"] * len(words)
+
+    def analysis(self, word):
+        found = self.library.analyze_forward(word)
+        return {self.library.int2tag[tag]: float(p) for tag, p in found if tag != UNKNOWN}
+
+    def agrees(self, words):
+        return self.tagger.tag(words) == self.tags(words)
+
+    def agrees_on(self, word):
+        model = self.tagger._model
+        found = {model.tags[tag]: p for tag, p in analyse(model, word).items()}
+        return found == self.analysis(word)
+
+
+@pytest.fixture(scope="module")
+def oracles():
+    return {language: Oracle(language) for language in LANGUAGES}
+
+
+@pytest.fixture(params=LANGUAGES)
+def oracle_of(request, oracles):
+    return oracles[request.param]
+
+
+def test_known_words_have_the_librarys_tags(oracle_of):
+    chance = Random(1)  # noqa: S311 - a fixed sequence, no secret
+    words = chance.sample(oracle_of.known, 1500)
+    for word in words:
+        assert oracle_of.agrees([word])
+    for start in range(0, len(words), 20):
+        part = [
+            word.capitalize() if place % 3 else word.upper() if place % 2 else word
+            for place, word in enumerate(words[start : start + 20])
+        ]
+        assert oracle_of.agrees(part)
+
+
+def test_unknown_words_have_the_librarys_probabilities_to_the_last_bit(oracle_of):
+    chance = Random(2)  # noqa: S311 - a fixed sequence, no secret
+    compounds = ["".join(chance.sample(oracle_of.morphemes, 2))[-30:] for _ in range(100)]
+    others = ["".join(chance.choices(LETTERS, k=length)).lower() for length in range(1, 40)]
+    short = ["".join(chance.choices("aenrst", k=length)) for length in (1, 2, 3, 4) * 8]
+    for word in (*compounds, *others, *short, "aa" * 30):
+        assert oracle_of.agrees_on(word), word
+
+
+def test_sentences_of_any_words_have_the_librarys_tags(oracle_of):
+    chance = Random(3)  # noqa: S311 - a fixed sequence, no secret
+    for length in (1, 2, 3, 5, 10, 40):
+        for _ in range(5):
+            known = chance.choices(oracle_of.known, k=length)
+            unknown = ("".join(chance.choices(oracle_of.morphemes, k=2)) for _ in range(length))
+            words = [chance.choice(pair) for pair in zip(known, unknown, strict=True)]
+            assert oracle_of.agrees([chance.choice([w, w.capitalize(), w.upper()]) for w in words])
+
+
+ODD = {
+    "nothing": [],
+    "an empty word": [""],
+    "an empty word first": ["", "Haus", "."],
+    "an empty word later": ["Haus", ""],
+    "letters": ["a", "B", "ß", "İ", "é"],
+    "numbers": ["1", "2024", "3,5", "007", "1.000.000"],
+    "quotes": ["`", "``", "\u00b4", "\u00b4\u00b4", "'", "''", '"', "„", "“", "'\n", "``\n", "'s"],
+    "emoji": ["😀", "👩‍🔬", "Haus", "🏳️‍🌈"],
+    "spaces": [" ", "\n", "a b", "\t"],
+    "nulls and surrogates": ["\0", "a\0", "\ud800", "a\udfff"],
+    "capitals": ["DIE", "REGIERUNG", "PLANT", "NEUE", "STEUERN", "!"],
+    "long words": ["x" * 29, "x" * 30, "X" * 31, "İ" * 30, "Ab" * 100],
+    "500 words": ["Haus", "baum", "der", "!", "läuft"] * 100,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_words_have_the_librarys_tags(oracle_of, name):
+    assert oracle_of.agrees(ODD[name])
+    assert oracle_of.agrees(ODD[name][::-1])
+
+
+@settings(deadline=None, max_examples=60)
+@given(words=st.lists(st.text(max_size=12), max_size=8))
+def test_any_text_has_the_librarys_tags(oracles, words):
+    assert oracles["de"].agrees(words)
+
+
+@settings(deadline=None, max_examples=60)
+@given(words=st.lists(st.text(alphabet=LETTERS, min_size=1, max_size=14), max_size=8))
+def test_anything_like_words_has_the_librarys_tags(oracles, words):
+    assert oracles["de"].agrees(words)
+
+
+@pytest.mark.parametrize("name", ["ud_de_gsd_dev", "ud_de_pud"])
+def test_real_sentences_have_the_librarys_tags(oracles, treebanks, name):
+    lines = (treebanks / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    for line in lines[::4]:
+        assert oracles["de"].agrees(json.loads(line)["tokens"])
+
+
+def test_dutch_has_a_tagger():
+    words = ["De", "nieuwe", "belasting", "op", "zonnestroom", "geldt", "vanaf", "2024", "."]
+    tags = [tag.split("(")[0] for tag in HantaTagger("nl").tag(words)]
+    assert tags == ["LID", "ADJ", "N", "VZ", "N", "WW", "VZ", "TW", "LET"]
+
+
+WORDS = st.lists(st.text(max_size=6), unique=True, max_size=40)
+
+
+@given(WORDS, st.text(max_size=12))
+def test_a_letter_tree_finds_all_its_strings_in_a_word(strings, word):
+    tree = LetterTree(strings)
+    for start in range(len(word)):
+        found = {word[start:end]: row for end, row in tree.beginnings(word, start)}
+        assert found == {
+            string: row
+            for row, string in enumerate(strings)
+            if string and word.startswith(string, start)
+        }
+
+
+@given(st.lists(st.text(alphabet="ab", max_size=5), unique=True, max_size=20))
+def test_a_letter_tree_of_strings_that_begin_alike_finds_each(strings):
+    tree = LetterTree(strings)
+    for row, string in enumerate(strings):
+        if string:
+            assert (len(string), row) in list(tree.beginnings(string, 0))
+
+
+def test_a_word_is_judged_once(oracles):
+    words = oracles["de"].tagger._words
+    first = words.candidates("Quatschwortbildung", is_first=False)
+    assert words.candidates("Quatschwortbildung", is_first=False) is first
