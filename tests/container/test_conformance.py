@@ -334,10 +334,11 @@ def test_ping_is_quick_under_work(platform):
 
     def work(name: str) -> None:
         rows = "\n".join([ROW] * 20_000)
+        # Not whether they work: the model server may lose a load to an unload at the same moment.
         for _ in range(3):
-            platform.load(name).raise_for_status()
-            platform.ask(name, rows, Content_Type=CSV).raise_for_status()
-            platform.unload(name).raise_for_status()
+            platform.load(name)
+            platform.ask(name, rows, Content_Type=CSV)
+            platform.unload(name)
 
     def watch() -> list[float]:
         took = []
