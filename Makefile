@@ -13,7 +13,15 @@ ARTIFACTS := artifacts/TopicalPageRank.tar.gz artifacts/DocSim.tar.gz
 
 ONLY ?=
 
-.PHONY: help serve train test bench check format lock clean
+IMAGE ?= mme
+# docker where it answers, else podman
+ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+# as --secret id=pip_conf,src=pip.conf --secret id=ca,src=ca.crt
+IMAGE_OPTIONS ?=
+
+BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
+
+.PHONY: help serve train test test-endpoint test-container conformance image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +38,19 @@ test: $(DEV) $(ARTIFACTS) ## run the tests
 bench: $(DEV) $(ARTIFACTS) ## measure, against stock MMS, and write benchmarks/README.md (ONLY="cold memory")
 	@$(BIN)/python -m benchmarks $(ONLY)
 
+test-endpoint: $(DEV) $(ARTIFACTS) ## run the black-box tests, on MME_TEST_ENDPOINT if that is set
+	@$(BIN)/python -m pytest tests/endpoint
+
+image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE)
+	@$(BUILD) -t $(IMAGE) .
+	@$(BUILD) -t $(IMAGE)-store -f docker/store.Dockerfile .
+
+test-container: $(DEV) image ## test the image as a container, as the platform and as its users do
+	@MME_IMAGE=$(IMAGE) MME_ENGINE=$(ENGINE) $(BIN)/python -m pytest tests/container
+
+conformance: $(DEV) image ## check the container contract and write docs/conformance.md
+	@MME_IMAGE=$(IMAGE) MME_ENGINE=$(ENGINE) $(BIN)/python -m pytest tests/container/test_conformance.py --write-conformance
+
 check: $(DEV) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -41,7 +62,7 @@ format: $(DEV) ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .
 
 lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
-	@for name in runtime dev; do \
+	@for name in runtime dev store; do \
 	  uv pip compile --quiet --upgrade --no-header --no-emit-index-url --python-version 3.11 \
 	    --generate-hashes requirements/$$name.in -o requirements/$$name.lock; done
 

@@ -10,10 +10,13 @@ with type, message and target model. Stack traces go to the log only.
 
 Loading has no such answer: the model server says just 500 or 507. So where `MME_LOAD_REPORTS` names
 a folder, a report of each load (what was loaded, or why not) is written there for the endpoint.
+Where a platform decides what is loaded, a load that would not fit is refused (`mme.core.admission`)
+and a worker shows that it is busy (`mme.core.busy`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -21,6 +24,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mme.core.admission import admission_of, admitted
+from mme.core.busy import BusyFile, busy_file_of
 from models.errors import InternalError, NoRoom, ServingError
 from models.registry import load_model
 from models.serving import LoadedModel, Request
@@ -33,6 +38,7 @@ log = logging.getLogger(__name__)
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
 
 _resident: dict[str, LoadedModel] = {}
+_busy: dict[str, BusyFile] = {}
 
 
 def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
@@ -41,23 +47,26 @@ def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
         _load(context)
         return None
     model = _resident[context.model_name]
-    return [_answer(model, item, context, index) for index, item in enumerate(data)]
+    busy = _busy.get(context.model_name)
+    with contextlib.nullcontext() if busy is None else busy.answering():
+        return [_answer(model, item, context, index) for index, item in enumerate(data)]
 
 
 def _load(context: Any) -> None:
     model_dir = Path(context.system_properties["model_dir"])
     began_at = time.monotonic()
     try:
-        model = load_model(model_dir, _scratch_of(context.model_name))
+        with admitted(admission_of(os.environ), model_dir):
+            model = load_model(model_dir, _scratch_of(context.model_name))
         described = model.describe()
-    except (ServingError, MemoryError) as error:
-        _report(context.model_name, _error_body(_as_serving_error(error), target=None))
-        if isinstance(error, MemoryError):
-            raise  # the model server turns exactly this class into 507
+    except Exception as error:  # a MemoryError is what the model server turns into 507
+        failure = _as_serving_error(error)
+        _report(context.model_name, _error_body(failure, target=None))
+        if failure.status_code == NoRoom.status:
+            log.warning("refused to load %s: %s", context.model_name, failure.message)
         raise
-    except Exception as error:
-        _report(context.model_name, _error_body(_as_serving_error(error), target=None))
-        raise
+    if (busy := busy_file_of(os.environ)) is not None:
+        _busy[context.model_name] = busy
     _resident[context.model_name] = model
     load_s = round(time.monotonic() - began_at, 4)
     _report(context.model_name, _identity() | {"model": described, "load_s": load_s})
@@ -104,7 +113,7 @@ def _as_serving_error(error: BaseException) -> ServingError:
     if isinstance(error, ServingError):
         return error
     if isinstance(error, MemoryError):
-        return NoRoom("There is not enough memory for this")
+        return NoRoom(str(error) or "There is not enough memory for this")
     # The text of an unforeseen error may quote internals: it belongs in the log.
     return InternalError(f"An unexpected {type(error).__name__} occurred; the log has the details")
 

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mme.core.settings import PROJECT_ROOT
-from mme.mms import MmsServer, find_java
+from mme.mms import LOOPBACK, Listen, MmsServer, find_java
 from mme.mms.config import inherited, report_dir, worker_launcher
 from mme.prefork.process import SINGLE_THREADED, PreforkFiles
 from mme.supervise import ChildProcess, Keeper, StartError
 
 if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mme.core.settings import Settings
-    from mme.residency import Residency
 
 STOP_GRACE_S = 2.0
 POLL_S = 0.02
@@ -58,16 +59,38 @@ class PreforkProcess:
             await asyncio.sleep(POLL_S)
 
 
-def prefork_keeper(settings: Settings, run_dir: Path) -> Keeper[PreforkProcess]:
-    """Keeps the prefork server; while it is down, launchers wait for the next one."""
-    files = PreforkFiles(run_dir / "prefork")
-    files.make(fallback=_python_launcher(settings, run_dir))
+@dataclass(frozen=True, slots=True)
+class WorkerFiles:
+    """Where children and workers meet, and where workers may write."""
+
+    run_dir: Path
+    """Private folder of this endpoint, see `run_dir`."""
+    scratch_dir: Path
+    """Where workers keep, below a folder named after the model, what they convert."""
+
+    @property
+    def prefork(self) -> PreforkFiles:
+        """Where launchers find the prefork server."""
+        return PreforkFiles(self.run_dir / "prefork")
+
+
+def prefork_keeper(settings: Settings, where: WorkerFiles) -> Keeper[PreforkProcess] | None:
+    """Keeps the prefork server; while it is down, launchers wait for the next one.
+
+    None if workers are to be started without.
+    """
+    if settings.workers != "prefork":
+        return None
+    files = where.prefork
+    files.make(fallback=_python_launcher(settings, where.run_dir))
 
     async def start() -> PreforkProcess:
         files.ready.unlink(missing_ok=True)
         process = await ChildProcess.start(
             "prefork server",
-            files.command(settings.handler, settings.preload_languages, signs=report_dir(run_dir)),
+            files.command(
+                settings.handler, settings.preload_languages, signs=report_dir(where.run_dir)
+            ),
             environment=inherited(os.environ) | SINGLE_THREADED,
             folder=PROJECT_ROOT,
             output=sys.stderr.fileno(),
@@ -79,17 +102,21 @@ def prefork_keeper(settings: Settings, run_dir: Path) -> Keeper[PreforkProcess]:
 
 def model_server_keeper(
     settings: Settings,
-    run_dir: Path,
+    where: WorkerFiles,
     prefork: Keeper[PreforkProcess] | None,
-    residency: Residency,
-    scratch_dir: Path,
+    *,
+    on_up: Callable[[MmsServer], None] = lambda _: None,
+    on_down: Callable[[], None] = lambda: None,
+    listen: Listen = LOOPBACK,
+    for_workers: Mapping[str, str] | None = None,
 ) -> Keeper[MmsServer]:
-    """Keeps the model server and residency informed of it. Raises JavaMissingError."""
+    """Keeps the model server and tells whoever uses it when it comes and goes.
+
+    `for_workers` is added to the workers' environment. Raises JavaMissingError.
+    """
     java = find_java(settings.java)
     program = (
-        PreforkFiles(run_dir / "prefork").launcher
-        if prefork is not None
-        else _python_launcher(settings, run_dir)
+        where.prefork.launcher if prefork is not None else _python_launcher(settings, where.run_dir)
     )
 
     async def start() -> MmsServer:
@@ -98,12 +125,28 @@ def model_server_keeper(
             java,
             handler=settings.handler,
             worker_program=program,
-            run_dir=run_dir,
-            scratch_dir=scratch_dir,
+            run_dir=where.run_dir,
+            scratch_dir=where.scratch_dir,
             environment=os.environ,
+            listen=listen,
+            for_workers=for_workers or {},
         )
 
-    return Keeper("model server", start, on_up=residency.attach, on_down=residency.detach)
+    return Keeper("model server", start, on_up=on_up, on_down=on_down)
+
+
+async def started(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    prefork: Keeper[PreforkProcess] | None,
+    server: Keeper[MmsServer],
+) -> None:
+    """Start both, side by side, to be stopped with `stack`. Raises StartError."""
+    if prefork is not None:
+        await stack.enter_async_context(prefork.running())
+    await stack.enter_async_context(server.running())
+    if prefork is not None and prefork.child is not None:
+        await prefork.child.wait_until_ready(settings.start_timeout_s)
 
 
 def _python_launcher(settings: Settings, run_dir: Path) -> Path:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from mme.cli.modes import PlatformError, read_platform
 from mme.core.log import configure_logging
 from mme.core.settings import SettingsError, read_settings
 from mme.training.command import add_arguments, run_command
@@ -43,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         if options.command == "train":
             return run_command(options)
         settings = read_settings()
-    except SettingsError as error:
+        platform = read_platform(os.environ)
+    except (SettingsError, PlatformError) as error:
         print(f"mme: {error}", file=sys.stderr)
         return EXIT_USAGE
     if options.command == "settings":
@@ -54,9 +57,16 @@ def main(arguments: Sequence[str]) -> int:
     from mme.cli.serve import serve  # noqa: PLC0415
 
     configure_logging(settings.log_level)
-    return asyncio.run(serve(settings))
+    return asyncio.run(serve(settings, platform))
+
+
+def leave(code: int) -> NoReturn:
+    """End the process now: a thread that waits for a store would hold it for as long as that."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def run() -> None:
     """Entry point of the installed command."""
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from mme.cli.endpoint import Address, EndpointFailed, run_endpoint
+from mme.cli.endpoint import run_endpoint
+from mme.cli.modes import Mode
+from mme.cli.multi_model import run_multi_model
+from mme.cli.running import Address, EndpointFailed
+from mme.cli.single_model import run_single_model
 from mme.mms import JavaMissingError
 
 if TYPE_CHECKING:
+    from mme.cli.modes import Platform
     from mme.core.settings import Settings
 
 SWITCH_INTERVAL_S = 0.0005
@@ -38,17 +43,26 @@ Ctrl-C stops it.
 """
 
 
-async def serve(settings: Settings) -> int:
-    """Run until told to stop; returns the exit code."""
+async def serve(settings: Settings, platform: Platform) -> int:
+    """Run in the mode the platform asks for until told to stop; returns the exit code."""
 
     def announce(address: Address) -> None:
         hints = HINTS.format(url=address.url, store=settings.store, python=sys.executable)
         print(hints, flush=True)
 
+    def announce_container(address: Address) -> None:
+        print(f"The {platform.mode.value} is ready on port {address.port}", flush=True)
+
     # Threads unpack artifacts beside the event loop; it must not wait 5 ms for each of them.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        await run_endpoint(settings, announce)
+        match platform.mode:
+            case Mode.MULTI_MODEL:
+                await run_multi_model(settings, platform, announce_container)
+            case Mode.SINGLE_MODEL:
+                await run_single_model(settings, platform, announce_container)
+            case Mode.STANDALONE:
+                await run_endpoint(settings, announce)
     except (EndpointFailed, JavaMissingError) as error:
         print(f"mme: {error}", file=sys.stderr)
         return 1

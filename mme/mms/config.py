@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mme.mms.java import Java
@@ -22,6 +22,18 @@ PORT_LIMIT = 32767
 # Loading and unloading block one network thread each, and every connection on it.
 NETWORK_THREADS = 32
 QUIET_FROM_JAVA = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a model server shall listen: behind somebody, or in public on a port that is given."""
+
+    address: str = "127.0.0.1"
+    ports: Sequence[int] = range(20000, PORT_LIMIT)
+    """The ports it may take, one of which it does."""
+
+
+LOOPBACK = Listen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +57,13 @@ class MmsConfig:
     scratch_dir: Path
     """Where workers may keep, below a folder named after the model, what they convert."""
     workers_per_model: int = 1
+    address: str = LOOPBACK.address
+    for_workers: Mapping[str, str] = field(default_factory=dict)
+    """What else workers find in their environment."""
 
     @property
     def url(self) -> str:
-        """Base address of both of the server's APIs."""
+        """Base address of both of the server's APIs, for us."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -90,10 +105,11 @@ def report_dir(run_dir: Path) -> Path:
 def properties(config: MmsConfig) -> str:
     """The text of config.properties."""
     # One address for both APIs; the margin lets the gateway, not the server, judge body sizes.
+    address = f"http://{config.address}:{config.port}"
     body_limit = config.max_body_bytes + 65536
     values = {
-        "inference_address": config.url,
-        "management_address": config.url,
+        "inference_address": address,
+        "management_address": address,
         # Local paths are loaded only below the model store.
         "model_store": "/",
         "load_models": "",
@@ -128,9 +144,11 @@ def command(config: MmsConfig, java: Java) -> list[str]:
         if java.major >= QUIET_FROM_JAVA
         else []
     )
+    mapped = [] if java.archive is None else [f"-XX:SharedArchiveFile={java.archive}"]
     return [
         java.program,
         *quiet,
+        *mapped,
         f"-Xmx{config.heap_mib}m",
         "-Xss512k",  # five threads a model: their stacks add up
         "-XX:StackShadowPages=10",  # written by every thread, though hardly one goes that deep
@@ -173,6 +191,7 @@ def environment(config: MmsConfig, base: Mapping[str, str]) -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "MME_LOAD_REPORTS": str(config.report_dir),
         "MME_SCRATCH_DIR": str(config.scratch_dir),
+        **config.for_workers,
     }
 
 

@@ -22,6 +22,17 @@ class Java:
     program: str
     major: int
 
+    @property
+    def archive(self) -> Path | None:
+        """The model server's classes ready to be mapped, if this Java has been given them."""
+        archive = archive_of(self.program)
+        return archive if archive.is_file() else None
+
+
+def archive_of(program: str) -> Path:
+    """Where `mme.mms.archive` puts the model server's classes for the Java `program`."""
+    return Path(program).resolve().parent.parent / "lib" / "mms.jsa"
+
 
 def parse_major(version_text: str) -> int | None:
     """The major version in the output of `java -version`; None if there is none in it."""
@@ -62,6 +73,8 @@ def _examine(program: str) -> Java | None:
     path = shutil.which(program)
     if path is None:
         return None
+    if (told := _released(Path(path).resolve())) is not None:
+        return Java(path, told) if told >= OLDEST_MAJOR else None
     try:
         answer = subprocess.run(  # noqa: S603 - the operator's own choice of program
             [path, "-version"], capture_output=True, text=True, timeout=20, check=False
@@ -71,4 +84,14 @@ def _examine(program: str) -> Java | None:
     major = parse_major(answer.stderr + answer.stdout)
     if major is None or major < OLDEST_MAJOR:
         return None
-    return Java(str(Path(path)), major)
+    return Java(path, major)
+
+
+def _released(program: Path) -> int | None:
+    """The major version by the file a Java brings along, which spares a start of it."""
+    try:
+        text = (program.parent.parent / "release").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    found = re.search(r'^JAVA_VERSION="([^"]*)"', text, re.MULTILINE)
+    return parse_major(f'version "{found[1]}"') if found else None

@@ -10,7 +10,6 @@ import asyncio
 import errno
 import importlib.util
 import logging
-import os
 import random
 import shutil
 import socket
@@ -34,6 +33,7 @@ log = logging.getLogger(__name__)
 STOP_GRACE_S = 0.0
 POLL_S = 0.02
 SOCKET_PATH_LIMIT = 108
+PORT_TRIES = 200
 
 
 class MmsServer:
@@ -55,13 +55,17 @@ class MmsServer:
         run_dir: Path,
         scratch_dir: Path,
         environment: Mapping[str, str],
+        listen: mms_config.Listen = mms_config.LOOPBACK,
+        for_workers: Mapping[str, str],
     ) -> MmsServer:
         """Start the model server in `run_dir`, which exists; returns once it answers.
 
         Raises StartError.
         """
         config = mms_config.MmsConfig(
-            port=free_port(),
+            address=listen.address,
+            port=free_port(listen),
+            for_workers=for_workers,
             package_dir=package_dir(),
             run_dir=run_dir,
             handler=handler,
@@ -72,7 +76,7 @@ class MmsServer:
             queue_length=settings.queue_length,
             scratch_dir=scratch_dir,
         )
-        _prepare(config)
+        prepare(config)
         process = await ChildProcess.start(
             "model server",
             mms_config.command(config, java),
@@ -118,7 +122,8 @@ class MmsServer:
         raise StartError(f"the model server did not answer within {timeout_s:g} s")
 
 
-def _prepare(config: mms_config.MmsConfig) -> None:
+def prepare(config: mms_config.MmsConfig) -> None:
+    """Make the server's folders and files. Raises StartError."""
     longest = str(config.temp_dir / ".mms.sock.99999")
     if len(longest) >= SOCKET_PATH_LIMIT:
         raise StartError(
@@ -139,16 +144,22 @@ def package_dir() -> Path:
     return Path(next(iter(found.submodule_search_locations)))
 
 
-def free_port() -> int:
-    """A port on loopback that is free now and that the model server accepts."""
-    for _ in range(200):
-        port = random.randrange(20000, mms_config.PORT_LIMIT)  # noqa: S311 - no secret
+def free_port(listen: mms_config.Listen = mms_config.LOOPBACK) -> int:
+    """A port that is free now and that the model server accepts. Raises StartError."""
+    usable = [port for port in listen.ports if 0 < port < mms_config.PORT_LIMIT]
+    for port in random.sample(usable, min(len(usable), PORT_TRIES)):
         with socket.socket() as probe:
+            # As Java does: a port whose last connections are still closing can be had.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((listen.address, port))
             except OSError as error:
-                if error.errno != errno.EADDRINUSE:
+                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                     raise
                 continue
         return port
-    raise StartError(f"no free port below {mms_config.PORT_LIMIT} (pid {os.getpid()})")
+    asked = f"{listen.ports[0]} to {listen.ports[-1]}" if len(listen.ports) > 1 else listen.ports[0]
+    raise StartError(
+        f"the model server finds no port to listen on: {asked} wanted,"
+        f" free ones from 1 to {mms_config.PORT_LIMIT - 1} are possible"
+    )

@@ -7,15 +7,22 @@ F_SETOWN and F_SETSIG.)
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import select
 import signal
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OPEN_TIMEOUT_S = 5.0
 RETRY_S = 0.0005
+NOTICED_S = 0.05
+"""From the end of a process being collected to its parent's code acting on it."""
 
 
 class LinkBroken(RuntimeError):
@@ -37,6 +44,24 @@ def die_when_closed(descriptor: int) -> None:
     watch.register(descriptor, 0)
     if any(event & (select.POLLHUP | select.POLLERR) for _, event in watch.poll(0)):
         raise LinkBroken(f"descriptor {descriptor}")
+
+
+def outlive(launcher: int, descriptors: Sequence[int]) -> None:
+    """End the launcher first, and return when its parent has collected it.
+
+    `descriptors` are those `die_when_closed` was called for; they count no longer.
+    """
+    for descriptor in descriptors:
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_ASYNC)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(launcher, signal.SIGKILL)
+    deadline_s = time.monotonic() + OPEN_TIMEOUT_S
+    while os.path.exists(f"/proc/{launcher}"):  # noqa: PTH110 - no objects after a fork
+        if time.monotonic() > deadline_s:
+            return
+        time.sleep(RETRY_S)
+    time.sleep(NOTICED_S)
 
 
 def open_lifeline(path: str, launcher: int) -> int:

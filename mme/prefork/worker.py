@@ -26,7 +26,7 @@ from mms.model_loader import ModelLoaderFactory
 from mms.protocol.otf_message_handler import create_load_model_response, retrieve_msg
 
 from mme.prefork.launcher import STDIN_COPY
-from mme.prefork.links import die_when_closed, open_lifeline
+from mme.prefork.links import die_when_closed, open_lifeline, outlive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,11 +76,22 @@ def become_worker(request: WorkerRequest) -> None:
     die_when_closed(0)
     os.unlink(request.lifeline)  # noqa: PTH108 - fewer pages written than with a Path
     _be_expendable()
-    serve_connection(request, lambda: None)
+    # A load refused for want of room: the front end forgets the model's name only if the launcher
+    # is gone when it hears of it (the thread that would wait for it is the one it interrupts).
+    serve_connection(
+        request, lambda: None, on_refusal=lambda: outlive(request.launcher, (lifeline, 0))
+    )
 
 
-def serve_connection(request: WorkerRequest, on_listening: Callable[[], None]) -> None:
-    """Wait for the front end, and answer it until it hangs up; `on_listening` when it can come."""
+def serve_connection(
+    request: WorkerRequest,
+    on_listening: Callable[[], None],
+    on_refusal: Callable[[], None] = lambda: None,
+) -> None:
+    """Wait for the front end, and answer it until it hangs up.
+
+    `on_listening` is called when it can come, `on_refusal` before it is told that a load failed.
+    """
     random.seed()
     # The global generator is what libraries draw from. A number of our own: numpy's way to get one
     # writes a quarter of a MiB.
@@ -94,7 +105,7 @@ def serve_connection(request: WorkerRequest, on_listening: Callable[[], None]) -
     _report_connected(request.model_name)
     gc.enable()
     with connection:
-        _serve(connection, request)
+        _serve(connection, request, on_refusal)
 
 
 def _take_over(launcher: int) -> None:
@@ -147,7 +158,9 @@ def _say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
-def _serve(connection: socket.socket, request: WorkerRequest) -> None:
+def _serve(
+    connection: socket.socket, request: WorkerRequest, on_refusal: Callable[[], None]
+) -> None:
     """Answer messages until the front end hangs up, which is how a worker's life ends."""
     service: Any = None
     streams: list[str] = []
@@ -162,6 +175,8 @@ def _serve(connection: socket.socket, request: WorkerRequest) -> None:
             with contextlib.suppress(OSError):  # only root may; others stay as they are
                 os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
                 os.setpriority(os.PRIO_PROCESS, 0, 0)
+            if code != OK:
+                on_refusal()
             connection.sendall(create_load_model_response(code, text))
             if code != OK:
                 return

@@ -7,16 +7,16 @@ Leaves the model server to `registering.py`; single flight, deadlines and the ta
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mme.core.errors import NoDiskSpace, StoreUnavailable
 from mme.core.names import model_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
 
     from mme.cache import ArtifactCache, CachedArtifact
     from mme.core.settings import Settings
@@ -32,7 +32,11 @@ class Loader:
     """Downloads and unpacks; blocking work runs in `executor`."""
 
     def __init__(
-        self, settings: Settings, store: Store, cache: ArtifactCache, executor: Executor
+        self,
+        settings: Settings,
+        store: Store,
+        cache: ArtifactCache,
+        executor: concurrent.futures.Executor,
     ) -> None:
         self.is_in_use: Callable[[str], bool] = lambda _: False
         """Which artifacts on disk belong to models that are loaded; set by who knows."""
@@ -41,6 +45,7 @@ class Loader:
         self._store = store
         self._cache = cache
         self._executor = executor
+        self._at_work: set[concurrent.futures.Future[Any]] = set()
 
     def arrived(self, name: str) -> None:
         """The load of an artifact that `fetch` gave has ended, one way or the other."""
@@ -123,4 +128,12 @@ class Loader:
 
     def in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
         """Run blocking work beside the event loop."""
-        return asyncio.get_running_loop().run_in_executor(self._executor, work)
+        submitted = self._executor.submit(work)
+        self._at_work.add(submitted)
+        submitted.add_done_callback(self._at_work.discard)
+        return asyncio.wrap_future(submitted)
+
+    def close(self, timeout_s: float) -> None:
+        """Wait for blocking work to end; what hangs on a store that does not answer is left."""
+        if concurrent.futures.wait(list(self._at_work), timeout_s).not_done:
+            log.warning("a store does not answer; its download is given up")

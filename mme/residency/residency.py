@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CLOSE_TIMEOUT_S = 3.0
+
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 NOT_FOUND, UNAVAILABLE = 404, 503
 MEMORY_CHECK_S = 0.5
@@ -178,7 +180,8 @@ class Residency:
         """Stop loading, end the background work; the model server itself is its owner's."""
         await self._arrivals.close()
         await self._tasks.close()
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._loader.close(CLOSE_TIMEOUT_S)
 
     async def _exchange(self, model: Model, headers: Mapping[str, str], body: bytes) -> MmsAnswer:
         server = self._residents.server

@@ -1,11 +1,19 @@
-"""One endpoint for all black-box tests, on a store with good, broken and hostile artifacts."""
+"""One endpoint for all black-box tests, on a store with good, broken and hostile artifacts.
+
+With `MME_TEST_ENDPOINT=http://...` it is one that runs already, with the sample artifacts at least;
+tests that need the other artifacts are left out.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from tests.support import archives
 from tests.support.endpoint import PROJECT, running_endpoint
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
 
 KEYPHRASES = "TopicalPageRank.tar.gz"
 SIMILARITY = "DocSim.tar.gz"
+REMOTE = os.environ.get("MME_TEST_ENDPOINT")
 
 
 def fill_store(folder: Path) -> None:
@@ -45,16 +54,44 @@ def fill_store(folder: Path) -> None:
     )
 
 
+@dataclass(frozen=True)
+class RemoteEndpoint:
+    """An endpoint somebody else runs."""
+
+    url: str
+
+    def client(self) -> Any:
+        return boto3.client(
+            "sagemaker-runtime",
+            endpoint_url=self.url,
+            region_name="eu-central-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=70),
+        )
+
+
 @pytest.fixture(scope="session")
-def store_dir(tmp_path_factory) -> Path:
+def own_store() -> None:
+    """For tests that need more than the sample artifacts, or to see the endpoint's files."""
+    if REMOTE:
+        pytest.skip("the endpoint of MME_TEST_ENDPOINT has a store of its own")
+
+
+@pytest.fixture(scope="session")
+def store_dir(own_store, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     fill_store(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def endpoint(store_dir, tmp_path_factory) -> Iterator[Endpoint]:
-    with running_endpoint(str(store_dir), tmp_path_factory.mktemp("endpoint")) as running:
+def endpoint(request, tmp_path_factory) -> Iterator[Endpoint | RemoteEndpoint]:
+    if REMOTE:
+        yield RemoteEndpoint(REMOTE.rstrip("/"))
+        return
+    store = str(request.getfixturevalue("store_dir"))
+    with running_endpoint(store, tmp_path_factory.mktemp("endpoint")) as running:
         yield running
 
 

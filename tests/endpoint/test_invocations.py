@@ -53,7 +53,7 @@ def test_similarities_are_strings_one_a_row(runtime):
     assert unknown == "0.00"
 
 
-def test_a_target_in_a_folder_of_the_store_is_its_own_model(runtime):
+def test_a_target_in_a_folder_of_the_store_is_its_own_model(runtime, own_store):
     answers = [
         runtime.invoke_endpoint(
             EndpointName="x", TargetModel=target, ContentType="text/csv", Body=as_csv(PAIR)
@@ -158,7 +158,7 @@ def test_a_target_with_umlauts_is_looked_up_under_its_own_name(runtime):
 
 
 @pytest.mark.parametrize("name", ["garbage", "truncated", "climbing"])
-def test_an_archive_that_cannot_be_unpacked_is_refused_by_name(runtime, endpoint, name):
+def test_an_archive_that_cannot_be_unpacked_is_refused_by_name(runtime, endpoint, name, own_store):
     with pytest.raises(runtime.exceptions.ValidationError, match=rf"{name}\.tar\.gz"):
         runtime.invoke_endpoint(EndpointName="demo", TargetModel=f"{name}.tar.gz", Body=b"x")
     assert not list(endpoint.run_dir_parent.parent.rglob("climbed"))

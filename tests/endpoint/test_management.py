@@ -15,7 +15,7 @@ def get(endpoint, path, **options):
 
 
 @pytest.fixture
-def loaded(endpoint):
+def loaded(endpoint, own_store):
     answer = requests.post(
         f"{endpoint.url}/models", json={"target_model": "de/DocSim.tar.gz"}, timeout=60
     )
@@ -27,7 +27,7 @@ def test_ping_is_200_when_the_model_server_answers(endpoint):
     assert get(endpoint, "/ping").status_code == 200
 
 
-def test_a_loaded_model_shows_size_state_and_times(endpoint, loaded):
+def test_a_loaded_model_shows_size_state_and_times(endpoint, loaded, own_store):
     view = get(endpoint, "/models/de/DocSim.tar.gz").json()
     assert view["target_model"] == "de/DocSim.tar.gz"
     assert view["state"] == "ready"
@@ -44,7 +44,7 @@ def test_a_percent_encoded_target_is_the_same_target(endpoint, loaded):
     assert get(endpoint, "/models/de%2FDocSim.tar.gz").json()["state"] == "ready"
 
 
-def test_pages_show_each_model_once_in_the_order_of_names(endpoint, loaded):
+def test_pages_show_each_model_once_in_the_order_of_names(endpoint, loaded, own_store):
     requests.post(f"{endpoint.url}/models", json={"target_model": "DocSim.tar.gz"}, timeout=60)
     everything = [m["target_model"] for m in get(endpoint, "/models").json()["models"]]
     assert {"DocSim.tar.gz", "de/DocSim.tar.gz"} <= set(everything)
@@ -68,7 +68,9 @@ def test_a_bad_page_is_refused(endpoint, query):
     assert answer.headers["x-amzn-ErrorType"] == "ValidationError"
 
 
-def test_an_unloaded_model_stays_on_disk_and_comes_back_when_asked_for(endpoint, runtime, loaded):
+def test_an_unloaded_model_stays_on_disk_and_comes_back_when_asked_for(
+    endpoint, runtime, loaded, own_store
+):
     gone = requests.delete(f"{endpoint.url}/models/de/DocSim.tar.gz", timeout=60)
     assert gone.status_code == 200
     assert get(endpoint, "/models/de/DocSim.tar.gz").json()["state"] == "on-disk"
@@ -94,7 +96,7 @@ def test_a_load_without_a_target_is_refused(endpoint, body):
     assert "target_model" in answer.json()["Message"]
 
 
-def test_a_load_that_fails_says_why_and_leaves_nothing_loaded(endpoint):
+def test_a_load_that_fails_says_why_and_leaves_nothing_loaded(endpoint, own_store):
     answer = requests.post(
         f"{endpoint.url}/models", json={"target_model": "strange.tar.gz"}, timeout=60
     )

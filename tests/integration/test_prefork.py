@@ -126,6 +126,7 @@ def test_when_the_endpoint_itself_is_killed_nothing_goes_on_running(endpoint):
     wait_until_gone(everyone)
 
 
+@pytest.mark.timeout(400)
 def test_two_thousand_loads_and_unloads_leave_nothing_behind(endpoint):
     ask(endpoint)
     cycle(endpoint, 200)  # what grows once and for all has grown then

@@ -1,0 +1,90 @@
+"""Which of its three lives the endpoint leads, and on which ports: read from the environment.
+
+Pure. SageMaker's variables are read here and nowhere else; ours (`MME_*`) are in the settings.
+Leaves it to `serve.py`'s three ways to do it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MULTI_MODEL = "SAGEMAKER_MULTI_MODEL"
+BIND_TO_PORT = "SAGEMAKER_BIND_TO_PORT"
+SAFE_PORT_RANGE = "SAGEMAKER_SAFE_PORT_RANGE"
+MODEL_DIR = Path("/opt/ml/model")
+DEFAULT_PORT = 8080
+LAST_PORT = 65535
+
+
+class Mode(Enum):
+    """Who downloads, loads and unloads models."""
+
+    MULTI_MODEL = "multi-model container"
+    """The platform does; the model server itself listens on the public port."""
+    SINGLE_MODEL = "single-model container"
+    """Nobody: there is one model and it stays loaded."""
+    STANDALONE = "standalone endpoint"
+    """We do."""
+
+
+class PlatformError(ValueError):
+    """A variable of the platform that cannot be used; the message names it and its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What the platform wants of a container."""
+
+    mode: Mode
+    port: int
+    """The public port; standalone endpoints take theirs from the settings."""
+    spare_ports: range | None
+    """Ports we may use beside the public one; None: any."""
+    model_dir: Path = MODEL_DIR
+    """Where the one model of a single-model container is."""
+
+
+def read_platform(environ: Mapping[str, str], model_dir: Path = MODEL_DIR) -> Platform:
+    """Choose the mode; a folder with the one model counts only if nobody asks for many.
+
+    Raises PlatformError.
+    """
+    if environ.get(MULTI_MODEL, "").strip().lower() == "true":
+        mode = Mode.MULTI_MODEL
+    elif model_dir.is_dir():
+        mode = Mode.SINGLE_MODEL
+    else:
+        mode = Mode.STANDALONE
+    return Platform(mode, _port(environ), _range(environ), model_dir)
+
+
+def public_port(environ: Mapping[str, str]) -> int:
+    """The port requests come to in the mode `environ` asks for; for those who look from inside."""
+    platform = read_platform(environ)
+    if platform.mode is Mode.STANDALONE:
+        return int(environ.get("MME_PORT") or DEFAULT_PORT)
+    return platform.port
+
+
+def _port(environ: Mapping[str, str]) -> int:
+    text = environ.get(BIND_TO_PORT, "").strip() or str(DEFAULT_PORT)
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) <= LAST_PORT:
+        raise PlatformError(f"{BIND_TO_PORT}={text!r} is not a port from 1 to {LAST_PORT}")
+    return int(text)
+
+
+def _range(environ: Mapping[str, str]) -> range | None:
+    text = environ.get(SAFE_PORT_RANGE, "").strip()
+    if not text:
+        return None
+    found = re.fullmatch(r"([0-9]{1,5})\s*-\s*([0-9]{1,5})", text)
+    if not found or not 0 < int(found[1]) <= int(found[2]) <= LAST_PORT:
+        raise PlatformError(f"{SAFE_PORT_RANGE}={text!r} is not a range of ports, as 25000-25999")
+    return range(int(found[1]), int(found[2]) + 1)

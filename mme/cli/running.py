@@ -1,0 +1,155 @@
+"""What the three modes have in common: signals, the public port, children kept, orphans reaped.
+
+Each piece is a context manager, so that a mode reads as the order of its start and ends in the
+reverse order. What is started in which order is up to the mode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from mme.supervise import StartError, become_subreaper, reap_orphans
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Sequence
+
+    from mme.supervise import Keeper
+
+log = logging.getLogger(__name__)
+
+CANCEL_GRACE_S = 0.5
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a container is useless on loopback
+
+
+class EndpointFailed(RuntimeError):
+    """The endpoint cannot run, or not any longer; the message is its last word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where requests are really listened for."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """An address to try from this machine."""
+        host = "127.0.0.1" if self.host in (ANY_ADDRESS, "::") else self.host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def stop_signals() -> asyncio.Event:
+    """The event that SIGTERM and SIGINT set from now on."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def bind(host: str, port: int, setting: str) -> socket.socket:
+    """A socket bound before anything slow starts. Raises EndpointFailed that names `setting`."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise EndpointFailed(
+            f"cannot listen on {host} port {port} ({setting}): {error.strerror}"
+        ) from error
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: web.Application, listener: socket.socket, drain_timeout_s: float
+) -> AsyncIterator[Address]:
+    """Answer requests on `listener` inside the block; at its end running ones are awaited."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=drain_timeout_s,
+        # A target may have 1,024 characters, four bytes each; custom attributes another 1,024.
+        max_field_size=16384,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener, backlog=1024).start()
+        host, port = listener.getsockname()[:2]
+        yield Address(host, port)
+    finally:
+        try:
+            # It would wait as long again for those it has cancelled.
+            async with asyncio.timeout(drain_timeout_s + CANCEL_GRACE_S):
+                await runner.cleanup()
+        except TimeoutError:
+            log.warning("requests that did not end within %g s are broken off", drain_timeout_s)
+
+
+def pids_of(keepers: Sequence[Keeper[Any]]) -> set[int]:
+    """The process ids of the children that run."""
+    return {keeper.child.pid for keeper in keepers if keeper.child is not None}
+
+
+@contextlib.asynccontextmanager
+async def orphans_reaped(keepers: Sequence[Keeper[Any]]) -> AsyncIterator[None]:
+    """Collect orphans handed to us as they end, and once more at the very end."""
+
+    def reap() -> None:
+        reap_orphans(pids_of(keepers))
+
+    become_subreaper()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGCHLD, reap)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGCHLD)
+        reap()
+
+
+@contextlib.asynccontextmanager
+async def starting(stop: asyncio.Event) -> AsyncIterator[None]:
+    """A block that brings things up; `stop` ends it early. Raises EndpointFailed for StartError."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(None) as patience:
+            watch = asyncio.create_task(stop.wait())
+            watch.add_done_callback(
+                lambda done: None if done.cancelled() else patience.reschedule(loop.time())
+            )
+            try:
+                yield
+            finally:
+                watch.cancel()
+    except TimeoutError:
+        if not stop.is_set():
+            raise
+        log.info("told to stop while starting")
+    except StartError as error:
+        raise EndpointFailed(str(error)) from error
+
+
+async def until_stopped(stop: asyncio.Event, keepers: Sequence[Keeper[Any]]) -> None:
+    """Return when told to stop; raises EndpointFailed when a child cannot be kept running."""
+    await _first_of(stop.wait(), *(keeper.gave_up.wait() for keeper in keepers))
+    failures = [keeper.failure for keeper in keepers if keeper.failure is not None]
+    if failures:
+        raise EndpointFailed(failures[0])
+
+
+async def _first_of(*waits: Awaitable[Any]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
