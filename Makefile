@@ -49,7 +49,7 @@ test-container: $(DEV) image ## test the image as a container, as the platform a
 	@MME_IMAGE=$(IMAGE) MME_ENGINE=$(ENGINE) $(BIN)/python -m pytest tests/container
 
 conformance: $(DEV) image ## check the container contract and write docs/conformance.md
-	@MME_IMAGE=$(IMAGE) MME_ENGINE=$(ENGINE) $(BIN)/python -m pytest tests/container/test_conformance.py --write-conformance
+	@MME_IMAGE=$(IMAGE) MME_ENGINE=$(ENGINE) $(BIN)/python -m pytest tests/container/test_conformance_*.py --write-conformance
 
 check: $(DEV) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+CALLS = "1.1 Calls the platform makes"
+REACTIONS = "1.2 What the platform does with the answers"
+LIMITS = "1.3 Time limits and sizes"
+HEADERS = "1.4 Headers that reach the container"
+SURROUNDINGS = "1.5 Environment, labels, files, user"
+SINGLE = "1.6 Single-model hosting"
+
 HEADER = """# Conformance
 
 What SageMaker expects of a multi-model container, and what the container of this image was seen to
-do: each row is a check in `tests/container/test_conformance.py`, made through a driver that behaves
-as the platform does. `make conformance` writes this file anew.
+do: each row is a check in `tests/container/test_conformance_*.py`, made through a driver that
+behaves as the platform does. `make conformance` writes this file anew.
 """
 
 

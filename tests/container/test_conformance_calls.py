@@ -1,4 +1,4 @@
-"""The multi-model container contract row by row, seen from outside; see docs/conformance.md."""
+"""The platform's calls, reactions and limits, row by row; see docs/conformance.md."""
 
 from __future__ import annotations
 
@@ -7,80 +7,18 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import pytest
 import requests
 
 from tests.container.conftest import KEYPHRASES, SIMILARITY
-from tests.support.conformance import TABLE, conforms
+from tests.support.conformance import CALLS, LIMITS, REACTIONS, conforms
 from tests.support.endpoint import PROJECT
-from tests.support.engine import IMAGE, container, image_labels, run
+from tests.support.engine import container
 from tests.support.platform import models_of, platform_of
-
-CALLS = "1.1 Calls the platform makes"
-REACTIONS = "1.2 What the platform does with the answers"
-LIMITS = "1.3 Time limits and sizes"
-HEADERS = "1.4 Headers that reach the container"
-SURROUNDINGS = "1.5 Environment, labels, files, user"
-SINGLE = "1.6 Single-model hosting"
 
 MIB = 1024 * 1024
 ROW = "Impfstoff,Erbgut"
 CSV, TEXT = "text/csv", "text/plain"
-ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-# What an endpoint's container was seen to be given, credentials by address and not by key.
-PLATFORM_ENVIRONMENT = {
-    "SAGEMAKER_MULTI_MODEL": "true",
-    "SAGEMAKER_SAFE_PORT_RANGE": "25000-25999",
-    "AWS_REGION": "eu-central-1",
-    "AWS_DEFAULT_REGION": "eu-central-1",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/none",
-    "HOME": "/root",
-    # 100 entries of up to 1024 characters, 32 KiB in all
-    **{f"OPERATORS_{n}": "x" * 300 for n in range(94)},
-}
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory):
-    """A container as the platform starts it, its driver, and what it answered until healthy."""
-    models_dir = tmp_path_factory.mktemp("models")
-    mount = f"--volume={models_dir}:/opt/ml/models:ro"
-    with container(mount, environment=PLATFORM_ENVIRONMENT) as box:
-        platform = platform_of(box, models_dir)
-        began_s = time.monotonic()
-        refused = platform.wait_until_healthy()
-        yield box, platform, refused, time.monotonic() - began_s
-
-
-@pytest.fixture
-def box(started):
-    return started[0]
-
-
-@pytest.fixture
-def platform(started):
-    return started[1]
-
-
-@pytest.fixture
-def loaded(platform):
-    """A fresh model, loaded; its name."""
-    target = f"{time.monotonic_ns()}/{SIMILARITY}"
-    name = platform.download(target, PROJECT / "artifacts" / SIMILARITY)
-    assert platform.load(name).status_code == 200
-    yield name
-    platform.unload(name)
-
-
-@pytest.fixture
-def waiting(platform):
-    """A fresh model that is not loaded; its name."""
-    target = f"{time.monotonic_ns()}/{SIMILARITY}"
-    name = platform.download(target, PROJECT / "artifacts" / SIMILARITY)
-    yield name
-    platform.unload(name)
 
 
 def status(answer: requests.Response) -> str:
@@ -92,7 +30,7 @@ def status(answer: requests.Response) -> str:
 
 @conforms(CALLS, "`GET /ping` and `GET /models` from the first answer on", "never another than 200")
 def test_both_health_calls_answer_200_from_the_first_answer_on(started):
-    return "never another than 200" if not started[2] else f"{started[2]}"
+    return "never another than 200" if not started.refused else f"{started.refused}"
 
 
 @conforms(CALLS, "`GET /ping`", "200")
@@ -360,7 +298,7 @@ def test_ping_is_quick_under_work(platform):
 
 @conforms(LIMITS, "start-up until the first 200", "within 8 minutes")
 def test_start_up(started):
-    return "within 8 minutes" if started[3] < 480 else f"{started[3]:.0f} s"
+    return "within 8 minutes" if started.took_s < 480 else f"{started.took_s:.0f} s"
 
 
 @conforms(LIMITS, "accepting a connection", "within 250 ms")
@@ -417,190 +355,3 @@ def wait_until_running(box, pid: int, timeout_s: float = 30) -> None:
         if box.python(source) == "R":
             return
     raise AssertionError("the worker never ran")
-
-
-# 1.4
-
-
-@conforms(HEADERS, "`Content-Type`", "decides how the body is read")
-def test_content_type(platform, loaded):
-    as_csv = platform.ask(loaded, ROW, Content_Type=CSV).json()
-    pairs = json.dumps({"pairs": [ROW.split(",")]})
-    as_json = platform.ask(loaded, pairs, Content_Type="application/json").json()
-    same = as_json["similarities"] == pytest.approx([float(as_csv[0])], abs=1e-5)
-    return "decides how the body is read" if same else f"{as_csv} {as_json}"
-
-
-@conforms(HEADERS, "`Accept`", "decides the form of the answer, text/csv")
-def test_accept(platform, loaded):
-    answer = platform.ask(loaded, ROW, Content_Type=CSV, Accept=CSV)
-    return f"decides the form of the answer, {answer.headers['Content-Type'].split(';')[0]}"
-
-
-@conforms(HEADERS, f"`{ATTRIBUTES}`", "no harm; not sent back, for no model sets it")
-def test_custom_attributes(platform, loaded):
-    answer = platform.ask(loaded, ROW, Content_Type=CSV, **{ATTRIBUTES: "trace=1"})
-    back = "not sent back, for no model sets it"
-    harmless = "no harm" if answer.ok else answer.text
-    return f"{harmless}; {'sent back' if ATTRIBUTES in answer.headers else back}"
-
-
-@conforms(HEADERS, "`X-Amzn-SageMaker-Target-Model`", "named in the model's errors")
-def test_target_model(platform, loaded):
-    headers = {"X-Amzn-SageMaker-Target-Model": "de/Wanted.tar.gz"}
-    answer = platform.ask(loaded, b"", Content_Type=CSV, **headers)
-    named = answer.json()["target_model"] == "de/Wanted.tar.gz"
-    return "named in the model's errors" if named else answer.text
-
-
-@conforms(HEADERS, "anything else", "ignored: 200")
-def test_other_headers(platform, loaded):
-    headers = {"X-Amzn-SageMaker-Inference-Id": "7", "X-Whatever": "ü".encode().decode("latin-1")}
-    return f"ignored: {status(platform.ask(loaded, ROW, Content_Type=CSV, **headers))}"
-
-
-# 1.5
-
-
-@conforms(SURROUNDINGS, "label …capabilities.multi-models", "true")
-def test_label_multi_models():
-    return image_labels()["com.amazonaws.sagemaker.capabilities.multi-models"]
-
-
-@conforms(SURROUNDINGS, "label …capabilities.accept-bind-to-port", "true")
-def test_label_bind_to_port():
-    return image_labels()["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"]
-
-
-@conforms(SURROUNDINGS, "`SAGEMAKER_BIND_TO_PORT=9090`", "200 there, no other port is listened on")
-def test_bind_to_port(models_dir):
-    environment = {"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_BIND_TO_PORT": "9090"}
-    with container(environment=environment, port=9090) as box:
-        platform_of(box, models_dir).wait_until_healthy()
-        ports = box.listening_ports()
-    return "200 there, no other port is listened on" if ports == [9090] else str(ports)
-
-
-@conforms(SURROUNDINGS, "environment of 100 entries", "given to the container, which starts")
-def test_environment(box):
-    names = box.python("import os; print(sum(n.startswith('OPERATORS_') for n in os.environ))")
-    return "given to the container, which starts" if names == "94" else names
-
-
-@conforms(SURROUNDINGS, "`/opt/ml/models` read-only", "models load; nothing appears in it")
-def test_read_only_models(platform, loaded):
-    files = sorted(path.name for path in (platform.models_dir / loaded / "model").iterdir())
-    expected = sorted(path.name for path in unpacked_names())
-    return "models load; nothing appears in it" if files == expected else str(files)
-
-
-def unpacked_names() -> list[Path]:
-    import tarfile  # noqa: PLC0415
-
-    with tarfile.open(PROJECT / "artifacts" / SIMILARITY) as packed:
-        return [Path(name) for name in packed.getnames()]
-
-
-@conforms(SURROUNDINGS, "nothing is preloaded", "an empty list at the start")
-def test_nothing_is_preloaded():
-    row = "`GET /models` with nothing loaded"
-    seen = {key.row: value for key, value in TABLE.seen.items()}
-    return "an empty list at the start" if '"models": []' in seen.get(row, "[]") else seen[row]
-
-
-@conforms(SURROUNDINGS, "user", "root by default")
-def test_user(box):
-    return "root by default" if box.python("import os; print(os.getuid())") == "0" else "another"
-
-
-@conforms(SURROUNDINGS, "entry point", "exec form; copes with serve, train and sub-commands")
-def test_entry_point(box):
-    first = box.python("print(open('/proc/1/cmdline').read().split(chr(0))[1:3])")
-    assert "serve" in first
-    helped = run("run", "--rm", "--no-healthcheck", IMAGE, "train", "--help")
-    listed = run("run", "--rm", "--no-healthcheck", IMAGE, "settings")
-    right = "usage: mme train" in helped and "MME_STORE=" in listed
-    return "exec form; copes with serve, train and sub-commands" if right else helped + listed
-
-
-@conforms(SURROUNDINGS, "process 1 reaps", "no zombie after loads, unloads and deaths")
-def test_reaping(box, platform, loaded):
-    for worker in box.workers():
-        box.kill_inside(worker.pid)
-    deadline_s = time.monotonic() + 30
-    while time.monotonic() < deadline_s:
-        zombies = [process for process in box.processes() if process.state == "Z"]
-        if not zombies:
-            return "no zombie after loads, unloads and deaths"
-    return str(zombies)
-
-
-# 1.6
-
-
-@pytest.fixture(scope="module")
-def single(unpacked):
-    mount = f"--volume={unpacked / SIMILARITY}:/opt/ml/model:ro"
-    with container(mount, environment={"SAGEMAKER_SAFE_PORT_RANGE": "25000-25999"}) as box:
-        box.wait_until("/ping")
-        yield box
-
-
-@conforms(SINGLE, "`GET /ping` once the model is loaded", "200")
-def test_single_ping(single):
-    return status(requests.get(f"{single.url}/ping", timeout=2))
-
-
-@conforms(SINGLE, "`POST /invocations`", "200 and the prediction")
-def test_single_invocations(single):
-    answer = requests.post(
-        f"{single.url}/invocations", data=ROW, headers={"Content-Type": CSV}, timeout=60
-    )
-    return f"{answer.status_code} and {'the prediction' if len(answer.json()) == 1 else '?'}"
-
-
-@conforms(SINGLE, "`POST /invocations`, bad input", "the model's own status 415")
-def test_single_bad_input(single):
-    answer = requests.post(
-        f"{single.url}/invocations", data=ROW, headers={"Content-Type": "image/png"}, timeout=60
-    )
-    return f"the model's own status {answer.status_code}"
-
-
-@conforms(SINGLE, "`GET /execution-parameters`", "200 and the three parameters")
-def test_single_execution_parameters(single):
-    answer = requests.get(f"{single.url}/execution-parameters", timeout=10)
-    wanted = {"MaxConcurrentTransforms", "BatchStrategy", "MaxPayloadInMB"}
-    given = "the three parameters" if answer.json().keys() == wanted else answer.text
-    return f"{answer.status_code} and {given}"
-
-
-@conforms(SINGLE, "second port", "one of SAGEMAKER_SAFE_PORT_RANGE")
-def test_single_ports(single):
-    public, second = single.listening_ports()
-    right = public == 8080 and 25000 <= second <= 25999
-    return "one of SAGEMAKER_SAFE_PORT_RANGE" if right else f"{public} {second}"
-
-
-@conforms(SINGLE, "the model's worker is killed", "200 again, and the prediction")
-def test_single_model_comes_back(single):
-    (worker,) = single.workers()
-    single.kill_inside(worker.pid)
-    deadline_s = time.monotonic() + 60
-    while worker.pid in [process.pid for process in single.workers()]:
-        assert time.monotonic() < deadline_s
-    single.wait_until("/ping")
-    answer = requests.post(
-        f"{single.url}/invocations", data=ROW, headers={"Content-Type": CSV}, timeout=60
-    )
-    return f"{answer.status_code} again, and {'the prediction' if answer.ok else answer.text}"
-
-
-@conforms(SINGLE, "a model that cannot be loaded", "exit code 1, the reason in the last line")
-def test_single_broken(tmp_path):
-    (tmp_path / "readme.txt").write_text("no model here")
-    with container(f"--volume={tmp_path}:/opt/ml/model:ro") as box:
-        code = box.wait()
-        told = "readme.txt" in box.last_line and box.last_line.startswith("mme: ")
-        said = "the reason in the last line" if told else box.last_line
-    return f"exit code {code}, {said}"
