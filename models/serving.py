@@ -7,7 +7,7 @@ shows how training comes along. Errors are in `errors`, media types in `media`.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -31,6 +31,27 @@ class Response:
 
     content_type: str
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a family is trained on."""
+
+    corpus: Path
+    """A CSV file with a header line."""
+    params: Mapping[str, object]
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """For each parameter `<name>_uri`: the file it names, fetched. Keys are the full names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What training has to tell besides the artifact."""
+
+    facts: Mapping[str, object]
+    """JSON-able facts for the training report: rows, vocabulary, coverage and the like."""
+    reports: Mapping[str, str] = field(default_factory=dict)
+    """File name -> content of further reports, to be kept beside the artifact."""
 
 
 class ProgressBar(Protocol):
@@ -78,12 +99,10 @@ class Family(Protocol):
         For a process that is to be forked: what it has done once its forks need not do anew.
         """
 
-    def train(
-        self, corpus: Path, params: Mapping[str, object], output_dir: Path, progress: Progress
-    ) -> None:
-        """Train on the CSV `corpus` and write the artifact's files into `output_dir`.
+    def train(self, material: Material, output_dir: Path, progress: Progress) -> Lessons:
+        """Train on `material` and write the artifact's files into `output_dir`.
 
-        The same input gives the same bytes. Raises CorpusError and ArtifactError (of `params`).
+        The same input gives the same bytes. Raises CorpusError and ArtifactError (of the params).
         """
 
 

@@ -16,6 +16,7 @@ from mme.training.archive import write_archive
 from mme.training.plan import Job, TrainingError
 from models.errors import CorpusError, ServingError
 from models.registry import family
+from models.serving import Material
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def run_job(job: Job, output: Path, base: Path, progress: Progress) -> Trained:
     with _corpus(job, base) as corpus, tempfile.TemporaryDirectory(prefix="mme-train-") as scratch:
         folder = Path(scratch)
         try:
-            family(job.family).train(corpus, job.params, folder, progress)
+            family(job.family).train(Material(corpus, job.params), folder, progress)
         except (CorpusError, ServingError) as error:
             raise TrainingError(f"{job.family}: {error}") from error
         archive = output / f"{job.family}.tar.gz"

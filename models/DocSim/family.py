@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -16,10 +16,9 @@ from models.params import read_params
 from models.serving import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from models.serving import LoadedModel, Progress
+    from models.serving import Lessons, LoadedModel, Material, Progress
 
 
 class DocSim:
@@ -46,12 +45,11 @@ class DocSim:
         map_vectors(model, scratch, lambda: WordVectors({"impfstoff": 0, "erbgut": 1}, vectors))
         return Request("text/csv", None, b'"Impfstoff, CO2","Das Erbgut"\n')
 
-    def train(
-        self, corpus: Path, params: Mapping[str, object], output_dir: Path, progress: Progress
-    ) -> None:
+    def train(self, material: Material, output_dir: Path, progress: Progress) -> Lessons:
         """Learn word vectors from the column `claim_text`; see `train`."""
         # Imported here: training brings gensim, which no worker needs.
-        importlib.import_module("models.DocSim.train").train(corpus, params, output_dir, progress)
+        trainer = importlib.import_module("models.DocSim.train")
+        return cast("Lessons", trainer.train(material, output_dir, progress))
 
 
 FAMILY = DocSim()

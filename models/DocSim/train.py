@@ -20,12 +20,12 @@ from models.DocSim.params import parse_params
 from models.DocSim.words import words_of
 from models.errors import CorpusError
 from models.params import Params
+from models.serving import Lessons
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from models.serving import Progress, ProgressBar
+    from models.serving import Material, Progress, ProgressBar
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,9 @@ COLUMN = "claim_text"
 SEED = 1
 
 
-def train(corpus: Path, params: Mapping[str, object], output_dir: Path, progress: Progress) -> None:
+def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     """Write `DocSim-params.json` and `DocSim-model`. Raises CorpusError and ArtifactError."""
+    corpus, params = material.corpus, material.params
     raw = Params("DocSim-params.json", params)
     checked = parse_params(raw)
     vector_size = raw.whole_number("vector_size", maximum=10_000)
@@ -70,6 +71,13 @@ def train(corpus: Path, params: Mapping[str, object], output_dir: Path, progress
     vectors.save(str(output_dir / "DocSim-model"))
     (output_dir / raw.file).write_text(
         json.dumps(dict(params), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+    )
+    return Lessons(
+        {
+            "rows": len(read.texts),
+            "skipped_rows": read.skipped_rows,
+            "vocabulary_words": len(vectors),
+        }
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -18,10 +18,9 @@ from models.TopicalPageRank.model import TopicalPageRankModel
 from models.TopicalPageRank.params import parse_params
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from models.serving import LoadedModel, Progress
+    from models.serving import Lessons, LoadedModel, Material, Progress
 
 
 class TopicalPageRank:
@@ -56,14 +55,11 @@ class TopicalPageRank:
         text = "Die neue Steuer auf Strom gilt ab 2024. Der Impfstoff wirkt nicht gegen Corona!"
         return Request("text/plain", None, text.encode())
 
-    def train(
-        self, corpus: Path, params: Mapping[str, object], output_dir: Path, progress: Progress
-    ) -> None:
+    def train(self, material: Material, output_dir: Path, progress: Progress) -> Lessons:
         """Learn topics from the column `title`; see `train`."""
         # Imported here: training brings scikit-learn, which no worker needs.
-        importlib.import_module("models.TopicalPageRank.train").train(
-            corpus, params, output_dir, progress
-        )
+        trainer = importlib.import_module("models.TopicalPageRank.train")
+        return cast("Lessons", trainer.train(material, output_dir, progress))
 
 
 FAMILY = TopicalPageRank()

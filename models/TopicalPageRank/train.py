@@ -19,16 +19,17 @@ from models.corpus_reader import read_corpus
 from models.errors import ArtifactError, CorpusError
 from models.language.pipelines import NoPipelineError, pipeline, tokenize
 from models.params import Params
+from models.serving import Lessons
 from models.TopicalPageRank.lda import count_columns, counted_words
 from models.TopicalPageRank.model_file import write_lda
 from models.TopicalPageRank.params import parse_params
 from models.TopicalPageRank.ranking import normaliser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from models.serving import Progress
+    from models.serving import Material, Progress
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,9 @@ COLUMN = "title"
 SEED = 0
 
 
-def train(corpus: Path, params: Mapping[str, object], output_dir: Path, progress: Progress) -> None:
+def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     """Write `TopicalPageRank-params.json` and `-model`. Raises CorpusError and ArtifactError."""
+    corpus, params = material.corpus, material.params
     raw = Params("TopicalPageRank-params.json", params)
     checked = parse_params(raw)
     n_topics = raw.whole_number("n_topics", maximum=10_000)
@@ -69,6 +71,13 @@ def train(corpus: Path, params: Mapping[str, object], output_dir: Path, progress
     )
     (output_dir / raw.file).write_text(
         json.dumps(dict(params), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+    )
+    return Lessons(
+        {
+            "rows": len(read.texts),
+            "skipped_rows": read.skipped_rows,
+            "vocabulary_words": len(words),
+        }
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.registry import family, load_model
-from models.serving import Request, no_progress
+from models.serving import Material, Request, no_progress
 
 ORACLE = Path(__file__).parents[3].parent / "shared" / "data" / "tpr-oracle"
 TREEBANKS = ORACLE.parent / "eval-dev"
@@ -58,7 +58,7 @@ def trained(tmp_path_factory):
     for name, params in PARAMS.items():
         folders[name] = root / name
         folders[name].mkdir()
-        family(name).train(corpus, params, folders[name], no_progress)
+        family(name).train(Material(corpus, params), folders[name], no_progress)
     return folders
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from models.errors import ArtifactError, CorpusError
 from models.registry import FAMILIES, family, find_family, load_model
-from models.serving import Request, no_progress
+from models.serving import Material, Request, no_progress
 
 PROJECT = Path(__file__).parents[3]
 LANGUAGE = {"language": "de"}
@@ -95,10 +95,10 @@ TRAIN = """
 import json, sys
 from pathlib import Path
 from models.registry import family
-from models.serving import no_progress
+from models.serving import Material, no_progress
 name, corpus, params, output = sys.argv[1:]
 Path(output).mkdir()
-family(name).train(Path(corpus), json.loads(params), Path(output), no_progress)
+family(name).train(Material(Path(corpus), json.loads(params)), Path(output), no_progress)
 """
 
 
@@ -156,14 +156,14 @@ def corpus(tmp_path):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_progress_reaches_its_total(tmp_path, corpus, name):
     opened: list[list[object]] = []
-    family(name).train(corpus, SMALL[name], tmp_path, Bar(opened))
+    family(name).train(Material(corpus, SMALL[name]), tmp_path, Bar(opened))
     assert opened
     assert all(total == done for _, _, total, done in opened)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_what_was_trained_can_be_loaded_and_asked(tmp_path, corpus, name):
-    family(name).train(corpus, SMALL[name], tmp_path, no_progress)
+    family(name).train(Material(corpus, SMALL[name]), tmp_path, no_progress)
     assert json.loads((tmp_path / f"{name}-params.json").read_text("utf-8")) == SMALL[name]
     model = load_model(tmp_path)
     answer = model.predict(Request(None, None, "Der große Baum,Der große Baum".encode()))
@@ -175,7 +175,7 @@ def test_a_corpus_without_its_column_is_an_error_that_names_it(tmp_path, name):
     path = tmp_path / "corpus.csv"
     path.write_text("id,text\n1,x\n", encoding="utf-8")
     with pytest.raises(CorpusError, match=r"corpus\.csv: has no column"):
-        family(name).train(path, SMALL[name], tmp_path, no_progress)
+        family(name).train(Material(path, SMALL[name]), tmp_path, no_progress)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_corpus_without_its_column_is_an_error_that_names_it(tmp_path, name):
 def test_training_needs_its_parameters(tmp_path, corpus, name, key):
     params = {other: value for other, value in SMALL[name].items() if other != key}
     with pytest.raises(ArtifactError, match=f"{name}-params.json: {key} is missing"):
-        family(name).train(corpus, params, tmp_path, no_progress)
+        family(name).train(Material(corpus, params), tmp_path, no_progress)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -198,4 +198,4 @@ def test_a_corpus_without_usable_words_is_an_error(tmp_path, name):
     path = tmp_path / "corpus.csv"
     path.write_text("title,claim_text\nund oder,a b\n", encoding="utf-8")
     with pytest.raises(CorpusError, match="column"):
-        family(name).train(path, {**SMALL[name], "min_count": 2}, tmp_path, no_progress)
+        family(name).train(Material(path, {**SMALL[name], "min_count": 2}), tmp_path, no_progress)
