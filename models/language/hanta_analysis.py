@@ -10,7 +10,6 @@ from math import exp, log, log1p
 from typing import TYPE_CHECKING
 
 from models.language.hanta_guesses import first_part, shortest_guess
-from models.language.letter_tree import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -72,23 +71,15 @@ def analyse(model: HantaModel, form: str) -> dict[int, float]:
 
 
 def _known(morphemes: Morphemes, form: str, start: int) -> Found:
-    """The known morphemes from `start` on: a walk down the tree, as far as it goes."""
-    find, children = morphemes.tree.letters.find, morphemes.tree.starts
-    rows, firsts = morphemes.tree.rows, morphemes.firsts
-    tags, log_probs = morphemes.tags, morphemes.log_probs
+    firsts, tags, log_probs = morphemes.firsts, morphemes.tags, morphemes.log_probs
     found: Found = {}
-    node = ROOT
-    for end, letter in enumerate(form[start:], start + 1):
-        node = find(letter, children[node], children[node + 1]) + 1
-        if node == ROOT:
-            break
-        if (row := rows[node]) >= 0:
-            for entry in range(firsts[row], firsts[row + 1]):
-                tag = tags[entry]
-                if tag in found:
-                    found[tag].append((end, log_probs[entry]))
-                else:
-                    found[tag] = [(end, log_probs[entry])]
+    for end, row in morphemes.tree.beginnings(form, start):
+        for entry in range(firsts[row], firsts[row + 1]):
+            tag = tags[entry]
+            if tag in found:
+                found[tag].append((end, log_probs[entry]))
+            else:
+                found[tag] = [(end, log_probs[entry])]
     return found
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.intp]
     Floats = NDArray[np.float64]
 
-SMALLEST_BATCH = 40
+SMALLEST_BATCH = 20
 LARGEST_BATCH = 128
 """Words of about one length; more would not fit into a core's cache."""
 
@@ -62,14 +62,14 @@ class BatchAnalyser:
         states = len(grammar.morphemes)
         table = np.full((words.longest + 1, count * states), IMPOSSIBLE)
         table[0, ::states] = 0.0
+        flat = table.reshape(-1)
         for start in range(words.longest):
             active = int(np.searchsorted(-words.lengths, -start))
             followers, log_probs = self._followers(table[start, : active * states])
             of_word, state = np.divmod(followers, states)
-            arrivals, rows = words.arrivals(start, of_word, grammar.morphemes[state], log_probs)
-            later = table[start + 1 :]
-            flat = followers[rows]
-            later[:, flat] = np.maximum(later[:, flat], arrivals)
+            way, end, reached = words.arrivals(start, of_word, grammar.morphemes[state], log_probs)
+            places = end * (count * states) + followers[way]
+            flat[places] = np.maximum(flat[places], reached)
         ends = table.reshape(words.longest + 1, count, states)[words.lengths, np.arange(count)]
         for row in ends[::-1]:
             there = np.flatnonzero(row != IMPOSSIBLE)
@@ -81,12 +81,12 @@ class BatchAnalyser:
         there = np.flatnonzero(row != IMPOSSIBLE)
         log_probs = row[there]
         of_word = there // states
-        order = np.lexsort((-log_probs, of_word))
-        ordered, word_starts = log_probs[order], np.searchsorted(of_word, of_word)
-        word_ends = np.searchsorted(of_word, of_word, "right")
-        limit = np.minimum(word_starts + FOLLOWED_STATES, len(ordered) - 1)
-        is_many = word_ends - word_starts > FOLLOWED_STATES
-        followed = ~is_many | (log_probs >= ordered[limit] - MARGIN)
+        counts = np.bincount(of_word)
+        last_followed = np.cumsum(counts) - counts + FOLLOWED_STATES
+        ordered = log_probs[np.lexsort((-log_probs, of_word))]
+        bounds = ordered[np.minimum(last_followed, len(ordered) - 1)] - MARGIN
+        bounds[counts <= FOLLOWED_STATES] = IMPOSSIBLE
+        followed = log_probs >= bounds[of_word]
         there, log_probs = there[followed], log_probs[followed]
         of_word, state = np.divmod(there, states)
         first, counts = grammar.firsts[state], grammar.counts[state]
@@ -131,9 +131,7 @@ class _Words:
     suffix_nodes: Integers
     """*Shape*: (words, ends from 0, letters from 0 to the longest suffix)."""
     known_firsts: Integers
-    """Of each start, among the known morphemes of all."""
-    known_keys: Integers
-    """Word and tag (as one number), rising for each start."""
+    """By start, word and tag: where its known morphemes begin among those of all, in that order."""
     known_ends: Integers
     known_log_probs: Floats
 
@@ -153,54 +151,45 @@ class _Words:
 
     def arrivals(
         self, start: int, of_word: Integers, tags: Integers, log_probs: Floats
-    ) -> tuple[Floats, Integers]:
-        """Where ways lead with a morpheme of a tag from `start` on.
+    ) -> tuple[Integers, Integers, Floats]:
+        """Where ways lead with a morpheme of a tag from `start` on: way, end, log probability."""
+        tag_count, open_count = self.model.morpheme_tags, self.model.guesser.open_count
+        keys = (start * len(self.lengths) + of_word) * tag_count + tags
+        first = self.known_firsts[keys]
+        counts = self.known_firsts[keys + 1] - first
+        entries = _ranges(first, counts)
+        known_way = np.repeat(np.arange(len(keys)), counts)
+        known_end = self.known_ends[entries]
+        known = self.known_log_probs[entries]
 
-        *Shapes*: of (ways,) that lead anywhere the numbers (w,), log probabilities (ends, w).
-        """
-        keys = of_word * self._key_step + tags
-        first, last = self.known_firsts[start : start + 2]
-        here = self.known_keys[first:last]
-        known_first = np.searchsorted(here, keys)
-        known_count = np.searchsorted(here, keys, "right") - known_first
-        guess_from = start + SHORTEST_UNKNOWN
-        guessable = (tags < self.model.guesser.open_count) & (self.lengths[of_word] >= guess_from)
-        rows = np.flatnonzero(guessable | (known_count > 0))
-        found = np.full((self.longest - start, len(rows)), IMPOSSIBLE)
-        guessed = np.flatnonzero(guessable[rows])
-        if len(guessed):
-            ways = rows[guessed]
-            found[SHORTEST_UNKNOWN - 1 :, guessed] = self._guesses(start, of_word[ways], tags[ways])
-        counts = known_count[rows]
-        entries = first + _ranges(known_first[rows], counts)
-        way = np.repeat(np.arange(len(rows)), counts)
-        found[self.known_ends[entries] - start - 1, way] = self.known_log_probs[entries]
-        found += log_probs[rows]
-        return found, rows
+        guesses = np.maximum(self.lengths[of_word] - (start + SHORTEST_UNKNOWN - 1), 0)
+        guesses[tags >= open_count] = 0
+        way = np.repeat(np.arange(len(keys)), guesses)
+        end = _ranges(np.full(len(keys), start + SHORTEST_UNKNOWN), guesses)
+        guessed = self._guesses(start, end, of_word[way], tags[way])
+        # What is known is no guess.
+        place = (np.cumsum(guesses) - guesses)[known_way] + known_end - start - SHORTEST_UNKNOWN
+        is_instead = (guesses[known_way] > 0) & (known_end >= start + SHORTEST_UNKNOWN)
+        guessed[place[is_instead]] = known[is_instead]
+        is_more = ~is_instead
+        way = np.concatenate((way, known_way[is_more]))
+        end = np.concatenate((end, known_end[is_more]))
+        return way, end, log_probs[way] + np.concatenate((guessed, known[is_more]))
 
-    def _guesses(self, start: int, of_word: Integers, tags: Integers) -> Floats:
-        """Log probabilities of unknown morphemes from `start` on, up to each end they may have."""
-        guesser = self.model.guesser
-        lengths = np.arange(SHORTEST_UNKNOWN, self.longest - start + 1)
-        nodes = self.suffix_nodes[
-            of_word, (start + lengths)[:, None], guesser.suffix_letters(lengths)[:, None]
-        ]
-        found = guesser.length_log_probs(lengths)[:, tags] + guesser.suffix_log_probs[nodes, tags]
+    def _guesses(self, start: int, end: Integers, of_word: Integers, tags: Integers) -> Floats:
+        """Log probabilities of unknown morphemes from `start` to each `end`."""
+        guesser, length = self.model.guesser, end - start
+        node = self.suffix_nodes[of_word, end, guesser.suffix_letters(length)]
+        found = guesser.length_log_probs(length, tags) + guesser.suffix_log_probs[node, tags]
         if start == 0:
-            found[self.lengths[of_word] - SHORTEST_UNKNOWN, np.arange(len(of_word))] -= (
-                WHOLE_WORD_PENALTY
-            )
+            found[end == self.lengths[of_word]] -= WHOLE_WORD_PENALTY
         return found
-
-    @property
-    def _key_step(self) -> int:
-        return len(self.model.grammar.morphemes)  # there are no more tags than states
 
 
 def _known(
     codes: NDArray[np.int64], lengths: Integers, model: HantaModel
-) -> tuple[Integers, Integers, Integers, Floats]:
-    """The known morphemes in all words, by start: firsts, keys, ends and log probabilities."""
+) -> tuple[Integers, Integers, Floats]:
+    """The known morphemes in all words: firsts, ends and log probabilities, as `_Words` has them."""
     morphemes = model.morphemes
     of_word, start = np.nonzero(np.arange(codes.shape[1]) < lengths[:, None])
     node, end = np.zeros(len(start), np.int64), start
@@ -220,12 +209,12 @@ def _known(
     counts = firsts[row + 1] - firsts[row]
     entries = _ranges(firsts[row], counts)
     tags = np.asarray(morphemes.tags)[entries]
-    keys = np.repeat(of_word, counts) * len(model.grammar.morphemes) + tags
-    starts = np.repeat(start, counts)
-    order = np.lexsort((keys, starts))
+    places = np.repeat(start * len(lengths) + of_word, counts)
+    keys = places * model.morpheme_tags + tags
+    order = np.argsort(keys, kind="stable")
+    key_count = codes.size * model.morpheme_tags
     return (
-        np.searchsorted(starts[order], np.arange(codes.shape[1] + 1)),
-        keys[order],
+        np.concatenate(([0], np.cumsum(np.bincount(keys, minlength=key_count)))),
         np.repeat(end, counts)[order],
         np.asarray(morphemes.log_probs)[entries][order],
     )

@@ -79,9 +79,12 @@ class Guesser:
         by_tag: list[list[float]] = found.T.tolist()
         return by_tag
 
-    def length_log_probs(self, lengths: NDArray[np.intp]) -> NDArray[np.float64]:
-        """What the length of unknown morphemes adds, for each open tag."""
-        return self._length_log_probs[np.minimum(lengths, LENGTHS - 1)]
+    def length_log_probs(
+        self, lengths: NDArray[np.intp], tags: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """What the lengths of unknown morphemes of open tags add."""
+        found: NDArray[np.float64] = self._length_log_probs[np.minimum(lengths, LENGTHS - 1), tags]
+        return found
 
     def suffix_letters(self, lengths: NDArray[np.intp]) -> NDArray[np.intp]:
         """How many last letters of unknown morphemes are looked at: a suffix is shorter."""

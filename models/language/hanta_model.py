@@ -84,3 +84,8 @@ class HantaModel:
     grammar: Grammar
     case_log_probs: tuple[memoryview[float], ...]
     tag_log_probs: memoryview[float]
+
+    @property
+    def morpheme_tags(self) -> int:
+        """How many tags morphemes have."""
+        return max(self.grammar.morphemes) + 1

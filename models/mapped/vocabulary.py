@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -60,6 +60,17 @@ class MappedVocabulary(Mapping[str, int]):
         if row < 0:
             raise KeyError(word)
         return row
+
+    @overload
+    def get(self, word: str, default: None = None) -> int | None: ...
+
+    @overload
+    def get(self, word: str, default: int) -> int: ...
+
+    def get(self, word: str, default: int | None = None) -> int | None:
+        """The row of a word, `default` if it is not there."""
+        row = self.find(word)
+        return default if row < 0 else row
 
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and self.find(word) >= 0
