@@ -22,7 +22,7 @@ from models.bodies import (
     to_json,
 )
 from models.errors import BadInput, shorten
-from models.language.pipelines import tag
+from models.language.pipelines import name_of, tag
 from models.media import CSV, JSON, PLAIN, MediaType, answer_type, content_type
 from models.serving import Request, Response
 from models.TopicalPageRank.params import MAX_COUNT
@@ -54,7 +54,7 @@ class TopicalPageRankModel:
         self._params = params
         self._lda = lda
         self._nlp = nlp
-        self._pipeline = params.spacy_pipeline or f"built-in {params.language}"
+        self._pipeline = name_of(nlp)
 
     def predict(self, request: Request) -> Response:
         """Answer with keyphrases, best first. Raises the 4xx errors of `models.errors`."""

@@ -189,7 +189,7 @@ class _Words:
 def _known(
     codes: NDArray[np.int64], lengths: Integers, model: HantaModel
 ) -> tuple[Integers, Integers, Floats]:
-    """The known morphemes in all words: firsts, ends and log probabilities, as `_Words` has them."""
+    """The known morphemes in all words, as `_Words` has them: firsts, ends, log probabilities."""
     morphemes = model.morphemes
     of_word, start = np.nonzero(np.arange(codes.shape[1]) < lengths[:, None])
     node, end = np.zeros(len(start), np.int64), start

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,13 +61,7 @@ class MappedVocabulary(Mapping[str, int]):
             raise KeyError(word)
         return row
 
-    @overload
-    def get(self, word: str, default: None = None) -> int | None: ...
-
-    @overload
-    def get(self, word: str, default: int) -> int: ...
-
-    def get(self, word: str, default: int | None = None) -> int | None:
+    def get(self, word: str, default: Any = None, /) -> Any:
         """The row of a word, `default` if it is not there."""
         row = self.find(word)
         return default if row < 0 else row
