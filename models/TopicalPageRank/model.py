@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from models.TopicalPageRank.lda import Lda
     from models.TopicalPageRank.params import TopicalPageRankParams
+    from models.TopicalPageRank.pke_engine import PkeEngine
 
     Keyphrases = list[tuple[str, float]]
 
@@ -50,8 +51,16 @@ class _Question:
 class TopicalPageRankModel:
     """Parameters, topics and the pipeline of their language."""
 
-    def __init__(self, params: TopicalPageRankParams, lda: Lda, nlp: Language) -> None:
+    def __init__(
+        self,
+        params: TopicalPageRankParams,
+        lda: Lda,
+        nlp: Language,
+        engine: PkeEngine | None = None,
+    ) -> None:
+        """`engine` ranks instead of this project's own."""
         self._params = params
+        self._engine = engine
         self._lda = lda
         self._nlp = nlp
         self._pipeline = name_of(nlp)
@@ -72,6 +81,7 @@ class TopicalPageRankModel:
             "family": "TopicalPageRank",
             "language": self._params.language,
             "pipeline": self._pipeline,
+            "engine": self._params.engine,
             "topics": self._lda.n_topics,
             "words": len(self._lda.word_index),
             "grammar": self._params.grammar.text,
@@ -82,6 +92,8 @@ class TopicalPageRankModel:
 
     def _keyphrases(self, text: str, max_count: int) -> Keyphrases:
         sentences = tag(self._nlp, text)
+        if self._engine is not None:
+            return self._engine.rank(sentences)[:max_count]
         return rank(sentences, self._params, self._lda, self._params.stop_words)[:max_count]
 
     def _read(self, body: bytes, media: MediaType) -> _Question:

@@ -93,10 +93,12 @@ def _word_ranks(
     # A word the model has never seen is as unimportant as the least of those it knows; where it
     # knows none, all weigh the same.
     least = min(importance.values(), default=1.0)
-    weights = {word: importance.get(word, least) for word in graph.words}
-    if not sum(weights.values()) > 0:
-        weights = dict.fromkeys(graph.words, 1.0)
-    return pagerank(graph, weights)
+    # Known words first: summed in this order, rounding is as it is in pke.
+    weights = importance | {word: least for word in graph.words if word not in importance}
+    total = sum(weights.values())
+    if not total > 0:
+        return pagerank(graph, dict.fromkeys(graph.words, 1.0))
+    return pagerank(graph, {word: weight / total for word, weight in weights.items()})
 
 
 def _score(candidate: _Candidate, ranks: dict[str, float], *, is_mean: bool) -> float:
