@@ -27,6 +27,7 @@ from models.media import CSV, JSON, PLAIN, MediaType, answer_type, content_type
 from models.serving import Request, Response
 from models.TopicalPageRank.params import MAX_COUNT
 from models.TopicalPageRank.ranking import rank
+from models.TopicalPageRank.tag_patterns import TooManySteps
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -94,7 +95,13 @@ class TopicalPageRankModel:
         sentences = tag(self._nlp, text)
         if self._engine is not None:
             return self._engine.rank(sentences)[:max_count]
-        return rank(sentences, self._params, self._lda, self._params.stop_words)[:max_count]
+        try:
+            found = rank(sentences, self._params, self._lda, self._params.stop_words)
+        except TooManySteps as error:
+            raise BadInput(
+                "This model's grammar takes too long on this text; send less at once"
+            ) from error
+        return found[:max_count]
 
     def _read(self, body: bytes, media: MediaType) -> _Question:
         text = decode(body, media)

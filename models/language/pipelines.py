@@ -12,9 +12,11 @@ import logging
 import re
 from functools import cache
 from importlib.metadata import entry_points
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import spacy
+from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, is_package
 
 from models.language.hanta_tagger import COMPONENT, MODEL_FILES
@@ -37,6 +39,8 @@ TAGGING = ("morphologizer", "attribute_ruler", "tagger")
 
 log = logging.getLogger(__name__)
 
+LONGEST_RUN = 500
+_LONG_RUN = re.compile(rf"\S{{{LONGEST_RUN + 1},}}")
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
@@ -119,8 +123,30 @@ def tag(nlp: Language, text: str) -> TaggedSentences:
     """Sentences of (token, universal part of speech); spaces are no tokens."""
     return [
         [(token.text, token.pos_) for token in sentence if not token.is_space]
-        for sentence in nlp(text).sents
+        for sentence in nlp(_tokens(nlp, text)).sents
     ]
+
+
+def _tokens(nlp: Language, text: str) -> Doc:
+    """The text in tokens. Runs without a space are cut where they are longer than any word.
+
+    SpaCy's tokenizer goes through the rest of a run for each sign it takes off: a megabyte of signs
+    would take it hours.
+    """
+    cuts = [
+        place
+        for run in _LONG_RUN.finditer(text)
+        for place in range(run.start() + LONGEST_RUN, run.end(), LONGEST_RUN)
+    ]
+    if not cuts:
+        return nlp.make_doc(text)
+    words: list[str] = []
+    spaces: list[bool] = []
+    for start, end in pairwise([0, *cuts, len(text)]):
+        part = nlp.make_doc(text[start:end])
+        words += [token.text for token in part]
+        spaces += [bool(token.whitespace_) for token in part]
+    return Doc(nlp.vocab, words, spaces)
 
 
 def tokenize(nlp: Language, texts: Iterable[str]) -> Iterator[list[str]]:
