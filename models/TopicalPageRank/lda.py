@@ -93,15 +93,22 @@ def topic_distribution(lda: Lda, counts: Mapping[int, int]) -> NDArray[np.float6
 def topical_importance(
     lda: Lda, topics: NDArray[np.float64], words: Iterable[str]
 ) -> dict[str, float]:
-    """How much each word of the vocabulary is about `topics`: the cosine of the two vectors."""
+    """How much each word of the vocabulary is about `topics`: the cosine of the two vectors.
+
+    Words that no topic has are left out, as if they were not in the vocabulary.
+    """
     known = columns_of(words, lda.word_index)
     if not known:
         return {}
     columns = np.ascontiguousarray(lda.components[:, list(known.values())])
     vectors = columns / lda.topic_totals[:, None]
     norms = np.sqrt((vectors * vectors).sum(axis=0)) * np.sqrt(topics @ topics)
-    cosines = (topics @ vectors) / norms
-    return dict(zip(known, cosines.tolist(), strict=True))
+    dots = (topics @ vectors).tolist()
+    return {
+        word: dot / norm
+        for word, dot, norm in zip(known, dots, norms.tolist(), strict=True)
+        if norm > 0
+    }
 
 
 def _exp_expected_log(topics: NDArray[np.float64]) -> NDArray[np.float64]:

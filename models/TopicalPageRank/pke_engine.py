@@ -51,7 +51,7 @@ class PkeEngine:
     def rank(self, sentences: Sentences) -> list[tuple[str, float]]:
         """All candidate phrases with their scores, best first.
 
-        Raises BadInput for a text pke cannot rank: one of whose words the model knows none.
+        Raises BadInput where pke fails: for one, on a text none of whose words the model knows.
         """
         params = self._params
         extractor = self._pke.TopicalPageRank()
@@ -63,8 +63,8 @@ class PkeEngine:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of stop words that are not tokens as pke counts them
-            extractor.candidate_selection(grammar=params.grammar.text)
             try:
+                extractor.candidate_selection(grammar=params.grammar.text)
                 extractor.candidate_weighting(
                     window=params.window,
                     pos=set(params.graph_tags),

@@ -39,7 +39,7 @@ TAGGING = ("morphologizer", "attribute_ruler", "tagger")
 
 log = logging.getLogger(__name__)
 
-LONGEST_RUN = 500
+LONGEST_RUN = 250
 _LONG_RUN = re.compile(rf"\S{{{LONGEST_RUN + 1},}}")
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
