@@ -18,12 +18,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mme.core.admission import admission_of, admitted
-from models.errors import InternalError, NoRoom, ServingError
+from models.errors import AnswerTooLarge, InternalError, NoRoom, ServingError
 from models.registry import load_model
 from models.serving import LoadedModel, Request
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LONGEST_CHAR_BYTES = 4
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
 
 _resident: dict[str, LoadedModel] = {}
@@ -88,6 +90,7 @@ def _answer(model: LoadedModel, item: Mapping[str, Any], context: Any, index: in
     )
     try:
         response = model.predict(request)
+        _check_size(response.body)
     except Exception as error:  # every error has an answer; this is the edge of the process
         failure = _as_serving_error(error)
         if failure.status_code >= 500:  # noqa: PLR2004 - our fault, so the trace is wanted
@@ -99,6 +102,15 @@ def _answer(model: LoadedModel, item: Mapping[str, Any], context: Any, index: in
         return json.dumps(_error_body(failure, headers.get(TARGET_HEADER) or context.model_name))
     context.set_response_content_type(index, response.content_type)
     return response.body
+
+
+def _check_size(body: str) -> None:
+    """Raise AnswerTooLarge for an answer at which the model server would give up the worker."""
+    limit_bytes = int(os.environ.get("MME_ANSWER_LIMIT_BYTES") or sys.maxsize)
+    if len(body) * LONGEST_CHAR_BYTES > limit_bytes:
+        size_bytes = len(body.encode("utf-8", "surrogatepass"))
+        if size_bytes > limit_bytes:
+            raise AnswerTooLarge(size_bytes, limit_bytes)
 
 
 def _as_serving_error(error: BaseException) -> ServingError:

@@ -177,6 +177,7 @@ def environment(config: MmsConfig, base: Mapping[str, str]) -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "MME_LOAD_REPORTS": str(config.report_dir),
         "MME_SCRATCH_DIR": str(config.scratch_dir),
+        "MME_ANSWER_LIMIT_BYTES": str(config.max_body_bytes),
         **config.for_workers,
     }
 
