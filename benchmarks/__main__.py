@@ -14,6 +14,7 @@ NAMES = {
     "overhead": "what the gateway adds to MMS",
     "churn": "one model while others come and go",
     "thousand": "a thousand models in 6 GiB",
+    "topical_pagerank": "keyphrases in a worker: requests, steps, tagging, loading",
     "policies": "eviction policies on replayed traces",
     "container": "the image: size, start, idle memory (needs `make image`)",
     "pressure": "ten minutes with ten times too many models",
@@ -22,7 +23,7 @@ NAMES = {
 
 def main() -> None:
     """Run the benchmarks that were asked for, all by default."""
-    listing = "".join(f"\n  {name:10}{text}" for name, text in NAMES.items())
+    listing = "".join(f"\n  {name:17}{text}" for name, text in NAMES.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Measure the endpoint.{listing}",

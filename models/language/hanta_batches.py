@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.intp]
     Floats = NDArray[np.float64]
 
-SMALLEST_BATCH = 20
+SMALLEST_BATCH = 16
 LARGEST_BATCH = 128
 """Words of about one length; more would not fit into a core's cache."""
 
@@ -66,36 +66,38 @@ class BatchAnalyser:
         for start in range(words.longest):
             active = int(np.searchsorted(-words.lengths, -start))
             followers, log_probs = self._followers(table[start, : active * states])
-            of_word, state = np.divmod(followers, states)
+            of_word = followers // states
+            state = followers - of_word * states
             way, end, reached = words.arrivals(start, of_word, grammar.morphemes[state], log_probs)
             places = end * (count * states) + followers[way]
             flat[places] = np.maximum(flat[places], reached)
         ends = table.reshape(words.longest + 1, count, states)[words.lengths, np.arange(count)]
         for row in ends[::-1]:
-            there = np.flatnonzero(row != IMPOSSIBLE)
+            there = (row != IMPOSSIBLE).nonzero()[0]
             yield dict(zip(there.tolist(), row[there].tolist(), strict=True))
 
     def _followers(self, row: Floats) -> tuple[Integers, Floats]:
         """Word and state (as one number) of all that may follow, with the best way to each."""
         grammar, states = self._grammar, len(self._grammar.morphemes)
-        there = np.flatnonzero(row != IMPOSSIBLE)
+        there = (row != IMPOSSIBLE).nonzero()[0]
         log_probs = row[there]
         of_word = there // states
         counts = np.bincount(of_word)
-        last_followed = np.cumsum(counts) - counts + FOLLOWED_STATES
+        last_followed = counts.cumsum() - counts + FOLLOWED_STATES
         ordered = log_probs[np.lexsort((-log_probs, of_word))]
         bounds = ordered[np.minimum(last_followed, len(ordered) - 1)] - MARGIN
         bounds[counts <= FOLLOWED_STATES] = IMPOSSIBLE
         followed = log_probs >= bounds[of_word]
         there, log_probs = there[followed], log_probs[followed]
-        of_word, state = np.divmod(there, states)
+        of_word = of_word[followed]
+        state = there - of_word * states
         first, counts = grammar.firsts[state], grammar.counts[state]
         edges = _ranges(first, counts)
-        reached = np.repeat(log_probs, counts) + grammar.edge_log_probs[edges]
-        following = np.repeat(of_word * states, counts) + grammar.edge_states[edges]
+        reached = log_probs.repeat(counts) + grammar.edge_log_probs[edges]
+        following = (of_word * states).repeat(counts) + grammar.edge_states[edges]
         best = np.full(len(row), IMPOSSIBLE)
         np.maximum.at(best, following, reached)
-        found = np.flatnonzero(best != IMPOSSIBLE)
+        found = (best != IMPOSSIBLE).nonzero()[0]
         return found, best[found]
 
 
@@ -158,17 +160,17 @@ class _Words:
         first = self.known_firsts[keys]
         counts = self.known_firsts[keys + 1] - first
         entries = _ranges(first, counts)
-        known_way = np.repeat(np.arange(len(keys)), counts)
+        known_way = np.arange(len(keys)).repeat(counts)
         known_end = self.known_ends[entries]
         known = self.known_log_probs[entries]
 
         guesses = np.maximum(self.lengths[of_word] - (start + SHORTEST_UNKNOWN - 1), 0)
         guesses[tags >= open_count] = 0
-        way = np.repeat(np.arange(len(keys)), guesses)
+        way = np.arange(len(keys)).repeat(guesses)
         end = _ranges(np.full(len(keys), start + SHORTEST_UNKNOWN), guesses)
         guessed = self._guesses(start, end, of_word[way], tags[way])
         # What is known is no guess.
-        place = (np.cumsum(guesses) - guesses)[known_way] + known_end - start - SHORTEST_UNKNOWN
+        place = (guesses.cumsum() - guesses)[known_way] + known_end - start - SHORTEST_UNKNOWN
         is_instead = (guesses[known_way] > 0) & (known_end >= start + SHORTEST_UNKNOWN)
         guessed[place[is_instead]] = known[is_instead]
         is_more = ~is_instead
@@ -222,6 +224,7 @@ def _known(
 
 def _ranges(firsts: Integers, counts: Integers) -> Integers:
     """The numbers from each first on, as many as its count, one range after the other."""
-    ends = np.cumsum(counts)
+    ends = counts.cumsum()
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(firsts - ends + counts, counts)
+    found: Integers = np.arange(total) + (firsts - ends + counts).repeat(counts)
+    return found
