@@ -7,14 +7,18 @@ its own business.
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.errors import CorpusError, shorten
+from models.serving import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from models.serving import Progress
 
 # More than any text has: a quote never closed must not fetch a whole gigabyte into one cell.
 _MAX_FIELD_CHARS = 50_000_000
@@ -47,34 +51,40 @@ class Corpus:
     skipped_rows: int
 
 
-def read_corpus(path: Path, column: str, on_row: Callable[[], object] = lambda: None) -> Corpus:
+def read_corpus(
+    path: Path, column: str, progress: Progress = no_progress, title: str = "reading"
+) -> Corpus:
     """Check the whole UTF-8 CSV `path` and find the texts in `column`; blank ones are skipped.
 
-    `on_row` is called for every row. Raises CorpusError if the file cannot be read, is no sound CSV
-    or has no text in the column: better now than after an hour of training.
+    Raises CorpusError if the file cannot be read, is no sound CSV or has no text in the column:
+    better now than after an hour of training.
     """
     rows = texts = 0
-    for _, row in read_table(path, (column,)):
-        rows += 1
-        texts += bool(row[0].strip())
-        on_row()
+    with progress(_size_bytes(path), "byte", title) as bar:
+        for _, row in read_table(path, (column,), on_bytes=bar.update):
+            rows += 1
+            texts += bool(row[0].strip())
     if not texts:
         raise CorpusError(path, f"has no text in column {column!r} ({rows} rows)")
     return Corpus(Texts(path, column, texts), rows - texts)
 
 
 def read_table(
-    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
+    path: Path,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    on_bytes: Callable[[int], object] = lambda _: None,
 ) -> Iterator[tuple[int, list[str]]]:
     """Each row's number, from 1 below the header, and its cells in `columns` and then `optional`.
 
-    A cell of an optional column that is not there is empty. Blank lines are no rows. Raises
+    A cell of an optional column that is not there is empty. Blank lines are no rows. `on_bytes` is
+    told how many bytes were read since it was told last. Raises
     CorpusError for a file that cannot be read, lacks one of `columns` or has a broken row.
     """
     csv.field_size_limit(_MAX_FIELD_CHARS)
-    number, lines = 0, 0
+    number = lines = told = 0
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open("rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as file:
             # Strict: otherwise a quote never closed would swallow the rest without a word.
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
@@ -86,6 +96,9 @@ def read_table(
                     where = f"row {number} (line {lines + 1})"
                     yield number, _cells(path, row, header, places, where)
                 lines = reader.line_num
+                if (reached := raw.tell()) > told:
+                    on_bytes(reached - told)
+                    told = reached
     except OSError as error:
         raise CorpusError(path, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -95,6 +108,13 @@ def read_table(
         raise CorpusError(
             path, f"is not CSV at row {number + 1} (line {lines + 1}): {error}"
         ) from error
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # reading it will say why
 
 
 def _places(
