@@ -25,6 +25,7 @@ from mme.training.run import Destination, run_job
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from mme.training.container import Places
     from mme.training.run import Trained
@@ -63,11 +64,11 @@ def run_command(options: argparse.Namespace, environ: Mapping[str, str] = os.env
     if named := environ.get("TMPDIR"):  # it may lie on a volume that is still empty
         with contextlib.suppress(OSError):
             Path(named).mkdir(parents=True, exist_ok=True)
-    progress = progress_for(is_quiet=options.quiet)
     is_plain = not (options.families or options.models or options.output)
     places = find_places(environ) if is_plain else None
     try:
-        with interruptible(), logging_redirect_tqdm():
+        with interruptible() as interruption, _lines_above_bars():
+            progress = interruption.watching(progress_for(is_quiet=options.quiet))
             if places is not None:
                 _do_container_job(places, environ, progress)
             else:
@@ -85,6 +86,11 @@ def run_command(options: argparse.Namespace, environ: Mapping[str, str] = os.env
             places.failed(f"{type(error).__name__}: {error}")
         raise
     return 0
+
+
+def _lines_above_bars() -> AbstractContextManager[None]:
+    """Where there are bars: log lines are not to be written into them."""
+    return logging_redirect_tqdm() if sys.stderr.isatty() else contextlib.nullcontext()
 
 
 def _do_plan(options: argparse.Namespace, progress: Progress) -> None:

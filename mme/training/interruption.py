@@ -1,18 +1,22 @@
-"""SIGTERM and Ctrl-C while training: an exception in the main thread, so that all is cleared up."""
+"""SIGTERM and Ctrl-C while training: an exception in the main thread, so that all is cleared up.
+
+An exception out of a signal's handler is lost where it meets a callback from C, which libraries use
+here and there. So the signal is noted as well, and the next step of a progress bar raises again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import signal
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from models.serving import Progress, ProgressBar
+
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-PATIENCE_S = 10.0
 
 
 class Interrupted(BaseException):
@@ -28,24 +32,51 @@ class Interrupted(BaseException):
         return 128 + self.number
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Raise Interrupted in the block at the first signal.
+class Interruption:
+    """The first signal that came, if one did. Further ones do not disturb the clearing up."""
 
-    Further ones may not disturb the clearing up, unless it does not come to an end.
-    """
-    asked_at_s: float | None = None
+    def __init__(self) -> None:
+        self._number: int | None = None
 
-    def interrupt(number: int, _: FrameType | None) -> None:
-        nonlocal asked_at_s
-        now_s = time.monotonic()
-        if asked_at_s is None or now_s - asked_at_s > PATIENCE_S:
-            asked_at_s = now_s
+    def handle(self, number: int, _: FrameType | None) -> None:
+        """Be the handler of a signal."""
+        if self._number is None:
+            self._number = number
             raise Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in STOPPING}
+    def check(self) -> None:
+        """Raise Interrupted if a signal has come."""
+        if self._number is not None:
+            raise Interrupted(self._number)
+
+    def watching(self, progress: Progress) -> Progress:
+        """The same progress, with a look for signals at every step."""
+
+        @contextlib.contextmanager
+        def watched(total: int, unit: str, title: str) -> Iterator[ProgressBar]:
+            self.check()
+            with progress(total, unit, title) as bar:
+                yield _Watched(self, bar)
+
+        return watched
+
+
+class _Watched:
+    def __init__(self, interruption: Interruption, bar: ProgressBar) -> None:
+        self._interruption, self._bar = interruption, bar
+
+    def update(self, n: int = 1, /) -> None:
+        self._interruption.check()
+        self._bar.update(n)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Raise Interrupted in the block at the first signal. For the main thread."""
+    interruption = Interruption()
+    before = {number: signal.signal(number, interruption.handle) for number in STOPPING}
     try:
-        yield
+        yield interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
