@@ -15,6 +15,7 @@ NAMES = {
     "churn": "one model while others come and go",
     "thousand": "a thousand models in 6 GiB",
     "policies": "eviction policies on replayed traces",
+    "training": "both families from a corpus",
     "pressure": "ten minutes with ten times too many models",
 }
 
