@@ -16,6 +16,7 @@ NAMES = {
     "thousand": "a thousand models in 6 GiB",
     "topical_pagerank": "keyphrases in a worker: requests, steps, tagging, loading",
     "policies": "eviction policies on replayed traces",
+    "training": "both families from a corpus",
     "container": "the image: size, start, idle memory (needs `make image`)",
     "pressure": "ten minutes with ten times too many models",
 }

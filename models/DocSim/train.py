@@ -1,14 +1,16 @@
 """Training DocSim: word vectors from the texts of a corpus, by gensim's Doc2Vec.
 
-The same corpus and parameters give the same bytes: one thread, a fixed seed, and nothing of the
-time or the process in the files.
+The same corpus and parameters give the same bytes: a fixed seed, and nothing of the time or the
+process in the files. gensim can keep that promise with one worker only; with more the order in
+which they learn is up to chance, so that is said and noted.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import zlib
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gensim.models.callbacks import CallbackAny2Vec
@@ -19,66 +21,115 @@ from models.corpus_reader import read_corpus
 from models.DocSim.params import parse_params
 from models.DocSim.words import words_of
 from models.errors import CorpusError
+from models.language.stop_words import learn_stop_words
 from models.params import Params
 from models.serving import Lessons
+from models.training_params import read_effort, share, warn_of_typos, write_params
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from models.corpus_reader import Texts
     from models.serving import Material, Progress, ProgressBar
+    from models.training_params import Effort
 
 log = logging.getLogger(__name__)
 
 COLUMN = "claim_text"
 SEED = 1
+KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "compat", "documents",
+        "documents_uri", "document_fields", "taxonomy_uri", "tags_uri")  # fmt: skip
+"""The parameters of this family."""
 
 
 def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     """Write `DocSim-params.json` and `DocSim-model`. Raises CorpusError and ArtifactError."""
-    corpus, params = material.corpus, material.params
-    raw = Params("DocSim-params.json", params)
+    raw = Params("DocSim-params.json", material.params)
     checked = parse_params(raw)
-    vector_size = raw.whole_number("vector_size", maximum=10_000)
-    min_count = raw.whole_number("min_count")
-    epochs = raw.whole_number("epochs", maximum=100_000)
-    read = read_corpus(corpus, COLUMN)
-    if read.skipped_rows:
-        log.warning("%s: %d rows have no %s", corpus.name, read.skipped_rows, COLUMN)
-    documents = [
-        TaggedDocument(words_of(text, checked.max_token_chars), [number])
-        for number, text in enumerate(read.texts)
-    ]
-    model = Doc2Vec(
-        vector_size=vector_size,
-        min_count=min_count,
-        epochs=epochs,
-        seed=SEED,
-        workers=1,
-        hashfxn=_stable_hash,
-    )
-    model.build_vocab(documents)
-    if not len(model.wv):
-        raise CorpusError(corpus, f"has no word {min_count} times in column {COLUMN!r}")
-    with progress(epochs, "epoch", "DocSim: training") as bar, threadpool_limits(1):
+    effort = read_effort(raw, SEED)
+    model = _untrained(raw, effort)
+    learn_stop_words(raw, (), 0)  # a faulty parameter should not wait for the corpus
+    warn_of_typos(raw, KEYS)
+    if effort.workers > 1:
+        log.warning("DocSim: with %d workers no two trainings are the same", effort.workers)
+    corpus = read_corpus(material.corpus, COLUMN, progress, "DocSim: checking the corpus")
+    if corpus.skipped_rows:
+        log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
+    documents, held = _read(corpus.texts, checked.max_token_chars, progress)
+    with progress(len(documents), "text", "DocSim: vocabulary") as bar:
+        model.build_vocab(_counted(documents, bar))
+    vectors = model.wv
+    if not len(vectors):
+        raise CorpusError(
+            material.corpus, f"has no word {model.min_count} times in column {COLUMN!r}"
+        )
+    with progress(model.epochs, "epoch", "DocSim: training") as bar, threadpool_limits(1):
         model.train(
             documents,
             total_examples=model.corpus_count,
-            epochs=epochs,
+            epochs=model.epochs,
             callbacks=[_EpochBar(bar)],
         )
-    vectors = model.wv
     vectors.lifecycle_events = None  # would hold times and versions
     vectors.save(str(output_dir / "DocSim-model"))
-    (output_dir / raw.file).write_text(
-        json.dumps(dict(params), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+    learnt = learn_stop_words(raw, held.items(), len(documents)) - checked.stop_words
+    checked = replace(checked, stop_words=checked.stop_words | learnt)
+    write_params(output_dir, raw, checked.stop_words)
+    facts = {
+        "rows": len(documents),
+        "skipped_rows": corpus.skipped_rows,
+        "stop_words": sorted(checked.stop_words),
+        "learnt_stop_words": sorted(learnt),
+    }
+    return Lessons(facts | _facts(model, len(held), effort))
+
+
+def _untrained(raw: Params, effort: Effort) -> Doc2Vec:
+    return Doc2Vec(
+        vector_size=raw.whole_number("vector_size", maximum=10_000),
+        min_count=raw.whole_number("min_count"),
+        epochs=raw.whole_number("epochs", maximum=100_000),
+        seed=effort.seed,
+        workers=effort.workers,
+        hashfxn=_stable_hash,
     )
-    return Lessons(
-        {
-            "rows": len(read.texts),
-            "skipped_rows": read.skipped_rows,
-            "vocabulary_words": len(vectors),
-        }
-    )
+
+
+def _facts(model: Doc2Vec, n_types: int, effort: Effort) -> dict[str, object]:
+    vectors = model.wv
+    known = sum(vectors.get_vecattr(word, "count") for word in vectors.key_to_index)
+    return {
+        "vocabulary_words": len(vectors),
+        "dimensions": model.vector_size,
+        "coverage": {
+            "tokens": share(known, model.corpus_total_words),
+            "types": share(len(vectors), n_types),
+        },
+        "seed": effort.seed,
+        "workers": effort.workers,
+        "reproducible": "to the byte" if effort.workers == 1 else "no: several workers",
+    }
+
+
+def _read(
+    texts: Texts, max_token_chars: int, progress: Progress
+) -> tuple[list[TaggedDocument], Counter[str]]:
+    """The words of each text, every different word held once; and how many texts hold it."""
+    documents, held, same = [], Counter[str](), dict[str, str]()
+    with progress(len(texts), "text", "DocSim: splitting texts") as bar:
+        for number, text in enumerate(texts):
+            words = [same.setdefault(word, word) for word in words_of(text, max_token_chars)]
+            held.update(set(words))
+            documents.append(TaggedDocument(words, [number]))
+            bar.update(1)
+    return documents, held
+
+
+def _counted(documents: list[TaggedDocument], bar: ProgressBar) -> Iterator[TaggedDocument]:
+    for document in documents:
+        yield document
+        bar.update(1)
 
 
 class _EpochBar(CallbackAny2Vec):  # type: ignore[misc] # the base is untyped

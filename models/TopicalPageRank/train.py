@@ -1,67 +1,88 @@
 """Training TopicalPageRank: topics of the titles in a corpus, by scikit-learn's LDA.
 
-Counts as `lda.count_words` does at serving time, so that model and text speak of the same words.
-The same corpus and parameters give the same bytes.
+As pke trains it: ten batch iterations from the same random state, over the counts of all words but
+stop words; given the same titles and stop words the numbers are the same to the last bit. Counts as
+`lda.count_words` does at serving time, so that model and text speak of the same words; for that a
+title is only split into tokens, never tagged. The same corpus and parameters give the same bytes.
 """
 
 from __future__ import annotations
 
-import json
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import joblib  # type: ignore[import-untyped]
 import numpy as np
-from scipy.sparse import csr_matrix
 from sklearn.decomposition import LatentDirichletAllocation
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.corpus_reader import read_corpus
 from models.errors import ArtifactError, CorpusError
 from models.language.pipelines import NoPipelineError, pipeline, tokenize
+from models.language.stop_words import learn_stop_words
 from models.params import Params
 from models.serving import Lessons
-from models.TopicalPageRank.lda import count_columns, counted_words
+from models.TopicalPageRank.lda import counted_words
 from models.TopicalPageRank.model_file import write_lda
 from models.TopicalPageRank.params import parse_params
 from models.TopicalPageRank.ranking import normaliser
+from models.TopicalPageRank.word_counts import WordCounts
+from models.training_params import read_effort, share, warn_of_typos, write_params
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
-    from models.serving import Material, Progress
+    from scipy.sparse import csr_matrix
+
+    from models.corpus_reader import Corpus, Texts
+    from models.serving import Material, Progress, ProgressBar
+    from models.TopicalPageRank.params import TopicalPageRankParams
+    from models.training_params import Effort
 
 log = logging.getLogger(__name__)
 
 COLUMN = "title"
 SEED = 0
+KEYS = ("grammar", "normalization", "window", "max_count", "n_topics", "n_datasets", "pos",
+        "normalized", "spacy_pipeline", "engine")  # fmt: skip
+"""The parameters of this family."""
+COVERAGE_TITLES = 10_000
+"""How many titles that were left out of a sample are looked at to see what it covers of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Titles:
+    """The titles of a corpus, counted."""
+
+    corpus: Corpus
+    counts: WordCounts
+    """Of the titles trained on."""
+    others: WordCounts
+    """Of some that were left out of a sample; empty where there is none."""
 
 
 def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
-    """Write `TopicalPageRank-params.json` and `-model`. Raises CorpusError and ArtifactError."""
-    corpus, params = material.corpus, material.params
-    raw = Params("TopicalPageRank-params.json", params)
+    """Write `TopicalPageRank-params.json` and `-model`. Raises CorpusError and ArtifactError.
+
+    `n_datasets` titles, drawn by the seed, where the corpus has more; all unless it is given.
+    """
+    raw = Params("TopicalPageRank-params.json", material.params)
     checked = parse_params(raw)
     n_topics = raw.whole_number("n_topics", maximum=10_000)
-    try:
-        nlp = pipeline(checked.language, checked.spacy_pipeline)
-    except NoPipelineError as error:
-        raise ArtifactError(raw.file, str(error)) from error
-    read = read_corpus(corpus, COLUMN)
-    if read.skipped_rows:
-        log.warning("%s: %d rows have no %s", corpus.name, read.skipped_rows, COLUMN)
-    normalise = normaliser(checked)
-    documents: list[list[str]] = []
-    with progress(len(read.texts), "title", "TopicalPageRank: reading") as bar:
-        for tokens in tokenize(nlp, read.texts):
-            documents.append(counted_words(normalise(token) for token in tokens))
-            bar.update(1)
-    words = sorted({word for document in documents for word in document} - checked.stop_words)
+    n_datasets = raw.whole_number("n_datasets") if "n_datasets" in raw.values else None
+    effort = read_effort(raw, SEED)
+    learn_stop_words(raw, (), 0)  # a faulty parameter should not wait for the corpus
+    warn_of_typos(raw, KEYS)
+    titles = _read(material, checked, n_datasets, effort.seed, progress)
+    counts = titles.counts
+    stop_words = checked.stop_words | learn_stop_words(raw, counts.document_counts(), len(counts))
+    words = sorted(set(counts.words()) - stop_words)
     if not words:
-        raise CorpusError(corpus, f"has only stop words in column {COLUMN!r}")
-    with progress(1, "model", "TopicalPageRank: topics") as bar:
-        model = _fit(_count(documents, words), n_topics)
-        bar.update(1)
+        raise CorpusError(material.corpus, f"has only stop words in column {COLUMN!r}")
+    with progress(_Watched().max_iter, "iteration", "TopicalPageRank: topics") as bar:
+        model = _fit(counts.matrix(words), n_topics, effort, bar)
     write_lda(
         output_dir / "TopicalPageRank-model",
         words,
@@ -69,31 +90,112 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         model.exp_dirichlet_component_,
         model.doc_topic_prior_,
     )
-    (output_dir / raw.file).write_text(
-        json.dumps(dict(params), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-    )
+    write_params(output_dir, raw, stop_words)
     return Lessons(
         {
-            "rows": len(read.texts),
-            "skipped_rows": read.skipped_rows,
+            "rows": len(titles.corpus.texts),
+            "skipped_rows": titles.corpus.skipped_rows,
+            "titles_trained_on": len(counts),
             "vocabulary_words": len(words),
+            "topics": n_topics,
+            "stop_words": sorted(stop_words),
+            "learnt_stop_words": sorted(stop_words - checked.stop_words),
+            "coverage": _coverage(titles, set(words), stop_words),
+            "seed": effort.seed,
+            "workers": effort.workers,
+            # Each worker adds up its own part: another number of them, another order of sums.
+            "reproducible": "to the byte, with the same number of workers",
         }
     )
 
 
-def _count(documents: Sequence[Sequence[str]], words: Sequence[str]) -> csr_matrix:
-    """How often each of `words` is in each document. *Shape*: (documents, words)."""
-    column = {word: index for index, word in enumerate(words)}
-    rows = [count_columns(document, column) for document in documents]
-    ends = np.cumsum([0, *(len(row) for row in rows)])
-    columns = [index for row in rows for index in row]
-    counts = [float(count) for row in rows for count in row.values()]
-    return csr_matrix((counts, columns, ends), shape=(len(rows), len(words)))
+def _read(
+    material: Material,
+    params: TopicalPageRankParams,
+    n_datasets: int | None,
+    seed: int,
+    progress: Progress,
+) -> _Titles:
+    try:
+        nlp = pipeline(params.language, params.spacy_pipeline)
+    except NoPipelineError as error:
+        raise ArtifactError("TopicalPageRank-params.json", str(error)) from error
+    corpus = read_corpus(material.corpus, COLUMN, progress, "TopicalPageRank: checking the corpus")
+    if corpus.skipped_rows:
+        log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
+    chosen, left_out = _draw(len(corpus.texts), n_datasets, seed)
+    wanted = sorted({*chosen, *left_out}) if left_out else chosen
+    normalise = normaliser(params)
+    counts, others = WordCounts(), WordCounts()
+    with progress(len(wanted), "title", "TopicalPageRank: splitting titles") as bar:
+        split = tokenize(nlp, _picked(corpus.texts, wanted))
+        for number, tokens in zip(wanted, split, strict=True):
+            words = counted_words(normalise(token) for token in tokens)
+            (counts if number in chosen else others).add(words)
+            bar.update(1)
+    return _Titles(corpus, counts, others)
 
 
-def _fit(counts: csr_matrix, n_topics: int) -> LatentDirichletAllocation:
-    model = LatentDirichletAllocation(
-        n_components=n_topics, learning_method="batch", random_state=SEED
+def _draw(n_texts: int, n_wanted: int | None, seed: int) -> tuple[Collection[int], Collection[int]]:
+    """Which texts to train on, and which others to look at for the coverage."""
+    if n_wanted is None or n_texts <= n_wanted:
+        return range(n_texts), ()  # a set of all would be large
+    order = np.random.default_rng(seed).permutation(n_texts).tolist()
+    return set(order[:n_wanted]), set(order[n_wanted : n_wanted + COVERAGE_TITLES])
+
+
+def _picked(texts: Texts, wanted: Iterable[int]) -> Iterator[str]:
+    """The texts of these rising numbers."""
+    left = iter(wanted)
+    next_wanted = next(left, None)
+    for number, text in enumerate(texts):
+        if number == next_wanted:
+            yield text
+            next_wanted = next(left, None)
+
+
+def _coverage(
+    titles: _Titles, words: Collection[str], stop_words: Collection[str]
+) -> dict[str, object]:
+    """Which share of running words, and of different ones, the vocabulary knows."""
+    counts = titles.others if len(titles.others) else titles.counts
+    found = dict(counts.token_counts())
+    telling = {word: count for word, count in found.items() if word not in stop_words}
+    known = {word: count for word, count in telling.items() if word in words}
+    return {
+        "tokens_without_stop_words": share(sum(known.values()), sum(telling.values())),
+        "types_without_stop_words": share(len(known), len(telling)),
+        "stop_words_of_tokens": share(
+            sum(found.values()) - sum(telling.values()), sum(found.values())
+        ),
+        "titles": len(counts),
+        "looked_at": f"titles {'not ' if len(titles.others) else ''}trained on",
+    }
+
+
+class _Watched(LatentDirichletAllocation):  # type: ignore[misc] # the base is untyped
+    """Moves a bar on with every iteration."""
+
+    bar: ProgressBar | None = None
+
+    def _em_step(self, *args: object, **options: object) -> object:
+        result = super()._em_step(*args, **options)
+        if self.bar is not None:
+            self.bar.update(1)
+        return result
+
+
+def _fit(
+    counts: csr_matrix, n_topics: int, effort: Effort, bar: ProgressBar
+) -> LatentDirichletAllocation:
+    model = _Watched(
+        n_components=n_topics,
+        learning_method="batch",
+        random_state=effort.seed,
+        n_jobs=effort.workers,
     )
-    with threadpool_limits(1):  # the order of sums, and so their last digits, depends on threads
-        return model.fit(counts)
+    model.bar = bar
+    # The order of sums, and so their last digits, depends on threads.
+    with threadpool_limits(1), joblib.parallel_config("loky", inner_max_num_threads=1):
+        model.fit(counts)
+    return model

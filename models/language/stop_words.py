@@ -1,10 +1,12 @@
 """Stop words: words that say nothing about what a text is about.
 
-spaCy's lists by default; an artifact's parameters may replace the list or add to it.
+spaCy's lists by default; an artifact's parameters may replace the list or add to it, and training
+may learn words of its corpus. Training records the whole list it used as `stop_words`.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from functools import cache
@@ -14,8 +16,11 @@ from models.errors import ArtifactError, shorten
 from models.language.source_files import NoSuchFileError, run_library_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from models.params import Params
 
+LEARN = "learn_stop_words"
 _LANGUAGE_CODE = re.compile(r"[a-z]{2,3}", re.ASCII)
 
 
@@ -34,15 +39,48 @@ def stop_list(params: Params, language: str) -> frozenset[str]:
     Raises ArtifactError where neither the parameters nor spaCy has a list for the language.
     """
     chosen = params.words("stop_words")
-    if chosen is None:
-        try:
-            chosen = default_stop_words(language)
-        except (NoSuchFileError, LookupError) as error:
+    extra = params.words("extra_stop_words") or frozenset()
+    try:
+        default = default_stop_words(language)
+    except (NoSuchFileError, LookupError) as error:
+        if chosen is None:
             raise ArtifactError(
                 params.file,
                 f"there are no stop words for language {shorten(language)} ({error});"
                 " give a list as stop_words",
             ) from error
-    extra = params.words("extra_stop_words")
+        default = frozenset()
+    wanted = (default if chosen is None else chosen) | extra
     # The default is shared by all workers as it is: a copy would be each one's own.
-    return chosen | extra if extra else chosen
+    return default if wanted == default else wanted
+
+
+def learn_stop_words(
+    params: Params, document_counts: Iterable[tuple[str, int]], n_documents: int
+) -> frozenset[str]:
+    """The words in more than a share of the documents, which `learn_stop_words` gives; or none.
+
+    The parameter is a number above 0 and below 1, or `{"max_document_share": number}`;
+    `document_counts` has for each word how many documents hold it. Raises ArtifactError.
+    """
+    given = params.values.get(LEARN)
+    if given is None:
+        return frozenset()
+    most = _share(params, given) * n_documents
+    return frozenset(word for word, count in document_counts if count > most)
+
+
+def _share(params: Params, given: object) -> float:
+    """The share that the parameter gives, checked."""
+    share = given.get("max_document_share") if isinstance(given, dict) else given
+    try:
+        number = math.nan if isinstance(share, bool) else float(share)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < 1 or (isinstance(given, dict) and len(given) > 1):
+        raise ArtifactError(
+            params.file,
+            f"{LEARN} is {shorten(given)}: it must be a number between 0 and 1,"
+            ' or {"max_document_share": such a number}',
+        )
+    return number

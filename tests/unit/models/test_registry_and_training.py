@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ArtifactError, CorpusError
+from models.language.stop_words import default_stop_words
 from models.registry import FAMILIES, family, find_family, load_model
 from models.serving import Material, Request, no_progress
 
@@ -164,7 +165,9 @@ def test_progress_reaches_its_total(tmp_path, corpus, name):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_what_was_trained_can_be_loaded_and_asked(tmp_path, corpus, name):
     family(name).train(Material(corpus, SMALL[name]), tmp_path, no_progress)
-    assert json.loads((tmp_path / f"{name}-params.json").read_text("utf-8")) == SMALL[name]
+    recorded = json.loads((tmp_path / f"{name}-params.json").read_text("utf-8"))
+    assert frozenset(recorded.pop("stop_words")) == default_stop_words("de")
+    assert recorded == SMALL[name]
     model = load_model(tmp_path)
     answer = model.predict(Request(None, None, "Der große Baum,Der große Baum".encode()))
     assert json.loads(answer.body)

@@ -219,7 +219,9 @@ def test_a_corpus_is_one_column_without_blank_rows(tmp_path):
     path = tmp_path / "c.csv"
     path.write_text('\ufeffid,title\n1,"a\nb"\n2,\n3,  \n4,c\n5\n', encoding="utf-8")
     corpus = read_corpus(path, "title")
-    assert corpus.texts == ("a\nb", "c")
+    assert list(corpus.texts) == ["a\nb", "c"]
+    assert list(corpus.texts) == ["a\nb", "c"]  # read anew
+    assert len(corpus.texts) == 2
     assert corpus.skipped_rows == 3
 
 
@@ -230,7 +232,10 @@ def test_a_corpus_is_one_column_without_blank_rows(tmp_path):
         (b"", "its columns: none"),
         (b"id,title\n1,\n", "no text in column 'title'"),
         (b"title\n\xff\n", "not UTF-8"),
-        (b'title\n"x\n', "not CSV"),
+        (b'title\n"x\n', r"not CSV at row 1 \(line 2\)"),
+        (b'id,title\n1,a\n2,"b\nc"\n3,"d"e"\n', r"not CSV at row 3 \(line 5\)"),
+        (b"id,title\n1,a\n\n2,b, c\n", r"row 2 \(line 4\) has 3 cells, the header 2"),
+        (b"id,title\n1,a\n2,b\0c\n", r"row 2 \(line 3\) holds a NUL byte"),
     ],
 )
 def test_a_corpus_that_cannot_be_used_is_an_error_that_says_why(tmp_path, content, said):

@@ -1,0 +1,71 @@
+"""What all trainers read from parameters and write back: seed, workers, misspelt keys, the record.
+
+Each family's own parameters are its own business.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from models.params import Params
+
+log = logging.getLogger(__name__)
+
+SHARED_KEYS = frozenset(
+    {"model_name", "train_df", "language", "stop_words", "extra_stop_words", "learn_stop_words",
+     "max_chars", "seed", "workers"}
+)  # fmt: skip
+MAX_SEED = 2**32 - 1
+MAX_WORKERS = 256
+_ALIKE = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How training is to go about it."""
+
+    seed: int
+    workers: int
+
+
+def read_effort(params: Params, default_seed: int) -> Effort:
+    """`seed`, and `workers` (one unless more are asked for). Raises ArtifactError."""
+    return Effort(
+        seed=params.whole_number("seed", default_seed, minimum=0, maximum=MAX_SEED),
+        workers=params.whole_number("workers", 1, maximum=MAX_WORKERS),
+    )
+
+
+def probable_typos(given: Iterable[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The keys that are not known but much like one that is and was not given; and that one."""
+    keys = list(given)
+    free = sorted(set(known) - set(keys))
+    for key in keys:
+        if key not in known and (like := difflib.get_close_matches(key, free, 1, _ALIKE)):
+            yield key, like[0]
+
+
+def warn_of_typos(params: Params, known: Collection[str]) -> None:
+    """Log a warning for each key that is probably misspelt; it is kept as it is."""
+    for key, meant in probable_typos(params.values, SHARED_KEYS | frozenset(known)):
+        log.warning("%s: nothing is known of %r; is %r meant?", params.file, key, meant)
+
+
+def write_params(folder: Path, params: Params, stop_words: Collection[str]) -> None:
+    """Write the artifact's parameters: those given, and the stop words that were used in full."""
+    values: Mapping[str, object] = {**params.values, "stop_words": sorted(stop_words)}
+    text = json.dumps(values, ensure_ascii=False, indent=2)
+    (folder / params.file).write_text(text + "\n", encoding="utf-8")
+
+
+def share(part: int, whole: int) -> float:
+    """`part` of `whole`, to four places; 1 where there is nothing to cover."""
+    return round(int(part) / int(whole), 4) if whole else 1.0
