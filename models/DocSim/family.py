@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from models.DocSim.documents import map_documents
 from models.DocSim.mapping import map_vectors
 from models.DocSim.model import DocSimModel
 from models.DocSim.params import parse_params
+from models.DocSim.tagging import load_tagger
+from models.DocSim.texts import TextReader
 from models.DocSim.vectors import WordVectors
 from models.params import read_params
 from models.serving import Request
@@ -33,7 +36,11 @@ class DocSim:
     def load(self, model_dir: Path, scratch: Path | None = None) -> LoadedModel:
         """Read parameters and map word vectors; raises ArtifactError."""
         params = parse_params(read_params(model_dir, self.name))
-        return DocSimModel(params, map_vectors(model_dir / f"{self.name}-model", scratch))
+        vectors = map_vectors(model_dir / f"{self.name}-model", scratch)
+        reader = TextReader(params, vectors)
+        documents = map_documents(model_dir, scratch, vectors.vectors.shape[1])
+        tagger = load_tagger(model_dir, scratch, reader, vectors, params.max_chars)
+        return DocSimModel(params, vectors, reader, documents, tagger)
 
     def rehearse(self, model_dir: Path, scratch: Path) -> Request:
         """Two words, compared."""

@@ -16,24 +16,54 @@ if TYPE_CHECKING:
 MIN_TOKEN_CHARS = 2
 SPELT_OUT = {"5g": "fuenfg", "co2": "cozwei"}
 _WORDS_AGAIN = {spelt: word for word, spelt in SPELT_OUT.items()}
-_LETTERS = re.compile(r"[^\W\d]+")
+END = "\0"
+"""Stands between texts that are read as one; no text that was checked has it."""
+_LETTERS = re.compile(rf"[^\W\d]+|{END}")
 
 
 def words_of(text: str, max_chars: int) -> list[str]:
     """All words of a text in order, `5g` and `co2` among them."""
-    text = text.lower()
-    for word, spelt in SPELT_OUT.items():
-        text = text.replace(word, spelt)
-    return [_WORDS_AGAIN.get(word, word) for word in simple_words(text, max_chars)]
+    return _words(runs_of_letters(text, spells_out=True), max_chars, spells_out=True)
 
 
 def simple_words(text: str, max_chars: int) -> list[str]:
     """What `simple_preprocess(text, max_len=max_chars)` of gensim gives."""
-    return [
-        word
-        for word in _LETTERS.findall(text.lower())
-        if MIN_TOKEN_CHARS <= len(word) <= max_chars and not word.startswith("_")
-    ]
+    return _words(runs_of_letters(text, spells_out=False), max_chars, spells_out=False)
+
+
+def runs_of_letters(text: str, *, spells_out: bool) -> list[str]:
+    """The runs of letters in order, in lower case, with each END in its place."""
+    text = text.lower()
+    if spells_out:
+        for word, spelt in SPELT_OUT.items():
+            text = text.replace(word, spelt)
+    return _LETTERS.findall(text)
+
+
+def words_by_run(
+    runs: Collection[str],
+    max_chars: int,
+    stop_words: Collection[str] = frozenset(),
+    *,
+    spells_out: bool,
+) -> dict[str, str]:
+    """Each different run that is a word, and that word, without `stop_words`."""
+    words = {
+        run: run
+        for run in runs
+        if MIN_TOKEN_CHARS <= len(run) <= max_chars and run not in stop_words and run[0] != "_"
+    }
+    if spells_out:
+        for spelt, word in _WORDS_AGAIN.items():
+            words.pop(spelt, None)
+            if spelt in runs and len(spelt) <= max_chars and word not in stop_words:
+                words[spelt] = word
+    return words
+
+
+def _words(runs: list[str], max_chars: int, *, spells_out: bool) -> list[str]:
+    words = words_by_run(runs, max_chars, spells_out=spells_out)
+    return [words[run] for run in runs if run in words]
 
 
 def known_words(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MAGIC = b"MMEMAP01"
+MAGIC = b"MMEMAP02"
 ALIGNMENT = 64
 
 

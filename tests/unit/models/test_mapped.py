@@ -24,6 +24,7 @@ def test_a_mapped_vocabulary_is_the_dict_it_was_made_from(words, others):
     for word in others:
         assert (word in vocabulary) == (word in index)
         assert vocabulary.get(word) == index.get(word)
+    assert vocabulary.find_all(words + others) == [index.get(word, -1) for word in words + others]
 
 
 def test_words_with_one_hash_are_told_apart():
@@ -33,6 +34,15 @@ def test_words_with_one_hash_are_told_apart():
     found = [vocabulary.get(word, -1) for word in ("a", "b", "c")]
     (first,) = {row for row in found if row >= 0}
     assert list(vocabulary)[first] == ("a", "b", "c")[found.index(first)]
+
+
+def test_many_words_are_found_among_others_of_their_hash():
+    # plumless and buckeroo have the same CRC-32
+    index = {word: row for row, word in enumerate(["x", "plumless", "y", "buckeroo", "z"])}
+    vocabulary = MappedVocabulary(vocabulary_arrays(index))
+    assert vocabulary.find_all(["buckeroo", "plumless", "none"]) == [3, 1, -1]
+    only = MappedVocabulary(vocabulary_arrays({"plumless": 0}))
+    assert only.find_all(["buckeroo", "plumless"]) == [-1, 0]
 
 
 @pytest.fixture
@@ -74,7 +84,7 @@ def test_it_is_built_once_and_again_when_the_artifact_changes(tmp_path, content)
     assert len(built) == 2
 
 
-@pytest.mark.parametrize("damage", [b"", b"MMEMAP01", b"x" * 100, b"MMEMAP01" + b"\xff" * 64])
+@pytest.mark.parametrize("damage", [b"", b"MMEMAP02", b"x" * 100, b"MMEMAP02" + b"\xff" * 64])
 def test_a_damaged_file_is_made_anew(tmp_path, content, damage):
     source = tmp_path / "model"
     source.touch()

@@ -1,0 +1,106 @@
+"""From many texts to their vectors, in one go.
+
+Reads all texts as one, looks every different word up once, and leaves sums and lengths to
+`vectors`. A text's vector is that of `words.known_words`, to the last bit, whatever texts it comes
+with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.DocSim.words import END, SPELT_OUT, runs_of_letters, words_by_run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.DocSim.params import DocSimParams
+    from models.DocSim.vectors import WordVectors
+
+TEXTS_AT_ONCE = 512
+"""So many texts are in memory as vectors at a time."""
+
+UNKNOWN, END_ROW = -1, -2
+"""In the place of rows: a word that does not count, the end of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextVectors:
+    """The vectors of some texts, of length 1. *Shape*: (texts, dimensions)."""
+
+    units: NDArray[np.float32]
+    counts: NDArray[np.intp]
+    """How many known words each text has; where it is 0 the vector is zeros."""
+
+
+class TextReader:
+    """Makes vectors of texts as the parameters of a model want it."""
+
+    def __init__(self, params: DocSimParams, vectors: WordVectors) -> None:
+        self._params = params
+        self._vectors = vectors
+
+    def first(self, texts: Sequence[str]) -> TextVectors:
+        """The vectors of queries, or of the first texts of pairs."""
+        return self._read(texts, spells_out=True)
+
+    def second(self, texts: Sequence[str]) -> TextVectors:
+        """The vectors of documents, or of the second texts of pairs."""
+        return self._read(texts, spells_out=not self._params.is_one_sided)
+
+    def pairs(
+        self, firsts: Sequence[str], seconds: Sequence[str]
+    ) -> tuple[TextVectors, TextVectors]:
+        """The vectors of the first and of the second texts of pairs."""
+        if self._params.is_one_sided:
+            return self.first(firsts), self.second(seconds)
+        both, half = self.first([*firsts, *seconds]), len(firsts)
+        return (
+            TextVectors(both.units[:half], both.counts[:half]),
+            TextVectors(both.units[half:], both.counts[half:]),
+        )
+
+    def known_words(self, text: str, *, stops: bool = True) -> dict[str, int]:
+        """The different words of a text that count, each with its row; `stops`: no stop words."""
+        runs = set(runs_of_letters(text, spells_out=True))
+        words = self._words(runs, spells_out=True, stops=stops)
+        rows = self._rows(list(words.values()))
+        return {word: row for word, row in rows.items() if row != UNKNOWN}
+
+    def _read(self, texts: Sequence[str], *, spells_out: bool) -> TextVectors:
+        runs = runs_of_letters("".join([text + END for text in texts]), spells_out=spells_out)
+        row_of = dict.fromkeys(runs, UNKNOWN)
+        words = self._words(row_of, spells_out=spells_out)
+        rows = self._rows(list(words.values()))
+        row_of.update((run, rows[word]) for run, word in words.items())
+        row_of[END] = END_ROW
+        found = np.array([row_of[run] for run in runs], np.intp)
+        found = found[found != UNKNOWN]
+        ends = np.flatnonzero(found == END_ROW)
+        counts = np.diff(ends, prepend=-1) - 1
+        return TextVectors(self._vectors.means(found[found != END_ROW], counts), counts)
+
+    def _words(
+        self, runs: Collection[str], *, spells_out: bool, stops: bool = True
+    ) -> dict[str, str]:
+        """Run of letters -> word, for those that are words and no stop words."""
+        stop_words = self._params.stop_words if stops else frozenset[str]()
+        return words_by_run(runs, self._params.max_token_chars, stop_words, spells_out=spells_out)
+
+    def _rows(self, words: Sequence[str]) -> dict[str, int]:
+        """Word -> row, or UNKNOWN. Older models write `5G` where newer ones write `5g`."""
+        rows = dict(zip(words, self._vectors.rows(words), strict=True))
+        for word in SPELT_OUT:
+            if rows.get(word) == UNKNOWN:
+                rows[word] = self._vectors.rows([word.upper()])[0]
+        return rows
+
+
+def in_batches(count: int, size: int = TEXTS_AT_ONCE) -> Iterator[slice]:
+    """Slices of at most `size` that cover `count` things."""
+    return (slice(start, start + size) for start in range(0, count, size))
