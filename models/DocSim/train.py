@@ -16,7 +16,9 @@ from gensim.models.doc2vec import Doc2Vec, TaggedDocument
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.corpus_reader import read_corpus
-from models.DocSim.params import parse_params
+from models.DocSim.extras import add_extras
+from models.DocSim.params import DEFAULT_MAX_TOKEN_CHARS, parse_params
+from models.DocSim.vectors import WordVectors
 from models.DocSim.words import words_of
 from models.errors import CorpusError
 from models.params import Params
@@ -35,7 +37,10 @@ SEED = 1
 
 def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     """Write `DocSim-params.json` and `DocSim-model`. Raises CorpusError and ArtifactError."""
-    corpus, params = material.corpus, material.params
+    corpus = material.corpus
+    # Recorded, for an artifact without it is an old one, that drops words of over 15 letters.
+    params = {**material.params}
+    params.setdefault("max_token_length", DEFAULT_MAX_TOKEN_CHARS)
     raw = Params("DocSim-params.json", params)
     checked = parse_params(raw)
     vector_size = raw.whole_number("vector_size", maximum=10_000)
@@ -72,13 +77,14 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     (output_dir / raw.file).write_text(
         json.dumps(dict(params), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
     )
-    return Lessons(
-        {
-            "rows": len(read.texts),
-            "skipped_rows": read.skipped_rows,
-            "vocabulary_words": len(vectors),
-        }
-    )
+    words = WordVectors(vectors.key_to_index, vectors.vectors)
+    extras = add_extras(material, raw, checked, words, output_dir)
+    facts = {
+        "rows": len(read.texts),
+        "skipped_rows": read.skipped_rows,
+        "vocabulary_words": len(vectors),
+    }
+    return Lessons(facts | dict(extras.facts), extras.reports)
 
 
 class _EpochBar(CallbackAny2Vec):  # type: ignore[misc] # the base is untyped
