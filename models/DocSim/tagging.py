@@ -120,7 +120,8 @@ class Tagger:
                 phrase = " ".join(words[place : place + length])
                 for term in self._terms_by_phrase.get(phrase, ()):
                     found.setdefault(term, _Found(1.0, term, phrase))
-        return [found[term] for term in sorted(found)]
+        # Of the terms of a tag the one of most letters says most.
+        return sorted(found.values(), key=lambda each: (-len(each.word), each.term))
 
     def _alike(self, text: str) -> list[_Found]:
         """For each term the word of the text that is most like it, if it is above the threshold."""

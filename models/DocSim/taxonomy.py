@@ -103,6 +103,7 @@ class _Reader:
     def taxonomy(self, value: object) -> Taxonomy:
         if not isinstance(value, dict):
             self._refuse("the file", value, "must be an object")
+        threshold = self._threshold(value.get(THRESHOLD))
         categories = self._categories(value)
         terms = [
             Term(self._name(category, "a category"), self._name(tag, f"a tag of {category}"), term)
@@ -115,7 +116,7 @@ class _Reader:
         if len(terms) > MAX_TERMS:
             raise ArtifactError(self.path, f"has {len(terms)} terms; at most {MAX_TERMS} are taken")
         excluded = self._terms(EXCLUDED, value.get(EXCLUDED, []), may_be_empty=True)
-        return Taxonomy(self._threshold(value.get(THRESHOLD)), tuple(excluded), tuple(terms))
+        return Taxonomy(threshold, tuple(excluded), tuple(terms))
 
     def _categories(self, value: dict[str, Any]) -> dict[str, Any]:
         rest = {key: each for key, each in value.items() if key not in (THRESHOLD, EXCLUDED)}

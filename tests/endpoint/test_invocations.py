@@ -188,6 +188,10 @@ BAD_REQUESTS = [
     (SIMILARITY, {"ContentType": "text/csv", "Body": b""}, 400, "BadInput"),
     (SIMILARITY, {"ContentType": "text/csv", "Body": b"only one"}, 400, "BadInput"),
     (SIMILARITY, {"ContentType": "application/json", "Body": b"{"}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "application/json", "Body": b"[" * 100_000}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"a" * 1_000_001 + b",b"}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"a,b\n" * 100_001}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"a\0,b"}, 400, "BadInput"),
     (KEYPHRASES, {"ContentType": "application/json", "Body": b"[" * 100_000}, 400, "BadInput"),
     (KEYPHRASES, {"ContentType": "text/plain", "Body": b"\xff\xfe\xfa"}, 400, "BadInput"),
 ]
@@ -214,14 +218,18 @@ def test_six_mebibytes_are_let_through_and_one_byte_more_is_refused(runtime):
             ContentType="text/csv",
             Body=b"a" * (limit + 1),
         )
-    row = b'"Impfstoff","Erbgut"\n'
+    text = b"wort " * 200_000  # a text may have a million characters
+    row = b'"' + text + b'","' + text + b'"\n'
+    body = row * (limit // len(row))
+    body += b'"Impfstoff","' + b"wort " * ((limit - len(body)) // 5 - 4) + b'"'
+    assert limit - 20 < len(body) <= limit
     answer = runtime.invoke_endpoint(
         EndpointName="demo",
         TargetModel="DocSim.tar.gz",
         ContentType="text/csv",
-        Body=b'"' + b"wort " * ((limit - len(row)) // 5 - 2) + b'","Erbgut"',
+        Body=body,
     )
-    assert len(json.load(answer["Body"])) == 1
+    assert len(json.load(answer["Body"])) == 4
 
 
 def test_paths_and_methods_that_do_not_exist_are_said_to(endpoint):

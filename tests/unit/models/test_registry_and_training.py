@@ -164,7 +164,8 @@ def test_progress_reaches_its_total(tmp_path, corpus, name):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_what_was_trained_can_be_loaded_and_asked(tmp_path, corpus, name):
     family(name).train(Material(corpus, SMALL[name]), tmp_path, no_progress)
-    assert json.loads((tmp_path / f"{name}-params.json").read_text("utf-8")) == SMALL[name]
+    params = json.loads((tmp_path / f"{name}-params.json").read_text("utf-8"))
+    assert params.items() >= SMALL[name].items()
     model = load_model(tmp_path)
     answer = model.predict(Request(None, None, "Der große Baum,Der große Baum".encode()))
     assert json.loads(answer.body)
