@@ -67,37 +67,36 @@ class TextReader:
 
     def known_words(self, text: str, *, stops: bool = True) -> dict[str, int]:
         """The different words of a text that count, each with its row; `stops`: no stop words."""
-        runs = set(runs_of_letters(text, spells_out=True))
-        words = self._words(runs, spells_out=True, stops=stops)
-        rows = self._rows(list(words.values()))
-        return {word: row for word, row in rows.items() if row != UNKNOWN}
+        words = self._words(set(runs_of_letters(text, spells_out=True)), stops=stops)
+        return {words[run]: row for run, row in self._rows(words).items() if row != UNKNOWN}
 
     def _read(self, texts: Sequence[str], *, spells_out: bool) -> TextVectors:
         runs = runs_of_letters("".join([text + END for text in texts]), spells_out=spells_out)
         row_of = dict.fromkeys(runs, UNKNOWN)
-        words = self._words(row_of, spells_out=spells_out)
-        rows = self._rows(list(words.values()))
-        row_of.update((run, rows[word]) for run, word in words.items())
+        row_of |= self._rows(self._words(row_of, spells_out=spells_out))
         row_of[END] = END_ROW
-        found = np.array([row_of[run] for run in runs], np.intp)
-        found = found[found != UNKNOWN]
-        ends = np.flatnonzero(found == END_ROW)
-        counts = np.diff(ends, prepend=-1) - 1
-        return TextVectors(self._vectors.means(found[found != END_ROW], counts), counts)
+        rows = np.array([row_of[run] for run in runs], np.intp)
+        rows = rows[rows != UNKNOWN]
+        is_end = rows == END_ROW
+        counts = np.diff(np.flatnonzero(is_end), prepend=-1) - 1
+        return TextVectors(self._vectors.means(rows[~is_end], counts), counts)
 
     def _words(
-        self, runs: Collection[str], *, spells_out: bool, stops: bool = True
+        self, runs: Collection[str], *, spells_out: bool = True, stops: bool = True
     ) -> dict[str, str]:
         """Run of letters -> word, for those that are words and no stop words."""
         stop_words = self._params.stop_words if stops else frozenset[str]()
         return words_by_run(runs, self._params.max_token_chars, stop_words, spells_out=spells_out)
 
-    def _rows(self, words: Sequence[str]) -> dict[str, int]:
-        """Word -> row, or UNKNOWN. Older models write `5G` where newer ones write `5g`."""
-        rows = dict(zip(words, self._vectors.rows(words), strict=True))
-        for word in SPELT_OUT:
-            if rows.get(word) == UNKNOWN:
-                rows[word] = self._vectors.rows([word.upper()])[0]
+    def _rows(self, words: dict[str, str]) -> dict[str, int]:
+        """The same with rows for words, UNKNOWN for those outside the vocabulary.
+
+        Older models write `5G` where newer ones write `5g`.
+        """
+        rows = dict(zip(words, self._vectors.rows(list(words.values())), strict=True))
+        for word, run in SPELT_OUT.items():
+            if rows.get(run) == UNKNOWN and words[run] == word:
+                rows[run] = self._vectors.rows([word.upper()])[0]
         return rows
 
 

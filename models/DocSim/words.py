@@ -64,21 +64,3 @@ def words_by_run(
 def _words(runs: list[str], max_chars: int, *, spells_out: bool) -> list[str]:
     words = words_by_run(runs, max_chars, spells_out=spells_out)
     return [words[run] for run in runs if run in words]
-
-
-def known_words(
-    words: list[str], vocabulary: Collection[str], stop_words: Collection[str]
-) -> list[str]:
-    """The words that count: in the vocabulary and no stop words, as the vocabulary spells them.
-
-    Older models write `5G` where newer ones write `5g`.
-    """
-    known = []
-    for word in words:
-        if word in stop_words:
-            continue
-        if word in vocabulary:
-            known.append(word)
-        elif word in SPELT_OUT and word.upper() in vocabulary:
-            known.append(word.upper())
-    return known

@@ -82,7 +82,10 @@ class MappedVocabulary(Mapping[str, int]):
         """The rows of words as `find` gives them, for many in a fraction of its time."""
         if not words or not len(self):
             return [-1] * len(words)
-        encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+        try:
+            encoded = [*map(str.encode, words)]
+        except UnicodeEncodeError:
+            encoded = [word.encode("utf-8", "surrogatepass") for word in words]
         wanted = np.fromiter(map(_hash, encoded), np.uint32, len(words))
         lengths = np.fromiter(map(len, encoded), np.int64, len(words))
         hashes, ends = np.asarray(self._hashes), np.asarray(self._ends)

@@ -15,7 +15,7 @@ from gensim.models.doc2vec import Doc2Vec, TaggedDocument
 from gensim.utils import simple_preprocess
 
 from models.DocSim.vectors import WordVectors, read_vectors, similarity, unit
-from models.DocSim.words import known_words, simple_words, words_of
+from models.DocSim.words import simple_words, words_of
 from models.errors import ArtifactError
 
 ALPHABETS = [
@@ -47,11 +47,6 @@ def test_words_are_those_of_gensims_simple_preprocess(max_chars):
 )
 def test_5g_and_co2_are_words(text, words):
     assert words_of(text, 15) == words
-
-
-def test_the_vocabularys_own_spelling_is_used():
-    assert known_words(["5g", "co2", "und", "neu"], {"5G", "co2", "und"}, {"und"}) == ["5G", "co2"]
-    assert known_words(["5g"], {"5G", "5g"}, set()) == ["5g"]
 
 
 def keyed(size=300, dimensions=40, seed=0) -> Any:

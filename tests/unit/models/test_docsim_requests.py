@@ -228,6 +228,16 @@ def test_the_models_folder_is_left_as_it_was(trained):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("spellings", [["5G"], ["5g"], ["5G", "5g"]])
+def test_the_vocabularys_own_spelling_of_5g_is_used(tmp_path, spellings):
+    vectors = KeyedVectors(2)
+    vectors.add_vectors(["netz", *spellings], np.eye(3, 2, dtype=np.float32)[: 1 + len(spellings)])
+    vectors.save(str(tmp_path / "DocSim-model"))
+    (tmp_path / "DocSim-params.json").write_text('{"language": "de"}')
+    expected = "0.0" if spellings[-1] == "5g" and len(spellings) == 2 else "0.70710677"
+    assert ask(load_model(tmp_path), "5G,Netz 5g") == [expected]
+
+
 @pytest.mark.parametrize("compat", ["original", "both-sides"])
 def test_cells_the_first_version_failed_at_are_texts(artifact, compat):
     model = artifact(compat=compat)
