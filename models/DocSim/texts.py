@@ -67,11 +67,11 @@ class TextReader:
 
     def known_words(self, text: str, *, stops: bool = True) -> dict[str, int]:
         """The different words of a text that count, each with its row; `stops`: no stop words."""
-        words = self._words(set(runs_of_letters(text, spells_out=True)), stops=stops)
+        words = self._words(set(runs_of_letters([text], spells_out=True)), stops=stops)
         return {words[run]: row for run, row in self._rows(words).items() if row != UNKNOWN}
 
     def _read(self, texts: Sequence[str], *, spells_out: bool) -> TextVectors:
-        runs = runs_of_letters("".join([text + END for text in texts]), spells_out=spells_out)
+        runs = runs_of_letters(texts, spells_out=spells_out)
         row_of = dict.fromkeys(runs, UNKNOWN)
         row_of |= self._rows(self._words(row_of, spells_out=spells_out))
         row_of[END] = END_ROW

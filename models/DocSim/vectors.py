@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 4096
 SEVERAL = 4
+UNITS_AT_ONCE = 32
+"""So many vectors in double precision fit into the processor's nearer memory."""
 _ATTRIBUTE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # gensim's lists of attributes kept in files of their own: arrays, and objects with such arrays.
 _ARRAYS, _OBJECTS = "__numpys", "__recursive_saveloads"
@@ -57,31 +59,37 @@ class WordVectors:
         *Shape*: (texts, dimensions).
         """
         vectors = np.asarray(self.vectors)  # a memmap makes each of its slices a slow object
-        means = _sums(vectors, rows, counts)
-        means /= np.maximum(counts, 1).astype(np.float32)[:, None]
-        return unit(means)
+        longest_first = np.argsort(-counts, kind="stable")
+        places = (np.cumsum(counts) - counts)[longest_first]
+        lengths = counts[longest_first]
+        sums = _sums(vectors, rows, places, lengths)
+        sums /= np.maximum(lengths, 1).astype(np.float32)[:, None]
+        means = np.empty_like(sums)
+        for start in range(0, len(sums), UNITS_AT_ONCE):
+            block = slice(start, start + UNITS_AT_ONCE)
+            means[longest_first[block]] = unit(sums[block])
+        return means
 
 
 def _sums(
-    vectors: NDArray[np.float32], rows: NDArray[np.intp], counts: NDArray[np.intp]
+    vectors: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    places: NDArray[np.intp],
+    lengths: NDArray[np.intp],
 ) -> NDArray[np.float32]:
     """The sum of each text's rows, added one after the other: sums of float32 depend on it.
 
-    gensim does so too. All texts get their next word at once, the longest first, as long as several
-    have one; what the few longest have left is added text by text.
+    gensim does so too. All texts, of which the longest come first, get their next word at once, as
+    long as several have one; what the few longest have left is added text by text.
     """
-    longest_first = np.argsort(-counts, kind="stable")
-    lengths, places = counts[longest_first], (np.cumsum(counts) - counts)[longest_first]
-    sums = np.zeros((len(counts), vectors.shape[1]), np.float32)
+    sums = np.zeros((len(lengths), vectors.shape[1]), np.float32)
     word = 0
     while (texts := int(np.searchsorted(-lengths, -word))) >= SEVERAL:
         sums[:texts] += vectors.take(rows[places[:texts] + word], 0)
         word += 1
     for total, place, length in zip(sums, places[:texts], lengths, strict=False):
         _add_rows(total, vectors, rows[place + word : place + length])
-    in_order = np.empty_like(sums)
-    in_order[longest_first] = sums
-    return in_order
+    return sums
 
 
 def _add_rows(

@@ -11,33 +11,45 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 MIN_TOKEN_CHARS = 2
 SPELT_OUT = {"5g": "fuenfg", "co2": "cozwei"}
 _WORDS_AGAIN = {spelt: word for word, spelt in SPELT_OUT.items()}
 END = "\0"
 """Stands between texts that are read as one; no text that was checked has it."""
-_LETTERS = re.compile(rf"[^\W\d]+|{END}")
+_LETTERS = re.compile(r"[^\W\d]+")
+_LATIN_1_LETTERS = bytes(byte if _LETTERS.match(chr(byte)) else ord(" ") for byte in range(256))
+"""Each byte of a Latin-1 text, a space in place of what is no letter."""
 
 
 def words_of(text: str, max_chars: int) -> list[str]:
     """All words of a text in order, `5g` and `co2` among them."""
-    return _words(runs_of_letters(text, spells_out=True), max_chars, spells_out=True)
+    return _words(runs_of_letters([text], spells_out=True), max_chars, spells_out=True)
 
 
 def simple_words(text: str, max_chars: int) -> list[str]:
     """What `simple_preprocess(text, max_len=max_chars)` of gensim gives."""
-    return _words(runs_of_letters(text, spells_out=False), max_chars, spells_out=False)
+    return _words(runs_of_letters([text], spells_out=False), max_chars, spells_out=False)
 
 
-def runs_of_letters(text: str, *, spells_out: bool) -> list[str]:
-    """The runs of letters in order, in lower case, with each END in its place."""
-    text = text.lower()
+def runs_of_letters(texts: Iterable[str], *, spells_out: bool) -> list[str]:
+    """The runs of letters of all texts in order, in lower case, END after each text."""
+    joined = END.join([text.replace(END, " ") for text in texts]).lower()
     if spells_out:
         for word, spelt in SPELT_OUT.items():
-            text = text.replace(word, spelt)
-    return _LETTERS.findall(text)
+            joined = joined.replace(word, spelt)
+    return f" {END} ".join([*map(_only_letters, joined.split(END)), ""]).split()
+
+
+def _only_letters(text: str) -> str:
+    """The runs of letters with spaces between them."""
+    try:
+        raw = text.encode("latin-1")
+    except UnicodeEncodeError:
+        return " ".join(_LETTERS.findall(text))
+    # What the expression finds, in a fifth of the time; most texts are Latin-1.
+    return raw.translate(_LATIN_1_LETTERS).decode("latin-1")
 
 
 def words_by_run(
