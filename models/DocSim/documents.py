@@ -22,6 +22,7 @@ import numpy as np
 
 from models.errors import ArtifactError, shorten
 from models.mapped.folder import Mapped, mapped
+from models.mapped.npy import map_matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +61,7 @@ class Documents:
 
         The scores are one product of float32 matrices: their last digit may differ from a pair's.
         """
-        scores = np.asarray(self.units) @ query
+        scores = self.units @ query
         rows = best_rows(scores, top_k)
         return list(zip(rows.tolist(), scores[rows], strict=True))
 
@@ -98,11 +99,11 @@ def map_documents(model_dir: Path, scratch: Path | None, dimensions: int) -> Doc
 
 def _map_units(path: Path, dimensions: int) -> NDArray[np.float32]:
     try:
-        units: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ArtifactError(path, f"is no NumPy array: {shorten(str(error))}") from error
-    if not isinstance(units, np.memmap) or units.dtype != np.dtype("<f4") or units.ndim != 2:  # noqa: PLR2004
-        raise ArtifactError(path, "must be a matrix of float32, a row a document")
+        units = map_matrix(path)
+    except OSError as error:
+        raise ArtifactError(path, f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ArtifactError(path, str(error)) from error
     rows, columns = units.shape
     if columns != dimensions:
         raise ArtifactError(
@@ -110,8 +111,6 @@ def _map_units(path: Path, dimensions: int) -> NDArray[np.float32]:
         )
     if not rows:
         raise ArtifactError(path, "has no documents")
-    if not units.flags.c_contiguous:
-        raise ArtifactError(path, "must be in C order")
     return units
 
 

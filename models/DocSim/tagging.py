@@ -132,7 +132,7 @@ class Tagger:
         chosen = np.full(self.terms, -1)
         for part in in_batches(len(words), max(NUMBERS_AT_ONCE // self.terms, 1)):
             rows = [known[word] for word in words[part]]
-            alike = word_units(self._vectors, rows) @ np.asarray(self._units).T
+            alike = word_units(self._vectors, rows) @ self._units.T
             likest = alike.argmax(axis=0)
             similarity = alike[likest, np.arange(self.terms)]
             better = similarity > best
@@ -188,6 +188,6 @@ def load_tagger(
         return Mapped({"terms": term_vectors(terms, reader, vectors)}, {})
 
     # The vectors hang on every file of the model, and on its parameters.
-    sources = sorted(each for each in model_dir.glob("DocSim-*") if each.is_file())
+    sources = sorted(each for each in model_dir.iterdir() if each.name.startswith("DocSim-"))
     units = mapped(scratch, sources, FORM, build).arrays["terms"]
     return Tagger(path, reader, vectors, units, max_chars)

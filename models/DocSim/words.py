@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Sequence
 
 MIN_TOKEN_CHARS = 2
 SPELT_OUT = {"5g": "fuenfg", "co2": "cozwei"}
@@ -33,8 +33,10 @@ def simple_words(text: str, max_chars: int) -> list[str]:
     return _words(runs_of_letters([text], spells_out=False), max_chars, spells_out=False)
 
 
-def runs_of_letters(texts: Iterable[str], *, spells_out: bool) -> list[str]:
+def runs_of_letters(texts: Sequence[str], *, spells_out: bool) -> list[str]:
     """The runs of letters of all texts in order, in lower case, END after each text."""
+    if not texts:
+        return []
     joined = END.join([text.replace(END, " ") for text in texts]).lower()
     if spells_out:
         for word, spelt in SPELT_OUT.items():

@@ -174,12 +174,12 @@ UNIT = np.array([[1, 0]] * 5, np.float32)
 FAULTS = {
     "no vectors": (lambda folder: (folder / "DocSim-documents.npy").unlink(), "npy is missing"),
     "no array": (bytes_are("npy", b"nonsense"), "npy: is no NumPy array"),
-    "a pickle": (vectors_are(np.array([[{}]] * 5, object)), "npy: is no NumPy array"),
+    "a pickle": (vectors_are(np.array([[{}]] * 5, object)), "npy: must be a matrix of float32"),
     "cut off": (
         lambda folder: (folder / "DocSim-documents.npy").write_bytes(
             (folder / "DocSim-documents.npy").read_bytes()[:-4]
         ),
-        "npy: is no NumPy array",
+        "npy: has 164 bytes, too few for 5 x 2 numbers",
     ),
     "doubles": (vectors_are(UNIT.astype(float)), "npy: must be a matrix of float32"),
     "one vector": (vectors_are(UNIT[0]), "npy: must be a matrix of float32"),

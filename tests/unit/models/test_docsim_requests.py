@@ -221,6 +221,22 @@ def test_bad_parameters_are_an_error_that_names_file_and_key(artifact, params):
     assert next(iter(params)).split("_")[0] in caught.value.message
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_vectors_in_a_file_of_their_own_answer_as_those_inside(tmp_path, kind):
+    vectors = KeyedVectors(3)
+    vectors.add_vectors(["netz", "masken"], np.array([[1, 2, 3], [3, 1, 2]], np.float32))
+    vectors.vectors = vectors.vectors.astype(kind)
+    answers = set()
+    for name, limit in (("inside", 10**6), ("beside", 0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        vectors.save(str(folder / "DocSim-model"), sep_limit=limit)
+        (folder / "DocSim-params.json").write_text('{"language": "de"}')
+        for scratch in (None, tmp_path / f"{name}-scratch"):
+            answers.add(tuple(ask(load_model(folder, scratch), "Netz,Masken\nNetz Masken,Netz")))
+    assert len(answers) == 1
+
+
 def test_the_models_folder_is_left_as_it_was(trained):
     folder = trained["DocSim"]
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
