@@ -14,6 +14,8 @@ import requests
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from tests.support.aws import aws
+
 TARGET = "X-Amzn-SageMaker-Target-Model"
 TEXT = "Die Bundesregierung plant angeblich eine neue Steuer auf Strom aus Solaranlagen."
 PAIR = ("Der Impfstoff verändert das Erbgut.", "Impfstoffe greifen nicht in das Erbgut ein.")
@@ -51,6 +53,18 @@ def test_similarities_are_strings_one_a_row(runtime):
     related, unknown = json.load(answer["Body"])
     assert 0 < float(related) <= 1
     assert unknown == "0.00"
+
+
+def test_the_aws_command_line_is_answered_as_in_the_readme(endpoint, tmp_path):
+    (tmp_path / "claim.txt").write_text("Impfstoffe verändern das Erbgut nicht.")
+    printed = aws(
+        "invoke-endpoint", "--endpoint-name", "demo", "--target-model", "TopicalPageRank.tar.gz",
+        "--content-type", "text/plain", "--body", "fileb://claim.txt", "keyphrases.json",
+        url=endpoint.url, folder=tmp_path,
+    )  # fmt: skip
+    assert json.loads(printed)["InvokedProductionVariant"] == "AllTraffic"
+    phrases = [phrase for phrase, _ in json.loads((tmp_path / "keyphrases.json").read_text())]
+    assert sorted(phrases) == ["erbgut", "impfstoffe"]
 
 
 def test_a_target_in_a_folder_of_the_store_is_its_own_model(runtime, own_store):
@@ -161,7 +175,8 @@ def test_a_target_with_umlauts_is_looked_up_under_its_own_name(runtime):
 def test_an_archive_that_cannot_be_unpacked_is_refused_by_name(runtime, endpoint, name, own_store):
     with pytest.raises(runtime.exceptions.ValidationError, match=rf"{name}\.tar\.gz"):
         runtime.invoke_endpoint(EndpointName="demo", TargetModel=f"{name}.tar.gz", Body=b"x")
-    assert not list(endpoint.run_dir_parent.parent.rglob("climbed"))
+    for folder in (endpoint.scratch, endpoint.run_dir_parent):
+        assert not list(folder.rglob("climbed"))
 
 
 @pytest.mark.parametrize("name", ["strange", "hollow", "hostile"])
