@@ -135,6 +135,32 @@ def test_json_in_and_out(runtime):
     assert [match["index"] for match in matches] == [1]
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ({"query": "Ein Impfstoff", "top_k": 1}, {"matches": [("b", 1)]}),
+        ({"query": "xyzzy"}, {"matches": []}),
+        ({"text": "Der Impfstoff wirkt", "want": "tags"}, {"tags": [("Impfung", 1.0)]}),
+    ],
+    ids=["documents", "no known word", "tags"],
+)
+def test_documents_and_taxonomy_of_an_artifact_are_asked_by_json(
+    runtime, own_store, asked, answered
+):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="library.tar.gz",
+        ContentType="application/json",
+        Body=json.dumps(asked),
+    )
+    found = json.load(answer["Body"])
+    if "tags" in found:
+        assert {"tags": [(tag["tag"], tag["similarity"]) for tag in found["tags"]]} == answered
+    else:
+        matches = [(match["id"], match["index"]) for match in found["matches"]]
+        assert {"matches": matches} == answered
+
+
 def test_a_body_that_is_the_path_of_a_file_is_text(runtime, tmp_path):
     secret = tmp_path / "Geheimnis.txt"
     secret.write_text("Sprengstoff Sprengstoff Sprengstoff Tresor Tresor")
