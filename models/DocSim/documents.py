@@ -78,23 +78,28 @@ def best_rows(scores: NDArray[np.float32], top_k: int) -> NDArray[np.intp]:
 def map_documents(model_dir: Path, scratch: Path | None, dimensions: int) -> Documents | None:
     """The artifact's prepared documents, None if it has none. Raises ArtifactError."""
     vectors, fields = model_dir / VECTORS_FILE, model_dir / FIELDS_FILE
-    if not vectors.exists():
-        if fields.exists():
+    has_fields = is_inside(fields)
+    if not is_inside(vectors):
+        if has_fields:
             raise ArtifactError(fields, f"has documents, but {VECTORS_FILE} is missing")
         return None
-    for path in (vectors, fields):
-        if not path.resolve().is_relative_to(model_dir.resolve()):
-            raise ArtifactError(path, "lies outside the artifact")
     units = _map_units(vectors, dimensions)
 
     def build() -> Mapped:
         _check_units(units, vectors)
-        ends = _check_lines(fields, len(units)) if fields.exists() else np.empty(0, np.int64)
+        ends = _check_lines(fields, len(units)) if has_fields else np.empty(0, np.int64)
         return Mapped({"ends": ends}, {})
 
-    sources = [path for path in (vectors, fields) if path.exists()]
+    sources = [vectors, fields] if has_fields else [vectors]
     ends = mapped(scratch, sources, FORM, build).arrays["ends"]
-    return Documents(units, ends, _map_lines(fields) if len(ends) else b"")
+    return Documents(units, ends, _map_lines(fields) if has_fields else b"")
+
+
+def is_inside(path: Path) -> bool:
+    """Whether an artifact has a file; ArtifactError if it is a link that leads out of it."""
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise ArtifactError(path, "lies outside the artifact")
+    return path.exists()
 
 
 def _map_units(path: Path, dimensions: int) -> NDArray[np.float32]:

@@ -1,8 +1,7 @@
 """From many texts to their vectors, in one go.
 
 Reads all texts as one, looks every different word up once, and leaves sums and lengths to
-`vectors`. A text's vector is that of `words.known_words`, to the last bit, whatever texts it comes
-with.
+`vectors`. A text's vector is the same to the last bit whatever texts it comes with.
 """
 
 from __future__ import annotations

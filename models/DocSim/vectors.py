@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROWS_AT_ONCE = 4096
-SEVERAL = 4
+SEVERAL, MANY_WORDS = 4, 256
+"""From so many texts on, and up to so many words, words are added to all texts side by side."""
 UNITS_AT_ONCE = 32
 """So many vectors in double precision fit into the processor's nearer memory."""
 _ATTRIBUTE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -80,11 +81,11 @@ def _sums(
     """The sum of each text's rows, added one after the other: sums of float32 depend on it.
 
     gensim does so too. All texts, of which the longest come first, get their next word at once, as
-    long as several have one; what the few longest have left is added text by text.
+    long as several have one; what long texts have left is added text by text.
     """
     sums = np.zeros((len(lengths), vectors.shape[1]), np.float32)
     word = 0
-    while (texts := int(np.searchsorted(-lengths, -word))) >= SEVERAL:
+    while (texts := int(np.searchsorted(-lengths, -word))) >= SEVERAL and word < MANY_WORDS:
         sums[:texts] += vectors.take(rows[places[:texts] + word], 0)
         word += 1
     for total, place, length in zip(sums, places[:texts], lengths, strict=False):

@@ -53,8 +53,8 @@ def test_many_rows_score_as_gensim_scores_each_of_them(tmp_path, compat, is_mapp
     dice = random.Random(3)  # noqa: S311 - a fixed sequence, no secret
     pool = [*COMMON, *SCRAPS * 6]
     rows = [
-        [" ".join(dice.choices(pool, k=dice.choice([0, 1, 4, 25, 120]))) for _ in range(2)]
-        for _ in range(700)
+        [" ".join(dice.choices(pool, k=dice.choice([0, 1, 4, 25, 120, 400]))) for _ in range(2)]
+        for _ in range(400)
     ]
     answer = model.predict(Request("text/csv", None, to_csv(rows).encode()))
     is_one_sided = compat == "original"
