@@ -14,6 +14,7 @@ NAMES = {
     "overhead": "what the gateway adds to MMS",
     "churn": "one model while others come and go",
     "thousand": "a thousand models in 6 GiB",
+    "docsim": "DocSim in the worker against gensim as stock used it",
     "policies": "eviction policies on replayed traces",
     "training": "both families from a corpus",
     "container": "the image: size, start, idle memory (needs `make image`)",
