@@ -1,0 +1,160 @@
+"""Finding the documents a claim is about.
+
+Every term of the claim adds its scores to the documents that hold it. The best few hundred are
+then compared with the claim by vectors too. Ties go to the document that comes first in the corpus.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.Search.analysis import KINDS, PIECE, STOP_WORD, WORD, Analyser, words_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.Search.index_file import Index
+    from models.Search.params import Weights
+
+CANDIDATES = 256
+"""How many documents are compared by vectors at least."""
+GROUPS = 2048
+"""In how many groups the largest scores are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A document by its row, and how well it fits the claim."""
+
+    row: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A claim as the index sees it."""
+
+    weights: dict[int, float]
+    """Term -> how much it counts, kinds and repetitions included."""
+    counts: dict[int, int]
+    """Words of the index only: term -> how often."""
+    attainable: float
+    """The score by terms of a document of mean length that has every term of the claim once."""
+
+
+class Ranker:
+    """Finds documents in an index. Not for several threads."""
+
+    def __init__(self, index: Index, analyser: Analyser, weights: Weights) -> None:
+        self._index = index
+        self._analyser = analyser
+        self._weights = weights
+        self._of_kind = {WORD: 1.0, STOP_WORD: weights.stop_words, PIECE: weights.pieces}
+        self._scores: NDArray[np.float32] | None = None
+
+    def best(self, claim: str, count: int) -> list[Match]:
+        """At most `count` documents that share a term with the claim, best first."""
+        query = self._read(claim)
+        scores = self._term_scores(query)
+        rows = _largest(scores, max(count, CANDIDATES))
+        if not len(rows):
+            return []
+        found = scores[rows]
+        fused = found + self._weights.vectors * found[0] * self._cosines(query, rows)
+        order = np.lexsort((rows, -fused))[:count]
+        scale = 1 / (query.attainable * (1 + self._weights.vectors))
+        return [Match(int(rows[place]), float(fused[place]) * scale) for place in order]
+
+    def nearest(self, claim: str, count: int) -> list[Match]:
+        """The documents best by vectors alone, which is for comparison."""
+        rows = np.arange(len(self._index))
+        cosines = self._cosines(self._read(claim), rows)
+        order = np.argsort(-cosines, kind="stable")[:count]
+        return [Match(int(row), float(cosines[row])) for row in order if cosines[row] > 0]
+
+    def shared_words(self, claim: str, row: int) -> list[str]:
+        """The words of the claim, stop words left out, whose stem is in a document."""
+        return [
+            word
+            for word in dict.fromkeys(words_of(claim))
+            if any(self._holds(term, row) for term in self._analyser.terms(word, WORD))
+        ]
+
+    def _holds(self, term: str, row: int) -> bool:
+        found = self._index.terms.get(term, -1)
+        if found < 0:
+            return False
+        documents = self._index.documents[self._span(found)]
+        place = int(np.searchsorted(documents, row))
+        return place < len(documents) and bool(documents[place] == row)
+
+    def _span(self, term: int) -> slice:
+        return slice(int(self._index.starts[term]), int(self._index.starts[term + 1]))
+
+    def _read(self, claim: str) -> Query:
+        index = self._index
+        counted = Counter(words_of(claim))
+        unknown = float(np.log1p((len(index) + 0.5) / 0.5))
+        weights: dict[int, float] = {}
+        counts: dict[int, int] = {}
+        attainable = 0.0
+        for kind in KINDS:
+            weight_of_kind = self._of_kind[kind]
+            if not weight_of_kind:
+                continue
+            terms = Counter[str]()
+            for word, count in counted.items():
+                for term in self._analyser.terms(word, kind):
+                    terms[term] += count
+            for term, count in terms.items():
+                row = index.terms.get(term, -1)
+                if row < 0:
+                    attainable += weight_of_kind * count * unknown
+                    continue
+                weights[row] = weight_of_kind * count
+                attainable += weights[row] * float(index.weights[row]) / index.impact_unit
+                if kind == WORD:
+                    counts[row] = count
+        return Query(weights, counts, attainable)
+
+    def _term_scores(self, query: Query) -> NDArray[np.float32]:
+        """The score of each document by terms alone; filled up with zeros to whole groups."""
+        if self._scores is None:
+            self._scores = np.empty(-(-len(self._index) // GROUPS) * GROUPS, np.float32)
+        scores, index = self._scores, self._index
+        scores.fill(0)
+        for term, weight in query.weights.items():
+            span = self._span(term)
+            impacts = index.impacts[span] * (index.weights[term] * np.float32(weight))
+            np.add.at(scores, index.documents[span], impacts)
+        return scores
+
+    def _cosines(self, query: Query, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The cosine of claim and documents, 0 where it is below."""
+        vectors = self._index.word_vectors
+        terms = [term for term in query.counts if term < len(vectors)]
+        if not terms or not vectors.shape[1]:
+            return np.zeros(len(rows), np.float32)
+        counts = np.array([query.counts[term] for term in terms], np.float32)
+        claim = counts @ vectors[terms].astype(np.float32)
+        length = np.float32(np.linalg.norm(claim)) or np.float32(1)
+        cosines = self._index.document_vectors[rows].astype(np.float32) @ (claim / length)
+        return np.maximum(cosines, 0)
+
+
+def _largest(scores: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """The rows of the `count` largest scores above 0, largest first, then by row.
+
+    The count-th largest of the groups' maxima is a bound that at least so many scores reach: far
+    cheaper than a partition of all.
+    """
+    least = np.float32(0)
+    if GROUPS > count:
+        maxima = scores.reshape(-1, GROUPS).max(axis=0)
+        least = np.partition(maxima, GROUPS - count)[GROUPS - count]
+    rows = np.flatnonzero(scores >= least) if least > 0 else np.flatnonzero(scores > 0)
+    return rows[np.argsort(-scores[rows], kind="stable")[:count]]
