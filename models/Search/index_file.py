@@ -41,6 +41,8 @@ _ARRAYS = {
     "documents": ("i4", 1),
     "impacts": ("u1", 1),
     "weights": ("f4", 1),
+    "frequent_terms": ("i4", 1),
+    "frequent_impacts": ("u1", 2),
     "word_vectors": ("f2", 2),
     "document_vectors": ("f2", 2),
     "cell_ends": ("i8", 1),
@@ -66,6 +68,8 @@ class Index:
     documents: NDArray[np.int32]
     impacts: NDArray[np.uint8]
     weights: NDArray[np.float32]
+    frequent_terms: NDArray[np.int32]
+    frequent_impacts: NDArray[np.uint8]
     word_vectors: NDArray[np.float16]
     document_vectors: NDArray[np.float16]
     cell_ends: NDArray[np.int64]
@@ -134,15 +138,17 @@ def _shaped(content: Mapped, path: Path) -> Index:
                 f" instead of {kind} and {rank}",
             )
     size = {name: len(array) for name, array in arrays.items()}
-    words, n = arrays["word_vectors"].shape
+    (words, n), n_documents = arrays["word_vectors"].shape, size["cell_ends"] - 1
     fits = {
         "hashes": size["rows"] == size["hashes"] == size["ends"],
         "starts": size["starts"] == size["rows"] + 1,
         "weights": size["weights"] == size["rows"],
         "impacts": size["impacts"] == size["documents"],
         "word_vectors": words <= size["rows"],
-        "document_vectors": arrays["document_vectors"].shape == (size["cell_ends"] - 1, n),
-        "cell_ends": size["cell_ends"] > 1,
+        "document_vectors": arrays["document_vectors"].shape == (n_documents, n),
+        "frequent_impacts": arrays["frequent_impacts"].shape
+        == (size["frequent_terms"], n_documents),
+        "cell_ends": n_documents > 0,
     }
     if wrong := [name for name, does_fit in fits.items() if not does_fit]:
         raise ArtifactError(path, f"{wrong[0]} does not fit the sizes of the other arrays")
@@ -187,6 +193,10 @@ def _check_content(index: Index, arrays: Mapping[str, NDArray[Any]], path: Path)
         raise ArtifactError(path, "hashes and rows are no vocabulary")
     if not _is_within(index.documents, 0, len(index) - 1):
         raise ArtifactError(path, f"documents holds numbers outside 0 to {len(index) - 1}")
+    if not _is_rising(index.frequent_terms) or not _is_within(
+        index.frequent_terms, 0, len(rows) - 1
+    ):
+        raise ArtifactError(path, "frequent_terms are no rising numbers of terms")
     if not _is_within(index.weights, 0, LARGEST_WEIGHT):
         raise ArtifactError(path, f"weights holds numbers outside 0 to {LARGEST_WEIGHT:g}")
     for name in ("word_vectors", "document_vectors"):

@@ -19,7 +19,7 @@ def write_miniature(path: Path) -> None:
     """Write an index of two documents, each with one word, its pieces and a stop word."""
     words = ("impfstoff", "strom")
     of_pieces = [(piece, row) for row, word in enumerate(words) for piece in pieces(word)]
-    held = [[0], [1], [0, 1], *([row] for _, row in of_pieces)]
+    held = [[0], [1], [], *([row] for _, row in of_pieces)]
     terms = [*words, "!der", *(piece for piece, _ in of_pieces)]
     cells = [cell.encode() for cell in CELLS]
     write_index(
@@ -33,6 +33,8 @@ def write_miniature(path: Path) -> None:
             documents=np.array([row for rows in held for row in rows], np.int32),
             impacts=np.full(sum(map(len, held)), 100, np.uint8),
             weights=np.full(len(terms), 0.01, np.float32),
+            frequent_terms=np.array([2], np.int32),
+            frequent_impacts=np.array([[100, 100]], np.uint8),
             word_vectors=np.eye(2, dtype=np.float16),
             document_vectors=np.eye(2, dtype=np.float16),
             cell_ends=np.cumsum([0, *map(len, cells)], dtype=np.int64),

@@ -2,7 +2,8 @@
 
 BM25 with its two parts kept apart: what depends on the term alone is one number a term, how often
 it is in a document and how long that is comes to a byte a posting (within half a percent). Words,
-stop words and pieces of words have lengths of their own: a document has as many lengths.
+stop words and pieces of words have lengths of their own: a document has as many lengths. In large
+corpora the terms of very many documents have a byte for every document instead of a list of them.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
 
 STEPS = 255
 """Into how many steps the largest possible value of a posting is cut."""
+LARGE_CORPUS = 4096
+FREQUENT = 1 / 8
+"""In which share of a large corpus's documents a term is that has a byte for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Postings:
     """Documents by term. Term t has those from starts[t] to starts[t + 1].
 
-    *Shapes*: starts (terms + 1,), documents and impacts (postings,), weights (terms,).
+    Frequent terms have none there but a row of `frequent_impacts`, 0 where a document has it not.
+    *Shapes*: starts (terms + 1,), documents and impacts (postings,), weights (terms,),
+    frequent_terms (frequent,), rising, frequent_impacts (frequent, documents).
     """
 
     terms: Mapping[str, int]
@@ -43,6 +49,8 @@ class Postings:
     impacts: NDArray[np.uint8]
     weights: NDArray[np.float32]
     """What an impact is to be multiplied with."""
+    frequent_terms: NDArray[np.int32]
+    frequent_impacts: NDArray[np.uint8]
     by_document: csr_matrix
     """The scores of words alone. *Shape*: (documents, words)."""
 
@@ -113,16 +121,44 @@ def build_postings(counter: WordCounter, analyser: Analyser, bm25: Bm25) -> Post
         weights.append(weight)
     most = bm25.k1 + 1
     data = np.concatenate([part.data for part in parts])
+    impacts = np.maximum(np.rint(data * (STEPS / most)), 1).astype(np.uint8)
+    documents = np.concatenate([part.indices for part in parts]).astype(np.int32)
     lengths = np.concatenate([np.diff(part.indptr) for part in parts])
+    is_frequent = lengths > FREQUENT * len(counter)
+    if len(counter) < LARGE_CORPUS:
+        is_frequent[:] = False
+    apart = _apart(np.flatnonzero(is_frequent), _starts(lengths), documents, impacts, len(counter))
+    is_listed = np.repeat(~is_frequent, lengths)
     return Postings(
         terms=terms,
         n_words=by_document.shape[1],
-        starts=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64),
-        documents=np.concatenate([part.indices for part in parts]).astype(np.int32),
-        impacts=np.maximum(np.rint(data * (STEPS / most)), 1).astype(np.uint8),
+        starts=_starts(np.where(is_frequent, 0, lengths)),
+        documents=documents[is_listed],
+        impacts=impacts[is_listed],
         weights=(np.concatenate(weights) * (most / STEPS)).astype(np.float32),
+        frequent_terms=np.flatnonzero(is_frequent).astype(np.int32),
+        frequent_impacts=apart,
         by_document=by_document,
     )
+
+
+def _starts(lengths: NDArray[Any]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+
+
+def _apart(
+    terms: NDArray[np.intp],
+    starts: NDArray[np.int64],
+    documents: NDArray[np.int32],
+    impacts: NDArray[np.uint8],
+    n_documents: int,
+) -> NDArray[np.uint8]:
+    """The impacts of `terms` for all documents. *Shape*: (terms, documents)."""
+    apart = np.zeros((len(terms), n_documents), np.uint8)
+    for row, term in enumerate(terms):
+        span = slice(starts[term], starts[term + 1])
+        apart[row, documents[span]] = impacts[span]
+    return apart
 
 
 def rarity(held_by: NDArray[Any] | int, n_documents: int) -> NDArray[np.float32]:

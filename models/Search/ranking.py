@@ -1,7 +1,9 @@
 """Finding the documents a claim is about.
 
-Every term of the claim adds its scores to the documents that hold it. The best few hundred are
-then compared with the claim by vectors too. Ties go to the document that comes first in the corpus.
+Every term of the claim adds its scores to the documents that hold it: where the corpus is large,
+first those that few documents hold, then the frequent ones, which decide little, to the best two
+thousand only. The best few hundred are compared with the claim by vectors too. Ties go to the
+document that comes first in the corpus.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 CANDIDATES = 256
 """How many documents are compared by vectors at least."""
-GROUPS = 2048
+CONSIDERED = 2048
+"""To how many documents at least the frequent terms are applied."""
+GROUPS = 4096
 """In how many groups the largest scores are looked for."""
 
 
@@ -59,11 +63,9 @@ class Ranker:
     def best(self, claim: str, count: int) -> list[Match]:
         """At most `count` documents that share a term with the claim, best first."""
         query = self._read(claim)
-        scores = self._term_scores(query)
-        rows = _largest(scores, max(count, CANDIDATES))
+        rows, found = self._by_terms(query, max(count, CANDIDATES))
         if not len(rows):
             return []
-        found = scores[rows]
         fused = found + self._weights.vectors * found[0] * self._cosines(query, rows)
         order = np.lexsort((rows, -fused))[:count]
         scale = 1 / (query.attainable * (1 + self._weights.vectors))
@@ -88,6 +90,8 @@ class Ranker:
         found = self._index.terms.get(term, -1)
         if found < 0:
             return False
+        if (frequent := self._frequent(found)) is not None:
+            return bool(frequent[row])
         documents = self._index.documents[self._span(found)]
         place = int(np.searchsorted(documents, row))
         return place < len(documents) and bool(documents[place] == row)
@@ -121,17 +125,52 @@ class Ranker:
                     counts[row] = count
         return Query(weights, counts, attainable)
 
-    def _term_scores(self, query: Query) -> NDArray[np.float32]:
-        """The score of each document by terms alone; filled up with zeros to whole groups."""
+    def _frequent(self, term: int) -> NDArray[np.uint8] | None:
+        """The impacts of a frequent term on all documents, None if it is not frequent."""
+        terms = self._index.frequent_terms
+        place = int(np.searchsorted(terms, term))
+        is_there = place < len(terms) and terms[place] == term
+        return self._index.frequent_impacts[place] if is_there else None
+
+    def _by_terms(
+        self, query: Query, count: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The rows of the `count` documents best by terms, and their scores; best first."""
+        scores, frequent = self._rare_scores(query)
+        rows = _above(scores, CONSIDERED)
+        if frequent and len(rows) < CONSIDERED:
+            for impacts, weight in frequent:
+                scores[: len(impacts)] += impacts * weight
+            rows, frequent = _above(scores, CONSIDERED), []
+        found = scores[rows]
+        for impacts, weight in frequent:
+            found += impacts[rows] * weight
+        if len(rows) > count:
+            chosen = found >= np.partition(found, len(found) - count)[len(found) - count]
+            rows, found = rows[chosen], found[chosen]
+        order = np.argsort(-found, kind="stable")[:count]
+        return rows[order], found[order]
+
+    def _rare_scores(
+        self, query: Query
+    ) -> tuple[NDArray[np.float32], list[tuple[NDArray[np.uint8], np.float32]]]:
+        """The documents' scores by all but frequent terms, zeros behind to make whole groups.
+
+        And of each frequent term the impacts on all documents and their weight.
+        """
         if self._scores is None:
             self._scores = np.empty(-(-len(self._index) // GROUPS) * GROUPS, np.float32)
         scores, index = self._scores, self._index
         scores.fill(0)
-        for term, weight in query.weights.items():
+        frequent = []
+        for term, weight_in_claim in query.weights.items():
+            weight = index.weights[term] * np.float32(weight_in_claim)
+            if (impacts := self._frequent(term)) is not None:
+                frequent.append((impacts, weight))
+                continue
             span = self._span(term)
-            impacts = index.impacts[span] * (index.weights[term] * np.float32(weight))
-            np.add.at(scores, index.documents[span], impacts)
-        return scores
+            np.add.at(scores, index.documents[span], index.impacts[span] * weight)
+        return scores, frequent
 
     def _cosines(self, query: Query, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """The cosine of claim and documents, 0 where it is below."""
@@ -146,15 +185,12 @@ class Ranker:
         return np.maximum(cosines, 0)
 
 
-def _largest(scores: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-    """The rows of the `count` largest scores above 0, largest first, then by row.
+def _above(scores: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """The rows of at least the `count` largest scores above 0, if there are so many; by row.
 
     The count-th largest of the groups' maxima is a bound that at least so many scores reach: far
     cheaper than a partition of all.
     """
-    least = np.float32(0)
-    if GROUPS > count:
-        maxima = scores.reshape(-1, GROUPS).max(axis=0)
-        least = np.partition(maxima, GROUPS - count)[GROUPS - count]
-    rows = np.flatnonzero(scores >= least) if least > 0 else np.flatnonzero(scores > 0)
-    return rows[np.argsort(-scores[rows], kind="stable")[:count]]
+    maxima = scores.reshape(-1, GROUPS).max(axis=0)
+    least = np.partition(maxima, GROUPS - count)[GROUPS - count]
+    return np.flatnonzero(scores >= least) if least > 0 else np.flatnonzero(scores > 0)
