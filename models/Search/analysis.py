@@ -1,9 +1,9 @@
 """From a text to the terms it is searched by: word stems, stop words, and pieces of words.
 
 German hides words in words: `Maskenpflicht` is about masks. Each word but stop words is therefore
-also cut into overlapping pieces of four letters, its ends marked, so that compounds, inflected forms
-and misspelt words share most of their pieces with what they are made of. That needs no dictionary,
-and works for other languages too.
+also cut into overlapping pieces of four letters, its ends marked, so that compounds, inflected
+forms and misspelt words share most of their pieces with what they are made of. That needs no
+dictionary, and works for other languages too.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ class Analyser:
 
     def __init__(self, language: str, stop_words: Collection[str]) -> None:
         self._stop_words = stop_words
-        self._stem: Callable[[str], str] = (
-            stemmer(language) if language in LANGUAGES else str.lower
-        )
+        self._stem: Callable[[str], str] = stemmer(language) if language in LANGUAGES else str.lower
 
     def terms(self, word: str, kind: int) -> list[str]:
         """The terms of a kind of one word as `words_of` gives it; one may come twice."""

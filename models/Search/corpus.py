@@ -36,6 +36,12 @@ class Columns:
     title: int | None
     text: int
 
+    @property
+    def searched(self) -> str:
+        """The names of the columns that are searched."""
+        places = (self.title, self.text)
+        return ", ".join(self.names[place] for place in places if place is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

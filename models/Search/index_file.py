@@ -8,7 +8,6 @@ answers and errors, never outside the arrays: NumPy and slices check what they a
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ import numpy as np
 from models.errors import ArtifactError, shorten
 from models.mapped.folder import MAGIC, Mapped, mapped, read, write
 from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
-from models.records import all_finite
 from models.Search.corpus import MAX_COLUMNS
+from models.Search.index_check import check_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 FORM = "Search.v1"
 MAX_HEADER_BYTES = 1024 * 1024
-AT_ONCE = 1 << 20
-"""How many numbers are looked at together."""
-LARGEST_WEIGHT = 1e6
 
 _ARRAYS = {
     "hashes": ("u8", 1),
@@ -99,7 +95,7 @@ def map_index(path: Path, scratch: Path | None) -> Index:
     index = _shaped(content, path)
 
     def check() -> Mapped:
-        _check_content(index, content.arrays, path)
+        check_content(path, content.arrays)
         return Mapped({"checked": np.zeros(0, np.uint8)}, {})
 
     mapped(scratch, [path], FORM, check)
@@ -155,7 +151,7 @@ def _shaped(content: Mapped, path: Path) -> Index:
     return Index(
         **_facts(facts, path),
         terms=MappedVocabulary(arrays),
-        **{name: arrays[name] for name in _ARRAYS if name in Index.__slots__},
+        **dict[str, Any]({name: arrays[name] for name in _ARRAYS if name in Index.__slots__}),
     )
 
 
@@ -173,57 +169,3 @@ def _facts(facts: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if not isinstance(unit, float) or not 0 < unit <= 1:
         raise ArtifactError(path, f"impact_unit is {shorten(unit)}: it must be above 0, at most 1")
     return {"columns": tuple(columns), "id_column": id_column, "impact_unit": unit}
-
-
-def _check_content(index: Index, arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
-    """Read everything and look whether it can be what it should be."""
-    hashes, rows = arrays["hashes"], arrays["rows"]
-    for name, total in (
-        ("ends", len(arrays["letters"])),
-        ("starts", len(index.documents)),
-        ("cell_ends", len(index.cells)),
-    ):
-        ends = arrays[name]
-        first = 0 if name != "ends" or not len(ends) else ends[0]
-        if not _is_rising(ends) or (len(ends) and (ends[-1] != total or not 0 <= first <= total)):
-            raise ArtifactError(path, f"{name} does not rise to {total}")
-        if name != "ends" and ends[0] != 0:
-            raise ArtifactError(path, f"{name} does not begin at 0")
-    if not _is_rising(hashes) or not np.array_equal(np.sort(rows), np.arange(len(rows))):
-        raise ArtifactError(path, "hashes and rows are no vocabulary")
-    if not _is_within(index.documents, 0, len(index) - 1):
-        raise ArtifactError(path, f"documents holds numbers outside 0 to {len(index) - 1}")
-    if not _is_rising(index.frequent_terms) or not _is_within(
-        index.frequent_terms, 0, len(rows) - 1
-    ):
-        raise ArtifactError(path, "frequent_terms are no rising numbers of terms")
-    if not _is_within(index.weights, 0, LARGEST_WEIGHT):
-        raise ArtifactError(path, f"weights holds numbers outside 0 to {LARGEST_WEIGHT:g}")
-    for name in ("word_vectors", "document_vectors"):
-        if not all_finite(arrays[name]):
-            raise ArtifactError(path, f"{name} holds numbers that are not finite")
-    for name in ("letters", "cells"):
-        if not _is_utf8(arrays[name]):
-            raise ArtifactError(path, f"{name} is not UTF-8")
-
-
-def _is_rising(values: NDArray[Any]) -> bool:
-    parts = (values[start : start + AT_ONCE + 1] for start in range(0, len(values), AT_ONCE))
-    return all(bool((part[:-1] <= part[1:]).all()) for part in parts)
-
-
-def _is_within(values: NDArray[Any], least: float, most: float) -> bool:
-    # Written so that NaN is outside.
-    parts = (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
-    return all(bool(((part >= least) & (part <= most)).all()) for part in parts)
-
-
-def _is_utf8(letters: NDArray[np.uint8]) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(letters), AT_ONCE):
-            decoder.decode(letters[start : start + AT_ONCE].tobytes())
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -48,7 +48,8 @@ class Postings:
     documents: NDArray[np.int32]
     impacts: NDArray[np.uint8]
     weights: NDArray[np.float32]
-    """What an impact is to be multiplied with."""
+    """What an impact is to be multiplied with: the term's rarity in units of an impact."""
+    impact_unit: float
     frequent_terms: NDArray[np.int32]
     frequent_impacts: NDArray[np.uint8]
     by_document: csr_matrix
@@ -106,7 +107,7 @@ def build_postings(counter: WordCounter, analyser: Analyser, bm25: Bm25) -> Post
     terms: dict[str, int] = {}
     parts: list[csc_matrix] = []
     weights = []
-    by_document = csr_matrix((len(counter), 0), dtype=np.float32)
+    by_document = csr_matrix(np.zeros((len(counter), 0), np.float32))
     for kind in KINDS:
         found, of_words = _terms(words, analyser, kind)
         terms |= {term: len(terms) + row for term, row in found.items()}
@@ -136,6 +137,7 @@ def build_postings(counter: WordCounter, analyser: Analyser, bm25: Bm25) -> Post
         documents=documents[is_listed],
         impacts=impacts[is_listed],
         weights=(np.concatenate(weights) * (most / STEPS)).astype(np.float32),
+        impact_unit=most / STEPS,
         frequent_terms=np.flatnonzero(is_frequent).astype(np.int32),
         frequent_impacts=apart,
         by_document=by_document,

@@ -132,9 +132,7 @@ class Ranker:
         is_there = place < len(terms) and terms[place] == term
         return self._index.frequent_impacts[place] if is_there else None
 
-    def _by_terms(
-        self, query: Query, count: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    def _by_terms(self, query: Query, count: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The rows of the `count` documents best by terms, and their scores; best first."""
         scores, frequent = self._rare_scores(query)
         rows = _above(scores, CONSIDERED)
@@ -173,16 +171,21 @@ class Ranker:
         return scores, frequent
 
     def _cosines(self, query: Query, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """The cosine of claim and documents, 0 where it is below."""
+        """The likeness of claim and documents by vectors, from 0 to 1.
+
+        Their cosine, made less by what of either the vectors do not hold: where they know little
+        of a claim or a document, they have little to say.
+        """
         vectors = self._index.word_vectors
         terms = [term for term in query.counts if term < len(vectors)]
         if not terms or not vectors.shape[1]:
             return np.zeros(len(rows), np.float32)
         counts = np.array([query.counts[term] for term in terms], np.float32)
-        claim = counts @ vectors[terms].astype(np.float32)
+        claim = counts * self._index.weights[terms]
         length = np.float32(np.linalg.norm(claim)) or np.float32(1)
-        cosines = self._index.document_vectors[rows].astype(np.float32) @ (claim / length)
-        return np.maximum(cosines, 0)
+        claim = (claim / length) @ vectors[terms].astype(np.float32)
+        likeness = self._index.document_vectors[rows].astype(np.float32) @ claim
+        return np.maximum(likeness, 0)
 
 
 def _above(scores: NDArray[np.float32], count: int) -> NDArray[np.intp]:

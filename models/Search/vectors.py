@@ -7,6 +7,7 @@ near a document with which it shares few words. Vectors learnt elsewhere know le
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,28 +17,32 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
+
+    from models.Search.postings import Postings
 
 ITERATIONS = 4
 
 
-def learn_vectors(
-    scores: csr_matrix, rarities: NDArray[np.float32], size: int, seed: int
-) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-    """The vectors of words and of documents, at most `size` numbers each.
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What words and documents are in the new space; the less of a document it holds, the shorter.
 
-    A claim's vector is the sum of its words'. None have numbers where there is too little to learn
-    from. *Shapes*: `scores` (documents, words), results (words, n) and (documents, n).
+    *Shapes*: (words, n) and (documents, n), documents at most of length 1.
     """
-    documents, words = scores.shape
-    size = min(size, documents - 1, words - 1)
+
+    of_words: NDArray[np.float16]
+    of_documents: NDArray[np.float16]
+
+
+def learn_vectors(postings: Postings, size: int, seed: int) -> Vectors:
+    """Vectors of at most `size` numbers; of none where there is too little to learn from."""
+    scores = postings.by_document
+    n_documents, n_words = scores.shape
+    size = min(size, n_documents - 1, n_words - 1)
     if size < 1:
-        return np.zeros((words, 0), np.float16), np.zeros((documents, 0), np.float16)
-    scaled = normalize(scores.astype(np.float32))
+        return Vectors(np.zeros((n_words, 0), np.float16), np.zeros((n_documents, 0), np.float16))
+    scaled = normalize(scores)
     with threadpool_limits(1):  # the order of sums, and so their last digits, depends on threads
         learnt = TruncatedSVD(size, n_iter=ITERATIONS, random_state=seed).fit(scaled)
-        of_documents = normalize(np.asarray(scaled @ learnt.components_.T, np.float32))
-    of_words = learnt.components_.T * rarities[:, np.newaxis]
-    # Lengths do not matter, the range of half precision does.
-    of_words /= max(float(np.abs(of_words).max()), np.finfo(np.float32).tiny)
-    return of_words.astype(np.float16), of_documents.astype(np.float16)
+        of_documents = np.asarray(scaled @ learnt.components_.T)
+    return Vectors(learnt.components_.T.astype(np.float16), of_documents.astype(np.float16))
