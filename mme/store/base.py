@@ -42,5 +42,5 @@ class Store(Protocol):
     def open(self, ref: ArtifactRef) -> AbstractContextManager[BinaryIO]:
         """The bytes of exactly this version; raises as `find` does, also if it has changed."""
 
-    def list(self, prefix: str = "") -> Iterator[ArtifactRef]:
-        """Every archive whose target begins with `prefix`, in the order of targets."""
+    def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
+        """What begins with `prefix`, in the order of targets; all archives by default."""

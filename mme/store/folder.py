@@ -43,9 +43,9 @@ class FolderStore:
                 raise StoreUnavailable(ref.uri, "it has changed meanwhile; ask again")
             yield file
 
-    def list(self, prefix: str = "") -> Iterator[ArtifactRef]:
+    def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""
-        for path in sorted(self._root.rglob(f"*{ARCHIVE_ENDING}")):
+        for path in sorted(self._root.rglob(f"*{ending}")):
             target = path.relative_to(self._root).as_posix()
             if target.startswith(prefix):
                 # What cannot be served is not listed either.

@@ -63,14 +63,14 @@ class S3Store:
             with contextlib.closing(answer["Body"]) as body:
                 yield cast("BinaryIO", body)
 
-    def list(self, prefix: str = "") -> Iterator[ArtifactRef]:
+    def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""
         with self._translated(prefix):
             pages = self._client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
                 for found in page.get("Contents", []):
                     target = found["Key"].removeprefix(self._prefix)
-                    if target.endswith(ARCHIVE_ENDING):
+                    if target.endswith(ending):
                         yield ArtifactRef(
                             target=target,
                             version=found["ETag"].strip('"'),

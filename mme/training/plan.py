@@ -1,7 +1,8 @@
 """What is to be trained: the switches, each family's input and its parameters.
 
 Reads `models/models_to_be_trained.json`, `models/<Family>/inputData.json` and
-`models/<Family>/<Family>-params.json`; every fault is a TrainingError that names file and key.
+`models/<Family>/<Family>-params.json`; every fault is a TrainingError that names file and key. The
+plan of a SageMaker training job is for `container`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mme.core.settings import PROJECT_ROOT
 from models.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SWITCHES = "models_to_be_trained.json"
+EVALUATION = "evaluation_uri"
 
 
 class TrainingError(RuntimeError):
@@ -29,14 +32,19 @@ class Job:
 
     family: str
     params: Mapping[str, object]
+    """What the artifact is to be made with, and will carry."""
     corpus_uri: str
     """A folder, `s3://bucket/prefix`, or the CSV itself."""
     corpus_name: str
+    evaluation_uri: str | None = None
+    """A folder of evaluation sets. It shapes no model, so it is not among the parameters."""
+    bases: tuple[Path, ...] = (PROJECT_ROOT,)
+    """Folders a relative path may be meant below, the first that has it."""
 
 
 def make_plan(models_dir: Path, wanted: Sequence[str] = ()) -> list[Job]:
     """The jobs switched on, or just the `wanted` families, in the order of the switches."""
-    switches = _read(models_dir / SWITCHES)
+    switches = read_object(models_dir / SWITCHES)
     unknown = [name for name in (*switches, *wanted) if name not in FAMILIES]
     if unknown:
         raise TrainingError(
@@ -44,6 +52,24 @@ def make_plan(models_dir: Path, wanted: Sequence[str] = ()) -> list[Job]:
         )
     chosen = list(wanted) or [name for name, on in switches.items() if _is_on(name, on)]
     return [_job(models_dir / name, name) for name in chosen]
+
+
+def make_job(
+    family: str,
+    params: Mapping[str, object],
+    corpus_uri: str,
+    bases: tuple[Path, ...] = (PROJECT_ROOT,),
+    evaluation_uri: str | None = None,
+) -> Job:
+    """A job whose parameters may name an evaluation set as well. Raises TrainingError."""
+    shaping = {key: value for key, value in params.items() if key != EVALUATION}
+    evaluation = params.get(EVALUATION) or evaluation_uri
+    if not (evaluation is None or isinstance(evaluation, str)):
+        raise TrainingError(f"{family}: {EVALUATION} is {evaluation!r}, not the name of a folder")
+    name = shaping.get("train_df", "")
+    if not isinstance(name, str) or (not name and not corpus_uri.endswith(".csv")):
+        raise TrainingError(f"{family}-params.json: train_df must name the CSV in {corpus_uri}")
+    return Job(family, shaping, corpus_uri, name, evaluation, bases)
 
 
 def _is_on(name: str, switch: object) -> bool:
@@ -54,25 +80,23 @@ def _is_on(name: str, switch: object) -> bool:
 
 def _job(folder: Path, family: str) -> Job:
     params_file, input_file = folder / f"{family}-params.json", folder / "inputData.json"
-    params, inputs = _read(params_file), _read(input_file)
+    params, inputs = read_object(params_file), read_object(input_file)
     training = inputs.get("Training")
     uri = training.get("Uri") if isinstance(training, dict) else None
     if not isinstance(uri, str) or not uri:
         raise TrainingError(
             f'{input_file} must read {{"Training": {{"Uri": "s3://... or a path"}}}}'
         )
-    name = params.get("train_df", "")
-    if not isinstance(name, str) or (not name and not uri.endswith(".csv")):
-        raise TrainingError(f"{params_file}: train_df must name the CSV in {uri}")
-    return Job(family, params, uri, name)
+    return make_job(family, params, uri)
 
 
-def _read(path: Path) -> dict[str, object]:
+def read_object(path: Path) -> dict[str, object]:
+    """The JSON object in a file. Raises TrainingError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise TrainingError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TrainingError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise TrainingError(f"{path} must hold a JSON object")

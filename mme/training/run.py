@@ -1,8 +1,9 @@
-"""Doing a training plan: fetch the corpus, let the family train, pack the result."""
+"""Doing a job: gather the material, let the family train, evaluate, put the results in place."""
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
+import logging
 import shutil
 import tempfile
 import time
@@ -10,18 +11,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mme.core.errors import EndpointError
-from mme.store import open_store
-from mme.training.archive import write_archive
-from mme.training.plan import Job, TrainingError
+from mme.training.archive import files_below, write_archive
+from mme.training.material import gathered
+from mme.training.placing import Placing, check_writable, placing
+from mme.training.plan import TrainingError
+from mme.training.progress import TimedProgress
+from mme.training.report import Artifact, Digest, Outcome, as_json, make_report, warnings_noted
+from mme.training.report_page import as_page
 from models.errors import CorpusError, ServingError
+from models.evaluation.asking import evaluate
 from models.registry import family
-from models.serving import Material
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from mme.training.material import Gathered
+    from mme.training.plan import Job
+    from models.serving import Lessons, Progress
 
-    from models.serving import Progress
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where results go."""
+
+    models: Path
+    reports: Path
+    is_packed: bool = True
+    """Whether the artifact becomes `<Family>.tar.gz`, or stays files at the folder's root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,47 +45,98 @@ class Trained:
     """The outcome of one job."""
 
     family: str
-    archive: Path
-    archive_bytes: int
+    artifact: Path
+    artifact_bytes: int
+    report: Path
     duration_s: float
 
 
-def run_job(job: Job, output: Path, base: Path, progress: Progress) -> Trained:
-    """Train one family and write `output/<Family>.tar.gz`; paths of inputs are below `base`.
+def run_job(job: Job, where: Destination, progress: Progress) -> Trained:
+    """Train one family; its artifact and reports appear together.
 
-    Raises TrainingError; then an earlier archive is left as it was.
+    Raises TrainingError; then what was there before is left as it was.
     """
     began_s = time.monotonic()
-    with _corpus(job, base) as corpus, tempfile.TemporaryDirectory(prefix="mme-train-") as scratch:
-        folder = Path(scratch)
-        try:
-            family(job.family).train(Material(corpus, job.params), folder, progress)
-        except (CorpusError, ServingError) as error:
-            raise TrainingError(f"{job.family}: {error}") from error
-        archive = output / f"{job.family}.tar.gz"
-        size = write_archive(folder, archive)
-    return Trained(job.family, archive, size, time.monotonic() - began_s)
+    for folder in (where.models, where.reports):
+        check_writable(folder)
+    timed = TimedProgress(progress)
+    try:
+        with (
+            warnings_noted() as warnings,
+            gathered(job, timed) as given,
+            tempfile.TemporaryDirectory(prefix="mme-train-") as scratch,
+        ):
+            folder = Path(scratch, "artifact")
+            folder.mkdir()
+            lessons = _train(job, given, folder, timed)
+            measured = _evaluation(job, given, folder, Path(scratch, "loaded"), timed)
+            with placing() as files:
+                artifact = _place(files, job.family, folder, where, timed)
+                for name, content in lessons.reports.items():
+                    if Path(name).name != name:
+                        raise TrainingError(f"{job.family}: {name!r} is no name of a report")
+                    files.write(where.reports / f"{job.family}-{name}", content)
+                took_s = time.monotonic() - began_s
+                outcome = Outcome(
+                    job, given.material, lessons, artifact, measured, timed.phases, warnings, took_s
+                )
+                report = make_report(outcome)
+                place = where.reports / f"{job.family}-report.json"
+                files.write(place, as_json(report))
+                files.write(place.with_suffix(".html"), as_page(report))
+    except (CorpusError, ServingError) as error:
+        raise TrainingError(f"{job.family}: {error}") from error
+    except MemoryError as error:
+        raise TrainingError(f"{job.family}: there is not enough memory to train on this") from error
+    return Trained(job.family, artifact.place, artifact.size_bytes, place, took_s)
 
 
-@contextlib.contextmanager
-def _corpus(job: Job, base: Path) -> Iterator[Path]:
-    """The CSV of a job as a local file, downloaded if it is in S3."""
-    if not job.corpus_uri.startswith("s3://"):
-        place = base / job.corpus_uri.removeprefix("file://")
-        corpus = place if place.suffix == ".csv" else place / job.corpus_name
-        if not corpus.is_file():
-            raise TrainingError(f"{job.family}: there is no corpus at {corpus}")
-        yield corpus
-        return
-    folder, name = job.corpus_uri, job.corpus_name
-    if folder.endswith(".csv"):
-        folder, _, name = folder.rpartition("/")
-    with tempfile.TemporaryDirectory(prefix="mme-corpus-") as scratch:
-        corpus = Path(scratch, Path(name).name)
-        try:
-            store = open_store(folder)
-            with store.open(store.find(name)) as remote, corpus.open("wb") as local:
-                shutil.copyfileobj(remote, local)
-        except (EndpointError, ValueError) as error:
-            raise TrainingError(f"{job.family}: {error}") from error
-        yield corpus
+def _train(job: Job, given: Gathered, folder: Path, progress: Progress) -> Lessons:
+    try:
+        return family(job.family).train(given.material, folder, progress)
+    except OSError as error:
+        free = shutil.disk_usage(folder).free
+        raise TrainingError(
+            f"{job.family}: cannot write {error.filename or folder}: {error.strerror}"
+            f" ({free} bytes are free)"
+        ) from error
+
+
+def _evaluation(
+    job: Job, given: Gathered, folder: Path, scratch: Path, progress: Progress
+) -> dict[str, dict[str, float]] | None:
+    """What the trained model measures; None without evaluation sets, or if it cannot be asked."""
+    if given.evaluation is None:
+        return None
+    try:
+        found = evaluate(job.family, folder, scratch, given.evaluation, progress)
+    except (ServingError, OSError) as error:  # the model is there all the same
+        log.warning("%s: evaluation failed: %s", job.family, error)
+        return None
+    if not found:
+        log.warning("%s: no evaluation set is of a kind this family answers", job.family)
+    return found
+
+
+def _place(
+    files: Placing, name: str, folder: Path, where: Destination, progress: Progress
+) -> Artifact:
+    """Put the artifact in place, packed or not."""
+    names = files_below(folder)
+    contents = [_digest(folder / file, file.as_posix()) for file in names]
+    with progress(len(names), "file", f"{name}: writing the artifact") as bar:
+        if where.is_packed:
+            place = where.models / f"{name}.tar.gz"
+            write_archive(folder, files.make(place))
+            bar.update(len(names))
+            return Artifact(place, contents, _digest(files.make(place), place.name))
+        for file in names:
+            shutil.copyfile(folder / file, files.make(where.models / file))
+            bar.update(1)
+    return Artifact(where.models, contents, None)
+
+
+def _digest(path: Path, name: str) -> Digest:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return Digest(name, path.stat().st_size, digest.hexdigest())

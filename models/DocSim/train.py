@@ -86,7 +86,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "skipped_rows": corpus.skipped_rows,
             "vocabulary_words": len(vectors),
             "dimensions": vector_size,
-            "stop_words": len(checked.stop_words | learnt),
+            "stop_words": sorted(checked.stop_words | learnt),
             "learnt_stop_words": sorted(learnt),
             "coverage": {
                 "tokens": share(

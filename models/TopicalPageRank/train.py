@@ -102,7 +102,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "titles_trained_on": len(chosen),
             "vocabulary_words": len(words),
             "topics": n_topics,
-            "stop_words": len(stop_words),
+            "stop_words": sorted(stop_words),
             "learnt_stop_words": sorted(stop_words - checked.stop_words),
             "coverage": _coverage(unseen if others else counts, set(words), stop_words)
             | {"looked_at": "titles not trained on" if others else "the titles trained on"},

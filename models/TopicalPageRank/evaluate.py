@@ -1,0 +1,43 @@
+"""Evaluating TopicalPageRank: the keyphrases it finds against those people gave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.evaluation.asking import ask
+from models.evaluation.measures import keyphrase_f, mean
+from models.language.stemming import LANGUAGES, stemmer
+
+if TYPE_CHECKING:
+    from models.evaluation.sets import EvaluationSets, KeyphraseSet
+    from models.serving import LoadedModel, Progress
+
+DEPTHS = (5, 10)
+ASKED_FOR = 50
+"""More than the deepest: phrases of the same stems count once."""
+
+
+def evaluate(
+    model: LoadedModel, sets: EvaluationSets, progress: Progress
+) -> dict[str, dict[str, float]]:
+    """F@5 and F@10 of keyphrases, by name of the set."""
+    return {f"keyphrases {each.name}": _of(model, each, progress) for each in sets.keyphrases}
+
+
+def _of(model: LoadedModel, given: KeyphraseSet, progress: Progress) -> dict[str, float]:
+    """Averaged over texts; a text is its title and what follows. Stems are the model's language's.
+
+    Where the language has no stemmer here words must match as they are, in lower case.
+    """
+    language = str(model.describe()["language"])
+    stem = stemmer(language) if language in LANGUAGES else str.lower
+    scores: dict[int, list[float]] = {depth: [] for depth in DEPTHS}
+    with progress(len(given.texts), "text", f"TopicalPageRank: evaluating {given.name}") as bar:
+        for each in given.texts:
+            text = "\n".join(part for part in (each.title, each.text) if part.strip())
+            answer = ask(model, {"text": text, "max_count": ASKED_FOR})
+            phrases = [found["phrase"] for found in answer["keyphrases"]]
+            for depth, values in scores.items():
+                values.append(keyphrase_f(phrases, each.keyphrases, depth, stem))
+            bar.update(1)
+    return {f"f@{depth}": mean(values) for depth, values in scores.items()}
