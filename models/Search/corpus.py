@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from models.params import Params
     from models.serving import ProgressBar
 
-RESERVED = ("score", "words")
-"""What answers call things of their own; no column may be called so."""
+RESERVED = ("id", "score", "words")
+"""What answers call things of their own; no column but the id's may be called so."""
+ID_COLUMNS = ("id", "doc_id")
+"""Where ids are looked for unless `id_column` says."""
 MAX_COLUMNS = 1000
 DIGEST_BYTES = 16
 
@@ -90,20 +92,20 @@ def find_columns(path: Path, params: Params) -> Columns:
         break  # so far its errors are better than any from here
     with path.open(encoding="utf-8-sig", newline="") as file:
         names = [name.strip() for name in next(csv.reader(file))]
+    identity = _id_column(names, params)
     for name in names:
         if not name or names.count(name) > 1:
             fault = f"two columns {shorten(name, 60)}" if name else "a column without a name"
             raise CorpusError(path, f"has {fault}")
-        if name in RESERVED:
+        if name in RESERVED and name != identity:
             raise CorpusError(
                 path, f"has a column {name!r}, which answers call something else: rename it"
             )
     if len(names) >= MAX_COLUMNS:
         raise CorpusError(path, f"has {len(names)} columns; at most {MAX_COLUMNS - 1} are taken")
-    title = params.text("title_column", "title")
-    identity = params.text("id_column", "id")
     if identity not in names:
         names.insert(0, identity)
+    title = params.text("title_column", "title")
     return Columns(
         names=tuple(names),
         id=names.index(identity),
@@ -133,6 +135,12 @@ def read_documents(
         elif tally.is_shared(cells[columns.id]):
             tally.rows_sharing_an_id += 1
         yield Document(cells, title, text)
+
+
+def _id_column(names: list[str], params: Params) -> str:
+    """The name of the id's column, which need not be there."""
+    found = [name for name in ID_COLUMNS if name in names]
+    return params.text("id_column", found[0] if found else ID_COLUMNS[0])
 
 
 def _is_in(seen: set[bytes], text: str) -> bool:

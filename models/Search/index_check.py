@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import ArtifactError
-from models.records import all_finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 AT_ONCE = 1 << 20
 """How many numbers are looked at together."""
 LARGEST_WEIGHT = 1e6
+LARGEST_NUMBER = 2
+"""In a vector: those learnt have a length of at most 1."""
 
 
 def check_content(path: Path, arrays: Arrays) -> None:
@@ -36,24 +37,25 @@ def check_content(path: Path, arrays: Arrays) -> None:
 def _faults(arrays: Arrays) -> Iterator[str]:
     for name, target in (("ends", "letters"), ("starts", "documents"), ("cell_ends", "cells")):
         offsets, total = arrays[name], len(arrays[target])
-        if not len(offsets) or not _is_rising(offsets) or offsets[0] < 0 or offsets[-1] != total:
+        if not _is_rising(offsets) or not len(offsets) or offsets[0] < 0 or offsets[-1] != total:
             yield f"{name} does not rise to {total}, the size of {target}"
     if arrays["starts"][0] != 0 or arrays["cell_ends"][0] != 0:
         yield "starts and cell_ends do not begin at 0"
-    hashes, rows = arrays["hashes"], arrays["rows"]
-    if not _is_rising(hashes) or not np.array_equal(np.sort(rows), np.arange(len(rows))):
+    rows, n_documents = arrays["rows"], len(arrays["cell_ends"]) - 1
+    if not _is_rising(arrays["hashes"]) or not np.array_equal(np.sort(rows), np.arange(len(rows))):
         yield "hashes and rows are no vocabulary"
-    last = len(arrays["cell_ends"]) - 2
-    if not _is_within(arrays["documents"], 0, last):
-        yield f"documents holds numbers outside 0 to {last}"
-    frequent = arrays["frequent_terms"]
-    if not _is_rising(frequent) or not _is_within(frequent, 0, len(rows) - 1):
-        yield "frequent_terms are no rising numbers of terms"
-    if not _is_within(arrays["weights"], 0, LARGEST_WEIGHT):
-        yield f"weights holds numbers outside 0 to {LARGEST_WEIGHT:g}"
-    for name in ("word_vectors", "document_vectors"):
-        if not all_finite(arrays[name]):
-            yield f"{name} holds numbers that are not finite"
+    if not _is_rising(arrays["frequent_terms"]):
+        yield "frequent_terms does not rise"
+    for name, most in (
+        ("documents", n_documents - 1),
+        ("frequent_terms", len(rows) - 1),
+        ("weights", LARGEST_WEIGHT),
+        ("word_vectors", LARGEST_NUMBER),
+        ("document_vectors", LARGEST_NUMBER),
+    ):
+        least = -most if name.endswith("vectors") else 0
+        if not _is_within(arrays[name], least, most):
+            yield f"{name} holds numbers outside {least:g} to {most:g}"
     for name in ("letters", "cells"):
         if not _is_utf8(arrays[name]):
             yield f"{name} is not UTF-8"
@@ -66,8 +68,9 @@ def _is_rising(values: NDArray[Any]) -> bool:
 
 def _is_within(values: NDArray[Any], least: float, most: float) -> bool:
     # Written so that NaN is outside.
-    parts = (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
-    return all(bool(((part >= least) & (part <= most)).all()) for part in parts)
+    flat = values.reshape(-1)
+    parts = (flat[start : start + AT_ONCE] for start in range(0, len(flat), AT_ONCE))
+    return all(bool(part.min() >= least and part.max() <= most) for part in parts)
 
 
 def _is_utf8(letters: NDArray[np.uint8]) -> bool:

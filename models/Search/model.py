@@ -3,8 +3,8 @@
 Requests: `text/plain` (also where no Content-Type is given), the claim itself; `application/json`,
 `{"claim": ...}` or `{"claims": [...]}`, both with `top_k` and `show_words` if wanted. One claim is
 answered by `{"matches": [...]}`, best first, several by `{"results": [{"matches": ...}, ...]}`; a
-match is an object of `score` and the document's columns. Accept chooses JSON or CSV: a header line,
-then a line a match, for several claims after the claim's number from 0.
+match is an object of `id`, `score` and the document's other columns. Accept chooses JSON or CSV: a
+header line, then a line a match, for several claims after the claim's number from 0.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from models.Search.params import MAX_TOP_K
 from models.serving import Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from models.media import MediaType
     from models.Search.index_file import Index
     from models.Search.params import SearchParams
@@ -55,7 +57,11 @@ class SearchModel:
         self._index = index
         self._ranker = ranker
         columns = index.columns if params.fields is None else params.fields
-        self._shown = [(name, index.columns.index(name)) for name in columns]
+        self._shown = [
+            (name, index.columns.index(name))
+            for name in columns
+            if name != index.columns[index.id_column]
+        ]
 
     def predict(self, request: Request) -> Response:
         """Answer with the best documents. Raises the 4xx errors of `models.errors`."""
@@ -82,18 +88,23 @@ class SearchModel:
             "top_k": self._params.top_k,
         }
 
+    def ids(self) -> Iterator[str]:
+        """The ids of all documents, in their order."""
+        return (self._cells(row)[self._index.id_column] for row in range(len(self._index)))
+
     def _matches(self, claim: str, question: _Question) -> Matches:
         matches: Matches = []
         for match in self._ranker.best(claim, question.top_k):
             cells = self._cells(match.row)
-            shown: dict[str, object] = {"score": round(match.score, 6)}
+            shown: dict[str, object] = {"id": cells[self._index.id_column]}
+            shown["score"] = round(match.score, 6)
             if question.shows_words:
                 shown["words"] = self._ranker.shared_words(claim, match.row)
             matches.append(shown | {name: cells[place] for name, place in self._shown})
         return matches
 
     def _cells(self, row: int) -> list[str]:
-        """A document's cells, checked: only those of the first documents were ever seen."""
+        """A document's cells, checked: nobody has looked at them before."""
         ends = self._index.cell_ends
         try:
             cells = json.loads(self._index.cells[int(ends[row]) : int(ends[row + 1])].tobytes())
@@ -129,7 +140,9 @@ class SearchModel:
         if not isinstance(value, list):
             raise BadInput(f"claims must be a list of strings, not {shorten(value)}")
         if len(value) > self._params.max_claims:
-            raise BadInput(f"There are {len(value)} claims; at most {self._params.max_claims} are")
+            raise BadInput(
+                f"There are {len(value)} claims; at most {self._params.max_claims} are taken"
+            )
         claims = [self._check(claim, f"Claim {number}") for number, claim in enumerate(value)]
         if (total := sum(map(len, claims))) > self._params.max_chars:
             raise BadInput(
@@ -144,7 +157,7 @@ class SearchModel:
         return checked
 
     def _as_csv(self, found: list[Matches], question: _Question) -> str:
-        names = ["score", *(["words"] if question.shows_words else [])]
+        names = ["id", "score", *(["words"] if question.shows_words else [])]
         names += [name for name, _ in self._shown]
         lines: list[list[object]] = []
         for number, matches in enumerate(found):
