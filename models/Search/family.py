@@ -42,10 +42,12 @@ class Search:
         ranker = Ranker(index, Analyser(params.language, params.stop_words), params.weights)
         return SearchModel(params, index, ranker)
 
-    def rehearse(self, model_dir: Path, scratch: Path) -> Request:  # noqa: ARG002 - it needs none
+    def rehearse(self, model_dir: Path, scratch: Path) -> Request:
         """Two documents, searched."""
         (model_dir / f"{self.name}-params.json").write_text(json.dumps({"language": "de"}))
-        write_miniature(model_dir / f"{self.name}-model")
+        model = model_dir / f"{self.name}-model"
+        write_miniature(model)
+        map_index(model, scratch)
         return Request("application/json", None, b'{"claim": "Die Impfstoffe!", "top_k": 2}')
 
     def train(self, material: Material, output_dir: Path, progress: Progress) -> Lessons:

@@ -91,7 +91,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "frequent_terms": len(postings.frequent_terms),
             "mean_words_of_a_document": round(float(counter.matrix().sum()) / len(counter), 2),
             "dimensions": vectors.of_words.shape[1],
-            "stop_words": len(stop_words),
+            "stop_words": sorted(stop_words),
             "learnt_stop_words": sorted(learnt),
             "seed": seed,
             "reproducible": "to the byte",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import normalize
+from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
@@ -43,6 +43,6 @@ def learn_vectors(postings: Postings, size: int, seed: int) -> Vectors:
         return Vectors(np.zeros((n_words, 0), np.float16), np.zeros((n_documents, 0), np.float16))
     scaled = normalize(scores)
     with threadpool_limits(1):  # the order of sums, and so their last digits, depends on threads
-        learnt = TruncatedSVD(size, n_iter=ITERATIONS, random_state=seed).fit(scaled)
-        of_documents = np.asarray(scaled @ learnt.components_.T)
-    return Vectors(learnt.components_.T.astype(np.float16), of_documents.astype(np.float16))
+        _, _, axes = randomized_svd(scaled, size, n_iter=ITERATIONS, random_state=seed)
+        of_documents = np.asarray(scaled @ axes.T)
+    return Vectors(axes.T.astype(np.float16), of_documents.astype(np.float16))

@@ -10,7 +10,8 @@ import pytest
 from models.registry import family, load_model
 from models.serving import Material, Request, no_progress
 
-ORACLE = Path(__file__).parents[3].parent / "shared" / "data" / "tpr-oracle"
+PROJECT = Path(__file__).parents[3]
+ORACLE = PROJECT.parent / "shared" / "data" / "tpr-oracle"
 TREEBANKS = ORACLE.parent / "eval-dev"
 
 ROWS = [
