@@ -15,6 +15,7 @@ NAMES = {
     "churn": "one model while others come and go",
     "thousand": "a thousand models in 6 GiB",
     "policies": "eviction policies on replayed traces",
+    "search": "what Search finds, and what it costs, against plain BM25",
     "pressure": "ten minutes with ten times too many models",
 }
 

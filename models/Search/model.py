@@ -63,6 +63,9 @@ class SearchModel:
             if name != index.columns[index.id_column]
         ]
 
+    def __len__(self) -> int:
+        return len(self._index)
+
     def predict(self, request: Request) -> Response:
         """Answer with the best documents. Raises the 4xx errors of `models.errors`."""
         media = content_type(request.content_type, UNDERSTOOD)
@@ -91,6 +94,11 @@ class SearchModel:
     def ids(self) -> Iterator[str]:
         """The ids of all documents, in their order."""
         return (self._cells(row)[self._index.id_column] for row in range(len(self._index)))
+
+    def nearest_ids(self, claim: str, count: int) -> list[str]:
+        """The ids of the documents best by vectors alone, for comparison."""
+        matches = self._ranker.nearest(claim, count)
+        return [self._cells(match.row)[self._index.id_column] for match in matches]
 
     def _matches(self, claim: str, question: _Question) -> Matches:
         matches: Matches = []
