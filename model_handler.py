@@ -10,23 +10,21 @@ with type, message and target model. Stack traces go to the log only.
 
 Loading has no such answer: the model server says just 500 or 507. So where `MME_LOAD_REPORTS` names
 a folder, a report of each load (what was loaded, or why not) is written there for the endpoint.
-Where a platform decides what is loaded, a load that would not fit is refused (`mme.core.admission`)
-and a worker shows that it is busy (`mme.core.busy`).
+Where a platform decides what is loaded, what would not fit is refused (`mme.core.admission`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mme.core.admission import admission_of, admitted
-from mme.core.busy import BusyFile, busy_file_of
-from models.errors import InternalError, NoRoom, ServingError
+from models.errors import AnswerTooLarge, InternalError, NoRoom, ServingError
 from models.registry import load_model
 from models.serving import LoadedModel, Request
 
@@ -35,10 +33,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LONGEST_CHAR_BYTES = 4
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
 
 _resident: dict[str, LoadedModel] = {}
-_busy: dict[str, BusyFile] = {}
 
 
 def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
@@ -47,9 +45,7 @@ def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
         _load(context)
         return None
     model = _resident[context.model_name]
-    busy = _busy.get(context.model_name)
-    with contextlib.nullcontext() if busy is None else busy.answering():
-        return [_answer(model, item, context, index) for index, item in enumerate(data)]
+    return [_answer(model, item, context, index) for index, item in enumerate(data)]
 
 
 def _load(context: Any) -> None:
@@ -65,8 +61,6 @@ def _load(context: Any) -> None:
         if failure.status_code == NoRoom.status:
             log.warning("refused to load %s: %s", context.model_name, failure.message)
         raise
-    if (busy := busy_file_of(os.environ)) is not None:
-        _busy[context.model_name] = busy
     _resident[context.model_name] = model
     load_s = round(time.monotonic() - began_at, 4)
     _report(context.model_name, _identity() | {"model": described, "load_s": load_s})
@@ -76,7 +70,7 @@ def _scratch_of(model_name: str) -> Path | None:
     """The folder where this model's converted files may lie; None: nowhere."""
     root = os.environ.get("MME_SCRATCH_DIR")
     # Further workers of a model bear its name and a number: they share what the first converted.
-    return Path(root, model_name.partition("-w")[0], "mapped") if root else None
+    return Path(root, model_name.rpartition("-w")[0] or model_name, "mapped") if root else None
 
 
 def _identity() -> dict[str, object]:
@@ -96,6 +90,7 @@ def _answer(model: LoadedModel, item: Mapping[str, Any], context: Any, index: in
     )
     try:
         response = model.predict(request)
+        _check_size(response.body)
     except Exception as error:  # every error has an answer; this is the edge of the process
         failure = _as_serving_error(error)
         if failure.status_code >= 500:  # noqa: PLR2004 - our fault, so the trace is wanted
@@ -107,6 +102,15 @@ def _answer(model: LoadedModel, item: Mapping[str, Any], context: Any, index: in
         return json.dumps(_error_body(failure, headers.get(TARGET_HEADER) or context.model_name))
     context.set_response_content_type(index, response.content_type)
     return response.body
+
+
+def _check_size(body: str) -> None:
+    """Raise AnswerTooLarge for an answer at which the model server would give up the worker."""
+    limit_bytes = int(os.environ.get("MME_ANSWER_LIMIT_BYTES") or sys.maxsize)
+    if len(body) * LONGEST_CHAR_BYTES > limit_bytes:
+        size_bytes = len(body.encode("utf-8", "surrogatepass"))
+        if size_bytes > limit_bytes:
+            raise AnswerTooLarge(size_bytes, limit_bytes)
 
 
 def _as_serving_error(error: BaseException) -> ServingError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -19,7 +21,7 @@ import requests
 from mme.core.settings import PROJECT_ROOT
 from mme.mms import config as mms_config
 from mme.mms import find_java
-from mme.mms.server import free_port, package_dir
+from mme.mms.server import package_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +72,7 @@ def running_stock(handler: Path, before_start: Callable[[], None] | None = None)
     with tempfile.TemporaryDirectory(prefix="stock-") as run_dir:
         folder = Path(run_dir)
         config = mms_config.MmsConfig(
-            port=free_port(),
+            address=f"http://127.0.0.1:{_free_port()}",
             package_dir=package_dir(),
             run_dir=folder,
             handler=handler,
@@ -95,12 +97,21 @@ def running_stock(handler: Path, before_start: Callable[[], None] | None = None)
             preexec_fn=before_start,  # noqa: PLW1509 - benchmarks start one process at a time
         )
         try:
-            _wait_until_answering(config.url)
-            yield Stock(config.url, process.pid, folder / "models")
+            _wait_until_answering(config.address)
+            yield Stock(config.address, process.pid, folder / "models")
         finally:
             process.terminate()
             process.wait()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    """A port that is free now, below the 32767 the server refuses."""
+    for port in random.sample(range(20000, 32767), 200):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("there is no free port from 20000 to 32766")
 
 
 def _wait_until_answering(url: str) -> None:

@@ -19,6 +19,10 @@ README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- {name}: written by make bench -->", "<!-- end of {name} -->"
 
 
+class NotPossible(RuntimeError):
+    """What is to be measured is not there; the message says what to do about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One measure. `met` is None where nothing was aimed at."""

@@ -3,6 +3,7 @@
 ServingError
 ├── BadInput                 400  the body is not what was promised
 ├── NotAcceptable            406  no answer in a form the caller accepts
+├── AnswerTooLarge           413  more than an invocation may bring back
 ├── UnsupportedContentType   415
 ├── ArtifactError            500  the artifact is broken, refused or asks for what is not there
 ├── InternalError            500  an error nobody foresaw
@@ -52,6 +53,18 @@ class NotAcceptable(ServingError):
 
     def __init__(self, accept: str, offered: tuple[str, ...]) -> None:
         super().__init__(f"Accept {shorten(accept)} cannot be met; offered: {', '.join(offered)}")
+
+
+class AnswerTooLarge(ServingError):
+    """An answer the caller cannot be given in one piece."""
+
+    status = 413
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"The answer has {size_bytes} bytes and an invocation may bring back {limit_bytes}:"
+            " ask for less at a time"
+        )
 
 
 class UnsupportedContentType(ServingError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mme.core.settings import PROJECT_ROOT
-from mme.mms import LOOPBACK, Listen, MmsServer, find_java
+from mme.mms import MmsServer, find_java
 from mme.mms.config import inherited, report_dir, worker_launcher
 from mme.prefork.process import SINGLE_THREADED, PreforkFiles
 from mme.supervise import ChildProcess, Keeper, StartError
@@ -107,7 +107,6 @@ def model_server_keeper(
     *,
     on_up: Callable[[MmsServer], None] = lambda _: None,
     on_down: Callable[[], None] = lambda: None,
-    listen: Listen = LOOPBACK,
     for_workers: Mapping[str, str] | None = None,
 ) -> Keeper[MmsServer]:
     """Keeps the model server and tells whoever uses it when it comes and goes.
@@ -128,7 +127,6 @@ def model_server_keeper(
             run_dir=where.run_dir,
             scratch_dir=where.scratch_dir,
             environment=os.environ,
-            listen=listen,
             for_workers=for_workers or {},
         )
 

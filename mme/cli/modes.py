@@ -1,7 +1,9 @@
-"""Which of its three lives the endpoint leads, and on which ports: read from the environment.
+"""Which of its three lives the endpoint leads, and on which port: read from the environment.
 
-Pure. SageMaker's variables are read here and nowhere else; ours (`MME_*`) are in the settings.
-Leaves it to `serve.py`'s three ways to do it.
+Pure. What SageMaker tells an endpoint is read here and nowhere else (a training job is for
+`mme.training.container`); ours (`MME_*`) are in the settings. A second port, for which SageMaker
+would name a range, is not needed: all else is Unix sockets. Leaves it to `serve.py`'s three ways to
+do it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
 MULTI_MODEL = "SAGEMAKER_MULTI_MODEL"
 BIND_TO_PORT = "SAGEMAKER_BIND_TO_PORT"
-SAFE_PORT_RANGE = "SAGEMAKER_SAFE_PORT_RANGE"
 MODEL_DIR = Path("/opt/ml/model")
 DEFAULT_PORT = 8080
 LAST_PORT = 65535
@@ -27,7 +28,7 @@ class Mode(Enum):
     """Who downloads, loads and unloads models."""
 
     MULTI_MODEL = "multi-model container"
-    """The platform does; the model server itself listens on the public port."""
+    """The platform does."""
     SINGLE_MODEL = "single-model container"
     """Nobody: there is one model and it stays loaded."""
     STANDALONE = "standalone endpoint"
@@ -45,8 +46,6 @@ class Platform:
     mode: Mode
     port: int
     """The public port; standalone endpoints take theirs from the settings."""
-    spare_ports: range | None
-    """Ports we may use beside the public one; None: any."""
     model_dir: Path = MODEL_DIR
     """Where the one model of a single-model container is."""
 
@@ -62,7 +61,7 @@ def read_platform(environ: Mapping[str, str], model_dir: Path = MODEL_DIR) -> Pl
         mode = Mode.SINGLE_MODEL
     else:
         mode = Mode.STANDALONE
-    return Platform(mode, _port(environ), _range(environ), model_dir)
+    return Platform(mode, _port(environ), model_dir)
 
 
 def public_port(environ: Mapping[str, str]) -> int:
@@ -78,13 +77,3 @@ def _port(environ: Mapping[str, str]) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) <= LAST_PORT:
         raise PlatformError(f"{BIND_TO_PORT}={text!r} is not a port from 1 to {LAST_PORT}")
     return int(text)
-
-
-def _range(environ: Mapping[str, str]) -> range | None:
-    text = environ.get(SAFE_PORT_RANGE, "").strip()
-    if not text:
-        return None
-    found = re.fullmatch(r"([0-9]{1,5})\s*-\s*([0-9]{1,5})", text)
-    if not found or not 0 < int(found[1]) <= int(found[2]) <= LAST_PORT:
-        raise PlatformError(f"{SAFE_PORT_RANGE}={text!r} is not a range of ports, as 25000-25999")
-    return range(int(found[1]), int(found[2]) + 1)

@@ -1,6 +1,6 @@
 """The single-model container: one model, loaded at the start, answered for on the public port.
 
-The model server stays on loopback, on a port the platform leaves us; the model is kept like a child
+The model is kept like a child
 process. What cannot be loaded ends the container with the reason as its last line.
 """
 
@@ -24,7 +24,7 @@ from mme.cli.running import (
     until_stopped,
 )
 from mme.gateway.single import make_single_app
-from mme.mms import LOOPBACK, Listen, MmsServer, SoleModel
+from mme.mms import MmsServer, SoleModel
 from mme.supervise import Keeper
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ async def run_single_model(
             prefork,
             on_up=up.attach,
             on_down=up.detach,
-            listen=_second_port(platform),
         )
         model = Keeper(
             "model",
@@ -96,11 +95,3 @@ async def run_single_model(
             await until_stopped(stop, keepers)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
     log.info("stopped")
-
-
-def _second_port(platform: Platform) -> Listen:
-    """Loopback, on a port of the platform's safe range that is not the public one."""
-    if platform.spare_ports is None:
-        return LOOPBACK
-    ports = [port for port in platform.spare_ports if port != platform.port]
-    return Listen(LOOPBACK.address, ports)

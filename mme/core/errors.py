@@ -6,6 +6,7 @@ EndpointError
 │   ├── EndpointNotFound
 │   ├── TargetNotFound        no such artifact in the store
 │   └── ArtifactRejected      the archive is there but broken or unsafe
+├── AlreadyLoaded             asked to load under a name that is taken
 ├── NotLoaded                 asked about a target model that is not on this endpoint
 ├── StoreUnavailable          the store does not answer
 ├── ModelFailed               the container's side answered 4xx/5xx or not at all
@@ -74,6 +75,14 @@ class NotLoaded(EndpointError):
 
     def __init__(self, target: str) -> None:
         super().__init__(f"Target model {target!r} is not loaded")
+        self.target = target
+
+
+class AlreadyLoaded(EndpointError):
+    """A model of that name is loaded, or loading."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"Model {target!r} is loaded already, or loading")
         self.target = target
 
 

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """Port the gateway listens on; 0 takes a free one."""
     store: str = str(PROJECT_ROOT / "artifacts")
     """Where artifacts are: a folder, `file:///…` or `s3://bucket/prefix/`."""
+    models_dir: Path = Path("/opt/ml/models")
+    """Folder below which a platform puts the models of a multi-model container."""
     cache_dir: Path = Field(default_factory=_default_cache_dir)
     """Folder of unpacked artifacts; kept between runs, used by one endpoint at a time."""
     cache_limit_bytes: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)

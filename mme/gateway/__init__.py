@@ -1,4 +1,4 @@
-"""The HTTP surfaces of the standalone endpoint. Nothing here knows how models are brought in."""
+"""The HTTP surfaces of the endpoint and its containers. Nothing here knows how models come in."""
 
 from mme.gateway.app import make_app
 

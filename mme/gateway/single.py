@@ -7,13 +7,13 @@ errors included: the platform gives them their form. Leaves the loading to its o
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from mme.core.errors import PayloadTooLarge
-from mme.gateway.runtime import CUSTOM_ATTRIBUTES, PASSED_ON, read_body
+from mme.gateway.passing import PING_TIMEOUT_S, answer_of, passed_on, problem
+from mme.gateway.runtime import read_body
 from mme.mms import NO_ANSWER, MmsError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mme.mms import MmsClient, SoleModel
 
 MIB = 1024 * 1024
-PING_TIMEOUT_S = 1.5
-"""The platform gives up after two seconds."""
 BATCH_MAX_MIB = 100
 
 
@@ -58,12 +56,11 @@ class _Surface:
         try:
             body = await read_body(request, self._settings.max_body_bytes)
         except PayloadTooLarge as error:
-            return _error(413, "PayloadTooLarge", error.message)
+            return problem(413, "PayloadTooLarge", error.message)
         model = self._current()
         if model is None:
-            return _error(503, "ModelNotReady", "The model is not loaded, or not any longer")
-        headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
-        return await self._ask(model.server.client, model.NAME, headers, body)
+            return problem(503, "ModelNotReady", "The model is not loaded, or not any longer")
+        return await self._ask(model.server.client, model.NAME, passed_on(request), body)
 
     async def execution_parameters(self, _: web.Request) -> web.Response:
         """What suits batch transform: a record a request or many, one request at a time."""
@@ -84,18 +81,7 @@ class _Surface:
             async with asyncio.timeout(timeout_s):
                 answer = await mms.invoke(name, headers, body)
         except TimeoutError:
-            return _error(504, "ModelTimeout", f"The model did not answer within {timeout_s:g} s")
+            return problem(504, "ModelTimeout", f"The model did not answer within {timeout_s:g} s")
         except MmsError as error:
-            return _error(502 if error.status == NO_ANSWER else 500, "ModelFailed", error.message)
-        given = {
-            given_name: answer.headers[given_name]
-            for given_name in ("Content-Type", CUSTOM_ATTRIBUTES)
-            if given_name in answer.headers
-        }
-        return web.Response(status=answer.status, headers=given, body=answer.body)
-
-
-def _error(status: int, kind: str, message: str) -> web.Response:
-    """An error in the form workers give theirs."""
-    body = {"type": kind, "message": message, "status": status}
-    return web.Response(status=status, text=json.dumps(body), content_type="application/json")
+            return problem(502 if error.status == NO_ANSWER else 500, "ModelFailed", error.message)
+        return answer_of(answer)

@@ -1,19 +1,14 @@
 """Multi Model Server: its configuration, its process, its HTTP. Nothing about which models."""
 
 from mme.mms.client import NO_ANSWER, MmsAnswer, MmsClient, MmsError
-from mme.mms.config import LOOPBACK, Listen
 from mme.mms.java import Java, JavaMissingError, find_java
-from mme.mms.mender import Mender
 from mme.mms.server import MmsServer
 from mme.mms.sole_model import SoleModel
 
 __all__ = [
-    "LOOPBACK",
     "NO_ANSWER",
     "Java",
     "JavaMissingError",
-    "Listen",
-    "Mender",
     "MmsAnswer",
     "MmsClient",
     "MmsError",

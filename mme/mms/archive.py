@@ -15,7 +15,7 @@ from pathlib import Path
 from mme.mms import config as mms_config
 from mme.mms.client import MmsClient
 from mme.mms.java import Java, archive_of, find_java
-from mme.mms.server import free_port, package_dir, prepare
+from mme.mms.server import package_dir, prepare
 from mme.supervise import StartError
 
 START_TIMEOUT_S = 60.0
@@ -27,7 +27,6 @@ async def make_archive(java: Java, run_dir: Path) -> Path:
     """Start the model server once, ask it what the platform asks, end it; returns the archive."""
     archive = archive_of(java.program)
     config = mms_config.MmsConfig(
-        port=free_port(),
         package_dir=package_dir(),
         run_dir=run_dir,
         handler=Path("/nonexistent/handler.py"),
@@ -48,7 +47,7 @@ async def make_archive(java: Java, run_dir: Path) -> Path:
         cwd=run_dir,
         stdout=sys.stderr,
     )
-    client = MmsClient(config.url)
+    client = MmsClient(config.socket)
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             while process.returncode is None and not await client.ping(  # noqa: ASYNC110

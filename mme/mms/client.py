@@ -1,7 +1,8 @@
 """HTTP to the model server: load, unload, list, invoke, each with a deadline of our own.
 
-Translates the model server's answers into facts (`MmsAnswer`, `MmsError`); what they mean for a
-target model is decided in residency. Contract: MMS 1.1.11 management and inference API.
+Over its Unix socket. Translates the model server's answers into facts (`MmsAnswer`, `MmsError`);
+what they mean for a target model is decided in residency. Contract: MMS 1.1.11 management and
+inference API.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import aiohttp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
 NO_ANSWER = 0
 """Status of an exchange that brought no answer, as SageMaker counts it."""
 PAGE_LENGTH = 100
+BASE = "http://localhost"
+"""What the Host header says; the connection is the socket's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,9 @@ class MmsError(Exception):
 class MmsClient:
     """Keep-alive client of one model server. Safe for many tasks of one event loop."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server_socket: Path) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            connector=aiohttp.UnixConnector(str(server_socket), limit=0, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=None),
             # The model must see what the caller sent, nothing that we made up.
             skip_auto_headers=("Content-Type", "User-Agent", "Accept", "Accept-Encoding"),
@@ -94,7 +97,7 @@ class MmsClient:
         """
         try:
             async with self._session.get(
-                f"{self._url}/ping",
+                f"{BASE}/ping",
                 headers={"Connection": "close"},
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
@@ -136,7 +139,7 @@ class MmsClient:
         """
         try:
             async with self._session.post(
-                f"{self._url}/models/{name}/invoke", headers=headers, data=body
+                f"{BASE}/models/{name}/invoke", headers=headers, data=body
             ) as answer:
                 return MmsAnswer(answer.status, answer.headers, await answer.read())
         except (aiohttp.ClientError, OSError) as error:
@@ -148,7 +151,7 @@ class MmsClient:
         try:
             async with self._session.request(
                 method,
-                self._url + path,
+                BASE + path,
                 data=None if body is None else json.dumps(body),
                 headers={} if body is None else {"Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=timeout_s),

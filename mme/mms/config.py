@@ -12,35 +12,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mme.mms.java import Java
 
-# The server refuses ports from here on.
-PORT_LIMIT = 32767
 # Loading and unloading block one network thread each, and every connection on it.
 NETWORK_THREADS = 32
 QUIET_FROM_JAVA = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
-    """Where a model server shall listen: behind somebody, or in public on a port that is given."""
-
-    address: str = "127.0.0.1"
-    ports: Sequence[int] = range(20000, PORT_LIMIT)
-    """The ports it may take, one of which it does."""
-
-
-LOOPBACK = Listen()
-
-
-@dataclass(frozen=True, slots=True)
 class MmsConfig:
     """One model server: where it listens, where it may write, what bounds it."""
 
-    port: int
     package_dir: Path
     """The installed package `mms`: the server's jar and the workers' code."""
     run_dir: Path
@@ -57,14 +42,15 @@ class MmsConfig:
     scratch_dir: Path
     """Where workers may keep, below a folder named after the model, what they convert."""
     workers_per_model: int = 1
-    address: str = LOOPBACK.address
+    address: str = ""
+    """An address such as `http://127.0.0.1:8080` to listen on instead of `socket`."""
     for_workers: Mapping[str, str] = field(default_factory=dict)
     """What else workers find in their environment."""
 
     @property
-    def url(self) -> str:
-        """Base address of both of the server's APIs, for us."""
-        return f"http://127.0.0.1:{self.port}"
+    def socket(self) -> Path:
+        """Where it listens: no port to be found or taken, and nobody else's to connect to."""
+        return self.temp_dir / "api.sock"
 
     @property
     def temp_dir(self) -> Path:
@@ -105,7 +91,7 @@ def report_dir(run_dir: Path) -> Path:
 def properties(config: MmsConfig) -> str:
     """The text of config.properties."""
     # One address for both APIs; the margin lets the gateway, not the server, judge body sizes.
-    address = f"http://{config.address}:{config.port}"
+    address = config.address or f"unix:{config.socket}"
     body_limit = config.max_body_bytes + 65536
     values = {
         "inference_address": address,
@@ -191,6 +177,7 @@ def environment(config: MmsConfig, base: Mapping[str, str]) -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "MME_LOAD_REPORTS": str(config.report_dir),
         "MME_SCRATCH_DIR": str(config.scratch_dir),
+        "MME_ANSWER_LIMIT_BYTES": str(config.max_body_bytes),
         **config.for_workers,
     }
 

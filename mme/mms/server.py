@@ -7,12 +7,9 @@ residency and the decision to start it again to its owner.
 from __future__ import annotations
 
 import asyncio
-import errno
 import importlib.util
 import logging
-import random
 import shutil
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +30,6 @@ log = logging.getLogger(__name__)
 STOP_GRACE_S = 0.0
 POLL_S = 0.02
 SOCKET_PATH_LIMIT = 108
-PORT_TRIES = 200
 
 
 class MmsServer:
@@ -41,7 +37,7 @@ class MmsServer:
 
     def __init__(self, config: mms_config.MmsConfig, process: ChildProcess) -> None:
         self.config = config
-        self.client = MmsClient(config.url)
+        self.client = MmsClient(config.socket)
         self._process = process
 
     @classmethod
@@ -55,7 +51,6 @@ class MmsServer:
         run_dir: Path,
         scratch_dir: Path,
         environment: Mapping[str, str],
-        listen: mms_config.Listen = mms_config.LOOPBACK,
         for_workers: Mapping[str, str],
     ) -> MmsServer:
         """Start the model server in `run_dir`, which exists; returns once it answers.
@@ -63,8 +58,6 @@ class MmsServer:
         Raises StartError.
         """
         config = mms_config.MmsConfig(
-            address=listen.address,
-            port=free_port(listen),
             for_workers=for_workers,
             package_dir=package_dir(),
             run_dir=run_dir,
@@ -142,24 +135,3 @@ def package_dir() -> Path:
     if found is None or not found.submodule_search_locations:
         raise StartError("the package multi-model-server is not installed")
     return Path(next(iter(found.submodule_search_locations)))
-
-
-def free_port(listen: mms_config.Listen = mms_config.LOOPBACK) -> int:
-    """A port that is free now and that the model server accepts. Raises StartError."""
-    usable = [port for port in listen.ports if 0 < port < mms_config.PORT_LIMIT]
-    for port in random.sample(usable, min(len(usable), PORT_TRIES)):
-        with socket.socket() as probe:
-            # As Java does: a port whose last connections are still closing can be had.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((listen.address, port))
-            except OSError as error:
-                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    raise
-                continue
-        return port
-    asked = f"{listen.ports[0]} to {listen.ports[-1]}" if len(listen.ports) > 1 else listen.ports[0]
-    raise StartError(
-        f"the model server finds no port to listen on: {asked} wanted,"
-        f" free ones from 1 to {mms_config.PORT_LIMIT - 1} are possible"
-    )

@@ -6,15 +6,13 @@ to know. How often it is loaded again is the keeper's business.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import os
 import signal
 from typing import TYPE_CHECKING
 
 from mme.mms.client import NO_ANSWER, MmsError
-from mme.supervise import StartError
+from mme.supervise import StartError, until_gone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,18 +61,7 @@ class SoleModel:
 
     async def wait(self) -> int:
         """Return when the worker has ended; workers end by being killed."""
-        try:
-            pidfd = os.pidfd_open(self.pid)
-        except OSError:
-            return -signal.SIGKILL
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        loop.add_reader(pidfd, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(pidfd)
-            os.close(pidfd)
+        await until_gone(self.pid)
         return -signal.SIGKILL
 
     async def stop(self) -> None:

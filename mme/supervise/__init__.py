@@ -1,7 +1,8 @@
 """Child processes: starting, watching, stopping, reaping. Knows nothing of what they do."""
 
+from mme.supervise.exits import until_gone
 from mme.supervise.keeper import Keeper, StartError
 from mme.supervise.process import ChildProcess
 from mme.supervise.reaper import become_subreaper, reap_orphans
 
-__all__ = ["ChildProcess", "Keeper", "StartError", "become_subreaper", "reap_orphans"]
+__all__ = ["ChildProcess", "Keeper", "StartError", "become_subreaper", "reap_orphans", "until_gone"]

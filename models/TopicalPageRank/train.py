@@ -30,7 +30,7 @@ from models.TopicalPageRank.word_counts import WordCounts
 from models.training_params import read_effort, share, warn_of_typos, write_params
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from scipy.sparse import csr_matrix
@@ -72,11 +72,10 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     chosen, others = _draw(len(corpus.texts), n_datasets, effort.seed)
     normalise = normaliser(checked)
     counts, unseen = WordCounts(), WordCounts()
-    wanted = chosen | others
+    wanted = sorted({*chosen, *others}) if others else chosen
     with progress(len(wanted), "title", "TopicalPageRank: splitting titles") as bar:
-        for index, tokens in zip(
-            sorted(wanted), tokenize(nlp, _picked(corpus.texts, wanted)), strict=True
-        ):
+        picked = _picked(corpus.texts, wanted)
+        for index, tokens in zip(wanted, tokenize(nlp, picked), strict=True):
             (counts if index in chosen else unseen).add(
                 counted_words(normalise(token) for token in tokens)
             )
@@ -114,16 +113,22 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     )
 
 
-def _draw(n_texts: int, n_wanted: int | None, seed: int) -> tuple[set[int], set[int]]:
+def _draw(n_texts: int, n_wanted: int | None, seed: int) -> tuple[Collection[int], Collection[int]]:
     """Which texts to train on, and which others to look at for the coverage."""
     if n_wanted is None or n_texts <= n_wanted:
-        return set(range(n_texts)), set()
+        return range(n_texts), ()
     order = np.random.default_rng(seed).permutation(n_texts).tolist()
     return set(order[:n_wanted]), set(order[n_wanted : n_wanted + COVERAGE_TITLES])
 
 
-def _picked(texts: Texts, wanted: Collection[int]) -> Iterator[str]:
-    return (text for index, text in enumerate(texts) if index in wanted)
+def _picked(texts: Texts, wanted: Iterable[int]) -> Iterator[str]:
+    """The texts of these rising numbers."""
+    left = iter(wanted)
+    next_wanted = next(left, None)
+    for number, text in enumerate(texts):
+        if number == next_wanted:
+            yield text
+            next_wanted = next(left, None)
 
 
 def _coverage(

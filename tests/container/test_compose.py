@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import boto3
 import pytest
 import requests
 
+from tests.support.aws import aws
 from tests.support.endpoint import PROJECT
 from tests.support.engine import IMAGE, engine
 
@@ -89,26 +89,10 @@ def test_boto3_as_in_the_readme(url):
 
 
 def test_the_aws_command_line_as_in_the_readme(url, tmp_path):
-    aws = shutil.which("aws")
-    if (
-        aws is None
-        or subprocess.run([aws, "--version"], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("no aws command line here")
     (tmp_path / "claim.txt").write_text("Impfstoffe verändern das Erbgut nicht.")
-    environment = os.environ | {
-        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": url,
-        "AWS_ACCESS_KEY_ID": "any",
-        "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_PAGER": "",
-    }
-    subprocess.run(
-        [
-            aws, "sagemaker-runtime", "invoke-endpoint", "--endpoint-name", "demo",
-            "--target-model", "TopicalPageRank.tar.gz", "--content-type", "text/plain",
-            "--body", "fileb://claim.txt", "keyphrases.json",
-        ],
-        cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120,
+    aws(
+        "invoke-endpoint", "--endpoint-name", "demo", "--target-model", "TopicalPageRank.tar.gz",
+        "--content-type", "text/plain", "--body", "fileb://claim.txt", "keyphrases.json",
+        url=url, folder=tmp_path,
     )  # fmt: skip
     assert json.loads((tmp_path / "keyphrases.json").read_text())

@@ -59,11 +59,11 @@ def test_single_execution_parameters(single):
     return f"{answer.status_code} and {given}"
 
 
-@conforms(SINGLE, "second port", "one of SAGEMAKER_SAFE_PORT_RANGE")
+@conforms(SINGLE, "further ports", "none, so none of SAGEMAKER_SAFE_PORT_RANGE either")
 def test_single_ports(single):
-    public, second = single.listening_ports()
-    right = public == 8080 and 25000 <= second <= 25999
-    return "one of SAGEMAKER_SAFE_PORT_RANGE" if right else f"{public} {second}"
+    ports = single.listening_ports()
+    wanted = "none, so none of SAGEMAKER_SAFE_PORT_RANGE either"
+    return wanted if ports == [8080] else str(ports)
 
 
 @conforms(SINGLE, "the model's worker is killed", "200 again, and the prediction")

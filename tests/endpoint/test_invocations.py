@@ -14,6 +14,8 @@ import requests
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from tests.support.aws import aws
+
 TARGET = "X-Amzn-SageMaker-Target-Model"
 TEXT = "Die Bundesregierung plant angeblich eine neue Steuer auf Strom aus Solaranlagen."
 PAIR = ("Der Impfstoff verändert das Erbgut.", "Impfstoffe greifen nicht in das Erbgut ein.")
@@ -79,6 +81,18 @@ def test_a_claim_as_plain_text_is_answered_as_csv_if_wanted(runtime):
     rows = list(csv.DictReader(io.StringIO(answer["Body"].read().decode())))
     assert len(rows) == 10
     assert "Erbgut" in rows[0]["title"] + rows[0]["claim_text"]
+
+
+def test_the_aws_command_line_is_answered_as_in_the_readme(endpoint, tmp_path):
+    (tmp_path / "claim.txt").write_text("Impfstoffe verändern das Erbgut nicht.")
+    printed = aws(
+        "invoke-endpoint", "--endpoint-name", "demo", "--target-model", "TopicalPageRank.tar.gz",
+        "--content-type", "text/plain", "--body", "fileb://claim.txt", "keyphrases.json",
+        url=endpoint.url, folder=tmp_path,
+    )  # fmt: skip
+    assert json.loads(printed)["InvokedProductionVariant"] == "AllTraffic"
+    phrases = [phrase for phrase, _ in json.loads((tmp_path / "keyphrases.json").read_text())]
+    assert sorted(phrases) == ["erbgut", "impfstoffe"]
 
 
 def test_a_target_in_a_folder_of_the_store_is_its_own_model(runtime, own_store):

@@ -17,6 +17,7 @@ import requests
 
 from tests.support import archives
 from tests.support.endpoint import PROJECT, processes_with, running_endpoint
+from tests.support.processes import server_and_workers
 
 SIMILARITY = "DocSim.tar.gz"
 TARGET = "X-Amzn-SageMaker-Target-Model"
@@ -52,6 +53,22 @@ def test_a_stopped_endpoint_leaves_no_process_socket_or_file(store_dir, tmp_path
         assert list((tmp_path / "cache" / "partial").iterdir()) == []
         with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
             pass
+
+
+def test_an_answer_that_is_too_large_is_an_error_of_its_own_and_costs_no_worker(
+    store_dir, tmp_path
+):
+    settings = {"MME_MAX_BODY_BYTES": "65536"}
+    with running_endpoint(str(store_dir), tmp_path, settings) as endpoint:
+        client = endpoint.client()
+        ask(endpoint)
+        (before,) = server_and_workers(endpoint)[1]
+        with pytest.raises(client.exceptions.ModelError) as caught:
+            ask(endpoint, body="x,y\n" * 16_000)
+        assert caught.value.response["OriginalStatusCode"] == 413
+        assert "65536" in caught.value.response["OriginalMessage"]
+        ask(endpoint)
+        assert server_and_workers(endpoint)[1] == [before]
 
 
 def test_a_request_that_runs_when_the_endpoint_is_stopped_is_answered(store_dir, tmp_path):

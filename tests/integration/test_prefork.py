@@ -72,7 +72,8 @@ def test_unloading_ends_worker_and_launcher_and_leaves_no_file(endpoint):
     requests.delete(f"{endpoint.url}/models/m0.tar.gz", timeout=30)
     wait_until_gone(forks)
     assert pids_of(endpoint, "/bin/sh") == []
-    assert list((run_dir(endpoint) / "tmp").iterdir()) == []
+    (servers_own,) = (run_dir(endpoint) / "tmp").iterdir()
+    assert servers_own.is_socket()
     lifelines = run_dir(endpoint) / "prefork" / "lifelines"
     wait_until(lambda: not list(lifelines.iterdir()), "empty lifelines")
 
@@ -128,8 +129,9 @@ def test_when_the_endpoint_itself_is_killed_nothing_goes_on_running(endpoint):
 
 @pytest.mark.timeout(400)
 def test_two_thousand_loads_and_unloads_leave_nothing_behind(endpoint):
-    ask(endpoint)
     cycle(endpoint, 200)  # what grows once and for all has grown then
+    wait_until(lambda: not server_and_workers(endpoint)[1], "the last worker's end")
+    wait_until(lambda: not pids_of(endpoint, "/bin/sh"), "the last launcher's end")
     before, held_before = footprint(endpoint), memory_held(endpoint)
     cycle(endpoint, 1800)
     wait_until(lambda: footprint(endpoint) == before, f"the footprint {before}")

@@ -127,8 +127,11 @@ def _read_stdout(process: subprocess.Popen[str], ready: queue.Queue[str | None])
     assert process.stdout is not None
     for line in process.stdout:
         found = re.search(r"ready at (http://\S+?);", line)
+        in_container = re.search(r"container is ready on port (\d+)", line)
         if found:
             ready.put(found[1])
+        elif in_container:
+            ready.put(f"http://127.0.0.1:{in_container[1]}")
     ready.put(None)
 
 

@@ -1,4 +1,4 @@
-"""The environment chooses the mode and the ports."""
+"""The environment chooses the mode and the port."""
 
 from __future__ import annotations
 
@@ -28,22 +28,12 @@ def test_the_public_port_is_8080_unless_the_platform_says_otherwise():
     assert read_platform({"SAGEMAKER_BIND_TO_PORT": "9090"}).port == 9090
 
 
-def test_the_safe_range_includes_both_its_ends():
-    spare = read_platform({"SAGEMAKER_SAFE_PORT_RANGE": "25000-25999"}).spare_ports
-    assert spare is not None
-    assert (spare[0], spare[-1]) == (25000, 25999)
-    assert read_platform({}).spare_ports is None
-
-
 @pytest.mark.parametrize(
     "environ",
     [
         {"SAGEMAKER_BIND_TO_PORT": "http"},
         {"SAGEMAKER_BIND_TO_PORT": "0"},
         {"SAGEMAKER_BIND_TO_PORT": "65536"},
-        {"SAGEMAKER_SAFE_PORT_RANGE": "25000"},
-        {"SAGEMAKER_SAFE_PORT_RANGE": "25999-25000"},
-        {"SAGEMAKER_SAFE_PORT_RANGE": "1-99999"},
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named_with_its_value(environ):

@@ -49,6 +49,7 @@ def test_converted_files_of_deleted_models_are_abandoned(tmp_path):
     scratch, models = tmp_path / "scratch", tmp_path / "models"
     for name in ("kept", "deleted"):
         (scratch / name).mkdir(parents=True)
-    assert abandoned(scratch, models) == []  # no platform here
+    assert abandoned(scratch, models, ()) == []  # no platform here
     (models / "kept").mkdir(parents=True)
-    assert abandoned(scratch, models) == [scratch / "deleted"]
+    assert abandoned(scratch, models, ()) == [scratch / "deleted"]
+    assert abandoned(scratch, models, {"deleted"}) == []  # in use under another name

@@ -15,7 +15,6 @@ from mme.mms.java import Java, JavaMissingError, find_java, parse_major
 @pytest.fixture
 def config(tmp_path):
     return mms_config.MmsConfig(
-        port=23456,
         package_dir=Path("/site-packages/mms"),
         run_dir=tmp_path,
         handler=Path("/app/model_handler.py"),
@@ -28,10 +27,10 @@ def config(tmp_path):
     )
 
 
-def test_the_server_listens_on_loopback_only(config):
+def test_the_server_listens_on_no_port_but_on_a_socket_in_its_private_folder(config, tmp_path):
     text = mms_config.properties(config)
-    assert "inference_address=http://127.0.0.1:23456\n" in text
-    assert "management_address=http://127.0.0.1:23456\n" in text
+    assert f"inference_address=unix:{tmp_path}/tmp/api.sock\n" in text
+    assert f"management_address=unix:{tmp_path}/tmp/api.sock\n" in text
 
 
 def test_limits_reach_the_server_in_its_units(config):

@@ -15,7 +15,7 @@ from mme.residency.worker import Worker, WorkerGone
 
 
 @pytest.fixture
-async def server():
+async def server(tmp_path):
     """A model server that answers `echo` and keeps `hang` waiting."""
     released = asyncio.Event()
 
@@ -28,10 +28,8 @@ async def server():
     app.add_routes([web.post("/models/{name}/invoke", invoke)])
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    async with MmsClient(f"http://{host}:{port}") as client:
+    await web.UnixSite(runner, tmp_path / "api.sock").start()
+    async with MmsClient(tmp_path / "api.sock") as client:
         yield client
     released.set()
     await runner.cleanup()
