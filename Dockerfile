@@ -7,7 +7,8 @@
 # /run/secrets/ca.crt:
 #   docker build -t mme --secret id=pip_conf,src=pip.conf --secret id=ca,src=ca.crt .
 #
-# Two builds with the same SOURCE_DATE_EPOCH from the same Debian packages have the same files.
+# Two builds with the same SOURCE_DATE_EPOCH from the same Debian packages have the same files, but
+# for the archive of Java's classes (mms.jsa), which holds addresses.
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS base
@@ -59,7 +60,7 @@ COPY mme /opt/mme/mme
 COPY models /opt/mme/models
 COPY artifacts /opt/mme/artifacts
 WORKDIR /opt/mme
-RUN /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+RUN /opt/venv/bin/python -m compileall -q -f -j 0 --invalidation-mode unchecked-hash \
       /opt/venv/lib /opt/mme \
  && find /opt -newermt "@${SOURCE_DATE_EPOCH}" -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} + \
  && /opt/venv/bin/python -c 'import mme.cli.serve, mme.prefork.__main__, mme.training.run' \

@@ -32,8 +32,8 @@ serve: $(RUNTIME) $(ARTIFACTS) ## run the endpoint on the shipped artifacts (MME
 train: $(RUNTIME) ## train the models switched on in models/models_to_be_trained.json
 	@$(BIN)/mme train
 
-test: $(DEV) $(ARTIFACTS) ## run the tests
-	@$(BIN)/python -m pytest
+test: $(DEV) $(ARTIFACTS) ## run the tests, two at a time
+	@$(BIN)/python -m pytest -n 2
 
 bench: $(DEV) $(ARTIFACTS) ## measure, against stock MMS, and write benchmarks/README.md (ONLY="cold memory")
 	@$(BIN)/python -m benchmarks $(ONLY)

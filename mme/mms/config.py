@@ -229,6 +229,8 @@ _LOG_CONFIG = f"""<?xml version="1.0" encoding="UTF-8"?>
     <Logger name="MODEL_METRICS" level="off"/>
     <Logger name="MMS_METRICS" level="off"/>
     <Logger name="com.amazonaws.ml.mms.wlm" level="error"/>
+    <!-- Options of TCP, which a Unix socket has not. -->
+    <Logger name="io.netty.bootstrap" level="error"/>
     <Root level="warn"><AppenderRef ref="stdout"/></Root>
   </Loggers>
 </Configuration>

@@ -87,7 +87,7 @@ class HostedModels:
         self._workers.detach()
         for name, model in self._models.items():
             serving = model.serving
-            if serving is not None:
+            if serving is not None and not model.is_leaving:
                 serving.worker.close("the model server ended")
                 self._bring_back(name, model, serving)
 
@@ -112,11 +112,11 @@ class HostedModels:
         try:
             # Shielded: a load goes on without the one who asked, who may ask whether it is there.
             await asyncio.shield(model.arrival)
-        except LoadFailed:
-            self._drop(name, model)
-            raise
         except asyncio.CancelledError:
             self._tasks.start(self._settle(name, model))
+            raise
+        except Exception:
+            self._drop(name, model)
             raise
         model.is_loaded = True
 
@@ -249,8 +249,8 @@ class HostedModels:
         """See a load through for which nobody else waits."""
         try:
             await asyncio.shield(model.arrival)
-        except LoadFailed as error:
-            log.warning("%s is not loaded any more: %s", name, error.message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the name must be free again
+            log.warning("%s is not loaded any more: %s", name, error)
             self._drop(name, model)
         else:
             model.is_loaded = True

@@ -203,7 +203,8 @@ def test_a_target_with_umlauts_is_looked_up_under_its_own_name(runtime):
 def test_an_archive_that_cannot_be_unpacked_is_refused_by_name(runtime, endpoint, name, own_store):
     with pytest.raises(runtime.exceptions.ValidationError, match=rf"{name}\.tar\.gz"):
         runtime.invoke_endpoint(EndpointName="demo", TargetModel=f"{name}.tar.gz", Body=b"x")
-    assert not list(endpoint.run_dir_parent.parent.rglob("climbed"))
+    for folder in (endpoint.scratch, endpoint.run_dir_parent):
+        assert not list(folder.rglob("climbed"))
 
 
 @pytest.mark.parametrize("name", ["strange", "hollow", "hostile", "damaged"])

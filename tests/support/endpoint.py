@@ -6,9 +6,11 @@ import contextlib
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,9 @@ class Endpoint:
     log_lines: list[str] = field(default_factory=list)
     said: threading.Condition = field(default_factory=threading.Condition)
     run_dir_parent: Path = Path("/nonexistent")
+    """Its temporary folder."""
+    scratch: Path = Path("/nonexistent")
+    """Where its cache is, and what else a test keeps for it."""
 
     @property
     def log(self) -> str:
@@ -69,12 +74,12 @@ def running_endpoint(
     settings: Mapping[str, str] | None = None,
     before_start: Callable[[], None] | None = None,
 ) -> Iterator[Endpoint]:
-    """Start an endpoint on a free port with its cache and temporary files below `scratch`.
+    """Start an endpoint on a free port with its cache below `scratch`.
 
     `before_start` runs in the new process, before it becomes the endpoint.
     """
-    temp = scratch / "tmp"
-    temp.mkdir(parents=True, exist_ok=True)
+    # Not below `scratch`: sockets need a short path.
+    temp = Path(tempfile.mkdtemp(prefix="mme-test-"))
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("MME_", "AWS_"))
     }
@@ -95,7 +100,7 @@ def running_endpoint(
         text=True,
         preexec_fn=before_start,  # noqa: PLW1509 - tests start one process at a time
     )
-    endpoint = Endpoint("", process, run_dir_parent=temp)
+    endpoint = Endpoint("", process, run_dir_parent=temp, scratch=scratch)
     ready: queue.Queue[str | None] = queue.Queue()
     readers = [
         threading.Thread(target=_read_stdout, args=(process, ready)),
@@ -121,6 +126,7 @@ def running_endpoint(
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
+        shutil.rmtree(temp, ignore_errors=True)
 
 
 def _read_stdout(process: subprocess.Popen[str], ready: queue.Queue[str | None]) -> None:
