@@ -24,7 +24,7 @@ from models.bodies import (
 )
 from models.errors import ArtifactError, BadInput, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
-from models.Search.params import MAX_TOP_K
+from models.Search.params import MAX_MATCHES, MAX_TOP_K
 from models.serving import Request, Response
 
 if TYPE_CHECKING:
@@ -101,14 +101,17 @@ class SearchModel:
         return [self._cells(match.row)[self._index.id_column] for match in matches]
 
     def _matches(self, claim: str, question: _Question) -> Matches:
+        found = self._ranker.best(claim, question.top_k)
         matches: Matches = []
-        for match in self._ranker.best(claim, question.top_k):
+        for match in found:
             cells = self._cells(match.row)
             shown: dict[str, object] = {"id": cells[self._index.id_column]}
             shown["score"] = round(match.score, 6)
-            if question.shows_words:
-                shown["words"] = self._ranker.shared_words(claim, match.row)
             matches.append(shown | {name: cells[place] for name, place in self._shown})
+        if question.shows_words:
+            words = self._ranker.shared_words(claim, [match.row for match in found])
+            for shown, shared in zip(matches, words, strict=True):
+                shown["words"] = shared
         return matches
 
     def _cells(self, row: int) -> list[str]:
@@ -142,7 +145,13 @@ class SearchModel:
             raise BadInput(f"show_words must be true or false, not {shorten(shows_words)}")
         if "claim" in value:
             return _Question([self._check(value["claim"], "claim")], top_k, shows_words)
-        return _Question(self._claims(value["claims"]), top_k, shows_words, is_single=False)
+        claims = self._claims(value["claims"])
+        if len(claims) * top_k > MAX_MATCHES:
+            raise BadInput(
+                f"{len(claims)} claims with a top_k of {top_k} could have {len(claims) * top_k}"
+                f" matches; at most {MAX_MATCHES} are given"
+            )
+        return _Question(claims, top_k, shows_words, is_single=False)
 
     def _claims(self, value: Any) -> list[str]:
         if not isinstance(value, list):
@@ -165,8 +174,8 @@ class SearchModel:
         return checked
 
     def _as_csv(self, found: list[Matches], question: _Question) -> str:
-        names = ["id", "score", *(["words"] if question.shows_words else [])]
-        names += [name for name, _ in self._shown]
+        names = ["id", "score", *(name for name, _ in self._shown)]
+        names += ["words"] if question.shows_words else []
         lines: list[list[object]] = []
         for number, matches in enumerate(found):
             for match in matches:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 DEFAULT_MAX_CHARS = 1_000_000
 MAX_TOP_K = 1000
 MAX_CLAIMS = 10_000
+MAX_MATCHES = 10_000
+"""Of all claims of a request together."""
 KEYS = ("id_column", "title_column", "text_column", "title_weight", "k1", "b", "piece_weight",
         "stop_word_weight", "vector_weight", "vector_size", "top_k", "max_claims",
         "fields")  # fmt: skip

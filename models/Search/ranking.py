@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy as np
 from models.Search.analysis import KINDS, PIECE, STOP_WORD, WORD, Analyser, words_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from models.Search.index_file import Index
@@ -28,6 +31,8 @@ CONSIDERED = 2048
 """To how many documents at least the frequent terms are applied."""
 GROUPS = 4096
 """In how many groups the largest scores are looked for."""
+SHOWN_WORDS = 200
+"""How many words of a claim are looked for in documents to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +83,28 @@ class Ranker:
         order = np.argsort(-cosines, kind="stable")[:count]
         return [Match(int(row), float(cosines[row])) for row in order if cosines[row] > 0]
 
-    def shared_words(self, claim: str, row: int) -> list[str]:
-        """The words of the claim, stop words left out, whose stem is in a document."""
-        return [
-            word
-            for word in dict.fromkeys(words_of(claim))
-            if any(self._holds(term, row) for term in self._analyser.terms(word, WORD))
-        ]
+    def shared_words(self, claim: str, rows: Sequence[int]) -> list[list[str]]:
+        """For each document the words of the claim, stop words left out, whose stem is in it.
 
-    def _holds(self, term: str, row: int) -> bool:
-        found = self._index.terms.get(term, -1)
-        if found < 0:
-            return False
-        if (frequent := self._frequent(found)) is not None:
-            return bool(frequent[row])
-        documents = self._index.documents[self._span(found)]
-        place = int(np.searchsorted(documents, row))
-        return place < len(documents) and bool(documents[place] == row)
+        Of the claim's first SHOWN_WORDS different words.
+        """
+        words = dict.fromkeys(words_of(claim))
+        stems = {word: self._analyser.terms(word, WORD) for word in islice(words, SHOWN_WORDS)}
+        terms = {word: self._index.terms.get(stem[0], -1) for word, stem in stems.items() if stem}
+        held = {word: self._holding(term, rows) for word, term in terms.items() if term >= 0}
+        return [[word for word in held if row in held[word]] for row in rows]
+
+    def _holding(self, term: int, rows: Sequence[int]) -> set[int]:
+        """Those of the documents that have a term."""
+        if (frequent := self._frequent(term)) is not None:
+            return {row for row in rows if frequent[row]}
+        documents = self._index.documents[self._span(term)]
+        places = np.searchsorted(documents, rows)
+        return {
+            row
+            for row, place in zip(rows, places.tolist(), strict=True)
+            if place < len(documents) and documents[place] == row
+        }
 
     def _span(self, term: int) -> slice:
         return slice(int(self._index.starts[term]), int(self._index.starts[term + 1]))

@@ -147,6 +147,7 @@ def test_fields_choose_the_columns_of_answers(tmp_path):
         ({"claims": ["a", None]}, "Claim 1 must be a string, not null"),
         ({"claims": ["a", ""]}, "Claim 1 is blank"),
         ({"claims": ["a"] * 101}, "There are 101 claims; at most 100 are taken"),
+        ({"claims": ["a"] * 11, "top_k": 1000}, "could have 11000 matches; at most 10000"),
     ],
 )
 def test_bad_questions_are_refused_with_the_reason(ask, value, message):
@@ -178,6 +179,8 @@ def test_texts_have_a_limit_together_too(tmp_path):
 def test_a_claim_of_a_million_characters_is_answered(ask):
     assert found(ask("Kühe " * 200_000)) == ["fc-5"]
     assert found(ask("Erbgut" * 160_000))[0] == "fc-2"
+    claim = " ".join(f"erbgut{number}" for number in range(70_000))
+    assert ask.json({"claim": claim, "show_words": True})["matches"][0]["words"] == []
 
 
 def test_equal_documents_come_in_their_order(tmp_path):
