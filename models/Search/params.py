@@ -83,7 +83,7 @@ def parse_bm25(params: Params) -> Bm25:
     return Bm25(
         k1=params.number("k1", 1.2, minimum=0.01, maximum=10),
         b=params.number("b", 0.75, maximum=1),
-        title_weight=params.number("title_weight", 1, maximum=100),
+        title_weight=params.number("title_weight", 2, maximum=100),
     )
 
 

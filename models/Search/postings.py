@@ -65,6 +65,7 @@ class WordCounter:
         self._counts = array("f")
         self._ends = array("q", [0])
         self._title_weight = title_weight
+        self.n_running_words = 0
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -74,10 +75,11 @@ class WordCounter:
         rows = self._rows
         counted: dict[int, float] = {}
         for part, weight in ((title, self._title_weight), (text, 1.0)):
-            if weight:
-                for word in words_of(part):
-                    row = rows.setdefault(word, len(rows))
-                    counted[row] = counted.get(row, 0.0) + weight
+            words = words_of(part) if weight else []
+            self.n_running_words += len(words)
+            for word in words:
+                row = rows.setdefault(word, len(rows))
+                counted[row] = counted.get(row, 0.0) + weight
         self._words.extend(counted.keys())
         self._counts.extend(counted.values())
         self._ends.append(len(self._words))

@@ -89,7 +89,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "terms": len(postings.terms),
             "postings": len(postings.documents),
             "frequent_terms": len(postings.frequent_terms),
-            "mean_words_of_a_document": round(float(counter.matrix().sum()) / len(counter), 2),
+            "mean_words_of_a_document": round(counter.n_running_words / len(counter), 2),
             "dimensions": vectors.of_words.shape[1],
             "stop_words": sorted(stop_words),
             "learnt_stop_words": sorted(learnt),

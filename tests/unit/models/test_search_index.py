@@ -49,7 +49,7 @@ def by_the_book(texts: list[str], claim: str) -> list[float]:
 
 
 def test_scores_are_those_of_bm25_within_the_rounding_of_a_byte(search):
-    texts = [" ".join(row) for row in ROWS]
+    texts = [f"{title} {title} {text}" for title, text in ROWS]  # a title counts twice
     ranker = search.model._ranker
     for claim in (*texts, "Impfstoffe machen Menschen zu Magneten, die Masken nicht"):
         rows, scores = ranker._by_terms(ranker._read(claim), 10)

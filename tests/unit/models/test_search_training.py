@@ -64,6 +64,7 @@ def test_rows_are_kept_skipped_and_named_as_told(tmp_path, caplog):
 
 def test_a_corpus_needs_no_more_than_texts(tmp_path):
     facts, ask = lessons(tmp_path, "claim_text\nDas Erbgut bleibt\nMasken helfen\n")
+    assert facts["mean_words_of_a_document"] == 2.5
     assert facts["columns"] == ["id", "claim_text"]
     assert [match["id"] for match in matches(ask, "Masken")] == ["row-2"]
 
