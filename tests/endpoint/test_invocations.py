@@ -60,7 +60,7 @@ def test_a_claim_finds_its_fact_checks_best_first(runtime):
         EndpointName="demo",
         TargetModel="Search.tar.gz",
         ContentType="application/json",
-        Body=json.dumps({"claim": "Unter einer FFP2-Maske sammelt sich CO2", "top_k": 3}),
+        Body=json.dumps({"claim": "Unter der Maske sammelt sich CO2", "top_k": 3}),
     )
     matches = json.load(answer["Body"])["matches"]
     assert matches[0]["title"] == "Masken führen nicht zu einer gefährlichen Vergiftung mit CO2"
