@@ -70,8 +70,7 @@ def _shown(value: object) -> str:
     """Any JSON value: objects as tables, long lists folded."""
     if isinstance(value, Mapping):
         rows = "".join(
-            f"<tr><th>{html.escape(str(key)).replace('_', ' ')}</th>{_cell(item)}</tr>"
-            for key, item in value.items()
+            f"<tr><th>{html.escape(str(key))}</th>{_cell(item)}</tr>" for key, item in value.items()
         )
         return f"<table>{rows}</table>"
     if isinstance(value, (list, tuple)):

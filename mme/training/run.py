@@ -105,14 +105,14 @@ def _train(job: Job, given: Gathered, folder: Path, progress: Progress) -> Lesso
 def _evaluation(
     job: Job, given: Gathered, folder: Path, scratch: Path, progress: Progress
 ) -> dict[str, dict[str, float]] | None:
-    """What the trained model measures; None without evaluation sets, or if it cannot be asked."""
+    """What the trained model measures; None without evaluation sets, nothing if it fails."""
     if given.evaluation is None:
         return None
     try:
         found = evaluate(job.family, folder, scratch, given.evaluation, progress)
     except (ServingError, OSError) as error:  # the model is there all the same
         log.warning("%s: evaluation failed: %s", job.family, error)
-        return None
+        return {}
     if not found:
         log.warning("%s: no evaluation set is of a kind this family answers", job.family)
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gensim.models.callbacks import CallbackAny2Vec
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 
     from models.corpus_reader import Texts
     from models.serving import Material, Progress, ProgressBar
+    from models.training_params import Effort
 
 log = logging.getLogger(__name__)
 
 COLUMN = "claim_text"
 SEED = 1
-KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "compat")
+KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "compat", "documents",
+        "documents_uri", "document_fields", "taxonomy_uri", "tags_uri")  # fmt: skip
 """The parameters of this family."""
 
 
@@ -44,10 +47,8 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     """Write `DocSim-params.json` and `DocSim-model`. Raises CorpusError and ArtifactError."""
     raw = Params("DocSim-params.json", material.params)
     checked = parse_params(raw)
-    vector_size = raw.whole_number("vector_size", maximum=10_000)
-    min_count = raw.whole_number("min_count")
-    epochs = raw.whole_number("epochs", maximum=100_000)
     effort = read_effort(raw, SEED)
+    model = _untrained(raw, effort)
     learn_stop_words(raw, (), 0)  # a faulty parameter should not wait for the corpus
     warn_of_typos(raw, KEYS)
     if effort.workers > 1:
@@ -55,51 +56,60 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     corpus = read_corpus(material.corpus, COLUMN, progress, "DocSim: checking the corpus")
     if corpus.skipped_rows:
         log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
-    documents, document_counts = _read(corpus.texts, checked.max_token_chars, progress)
-    model = Doc2Vec(
-        vector_size=vector_size,
-        min_count=min_count,
-        epochs=epochs,
-        seed=effort.seed,
-        workers=effort.workers,
-        hashfxn=_stable_hash,
-    )
+    documents, held = _read(corpus.texts, checked.max_token_chars, progress)
     with progress(len(documents), "text", "DocSim: vocabulary") as bar:
         model.build_vocab(_counted(documents, bar))
     vectors = model.wv
     if not len(vectors):
-        raise CorpusError(material.corpus, f"has no word {min_count} times in column {COLUMN!r}")
-    with progress(epochs, "epoch", "DocSim: training") as bar, threadpool_limits(1):
+        raise CorpusError(
+            material.corpus, f"has no word {model.min_count} times in column {COLUMN!r}"
+        )
+    with progress(model.epochs, "epoch", "DocSim: training") as bar, threadpool_limits(1):
         model.train(
             documents,
             total_examples=model.corpus_count,
-            epochs=epochs,
+            epochs=model.epochs,
             callbacks=[_EpochBar(bar)],
         )
     vectors.lifecycle_events = None  # would hold times and versions
     vectors.save(str(output_dir / "DocSim-model"))
-    learnt = learn_stop_words(raw, document_counts.items(), len(documents)) - checked.stop_words
-    write_params(output_dir, raw, checked.stop_words | learnt)
-    return Lessons(
-        {
-            "rows": len(documents),
-            "skipped_rows": corpus.skipped_rows,
-            "vocabulary_words": len(vectors),
-            "dimensions": vector_size,
-            "stop_words": sorted(checked.stop_words | learnt),
-            "learnt_stop_words": sorted(learnt),
-            "coverage": {
-                "tokens": share(
-                    sum(vectors.get_vecattr(word, "count") for word in vectors.key_to_index),
-                    model.corpus_total_words,
-                ),
-                "types": share(len(vectors), len(document_counts)),
-            },
-            "seed": effort.seed,
-            "workers": effort.workers,
-            "reproducible": "to the byte" if effort.workers == 1 else "no: several workers",
-        }
+    learnt = learn_stop_words(raw, held.items(), len(documents)) - checked.stop_words
+    checked = replace(checked, stop_words=checked.stop_words | learnt)
+    write_params(output_dir, raw, checked.stop_words)
+    facts = {
+        "rows": len(documents),
+        "skipped_rows": corpus.skipped_rows,
+        "stop_words": sorted(checked.stop_words),
+        "learnt_stop_words": sorted(learnt),
+    }
+    return Lessons(facts | _facts(model, len(held), effort))
+
+
+def _untrained(raw: Params, effort: Effort) -> Doc2Vec:
+    return Doc2Vec(
+        vector_size=raw.whole_number("vector_size", maximum=10_000),
+        min_count=raw.whole_number("min_count"),
+        epochs=raw.whole_number("epochs", maximum=100_000),
+        seed=effort.seed,
+        workers=effort.workers,
+        hashfxn=_stable_hash,
     )
+
+
+def _facts(model: Doc2Vec, n_types: int, effort: Effort) -> dict[str, object]:
+    vectors = model.wv
+    known = sum(vectors.get_vecattr(word, "count") for word in vectors.key_to_index)
+    return {
+        "vocabulary_words": len(vectors),
+        "dimensions": model.vector_size,
+        "coverage": {
+            "tokens": share(known, model.corpus_total_words),
+            "types": share(len(vectors), n_types),
+        },
+        "seed": effort.seed,
+        "workers": effort.workers,
+        "reproducible": "to the byte" if effort.workers == 1 else "no: several workers",
+    }
 
 
 def _read(

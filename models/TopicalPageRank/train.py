@@ -9,6 +9,7 @@ title is only split into tokens, never tagged. The same corpus and parameters gi
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import joblib  # type: ignore[import-untyped]
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 
     from scipy.sparse import csr_matrix
 
-    from models.corpus_reader import Texts
+    from models.corpus_reader import Corpus, Texts
     from models.serving import Material, Progress, ProgressBar
+    from models.TopicalPageRank.params import TopicalPageRankParams
     from models.training_params import Effort
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,17 @@ KEYS = ("grammar", "normalization", "window", "max_count", "n_topics", "n_datase
 """The parameters of this family."""
 COVERAGE_TITLES = 10_000
 """How many titles that were left out of a sample are looked at to see what it covers of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Titles:
+    """The titles of a corpus, counted."""
+
+    corpus: Corpus
+    counts: WordCounts
+    """Of the titles trained on."""
+    others: WordCounts
+    """Of some that were left out of a sample; empty where there is none."""
 
 
 def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
@@ -62,24 +75,8 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     effort = read_effort(raw, SEED)
     learn_stop_words(raw, (), 0)  # a faulty parameter should not wait for the corpus
     warn_of_typos(raw, KEYS)
-    try:
-        nlp = pipeline(checked.language, checked.spacy_pipeline)
-    except NoPipelineError as error:
-        raise ArtifactError(raw.file, str(error)) from error
-    corpus = read_corpus(material.corpus, COLUMN, progress, "TopicalPageRank: checking the corpus")
-    if corpus.skipped_rows:
-        log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
-    chosen, others = _draw(len(corpus.texts), n_datasets, effort.seed)
-    normalise = normaliser(checked)
-    counts, unseen = WordCounts(), WordCounts()
-    wanted = sorted({*chosen, *others}) if others else chosen
-    with progress(len(wanted), "title", "TopicalPageRank: splitting titles") as bar:
-        picked = _picked(corpus.texts, wanted)
-        for index, tokens in zip(wanted, tokenize(nlp, picked), strict=True):
-            (counts if index in chosen else unseen).add(
-                counted_words(normalise(token) for token in tokens)
-            )
-            bar.update(1)
+    titles = _read(material, checked, n_datasets, effort.seed, progress)
+    counts = titles.counts
     stop_words = checked.stop_words | learn_stop_words(raw, counts.document_counts(), len(counts))
     words = sorted(set(counts.words()) - stop_words)
     if not words:
@@ -96,15 +93,14 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     write_params(output_dir, raw, stop_words)
     return Lessons(
         {
-            "rows": len(corpus.texts),
-            "skipped_rows": corpus.skipped_rows,
-            "titles_trained_on": len(chosen),
+            "rows": len(titles.corpus.texts),
+            "skipped_rows": titles.corpus.skipped_rows,
+            "titles_trained_on": len(counts),
             "vocabulary_words": len(words),
             "topics": n_topics,
             "stop_words": sorted(stop_words),
             "learnt_stop_words": sorted(stop_words - checked.stop_words),
-            "coverage": _coverage(unseen if others else counts, set(words), stop_words)
-            | {"looked_at": "titles not trained on" if others else "the titles trained on"},
+            "coverage": _coverage(titles, set(words), stop_words),
             "seed": effort.seed,
             "workers": effort.workers,
             # Each worker adds up its own part: another number of them, another order of sums.
@@ -113,10 +109,37 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     )
 
 
+def _read(
+    material: Material,
+    params: TopicalPageRankParams,
+    n_datasets: int | None,
+    seed: int,
+    progress: Progress,
+) -> _Titles:
+    try:
+        nlp = pipeline(params.language, params.spacy_pipeline)
+    except NoPipelineError as error:
+        raise ArtifactError("TopicalPageRank-params.json", str(error)) from error
+    corpus = read_corpus(material.corpus, COLUMN, progress, "TopicalPageRank: checking the corpus")
+    if corpus.skipped_rows:
+        log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
+    chosen, left_out = _draw(len(corpus.texts), n_datasets, seed)
+    wanted = sorted({*chosen, *left_out}) if left_out else chosen
+    normalise = normaliser(params)
+    counts, others = WordCounts(), WordCounts()
+    with progress(len(wanted), "title", "TopicalPageRank: splitting titles") as bar:
+        split = tokenize(nlp, _picked(corpus.texts, wanted))
+        for number, tokens in zip(wanted, split, strict=True):
+            words = counted_words(normalise(token) for token in tokens)
+            (counts if number in chosen else others).add(words)
+            bar.update(1)
+    return _Titles(corpus, counts, others)
+
+
 def _draw(n_texts: int, n_wanted: int | None, seed: int) -> tuple[Collection[int], Collection[int]]:
     """Which texts to train on, and which others to look at for the coverage."""
     if n_wanted is None or n_texts <= n_wanted:
-        return range(n_texts), ()
+        return range(n_texts), ()  # a set of all would be large
     order = np.random.default_rng(seed).permutation(n_texts).tolist()
     return set(order[:n_wanted]), set(order[n_wanted : n_wanted + COVERAGE_TITLES])
 
@@ -132,9 +155,10 @@ def _picked(texts: Texts, wanted: Iterable[int]) -> Iterator[str]:
 
 
 def _coverage(
-    counts: WordCounts, words: Collection[str], stop_words: Collection[str]
+    titles: _Titles, words: Collection[str], stop_words: Collection[str]
 ) -> dict[str, object]:
     """Which share of running words, and of different ones, the vocabulary knows."""
+    counts = titles.others if len(titles.others) else titles.counts
     found = dict(counts.token_counts())
     telling = {word: count for word, count in found.items() if word not in stop_words}
     known = {word: count for word, count in telling.items() if word in words}
@@ -145,6 +169,7 @@ def _coverage(
             sum(found.values()) - sum(telling.values()), sum(found.values())
         ),
         "titles": len(counts),
+        "looked_at": f"titles {'not ' if len(titles.others) else ''}trained on",
     }
 
 

@@ -58,6 +58,7 @@ class StoreContract:
             put(name, b"x")
         assert [ref.target for ref in store.list()] == ["a.tar.gz", "b.tar.gz", "de/c.tar.gz"]
         assert [ref.target for ref in store.list("de/")] == ["de/c.tar.gz"]
+        assert [ref.target for ref in store.list(ending=".txt")] == ["readme.txt"]
         assert next(store.list()).version == store.find("a.tar.gz").version
 
     def test_names_may_have_umlauts_and_spaces(self, store, put):
