@@ -91,12 +91,12 @@ def find_columns(path: Path, params: Params) -> Columns:
     for _ in read_table(path, (text,)):
         break  # so far its errors are better than any from here
     with path.open(encoding="utf-8-sig", newline="") as file:
-        names = [name.strip() for name in next(csv.reader(file))]
+        # One without a name is the row number that some programs write first.
+        names = [name.strip() for name in next(csv.reader(file)) if name.strip()]
     identity = _id_column(names, params)
     for name in names:
-        if not name or names.count(name) > 1:
-            fault = f"two columns {shorten(name, 60)}" if name else "a column without a name"
-            raise CorpusError(path, f"has {fault}")
+        if names.count(name) > 1:
+            raise CorpusError(path, f"has two columns {shorten(name, 60)}")
         if name in RESERVED and name != identity:
             raise CorpusError(
                 path, f"has a column {name!r}, which answers call something else: rename it"
