@@ -16,6 +16,7 @@ NAMES = {
     "thousand": "a thousand models in 6 GiB",
     "docsim": "DocSim in the worker against gensim as stock used it",
     "policies": "eviction policies on replayed traces",
+    "search": "what Search finds, and what it costs, against plain BM25",
     "training": "both families from a corpus",
     "container": "the image: size, start, idle memory (needs `make image`)",
     "pressure": "ten minutes with ten times too many models",

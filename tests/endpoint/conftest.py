@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 KEYPHRASES = "TopicalPageRank.tar.gz"
 SIMILARITY = "DocSim.tar.gz"
+SEARCH = "Search.tar.gz"
 REMOTE = os.environ.get("MME_TEST_ENDPOINT")
 
 
@@ -50,7 +51,7 @@ def library(artifact: Path) -> bytes:
 def fill_store(folder: Path) -> None:
     """The shipped artifacts, one of them in a folder too, and what must be refused."""
     (folder / "de").mkdir(parents=True)
-    for name in (KEYPHRASES, SIMILARITY):
+    for name in (KEYPHRASES, SIMILARITY, SEARCH):
         shutil.copy(PROJECT / "artifacts" / name, folder / name)
     shutil.copy(PROJECT / "artifacts" / SIMILARITY, folder / "de" / SIMILARITY)
     (folder / "library.tar.gz").write_bytes(library(folder / SIMILARITY))
@@ -60,6 +61,9 @@ def fill_store(folder: Path) -> None:
     (folder / "strange.tar.gz").write_bytes(archives.tar_gz({"readme.txt": b"no model here"}))
     params = b'{"language": "de"}'
     (folder / "hollow.tar.gz").write_bytes(archives.tar_gz({"DocSim-params.json": params}))
+    (folder / "damaged.tar.gz").write_bytes(
+        archives.tar_gz({"Search-params.json": params, "Search-model": b"MMEMAP01" + b"\xff" * 64})
+    )
     (folder / "hostile.tar.gz").write_bytes(
         archives.tar_gz(
             {

@@ -55,6 +55,34 @@ def test_similarities_are_strings_one_a_row(runtime):
     assert unknown == "0.00"
 
 
+def test_a_claim_finds_its_fact_checks_best_first(runtime):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="Search.tar.gz",
+        ContentType="application/json",
+        Body=json.dumps({"claim": "Unter der Maske sammelt sich CO2", "top_k": 3}),
+    )
+    matches = json.load(answer["Body"])["matches"]
+    assert matches[0]["title"] == "Masken führen nicht zu einer gefährlichen Vergiftung mit CO2"
+    assert list(matches[0]) == ["id", "score", "title", "claim_text", "category"]
+    scores = [match["score"] for match in matches]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_claim_as_plain_text_is_answered_as_csv_if_wanted(runtime):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="Search.tar.gz",
+        ContentType="text/plain",
+        Accept="text/csv",
+        Body="Impfstoffe verändern das Erbgut".encode(),
+    )
+    rows = list(csv.DictReader(io.StringIO(answer["Body"].read().decode())))
+    assert len(rows) == 10
+    assert "Erbgut" in rows[0]["title"] + rows[0]["claim_text"]
+
+
 def test_the_aws_command_line_is_answered_as_in_the_readme(endpoint, tmp_path):
     (tmp_path / "claim.txt").write_text("Impfstoffe verändern das Erbgut nicht.")
     printed = aws(
@@ -205,7 +233,7 @@ def test_an_archive_that_cannot_be_unpacked_is_refused_by_name(runtime, endpoint
         assert not list(folder.rglob("climbed"))
 
 
-@pytest.mark.parametrize("name", ["strange", "hollow", "hostile"])
+@pytest.mark.parametrize("name", ["strange", "hollow", "hostile", "damaged"])
 def test_an_artifact_that_is_no_model_is_a_model_error_with_the_reason(runtime, store_dir, name):
     with pytest.raises(runtime.exceptions.ModelError) as caught:
         runtime.invoke_endpoint(EndpointName="demo", TargetModel=f"{name}.tar.gz", Body=b"x")

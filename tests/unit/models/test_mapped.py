@@ -124,6 +124,7 @@ def test_mapped_and_unmapped_models_give_the_same_answers(tmp_path, name, traine
     request = {
         "TopicalPageRank": Request("text/plain", None, text),
         "DocSim": Request("text/csv", None, text),
+        "Search": Request("text/plain", None, text),
     }[name]
     plain = load_model(model_dir)
     first = load_model(model_dir, tmp_path / "scratch")
