@@ -63,6 +63,11 @@ class MappedVocabulary(Mapping[str, int]):
             raise KeyError(word)
         return row
 
+    def get(self, word: str, default: Any = None, /) -> Any:
+        """The row of a word, `default` if it is not there."""
+        row = self.find(word)
+        return default if row < 0 else row
+
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and self.find(word) >= 0
 
