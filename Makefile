@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
-ARTIFACTS := artifacts/TopicalPageRank.tar.gz artifacts/DocSim.tar.gz
+ARTIFACTS := artifacts/TopicalPageRank.tar.gz artifacts/DocSim.tar.gz artifacts/Search.tar.gz
 
 ONLY ?=
 

@@ -7,6 +7,7 @@ nobody asks for are left alone. Which keys there are is the families' business.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -51,6 +52,16 @@ class Params:
             self._refuse(key, value, f"must be a whole number from {minimum} to {maximum}")
         return number
 
+    def number(
+        self, key: str, default: float | None = None, *, minimum: float = 0, maximum: float = 1e9
+    ) -> float:
+        """A number from `minimum` to `maximum`, written as a number or a string."""
+        value = self._get(key, default)
+        number = _number(value)
+        if not minimum <= number <= maximum:
+            self._refuse(key, value, f"must be a number from {minimum:g} to {maximum:g}")
+        return number
+
     def flag(self, key: str, *, default: bool) -> bool:
         """True or false."""
         value = self.values.get(key, default)
@@ -80,13 +91,18 @@ class Params:
 
 def _whole(value: object) -> int | None:
     """The whole number that `value` is or spells, or None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
+    number = _number(value)
     return int(number) if number.is_integer() else None
+
+
+def _number(value: object) -> float:
+    """The number that `value` is or spells, or NaN."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return math.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def read_params(model_dir: Path, family: str) -> Params:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FAMILIES = {
     "TopicalPageRank": "models.TopicalPageRank.family",
     "DocSim": "models.DocSim.family",
+    "Search": "models.Search.family",
 }
 """Name of a family -> the module whose `FAMILY` it is."""
 

@@ -55,6 +55,34 @@ def test_similarities_are_strings_one_a_row(runtime):
     assert unknown == "0.00"
 
 
+def test_a_claim_finds_its_fact_checks_best_first(runtime):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="Search.tar.gz",
+        ContentType="application/json",
+        Body=json.dumps({"claim": "Unter der Maske sammelt sich CO2", "top_k": 3}),
+    )
+    matches = json.load(answer["Body"])["matches"]
+    assert matches[0]["title"] == "Masken führen nicht zu einer gefährlichen Vergiftung mit CO2"
+    assert list(matches[0]) == ["id", "score", "title", "claim_text", "category"]
+    scores = [match["score"] for match in matches]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_claim_as_plain_text_is_answered_as_csv_if_wanted(runtime):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="Search.tar.gz",
+        ContentType="text/plain",
+        Accept="text/csv",
+        Body="Impfstoffe verändern das Erbgut".encode(),
+    )
+    rows = list(csv.DictReader(io.StringIO(answer["Body"].read().decode())))
+    assert len(rows) == 10
+    assert "Erbgut" in rows[0]["title"] + rows[0]["claim_text"]
+
+
 def test_the_aws_command_line_is_answered_as_in_the_readme(endpoint, tmp_path):
     (tmp_path / "claim.txt").write_text("Impfstoffe verändern das Erbgut nicht.")
     printed = aws(
@@ -135,6 +163,32 @@ def test_json_in_and_out(runtime):
     assert [match["index"] for match in matches] == [1]
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ({"query": "Ein Impfstoff", "top_k": 1}, {"matches": [("b", 1)]}),
+        ({"query": "xyzzy"}, {"matches": []}),
+        ({"text": "Der Impfstoff wirkt", "want": "tags"}, {"tags": [("Impfung", 1.0)]}),
+    ],
+    ids=["documents", "no known word", "tags"],
+)
+def test_documents_and_taxonomy_of_an_artifact_are_asked_by_json(
+    runtime, own_store, asked, answered
+):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="library.tar.gz",
+        ContentType="application/json",
+        Body=json.dumps(asked),
+    )
+    found = json.load(answer["Body"])
+    if "tags" in found:
+        assert {"tags": [(tag["tag"], tag["similarity"]) for tag in found["tags"]]} == answered
+    else:
+        matches = [(match["id"], match["index"]) for match in found["matches"]]
+        assert {"matches": matches} == answered
+
+
 def test_a_body_that_is_the_path_of_a_file_is_text(runtime, tmp_path):
     secret = tmp_path / "Geheimnis.txt"
     secret.write_text("Sprengstoff Sprengstoff Sprengstoff Tresor Tresor")
@@ -179,7 +233,7 @@ def test_an_archive_that_cannot_be_unpacked_is_refused_by_name(runtime, endpoint
         assert not list(folder.rglob("climbed"))
 
 
-@pytest.mark.parametrize("name", ["strange", "hollow", "hostile"])
+@pytest.mark.parametrize("name", ["strange", "hollow", "hostile", "damaged"])
 def test_an_artifact_that_is_no_model_is_a_model_error_with_the_reason(runtime, store_dir, name):
     with pytest.raises(runtime.exceptions.ModelError) as caught:
         runtime.invoke_endpoint(EndpointName="demo", TargetModel=f"{name}.tar.gz", Body=b"x")
@@ -203,6 +257,10 @@ BAD_REQUESTS = [
     (SIMILARITY, {"ContentType": "text/csv", "Body": b""}, 400, "BadInput"),
     (SIMILARITY, {"ContentType": "text/csv", "Body": b"only one"}, 400, "BadInput"),
     (SIMILARITY, {"ContentType": "application/json", "Body": b"{"}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "application/json", "Body": b"[" * 100_000}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"a" * 1_000_001 + b",b"}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"a,b\n" * 100_001}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"a\0,b"}, 400, "BadInput"),
     (KEYPHRASES, {"ContentType": "application/json", "Body": b"[" * 100_000}, 400, "BadInput"),
     (KEYPHRASES, {"ContentType": "text/plain", "Body": b"\xff\xfe\xfa"}, 400, "BadInput"),
 ]
@@ -229,14 +287,18 @@ def test_six_mebibytes_are_let_through_and_one_byte_more_is_refused(runtime):
             ContentType="text/csv",
             Body=b"a" * (limit + 1),
         )
-    row = b'"Impfstoff","Erbgut"\n'
+    text = b"wort " * 200_000  # a text may have a million characters
+    row = b'"' + text + b'","' + text + b'"\n'
+    body = row * (limit // len(row))
+    body += b'"Impfstoff","' + b"wort " * ((limit - len(body)) // 5 - 4) + b'"'
+    assert limit - 20 < len(body) <= limit
     answer = runtime.invoke_endpoint(
         EndpointName="demo",
         TargetModel="DocSim.tar.gz",
         ContentType="text/csv",
-        Body=b'"' + b"wort " * ((limit - len(row)) // 5 - 2) + b'","Erbgut"',
+        Body=body,
     )
-    assert len(json.load(answer["Body"])) == 1
+    assert len(json.load(answer["Body"])) == 4
 
 
 def test_paths_and_methods_that_do_not_exist_are_said_to(endpoint):

@@ -1,4 +1,4 @@
-"""Small artifacts of both families, trained once, and the reference data where it is at hand."""
+"""Small artifacts of all families, trained once, and the reference data where it is at hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from models.registry import family, load_model
 from models.serving import Material, Request, no_progress
 
-ORACLE = Path(__file__).parents[3].parent / "shared" / "data" / "tpr-oracle"
+PROJECT = Path(__file__).parents[3]
+ORACLE = PROJECT.parent / "shared" / "data" / "tpr-oracle"
 TREEBANKS = ORACLE.parent / "eval-dev"
 
 ROWS = [
@@ -39,6 +40,7 @@ PARAMS: dict[str, dict[str, object]] = {
         "epochs": "20",
         "max_token_length": 30,
     },
+    "Search": {"language": "de", "train_df": "corpus.csv", "vector_size": "3", "top_k": "3"},
 }
 
 
@@ -70,6 +72,11 @@ def keyphrases(trained):
 @pytest.fixture(scope="session")
 def similarity(trained):
     return Asker(load_model(trained["DocSim"]), "text/csv")
+
+
+@pytest.fixture(scope="session")
+def search(trained):
+    return Asker(load_model(trained["Search"]), "text/plain")
 
 
 class Asker:

@@ -39,7 +39,9 @@ def test_an_unknown_family_is_an_error_that_lists_those_there_are():
 
 def test_a_folder_without_a_model_is_an_error_that_lists_its_files(tmp_path):
     (tmp_path / "readme.txt").write_text("no model here")
-    with pytest.raises(ArtifactError, match=r"wanted .*DocSim-params\.json, found 'readme\.txt'"):
+    with pytest.raises(
+        ArtifactError, match=r"wanted .*DocSim-params\.json .*, found 'readme\.txt'"
+    ):
         load_model(tmp_path)
 
 
@@ -141,9 +143,10 @@ class Bar:
 
 
 CORPUS = "id,title,claim_text\n1,Haus und Baum,Haus und Baum\n2,,\n3,Der Baum,Der Baum\n"
-SMALL = {
+SMALL: dict[str, dict[str, object]] = {
     "TopicalPageRank": {**LANGUAGE, "n_topics": 2},
     "DocSim": {**LANGUAGE, "vector_size": 4, "min_count": 1, "epochs": 3},
+    "Search": {**LANGUAGE},
 }
 
 
@@ -167,7 +170,7 @@ def test_what_was_trained_can_be_loaded_and_asked(tmp_path, corpus, name):
     family(name).train(Material(corpus, SMALL[name]), tmp_path, no_progress)
     recorded = json.loads((tmp_path / f"{name}-params.json").read_text("utf-8"))
     assert frozenset(recorded.pop("stop_words")) == default_stop_words("de")
-    assert recorded == SMALL[name]
+    assert recorded.items() >= SMALL[name].items()
     model = load_model(tmp_path)
     answer = model.predict(Request(None, None, "Der große Baum,Der große Baum".encode()))
     assert json.loads(answer.body)
@@ -199,6 +202,6 @@ def test_training_needs_its_parameters(tmp_path, corpus, name, key):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_corpus_without_usable_words_is_an_error(tmp_path, name):
     path = tmp_path / "corpus.csv"
-    path.write_text("title,claim_text\nund oder,a b\n", encoding="utf-8")
+    path.write_text("title,claim_text\nund oder,der die\n", encoding="utf-8")
     with pytest.raises(CorpusError, match="column"):
         family(name).train(Material(path, {**SMALL[name], "min_count": 2}), tmp_path, no_progress)

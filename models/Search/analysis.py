@@ -1,0 +1,75 @@
+"""From a text to the terms it is searched by: word stems, stop words, and pieces of words.
+
+German hides words in words: `Maskenpflicht` is about masks. Each word but stop words is therefore
+also cut into overlapping pieces of four letters, its ends marked, so that compounds, inflected
+forms and misspelt words share most of their pieces with what they are made of. That needs no
+dictionary, and works for other languages too.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from models.language.stemming import LANGUAGES, stemmer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+PIECE_CHARS = 4
+MAX_WORD_CHARS = 64
+"""What is longer is no word; its beginning counts."""
+WORD, STOP_WORD, PIECE = range(3)
+"""Kinds of terms."""
+KINDS = (WORD, STOP_WORD, PIECE)
+PREFIXES = ("", "!", "#")
+"""What a term of each kind begins with, so that no two are the same; no word has these."""
+
+_WORD = re.compile(r"[^\W_]+")
+_GROUPED = re.compile(r"(?<=\d)[.,'](?=\d{3}(?!\d))")
+_EDGE = "_"
+
+
+class Analyser:
+    """Terms of texts in one language."""
+
+    def __init__(self, language: str, stop_words: Collection[str]) -> None:
+        self._stop_words = stop_words
+        self._stem: Callable[[str], str] = stemmer(language) if language in LANGUAGES else str.lower
+
+    def terms(self, word: str, kind: int) -> list[str]:
+        """The terms of a kind of one word as `words_of` gives it; one may come twice."""
+        if self.is_stop_word(word):
+            return [PREFIXES[STOP_WORD] + word] if kind == STOP_WORD else []
+        if kind == WORD:
+            return [self._stem(word)]
+        return pieces(word) if kind == PIECE else []
+
+    def is_stop_word(self, word: str) -> bool:
+        """Whether a word says little."""
+        return word in self._stop_words
+
+
+def words_of(text: str) -> list[str]:
+    """Runs of letters and digits in lower case: `5g`, `co2` and years among them.
+
+    Digits in groups are one number, `10.000` is `10000`; compatible forms are one, `CO₂` is `co2`.
+    """
+    text = unicodedata.normalize("NFKC", text).lower()
+    return [word[:MAX_WORD_CHARS] for word in _WORD.findall(_GROUPED.sub("", text))]
+
+
+def pieces(word: str) -> list[str]:
+    """The overlapping pieces of a word without its accents."""
+    marked = f"{_EDGE}{_bare(word)}{_EDGE}"
+    last = max(len(marked) - PIECE_CHARS, 0)
+    prefix = PREFIXES[PIECE]
+    return [prefix + marked[start : start + PIECE_CHARS] for start in range(last + 1)]
+
+
+def _bare(word: str) -> str:
+    if word.isascii():
+        return word
+    apart = unicodedata.normalize("NFD", word.replace("ß", "ss"))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))

@@ -1,0 +1,151 @@
+"""The documents of a corpus: every column of a CSV with a header line, row by row.
+
+A row is skipped if it has neither title nor text, or is the same in all columns as one before. Rows
+without an id are called after their number. Two rows may share an id; both are kept, as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from models.corpus_reader import read_table
+from models.errors import CorpusError, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from models.params import Params
+    from models.serving import ProgressBar
+
+RESERVED = ("id", "score", "words")
+"""What answers call things of their own; no column but the id's may be called so."""
+ID_COLUMNS = ("id", "doc_id")
+"""Where ids are looked for unless `id_column` says."""
+MAX_COLUMNS = 1000
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of documents, the id's among them, and which hold what."""
+
+    names: tuple[str, ...]
+    id: int
+    title: int | None
+    text: int
+
+    @property
+    def searched(self) -> str:
+        """The names of the columns that are searched."""
+        places = (self.title, self.text)
+        return ", ".join(self.names[place] for place in places if place is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One row: its cells by column, and of these the two that are searched."""
+
+    cells: tuple[str, ...]
+    title: str
+    text: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was met while reading."""
+
+    rows: int = 0
+    blank_rows: int = 0
+    repeated_rows: int = 0
+    rows_without_id: int = 0
+    rows_sharing_an_id: int = 0
+    _ids: set[bytes] = field(default_factory=set)
+    _rows: set[bytes] = field(default_factory=set)
+
+    def is_repeated(self, cells: tuple[str, ...]) -> bool:
+        """Whether a row of the same cells came before."""
+        return _is_in(self._rows, "\0".join(cells))
+
+    def is_shared(self, identity: str) -> bool:
+        """Whether the id came before."""
+        return _is_in(self._ids, identity)
+
+    def facts(self) -> dict[str, object]:
+        """For the training report."""
+        return {
+            "rows": self.rows,
+            "skipped_rows": self.blank_rows,
+            "repeated_rows": self.repeated_rows,
+            "rows_without_id": self.rows_without_id,
+            "rows_sharing_an_id": self.rows_sharing_an_id,
+        }
+
+
+def find_columns(path: Path, params: Params) -> Columns:
+    """Which columns the CSV has; CorpusError if there is no text or they cannot be told apart."""
+    text = params.text("text_column", "claim_text")
+    for _ in read_table(path, (text,)):
+        break  # so far its errors are better than any from here
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        # One without a name is the row number that some programs write first.
+        names = [name.strip() for name in next(csv.reader(file)) if name.strip()]
+    identity = _id_column(names, params)
+    for name in names:
+        if names.count(name) > 1:
+            raise CorpusError(path, f"has two columns {shorten(name, 60)}")
+        if name in RESERVED and name != identity:
+            raise CorpusError(
+                path, f"has a column {name!r}, which answers call something else: rename it"
+            )
+    if len(names) >= MAX_COLUMNS:
+        raise CorpusError(path, f"has {len(names)} columns; at most {MAX_COLUMNS - 1} are taken")
+    if identity not in names:
+        names.insert(0, identity)
+    title = params.text("title_column", "title")
+    return Columns(
+        names=tuple(names),
+        id=names.index(identity),
+        title=names.index(title) if title in names else None,
+        text=names.index(text),
+    )
+
+
+def read_documents(
+    path: Path, columns: Columns, tally: Tally, bar: ProgressBar
+) -> Iterator[Document]:
+    """The rows that can be found, in file order; `bar` counts bytes. Raises CorpusError."""
+    for number, row in read_table(path, (), columns.names, on_bytes=bar.update):
+        tally.rows += 1
+        cells = tuple(row)
+        title = "" if columns.title is None else cells[columns.title].strip()
+        text = cells[columns.text].strip()
+        if not title and not text:
+            tally.blank_rows += 1
+            continue
+        if tally.is_repeated(cells):
+            tally.repeated_rows += 1
+            continue
+        if not cells[columns.id].strip():
+            tally.rows_without_id += 1
+            cells = (*cells[: columns.id], f"row-{number}", *cells[columns.id + 1 :])
+        elif tally.is_shared(cells[columns.id]):
+            tally.rows_sharing_an_id += 1
+        yield Document(cells, title, text)
+
+
+def _id_column(names: list[str], params: Params) -> str:
+    """The name of the id's column, which need not be there."""
+    found = [name for name in ID_COLUMNS if name in names]
+    return params.text("id_column", found[0] if found else ID_COLUMNS[0])
+
+
+def _is_in(seen: set[bytes], text: str) -> bool:
+    digest = hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()
+    if digest in seen:
+        return True
+    seen.add(digest)
+    return False

@@ -1,0 +1,98 @@
+"""The parameters of a Search artifact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models.errors import ArtifactError, shorten
+from models.language.stop_words import stop_list
+
+if TYPE_CHECKING:
+    from models.params import Params
+
+DEFAULT_MAX_CHARS = 1_000_000
+MAX_TOP_K = 1000
+MAX_CLAIMS = 10_000
+MAX_MATCHES = 10_000
+"""Of all claims of a request together."""
+KEYS = ("id_column", "title_column", "text_column", "title_weight", "k1", "b", "piece_weight",
+        "stop_word_weight", "vector_weight", "vector_size", "top_k", "max_claims",
+        "fields")  # fmt: skip
+"""The parameters of this family."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bm25:
+    """How often and in how long a text a term counts (Robertson and Zaragoza, 2009)."""
+
+    k1: float
+    b: float
+    title_weight: float
+    """How often a word of the title counts, one of the text counting once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What counts how much beside the stems of words, which count 1."""
+
+    stop_words: float
+    pieces: float
+    vectors: float
+    """Of a cosine of 1, as a share of the best score by terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParams:
+    """What the parameters say, checked."""
+
+    language: str
+    stop_words: frozenset[str]
+    """Words that count less."""
+    weights: Weights
+    top_k: int
+    """How many documents an answer has at most, unless the request says."""
+    max_chars: int
+    """The longest request text taken, in characters."""
+    max_claims: int
+    """How many claims one request may hold."""
+    fields: tuple[str, ...] | None
+    """The columns an answer gives, in this order; None for all."""
+
+
+def parse_params(params: Params) -> SearchParams:
+    """Check the parameters; ArtifactError names file, key and value."""
+    language = params.text("language")
+    return SearchParams(
+        language=language,
+        stop_words=stop_list(params, language),
+        weights=Weights(
+            stop_words=params.number("stop_word_weight", 0.5, maximum=10),
+            pieces=params.number("piece_weight", 0.33, maximum=10),
+            vectors=params.number("vector_weight", 0.2, maximum=10),
+        ),
+        top_k=params.whole_number("top_k", 10, maximum=MAX_TOP_K),
+        max_chars=params.whole_number("max_chars", DEFAULT_MAX_CHARS),
+        max_claims=params.whole_number("max_claims", 100, maximum=MAX_CLAIMS),
+        fields=_fields(params),
+    )
+
+
+def parse_bm25(params: Params) -> Bm25:
+    """What training needs to know of the weighting."""
+    return Bm25(
+        k1=params.number("k1", 1.2, minimum=0.01, maximum=10),
+        b=params.number("b", 0.75, maximum=1),
+        title_weight=params.number("title_weight", 2, maximum=100),
+    )
+
+
+def _fields(params: Params) -> tuple[str, ...] | None:
+    given = params.values.get("fields")
+    if given is None:
+        return None
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise ArtifactError(
+            params.file, f"fields is {shorten(given)}: it must be a list of columns"
+        )
+    return tuple(dict.fromkeys(given))

@@ -1,0 +1,195 @@
+"""Building the index: for each term the documents that hold it, and how much it counts there.
+
+BM25 with its two parts kept apart: what depends on the term alone is one number a term, how often
+it is in a document and how long that is comes to a byte a posting (within half a percent). Words,
+stop words and pieces of words have lengths of their own: a document has as many lengths. In large
+corpora the terms of very many documents have a byte for every document instead of a list of them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import csc_matrix, csr_matrix
+
+from models.Search.analysis import KINDS, WORD, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from models.Search.analysis import Analyser
+    from models.Search.params import Bm25
+
+STEPS = 255
+"""Into how many steps the largest possible value of a posting is cut."""
+LARGE_CORPUS = 4096
+FREQUENT = 1 / 8
+"""In which share of a large corpus's documents a term is that has a byte for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Documents by term. Term t has those from starts[t] to starts[t + 1].
+
+    Frequent terms have none there but a row of `frequent_impacts`, 0 where a document has it not.
+    *Shapes*: starts (terms + 1,), documents and impacts (postings,), weights (terms,),
+    frequent_terms (frequent,), rising, frequent_impacts (frequent, documents).
+    """
+
+    terms: Mapping[str, int]
+    """Term -> row: words first, then stop words, then pieces."""
+    n_words: int
+    starts: NDArray[np.int64]
+    documents: NDArray[np.int32]
+    impacts: NDArray[np.uint8]
+    weights: NDArray[np.float32]
+    """What an impact is to be multiplied with: the term's rarity in units of an impact."""
+    impact_unit: float
+    frequent_terms: NDArray[np.int32]
+    frequent_impacts: NDArray[np.uint8]
+    by_document: csr_matrix
+    """The scores of words alone. *Shape*: (documents, words)."""
+
+
+class WordCounter:
+    """Counts the words of documents, titles and texts apart."""
+
+    def __init__(self, title_weight: float) -> None:
+        self._rows: dict[str, int] = {}
+        self._words = array("i")
+        self._counts = array("f")
+        self._ends = array("q", [0])
+        self._title_weight = title_weight
+        self.n_running_words = 0
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def add(self, title: str, text: str) -> None:
+        """Count one document."""
+        rows = self._rows
+        counted: dict[int, float] = {}
+        for part, weight in ((title, self._title_weight), (text, 1.0)):
+            words = words_of(part) if weight else []
+            self.n_running_words += len(words)
+            for word in words:
+                row = rows.setdefault(word, len(rows))
+                counted[row] = counted.get(row, 0.0) + weight
+        self._words.extend(counted.keys())
+        self._counts.extend(counted.values())
+        self._ends.append(len(self._words))
+
+    def document_counts(self) -> Iterator[tuple[str, int]]:
+        """For each word, how many documents hold it."""
+        held = np.bincount(np.frombuffer(self._words, np.int32), minlength=len(self._rows))
+        return zip(self._rows, held.tolist(), strict=True)
+
+    def words(self) -> list[str]:
+        """All different words, in the order they came."""
+        return list(self._rows)
+
+    def matrix(self) -> csr_matrix:
+        """How often each word is in each document. *Shape*: (documents, words)."""
+        parts = (
+            np.frombuffer(self._counts, np.float32),
+            np.frombuffer(self._words, np.int32),
+            np.frombuffer(self._ends, np.int64),
+        )
+        return csr_matrix(parts, shape=(len(self), len(self._rows)))
+
+
+def build_postings(counter: WordCounter, analyser: Analyser, bm25: Bm25) -> Postings:
+    """All postings of the documents counted."""
+    counts, words = counter.matrix(), counter.words()
+    terms: dict[str, int] = {}
+    parts: list[csc_matrix] = []
+    weights = []
+    by_document = csr_matrix(np.zeros((len(counter), 0), np.float32))
+    for kind in KINDS:
+        found, of_words = _terms(words, analyser, kind)
+        terms |= {term: len(terms) + row for term, row in found.items()}
+        held = (counts @ of_words).tocsr()
+        held.data = _saturated(held, bm25)
+        weight = rarity(np.diff(held.tocsc().indptr), len(counter))
+        if kind == WORD:
+            by_document = held.multiply(weight[np.newaxis, :]).tocsr()
+        columns = held.tocsc()
+        columns.sort_indices()
+        parts.append(columns)
+        weights.append(weight)
+    most = bm25.k1 + 1
+    data = np.concatenate([part.data for part in parts])
+    impacts = np.maximum(np.rint(data * (STEPS / most)), 1).astype(np.uint8)
+    documents = np.concatenate([part.indices for part in parts]).astype(np.int32)
+    lengths = np.concatenate([np.diff(part.indptr) for part in parts])
+    is_frequent = lengths > FREQUENT * len(counter)
+    if len(counter) < LARGE_CORPUS:
+        is_frequent[:] = False
+    apart = _apart(np.flatnonzero(is_frequent), _starts(lengths), documents, impacts, len(counter))
+    is_listed = np.repeat(~is_frequent, lengths)
+    return Postings(
+        terms=terms,
+        n_words=by_document.shape[1],
+        starts=_starts(np.where(is_frequent, 0, lengths)),
+        documents=documents[is_listed],
+        impacts=impacts[is_listed],
+        weights=(np.concatenate(weights) * (most / STEPS)).astype(np.float32),
+        impact_unit=most / STEPS,
+        frequent_terms=np.flatnonzero(is_frequent).astype(np.int32),
+        frequent_impacts=apart,
+        by_document=by_document,
+    )
+
+
+def _starts(lengths: NDArray[Any]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+
+
+def _apart(
+    terms: NDArray[np.intp],
+    starts: NDArray[np.int64],
+    documents: NDArray[np.int32],
+    impacts: NDArray[np.uint8],
+    n_documents: int,
+) -> NDArray[np.uint8]:
+    """The impacts of `terms` for all documents. *Shape*: (terms, documents)."""
+    apart = np.zeros((len(terms), n_documents), np.uint8)
+    for row, term in enumerate(terms):
+        span = slice(starts[term], starts[term + 1])
+        apart[row, documents[span]] = impacts[span]
+    return apart
+
+
+def rarity(held_by: NDArray[Any] | int, n_documents: int) -> NDArray[np.float32]:
+    """The weight of terms so many documents hold: BM25's inverse document frequency, above 0."""
+    held = np.asarray(held_by, np.float64)
+    return np.log1p((n_documents - held + 0.5) / (held + 0.5)).astype(np.float32)
+
+
+def _terms(words: list[str], analyser: Analyser, kind: int) -> tuple[dict[str, int], csr_matrix]:
+    """The terms of one kind, and how often each is in each word. *Shape*: (words, terms)."""
+    rows: dict[str, int] = {}
+    columns, ends = array("i"), array("q", [0])
+    for word in words:
+        for term in analyser.terms(word, kind):
+            columns.append(rows.setdefault(term, len(rows)))
+        ends.append(len(columns))
+    ones = np.ones(len(columns), np.float32)
+    parts = ones, np.frombuffer(columns, np.int32), np.frombuffer(ends, np.int64)
+    return rows, csr_matrix(parts, shape=(len(words), len(rows)))
+
+
+def _saturated(held: csr_matrix, bm25: Bm25) -> NDArray[np.float32]:
+    """The part of BM25 that depends on the document, posting by posting: 0 to k1 + 1."""
+    held.sum_duplicates()
+    lengths = np.asarray(held.sum(axis=1), np.float64).ravel()
+    mean = lengths.mean() or 1.0
+    short = bm25.k1 * (1 - bm25.b + bm25.b * lengths / mean)
+    often = held.data.astype(np.float64)
+    of_posting = np.repeat(short, np.diff(held.indptr))
+    return (often * (bm25.k1 + 1) / (often + of_posting)).astype(np.float32)
