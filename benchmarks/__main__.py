@@ -14,6 +14,8 @@ NAMES = {
     "overhead": "what the gateway adds to MMS",
     "churn": "one model while others come and go",
     "thousand": "a thousand models in 6 GiB",
+    "docsim": "DocSim in the worker against gensim as stock used it",
+    "topical_pagerank": "keyphrases in a worker: requests, steps, tagging, loading",
     "policies": "eviction policies on replayed traces",
     "search": "what Search finds, and what it costs, against plain BM25",
     "training": "both families from a corpus",
@@ -24,7 +26,7 @@ NAMES = {
 
 def main() -> None:
     """Run the benchmarks that were asked for, all by default."""
-    listing = "".join(f"\n  {name:10}{text}" for name, text in NAMES.items())
+    listing = "".join(f"\n  {name:17}{text}" for name, text in NAMES.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Measure the endpoint.{listing}",

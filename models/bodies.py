@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from models.errors import BadInput, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from models.media import MediaType
 
@@ -54,9 +54,19 @@ def check_text(text: object, what: str, max_chars: int) -> str:
         raise BadInput(f"{what} must be a string, not {_kind(text)}")
     if len(text) > max_chars:
         raise BadInput(f"{what} has {len(text)} characters; at most {max_chars} are taken")
-    if found := _UNUSABLE.search(text):
+    if found := _unusable(text):
         raise BadInput(f"{what} holds U+{ord(found[0]):04X} at character {found.start()}")
     return text
+
+
+def check_texts(texts: Sequence[object], name: Callable[[int], str], max_chars: int) -> list[str]:
+    """`texts` if `check_text` lets all of them pass; `name` says what the n-th of them is."""
+    return [
+        text
+        if isinstance(text, str) and len(text) <= max_chars and not _unusable(text)
+        else check_text(text, name(index), max_chars)
+        for index, text in enumerate(texts)
+    ]
 
 
 def parse_json(text: str) -> Any:
@@ -89,7 +99,7 @@ def check_count(value: object, key: str, maximum: int) -> int:
 
 def parse_rows(text: str) -> list[tuple[int, list[str]]]:
     """The rows of a CSV with their numbers, counted from 1; blank lines count but are left out."""
-    if found := _UNUSABLE.search(text):
+    if found := _unusable(text):
         raise BadInput(f"The body holds U+{ord(found[0]):04X} at character {found.start()}")
     csv.field_size_limit(_MAX_FIELD_CHARS)  # the module's limit of 128 KiB is less than a text
     # Strict: otherwise a quote that is never closed would swallow the rest without a word.
@@ -98,7 +108,7 @@ def parse_rows(text: str) -> list[tuple[int, list[str]]]:
         rows = list(reader)
     except csv.Error as error:
         raise BadInput(f"The body is not CSV at line {reader.line_num}: {error}") from error
-    return [(number, row) for number, row in enumerate(rows, 1) if "".join(row) or len(row) > 1]
+    return [(number, row) for number, row in enumerate(rows, 1) if len(row) > 1 or "".join(row)]
 
 
 def to_json(value: object) -> str:
@@ -111,6 +121,18 @@ def to_csv(rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
+
+
+def _unusable(text: str) -> re.Match[str] | None:
+    """The first character no text may have: NUL, or half a surrogate pair."""
+    if "\0" not in text:
+        try:
+            text.encode()  # takes a tenth of the time the expression does
+        except UnicodeEncodeError:
+            pass
+        else:
+            return None
+    return _UNUSABLE.search(text)
 
 
 def _kind(value: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from models.language.pipelines import NoPipelineError, built_in, tag
+from models.language.pipelines import NoPipelineError, pipeline, tag
 from models.language.stop_words import default_stop_words
 from models.registry import FAMILIES, family
 
@@ -31,7 +31,7 @@ def warm_up(languages: Sequence[str]) -> None:
         family(name)
     for language in languages:
         try:
-            tag(built_in(language), SAMPLES.get(language, "2024"))
+            tag(pipeline(language), SAMPLES.get(language, "2024"))
             default_stop_words(language)
         except (NoPipelineError, LookupError) as error:
             log.warning("cannot preload language %s: %s", language, error)

@@ -6,17 +6,22 @@ goes into the model's scratch folder.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.DocSim.vectors import WordVectors, read_vectors
+from models.errors import ArtifactError
 from models.mapped.folder import Mapped, mapped
+from models.mapped.npy import map_matrix
 from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 FORM = "DocSim.v1"
 
@@ -34,21 +39,30 @@ def map_vectors(
         arrays = vocabulary_arrays(vectors.index)
         if isinstance(vectors.vectors, np.memmap):
             beside = str(vectors.vectors.filename).rsplit("/", 1)[-1]
-            return Mapped(arrays, {"vectors_in": beside})
+            with contextlib.suppress(OSError, ValueError):  # float64, for one
+                map_matrix(path.with_name(beside))
+                return Mapped(arrays, {"vectors_in": beside})
         return Mapped(arrays | {"vectors": vectors.vectors}, {})
 
     if scratch is None:
         return read() if read is not None else read_vectors(path)
     content = mapped(scratch, _sources(path), FORM, build)
     beside = content.facts.get("vectors_in")
-    vectors = (
-        content.arrays["vectors"]
-        if beside is None
-        else np.load(path.with_name(beside), mmap_mode="r", allow_pickle=False)
-    )
+    vectors = content.arrays["vectors"] if beside is None else _beside(path.with_name(beside))
     return WordVectors(MappedVocabulary(content.arrays), vectors)
+
+
+def _beside(path: Path) -> NDArray[np.float32]:
+    try:
+        return map_matrix(path)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(path, str(error)) from error
 
 
 def _sources(path: Path) -> list[Path]:
     """The model and the files gensim may keep beside it."""
-    return [path, *sorted(path.parent.glob(f"{path.name}.*"))] if path.exists() else []
+    if not path.exists():
+        return []
+    # Not by glob, which would have every worker compile a pattern of its own.
+    beside = (each for each in path.parent.iterdir() if each.name.startswith(f"{path.name}."))
+    return [path, *sorted(beside)]

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 ORIGINAL_MAX_TOKEN_CHARS = 15
 """What gensim's `simple_preprocess` takes unless told otherwise, and so older artifacts."""
 
-DEFAULT_MAX_CHARS = 10_000_000
+DEFAULT_MAX_TOKEN_CHARS = 40
+"""What artifacts are trained with unless told otherwise: enough for nearly all German compounds."""
+
+DEFAULT_MAX_CHARS = 1_000_000
+MAX_TEXTS = 100_000
+"""So many pairs, or documents to compare one with, are taken in a request."""
 ORIGINAL, BOTH_SIDES = "original", "both-sides"
 
 

@@ -18,7 +18,9 @@ from gensim.models.doc2vec import Doc2Vec, TaggedDocument
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.corpus_reader import read_corpus
-from models.DocSim.params import parse_params
+from models.DocSim.extras import add_extras, check_extras
+from models.DocSim.params import DEFAULT_MAX_TOKEN_CHARS, parse_params
+from models.DocSim.vectors import WordVectors
 from models.DocSim.words import words_of
 from models.errors import CorpusError
 from models.language.stop_words import learn_stop_words
@@ -45,11 +47,15 @@ KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "compat", "doc
 
 def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     """Write `DocSim-params.json` and `DocSim-model`. Raises CorpusError and ArtifactError."""
-    raw = Params("DocSim-params.json", material.params)
+    # Recorded, for an artifact without it is an old one, that drops words of over 15 letters.
+    params = {"max_token_length": DEFAULT_MAX_TOKEN_CHARS, **material.params}
+    raw = Params("DocSim-params.json", params)
     checked = parse_params(raw)
     effort = read_effort(raw, SEED)
     model = _untrained(raw, effort)
-    learn_stop_words(raw, (), 0)  # a faulty parameter should not wait for the corpus
+    # Faulty parameters and files should not wait for the corpus, or for an hour of training.
+    learn_stop_words(raw, (), 0)
+    check_extras(material, raw)
     warn_of_typos(raw, KEYS)
     if effort.workers > 1:
         log.warning("DocSim: with %d workers no two trainings are the same", effort.workers)
@@ -57,13 +63,30 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     if corpus.skipped_rows:
         log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
     documents, held = _read(corpus.texts, checked.max_token_chars, progress)
+    _fit(model, documents, material.corpus, progress)
+    vectors = model.wv
+    vectors.lifecycle_events = None  # would hold times and versions
+    vectors.save(str(output_dir / "DocSim-model"))
+    learnt = learn_stop_words(raw, held.items(), len(documents)) - checked.stop_words
+    checked = replace(checked, stop_words=checked.stop_words | learnt)
+    write_params(output_dir, raw, checked.stop_words)
+    words = WordVectors(vectors.key_to_index, vectors.vectors)
+    extras = add_extras(material, raw, checked, words, output_dir)
+    facts = {
+        "rows": len(documents),
+        "skipped_rows": corpus.skipped_rows,
+        "stop_words": sorted(checked.stop_words),
+        "learnt_stop_words": sorted(learnt),
+    }
+    facts |= _facts(model, len(held), effort) | dict(extras.facts)
+    return Lessons(facts, extras.reports)
+
+
+def _fit(model: Doc2Vec, documents: list[TaggedDocument], corpus: Path, progress: Progress) -> None:
     with progress(len(documents), "text", "DocSim: vocabulary") as bar:
         model.build_vocab(_counted(documents, bar))
-    vectors = model.wv
-    if not len(vectors):
-        raise CorpusError(
-            material.corpus, f"has no word {model.min_count} times in column {COLUMN!r}"
-        )
+    if not len(model.wv):
+        raise CorpusError(corpus, f"has no word {model.min_count} times in column {COLUMN!r}")
     with progress(model.epochs, "epoch", "DocSim: training") as bar, threadpool_limits(1):
         model.train(
             documents,
@@ -71,18 +94,6 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             epochs=model.epochs,
             callbacks=[_EpochBar(bar)],
         )
-    vectors.lifecycle_events = None  # would hold times and versions
-    vectors.save(str(output_dir / "DocSim-model"))
-    learnt = learn_stop_words(raw, held.items(), len(documents)) - checked.stop_words
-    checked = replace(checked, stop_words=checked.stop_words | learnt)
-    write_params(output_dir, raw, checked.stop_words)
-    facts = {
-        "rows": len(documents),
-        "skipped_rows": corpus.skipped_rows,
-        "stop_words": sorted(checked.stop_words),
-        "learnt_stop_words": sorted(learnt),
-    }
-    return Lessons(facts | _facts(model, len(held), effort))
 
 
 def _untrained(raw: Params, effort: Effort) -> Doc2Vec:

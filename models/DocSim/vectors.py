@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import ArtifactError, shorten
+from models.mapped.vocabulary import MappedVocabulary
 from models.pickles import read_pickle, to_array
 from models.records import ArrayRecord, Inert, all_finite
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROWS_AT_ONCE = 4096
+SEVERAL, MANY_WORDS = 4, 256
+"""From so many texts on, and up to so many words, words are added to all texts side by side."""
+UNITS_AT_ONCE = 32
+"""So many vectors in double precision fit into the processor's nearer memory."""
 _ATTRIBUTE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # gensim's lists of attributes kept in files of their own: arrays, and objects with such arrays.
 _ARRAYS, _OBJECTS = "__numpys", "__recursive_saveloads"
@@ -36,15 +41,69 @@ class WordVectors:
     index: Mapping[str, int]
     vectors: NDArray[np.float32]
 
+    def rows(self, words: Sequence[str]) -> list[int]:
+        """The rows of words, -1 for those that are not in the vocabulary."""
+        if isinstance(self.index, MappedVocabulary):
+            return self.index.find_all(words)
+        return [self.index.get(word, -1) for word in words]
+
     def mean(self, words: Sequence[str]) -> NDArray[np.float32]:
         """The mean vector of words that are all in the vocabulary, scaled to length 1."""
-        total = np.zeros(self.vectors.shape[1], np.float32)
-        rows = [self.index[word] for word in words]
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            chunk = self.vectors[rows[start : start + ROWS_AT_ONCE]]
-            # One row after the other, as gensim adds them: sums of float32 depend on the order.
-            total = np.add.accumulate(np.vstack([total, chunk]))[-1]
-        return _unit(total / np.float32(len(words)))
+        rows = np.array([self.index[word] for word in words], np.intp)
+        mean: NDArray[np.float32] = self.means(rows, np.array([len(rows)]))[0]
+        return mean
+
+    def means(self, rows: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The mean vector of each text, scaled to length 1; zeros for a text of no words.
+
+        `rows` are those of the first text's words, then the second's; `counts` how many each has.
+        *Shape*: (texts, dimensions).
+        """
+        vectors = np.asarray(self.vectors)  # a memmap makes each of its slices a slow object
+        longest_first = np.argsort(-counts, kind="stable")
+        places = (np.cumsum(counts) - counts)[longest_first]
+        lengths = counts[longest_first]
+        sums = _sums(vectors, rows, places, lengths)
+        sums /= np.maximum(lengths, 1).astype(np.float32)[:, None]
+        means = np.empty_like(sums)
+        for start in range(0, len(sums), UNITS_AT_ONCE):
+            block = slice(start, start + UNITS_AT_ONCE)
+            means[longest_first[block]] = unit(sums[block])
+        return means
+
+
+def _sums(
+    vectors: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    places: NDArray[np.intp],
+    lengths: NDArray[np.intp],
+) -> NDArray[np.float32]:
+    """The sum of each text's rows, added one after the other: sums of float32 depend on it.
+
+    gensim does so too. All texts, of which the longest come first, get their next word at once, as
+    long as several have one; what long texts have left is added text by text.
+    """
+    sums = np.zeros((len(lengths), vectors.shape[1]), np.float32)
+    word = 0
+    while (texts := int(np.searchsorted(-lengths, -word))) >= SEVERAL and word < MANY_WORDS:
+        sums[:texts] += vectors.take(rows[places[:texts] + word], 0)
+        word += 1
+    for total, place, length in zip(sums, places[:texts], lengths, strict=False):
+        _add_rows(total, vectors, rows[place + word : place + length])
+    return sums
+
+
+def _add_rows(
+    total: NDArray[np.float32], vectors: NDArray[np.float32], rows: NDArray[np.intp]
+) -> None:
+    """Add rows to `total` one after the other."""
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        chunk = vectors.take(rows[start : start + ROWS_AT_ONCE], 0)
+        chunk[0] += total
+        if len(total) > 1:
+            np.add.reduce(chunk, 0, out=total)  # along the slow axis: in order
+        else:
+            total[:] = np.add.accumulate(chunk)[-1]  # the only axis would be added by pairs
 
 
 def similarity(one: NDArray[np.float32], other: NDArray[np.float32]) -> np.float32:
@@ -52,11 +111,16 @@ def similarity(one: NDArray[np.float32], other: NDArray[np.float32]) -> np.float
     return np.float32(np.dot(one, other))
 
 
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    # gensim takes the length and divides in double precision, then rounds.
-    exact = vector.astype(np.float64)
-    length = float(np.linalg.norm(exact))
-    return vector if length == 0 else (exact * (1.0 / length)).astype(np.float32)
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each row scaled to length 1; rows of zeros stay.
+
+    gensim has BLAS's dnrm2 take the length, which sums in the long double of the machine, divides
+    in double precision, and rounds at the end.
+    """
+    squares = np.square(vectors, dtype=np.float64)  # exact
+    lengths = np.sqrt(squares.sum(axis=1, dtype=np.longdouble)).astype(np.float64)
+    factors = 1.0 / np.where(lengths > 0, lengths, 1.0)
+    return (vectors * factors[:, None]).astype(np.float32)
 
 
 def read_vectors(path: Path) -> WordVectors:

@@ -15,7 +15,7 @@ from models.serving import Request
 from models.TopicalPageRank.lda import Lda
 from models.TopicalPageRank.mapping import map_lda
 from models.TopicalPageRank.model import TopicalPageRankModel
-from models.TopicalPageRank.params import parse_params
+from models.TopicalPageRank.params import PKE, parse_params
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,12 @@ class TopicalPageRank:
             nlp = pipeline(params.language, params.spacy_pipeline)
         except NoPipelineError as error:
             raise ArtifactError(raw.file, str(error)) from error
-        return TopicalPageRankModel(params, map_lda(model_dir / f"{self.name}-model", scratch), nlp)
+        lda = map_lda(model_dir / f"{self.name}-model", scratch)
+        if params.engine == PKE:
+            # Imported here: hardly anyone has it.
+            engine = importlib.import_module("models.TopicalPageRank.pke_engine")
+            return TopicalPageRankModel(params, lda, nlp, engine.PkeEngine(params, lda, raw.file))
+        return TopicalPageRankModel(params, lda, nlp)
 
     def rehearse(self, model_dir: Path, scratch: Path) -> Request:
         """A text of two sentences under two topics of three words."""

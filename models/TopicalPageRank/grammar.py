@@ -9,15 +9,17 @@ leftmost, greediest runs of a sentence; a later rule takes from what the earlier
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from models.errors import shorten
+from models.TopicalPageRank.tag_patterns import Budget, PatternError, TagPattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_GRAMMAR_CHARS = 1000
+STEPS = 20_000_000
+"""How many steps finding phrases may take in one text: some seconds, reached by malice alone."""
 _LABEL = re.compile(r"\s*([A-Z]\w*)\s*:", re.ASCII)
 _RULE = re.compile(r"\{((?:[^{}]|\{\d*,?\d*\})+)\}")
 _TAG = re.compile(r"<([^<>]+)>")
@@ -47,39 +49,30 @@ class Grammar:
         if not self._rules:
             raise GrammarError(f"{shorten(text)} has no rule in braces")
 
-    def spans(self, tags: Sequence[str]) -> list[tuple[int, int]]:
-        """The phrases of a sentence with these tags: half-open ranges of token positions."""
-        starts, written = [], 0
-        for tag in tags:
-            starts.append(written)
-            written += len(tag) + 2
-        starts.append(written)
-        line = "".join(f"<{tag}>" for tag in tags)
+    def spans(self, tags: Sequence[str], budget: Budget | None = None) -> list[tuple[int, int]]:
+        """The phrases of a sentence with these tags: half-open ranges of token positions.
+
+        Raises TooManySteps where `budget` does not suffice; it is shared by all sentences.
+        """
+        budget = budget if budget is not None else Budget(STEPS)
         found: list[tuple[int, int]] = []
         for rule in self._rules:
-            found += _matches(rule, line, found)
-        return sorted((bisect_left(starts, a), bisect_left(starts, b)) for a, b in found)
+            found += [
+                span
+                for start, end in _gaps(sorted(found), len(tags))
+                for span in rule.spans(tags, start, end, budget)
+            ]
+        return sorted(found)
 
 
-def _matches(
-    rule: re.Pattern[str], line: str, taken: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """Where a rule matches in the parts of `line` that are not taken yet."""
-    gaps, position = [], 0
-    for start, end in sorted(taken):
-        gaps.append((position, start))
-        position = end
-    gaps.append((position, len(line)))
-    return [
-        match.span()
-        for start, end in gaps
-        for match in rule.finditer(line, start, end)
-        if match.start() < match.end()
-    ]
+def _gaps(taken: Sequence[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """The parts of a sentence that no earlier rule has taken."""
+    firsts = [0, *(end for _, end in taken)]
+    return list(zip(firsts, [*(start for start, _ in taken), length], strict=True))
 
 
-def _compile(rule: str) -> re.Pattern[str]:
-    """One rule's inside as a regular expression over `<TAG><TAG>...`."""
+def _compile(rule: str) -> TagPattern:
+    """One rule's inside."""
     compact = "".join(rule.split())
     pieces = _TAG.split(compact)  # between tags, tag, between tags, tag, ...
     for between in pieces[::2]:
@@ -88,13 +81,14 @@ def _compile(rule: str) -> re.Pattern[str]:
     for tag in pieces[1::2]:
         if not _INSIDE.fullmatch(tag):
             raise GrammarError(f"has an unreadable tag {shorten(tag)} in {shorten(rule)}")
-    pattern = _TAG.sub(lambda tag: f"(?:<(?:{tag[1].replace('.', '[^<>]')})>)", compact)
     try:
-        compiled = re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+        compiled = TagPattern(compact)
+    except PatternError as error:
         raise GrammarError(
-            f"has a rule {shorten(rule)} that cannot be compiled: {error}"
+            f"has a rule {shorten(rule)} that cannot be compiled: it {error}"
         ) from error
-    if compiled.fullmatch(""):
+    except RecursionError as error:
+        raise GrammarError(f"has a rule {shorten(rule)} that is nested too deeply") from error
+    if compiled.matches_nothing:
         raise GrammarError(f"has a rule {shorten(rule)} that matches nothing at all")
     return compiled

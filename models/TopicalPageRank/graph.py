@@ -57,12 +57,15 @@ def pagerank(graph: WordGraph, personalization: Mapping[str, float]) -> dict[str
         return {}
     ends = np.array(list(graph.edges), dtype=np.intp).reshape(-1, 2)
     weights = np.fromiter(graph.edges.values(), dtype=np.float64, count=len(graph.edges))
-    sources = np.concatenate([ends[:, 0], ends[:, 1]])
-    targets = np.concatenate([ends[:, 1], ends[:, 0]])
-    both = np.concatenate([weights, weights])
+    # By source: in the order in which networkx adds up what flows to a word, and multiplied as it
+    # does, so that phrases whose scores are equal but for rounding come in its order.
+    order = np.argsort(ends.T.ravel(), kind="stable")
+    sources = ends.T.ravel()[order]
+    targets = ends[:, ::-1].T.ravel()[order]
+    both = np.concatenate([weights, weights])[order]
     out_weight = np.bincount(sources, weights=both, minlength=size)
     is_dangling = out_weight == 0
-    flow = both / out_weight[sources]
+    flow = (1.0 / out_weight[sources]) * both
     jump = np.array([personalization[word] for word in graph.words], dtype=np.float64)
     jump /= jump.sum()
     ranks = np.full(size, 1.0 / size)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_ITERATIONS = 100
 MEAN_CHANGE_TOLERANCE = 1e-3
 SERIES_FROM = 6.0
+_SHIFTS = np.arange(SERIES_FROM)[:, None]
 _COUNTED = re.compile(r"\b\w\w+\b")
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -57,10 +58,15 @@ def count_columns(
     counted: Iterable[str], word_index: Mapping[str, int], stop_words: Collection[str] = ()
 ) -> dict[int, int]:
     """How often each column of the vocabulary occurs, by rising column; others are left out."""
-    counts = Counter(
-        word_index[word] for word in counted if word in word_index and word not in stop_words
-    )
-    return dict(sorted(counts.items()))
+    by_word = Counter(counted)
+    columns = columns_of((word for word in by_word if word not in stop_words), word_index)
+    return dict(sorted((column, by_word[word]) for word, column in columns.items()))
+
+
+def columns_of(words: Iterable[str], word_index: Mapping[str, int]) -> dict[str, int]:
+    """The columns of those of different words that are in the vocabulary, in the words' order."""
+    found = ((word, word_index.get(word)) for word in words)
+    return {word: column for word, column in found if column is not None}
 
 
 def topic_distribution(lda: Lda, counts: Mapping[int, int]) -> NDArray[np.float64]:
@@ -72,12 +78,12 @@ def topic_distribution(lda: Lda, counts: Mapping[int, int]) -> NDArray[np.float6
     # One layout whatever the model's: sums of floats depend on it in the last digit.
     topic_word = np.ascontiguousarray(lda.exp_dirichlet[:, list(counts)])
     topics = np.ones(lda.n_topics)
-    expected = np.exp(digamma(topics) - digamma(topics.sum(keepdims=True)))
+    expected = _exp_expected_log(topics)
     for _ in range(MAX_ITERATIONS):
         before = topics
         share = expected @ topic_word + _EPSILON
         topics = expected * (topic_word @ (weights / share)) + lda.doc_topic_prior
-        expected = np.exp(digamma(topics) - digamma(topics.sum(keepdims=True)))
+        expected = _exp_expected_log(topics)
         if np.abs(topics - before).mean() < MEAN_CHANGE_TOLERANCE:
             break
     distribution: NDArray[np.float64] = topics / topics.sum()
@@ -87,15 +93,29 @@ def topic_distribution(lda: Lda, counts: Mapping[int, int]) -> NDArray[np.float6
 def topical_importance(
     lda: Lda, topics: NDArray[np.float64], words: Iterable[str]
 ) -> dict[str, float]:
-    """How much each word of the vocabulary is about `topics`: the cosine of the two vectors."""
-    known = [(word, lda.word_index[word]) for word in words if word in lda.word_index]
+    """How much each word of the vocabulary is about `topics`: the cosine of the two vectors.
+
+    Words that no topic has are left out, as if they were not in the vocabulary.
+    """
+    known = columns_of(words, lda.word_index)
     if not known:
         return {}
-    columns = np.ascontiguousarray(lda.components[:, [column for _, column in known]])
+    columns = np.ascontiguousarray(lda.components[:, list(known.values())])
     vectors = columns / lda.topic_totals[:, None]
     norms = np.sqrt((vectors * vectors).sum(axis=0)) * np.sqrt(topics @ topics)
-    cosines = (topics @ vectors) / norms
-    return {word: float(cosine) for (word, _), cosine in zip(known, cosines, strict=True)}
+    dots = (topics @ vectors).tolist()
+    return {
+        word: dot / norm
+        for word, dot, norm in zip(known, dots, norms.tolist(), strict=True)
+        if norm > 0
+    }
+
+
+def _exp_expected_log(topics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """exp(E[log share]) of each topic where shares are Dirichlet with these parameters."""
+    found = digamma(np.append(topics, topics.sum()))
+    expected: NDArray[np.float64] = np.exp(found[:-1] - found[-1])
+    return expected
 
 
 def digamma(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -104,13 +124,12 @@ def digamma(values: NDArray[np.float64]) -> NDArray[np.float64]:
     Bernardo's algorithm AS 103 (Applied Statistics 25, 1976): shifted up to 6 by recurrence, then
     three terms of the asymptotic series. scikit-learn uses it too, which keeps results comparable.
     """
-    shifted = values.astype(np.float64)
-    result = np.zeros_like(shifted)
-    while (is_small := shifted < SERIES_FROM).any():
-        result -= np.where(is_small, 1.0 / shifted, 0.0)
-        shifted = shifted + is_small
+    steps = values + _SHIFTS
+    is_small = steps < SERIES_FROM
+    shifted = values + is_small.sum(axis=0)
     inverse = 1.0 / shifted
-    result += np.log(shifted) - 0.5 * inverse
     square = inverse * inverse
+    result: NDArray[np.float64] = np.log(shifted) - 0.5 * inverse
+    result -= (is_small / steps).sum(axis=0)
     result -= square * (1 / 12 - square * (1 / 120 - square * (1 / 252)))
     return result

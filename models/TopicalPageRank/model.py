@@ -22,17 +22,19 @@ from models.bodies import (
     to_json,
 )
 from models.errors import BadInput, shorten
-from models.language.pipelines import tag
+from models.language.pipelines import name_of, tag
 from models.media import CSV, JSON, PLAIN, MediaType, answer_type, content_type
 from models.serving import Request, Response
 from models.TopicalPageRank.params import MAX_COUNT
 from models.TopicalPageRank.ranking import rank
+from models.TopicalPageRank.tag_patterns import TooManySteps
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
     from models.TopicalPageRank.lda import Lda
     from models.TopicalPageRank.params import TopicalPageRankParams
+    from models.TopicalPageRank.pke_engine import PkeEngine
 
     Keyphrases = list[tuple[str, float]]
 
@@ -50,11 +52,19 @@ class _Question:
 class TopicalPageRankModel:
     """Parameters, topics and the pipeline of their language."""
 
-    def __init__(self, params: TopicalPageRankParams, lda: Lda, nlp: Language) -> None:
+    def __init__(
+        self,
+        params: TopicalPageRankParams,
+        lda: Lda,
+        nlp: Language,
+        engine: PkeEngine | None = None,
+    ) -> None:
+        """`engine` ranks instead of this project's own."""
         self._params = params
+        self._engine = engine
         self._lda = lda
         self._nlp = nlp
-        self._pipeline = params.spacy_pipeline or f"built-in {params.language}"
+        self._pipeline = name_of(nlp)
 
     def predict(self, request: Request) -> Response:
         """Answer with keyphrases, best first. Raises the 4xx errors of `models.errors`."""
@@ -72,6 +82,7 @@ class TopicalPageRankModel:
             "family": "TopicalPageRank",
             "language": self._params.language,
             "pipeline": self._pipeline,
+            "engine": self._params.engine,
             "topics": self._lda.n_topics,
             "words": len(self._lda.word_index),
             "grammar": self._params.grammar.text,
@@ -82,7 +93,15 @@ class TopicalPageRankModel:
 
     def _keyphrases(self, text: str, max_count: int) -> Keyphrases:
         sentences = tag(self._nlp, text)
-        return rank(sentences, self._params, self._lda, self._params.stop_words)[:max_count]
+        if self._engine is not None:
+            return self._engine.rank(sentences)[:max_count]
+        try:
+            found = rank(sentences, self._params, self._lda, self._params.stop_words)
+        except TooManySteps as error:
+            raise BadInput(
+                "This model's grammar takes too long on this text; send less at once"
+            ) from error
+        return found[:max_count]
 
     def _read(self, body: bytes, media: MediaType) -> _Question:
         text = decode(body, media)

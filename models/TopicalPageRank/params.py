@@ -17,6 +17,7 @@ DEFAULT_GRAMMAR = "NP: {<ADJ>*<NOUN|PROPN>+}"
 GRAPH_TAGS = frozenset({"ADJ", "NOUN", "PROPN"})
 DEFAULT_MAX_CHARS = 1_000_000
 NO_STEMS, STEMS = "None", "stemming"
+NUMPY, PKE = "numpy", "pke"
 MAX_COUNT = 10_000
 """The most keyphrases one text is ever answered with."""
 
@@ -42,6 +43,8 @@ class TopicalPageRankParams:
     """Whether a phrase's score is divided by its number of words."""
     spacy_pipeline: str | None
     """An installed spaCy pipeline to tag with instead of the built-in one."""
+    engine: str
+    """`numpy`: this project's; `pke`: pke's own, if it is installed."""
     stop_words: frozenset[str]
     """Words that are not counted for the topics of a text."""
 
@@ -72,5 +75,6 @@ def parse_params(params: Params) -> TopicalPageRankParams:
         graph_tags=params.words("pos") or GRAPH_TAGS,
         normalized=params.flag("normalized", default=False),
         spacy_pipeline=params.text("spacy_pipeline") if "spacy_pipeline" in params.values else None,
+        engine=params.choice("engine", (NUMPY, PKE), NUMPY),
         stop_words=stop_list(params, language),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.language.stemming import stemmer
+from models.TopicalPageRank.grammar import STEPS
 from models.TopicalPageRank.graph import build_graph, pagerank
 from models.TopicalPageRank.lda import (
     count_columns,
@@ -17,6 +18,7 @@ from models.TopicalPageRank.lda import (
     topical_importance,
 )
 from models.TopicalPageRank.params import STEMS
+from models.TopicalPageRank.tag_patterns import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -40,7 +42,7 @@ def rank(
     """All candidate phrases with their scores, best first, first seen first among equals.
 
     `sentences` hold (token, universal part-of-speech tag). A score is the sum of the ranks of the
-    phrase's words.
+    phrase's words. Raises TooManySteps.
     """
     normalise = normaliser(params)
     words = [[normalise(token) for token, _ in sentence] for sentence in sentences]
@@ -64,8 +66,9 @@ def _candidates(
     sentences: Sentences, words: Sequence[Sequence[str]], params: TopicalPageRankParams
 ) -> list[_Candidate]:
     found: dict[tuple[str, ...], _Candidate] = {}
+    budget = Budget(STEPS)
     for sentence, sentence_words in zip(sentences, words, strict=True):
-        for start, end in params.grammar.spans([tag for _, tag in sentence]):
+        for start, end in params.grammar.spans([tag for _, tag in sentence], budget):
             key = tuple(sentence_words[start:end])
             if key not in found:
                 shown = " ".join(token for token, _ in sentence[start:end]).lower()
@@ -93,10 +96,12 @@ def _word_ranks(
     # A word the model has never seen is as unimportant as the least of those it knows; where it
     # knows none, all weigh the same.
     least = min(importance.values(), default=1.0)
-    weights = {word: importance.get(word, least) for word in graph.words}
-    if not sum(weights.values()) > 0:
-        weights = dict.fromkeys(graph.words, 1.0)
-    return pagerank(graph, weights)
+    # Known words first: summed in this order, rounding is as it is in pke.
+    weights = importance | {word: least for word in graph.words if word not in importance}
+    total = sum(weights.values())
+    if not total > 0:
+        return pagerank(graph, dict.fromkeys(graph.words, 1.0))
+    return pagerank(graph, {word: weight / total for word, weight in weights.items()})
 
 
 def _score(candidate: _Candidate, ranks: dict[str, float], *, is_mean: bool) -> float:

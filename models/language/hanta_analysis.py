@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from models.language.hanta_guesses import first_part, shortest_guess
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from models.language.hanta_model import Grammar, HantaModel, Morphemes
 
@@ -39,30 +39,35 @@ def analyse(model: HantaModel, form: str) -> dict[int, float]:
     """
     length, shortest = len(form), shortest_guess(len(form))
     guessed = model.guesser.guess(form)
+    morpheme_of = model.grammar.morphemes
     # For each place the states there, and the log probability of the best way to each.
     table: list[dict[int, float]] = [{} for _ in range(length + 1)]
     table[0][0] = 0.0
     for start in range(length):
-        if not table[start]:
+        row = table[start]
+        if not row:
             continue
-        first = first_part(length, start)
         known = _known(model.morphemes, form, start)
-        _take_known(known, guessed, first, start + shortest)
-        for state, log_prob in _followers(model, table[start], known).items():
-            tag = model.grammar.morphemes[state]
-            for end, morpheme_log_prob in known.get(tag, ()):
-                reached = log_prob + morpheme_log_prob
-                if reached > table[end].get(state, IMPOSSIBLE):
-                    table[end][state] = reached
-            if tag < len(guessed) and start + shortest <= length:
-                log_probs = guessed[tag][first + start + shortest : first + length + 1]
-                for row, morpheme_log_prob in zip(
-                    table[start + shortest :], log_probs, strict=True
-                ):
+        guess_end = start + shortest
+        # No morpheme that ends the word in fewer letters is guessed.
+        guessable = len(guessed) if guess_end <= length else 0
+        first = first_part(length, start)
+        _take_known(known, guessed, first, guess_end)
+        rows = table[guess_end:]
+        for state, log_prob in _followers(model.grammar, row, known, guessable).items():
+            tag = morpheme_of[state]
+            if tag < guessable:
+                guesses = guessed[tag][first + guess_end : first + length + 1]
+                for later, morpheme_log_prob in zip(rows, guesses, strict=True):
                     reached = log_prob + morpheme_log_prob
-                    if reached > row.get(state, IMPOSSIBLE):
-                        row[state] = reached
-    return _tags(model.grammar, table[-1], len(model.tags))
+                    if reached > later.get(state, IMPOSSIBLE):
+                        later[state] = reached
+            for end, morpheme_log_prob in known.get(tag, ()):
+                if end < guess_end or tag >= guessable:
+                    later, reached = table[end], log_prob + morpheme_log_prob
+                    if reached > later.get(state, IMPOSSIBLE):
+                        later[state] = reached
+    return tags_of_states(model.grammar, table[-1], len(model.tags))
 
 
 def _known(morphemes: Morphemes, form: str, start: int) -> Found:
@@ -78,50 +83,51 @@ def _known(morphemes: Morphemes, form: str, start: int) -> Found:
     return found
 
 
-def _take_known(known: Found, guessed: list[list[float]], first: int, shortest_end: int) -> None:
+def _take_known(known: Found, guessed: list[list[float]], first: int, guess_end: int) -> None:
     """Where a morpheme is known with an open tag, that is no guess."""
-    for tag in known:
+    for tag, entries in known.items():
         if tag < len(guessed):
-            for end, log_prob in known[tag]:
-                if end >= shortest_end:
+            for end, log_prob in entries:
+                if end >= guess_end:
                     guessed[tag][first + end] = log_prob
 
 
-def _followers(model: HantaModel, row: dict[int, float], known: Found) -> dict[int, float]:
+def _followers(
+    grammar: Grammar, row: Mapping[int, float], known: Found, guessable: int
+) -> dict[int, float]:
     """States that follow the best of a row by a morpheme of a tag there is: the best way to each.
 
-    Adding the same number to two leaves the greater one the greater, so the best way to a state
-    can be chosen before the morpheme's own log probability is added.
+    Tags below `guessable` are there anyway. Adding the same number to two leaves the greater one
+    the greater, so the best way to a state can be chosen before the morpheme's own log probability
+    is added.
     """
-    grammar, open_count = model.grammar, model.guesser.open_count
-    firsts, tags = grammar.firsts, grammar.edge_tags
-    states, log_probs = grammar.edge_states, grammar.edge_log_probs
+    edges = grammar.edges
     bound = threshold(row.values(), FOLLOWED_STATES)
     best: dict[int, float] = {}
     for state, log_prob in row.items():
         if log_prob < bound:
             continue
-        first = firsts[state]
-        for edge, tag in enumerate(tags[first : firsts[state + 1]], first):
-            if tag < open_count or tag in known:
-                reached = log_prob + log_probs[edge]
-                following = states[edge]
-                if reached > best.get(following, IMPOSSIBLE):
+        for following, tag, edge_log_prob in edges[state]:
+            if tag < guessable or tag in known:
+                reached = log_prob + edge_log_prob
+                if following not in best or reached > best[following]:
                     best[following] = reached
     return best
 
 
-def _tags(grammar: Grammar, row: dict[int, float], tag_count: int) -> dict[int, float]:
+def tags_of_states(grammar: Grammar, row: Mapping[int, float], tag_count: int) -> dict[int, float]:
     """Tag -> log probability of words that end in the states of a row.
 
-    The best way counts for each last morpheme; those of different last morphemes are added up.
+    The best way counts for each last morpheme; those of different last morphemes are added up, in
+    the order of the row.
     """
     best: dict[int, float] = {}
     for state, log_prob in row.items():
-        for way in range(grammar.exit_firsts[state], grammar.exit_firsts[state + 1]):
-            reached = log_prob + grammar.exit_log_probs[way]
-            key = grammar.morphemes[state] * tag_count + grammar.exit_tags[way]
-            if reached > best.get(key, IMPOSSIBLE):
+        morpheme = grammar.morphemes[state] * tag_count
+        for tag, exit_log_prob in grammar.exits[state]:
+            reached = log_prob + exit_log_prob
+            key = morpheme + tag
+            if key not in best or reached > best[key]:
                 best[key] = reached
     found: dict[int, float] = {}
     for key, reached in best.items():

@@ -41,6 +41,8 @@ class Guesser:
     """Unknown morphemes of one model."""
 
     open_count: int
+    suffix_log_probs: NDArray[np.float64]
+    """*Shape*: (nodes of the suffixes' tree, open tags)."""
 
     def __init__(
         self,
@@ -54,7 +56,8 @@ class Guesser:
         """
         self.open_count = length_log_probs.shape[1]
         self._suffixes = suffixes
-        self._suffix_log_probs = suffix_log_probs
+        self.suffix_log_probs = suffix_log_probs
+        self._length_log_probs = length_log_probs
         self._of_short_words = _part_tables(LONGEST_SHORT_WORD, length_log_probs)
         self._of_words = _part_tables(LONGEST_FORM, length_log_probs)
 
@@ -71,10 +74,38 @@ class Guesser:
         is_short = count <= LONGEST_SHORT_WORD
         places, log_probs = self._of_short_words if is_short else self._of_words
         parts = first_part(count, 0) + count + 1
-        found = log_probs[:parts] + self._suffix_log_probs[np.array(nodes, np.intp)[places[:parts]]]
+        found = log_probs[:parts] + self.suffix_log_probs[np.array(nodes, np.intp)[places[:parts]]]
         found[-1:] -= WHOLE_WORD_PENALTY
         by_tag: list[list[float]] = found.T.tolist()
         return by_tag
+
+    def length_log_probs(
+        self, lengths: NDArray[np.intp], tags: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """What the lengths of unknown morphemes of open tags add."""
+        found: NDArray[np.float64] = self._length_log_probs[np.minimum(lengths, LENGTHS - 1), tags]
+        return found
+
+    def suffix_letters(self, lengths: NDArray[np.intp]) -> NDArray[np.intp]:
+        """How many last letters of unknown morphemes are looked at: a suffix is shorter."""
+        return np.minimum(lengths - 1, LONGEST_SUFFIX)
+
+    def suffix_nodes(self, codes: NDArray[np.int64]) -> NDArray[np.intp]:
+        """The nodes of the last 0 to LONGEST_SUFFIX letters before each place of many words.
+
+        *Shapes*: code points (words, n); nodes (words, n + 1, LONGEST_SUFFIX + 1).
+        """
+        words, longest = codes.shape
+        found = np.zeros((words, longest + 1, LONGEST_SUFFIX + 1), np.intp)
+        for letters in range(1, LONGEST_SUFFIX + 1):
+            # One letter more than before, where that was found and there is one.
+            before = found[:, letters:, letters - 1]
+            node = self._suffixes.step(before, codes[:, : longest + 1 - letters])
+            # What was not found with fewer letters is not found with more.
+            whole = (node != ROOT) & (letters == 1 or (before != found[:, letters:, letters - 2]))
+            found[:, :, letters] = found[:, :, letters - 1]
+            found[:, letters:, letters][whole] = node[whole]
+        return found
 
     def _suffix_nodes(self, form: str, end: int) -> list[int]:
         """The nodes of the last 0 to LONGEST_SUFFIX letters before `end`, as many as are known."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from models.language.hanta_guesses import Guesser
     from models.language.letter_tree import LetterTree
-    from models.mapped.vocabulary import MappedVocabulary
+    from models.language.word_index import WordIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class KnownWords:
     `log_probs` are p(word | tag) over p(tag) for each way to look at the first letter's case.
     """
 
-    rows: MappedVocabulary
+    rows: WordIndex
     firsts: memoryview[int]
     tags: memoryview[int]
     log_probs: tuple[memoryview[float], ...]
@@ -61,18 +61,15 @@ class Morphemes:
 class Grammar:
     """Which morpheme follows which two. State 0 is a word's start.
 
-    From state s lead the edges `firsts[s]` to `firsts[s + 1]`, to states whose morpheme's tag is
-    `morphemes[state]`; words end by the exits `exit_firsts[s]` on, with the tag of the word.
+    `edges[state]` lead on: (state, its morpheme's tag, log probability); `morphemes[state]` is that
+    tag. Words end by `exits[state]`: (the word's tag, log probability). Tuples, since there are
+    only hundreds: a worker that reads them all copies a hundred KiB, and going through them takes
+    half as long as through arrays.
     """
 
-    firsts: memoryview[int]
-    edge_tags: memoryview[int]
-    edge_states: memoryview[int]
-    edge_log_probs: memoryview[float]
-    morphemes: memoryview[int]
-    exit_firsts: memoryview[int]
-    exit_tags: memoryview[int]
-    exit_log_probs: memoryview[float]
+    edges: tuple[tuple[tuple[int, int, float], ...], ...]
+    exits: tuple[tuple[tuple[int, float], ...], ...]
+    morphemes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +84,8 @@ class HantaModel:
     grammar: Grammar
     case_log_probs: tuple[memoryview[float], ...]
     tag_log_probs: memoryview[float]
+
+    @property
+    def morpheme_tags(self) -> int:
+        """How many tags morphemes have."""
+        return max(self.grammar.morphemes) + 1

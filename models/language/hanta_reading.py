@@ -17,7 +17,7 @@ from HanTa.HanoverTagger import EMPTY, END, START, HanoverTagger
 from models.language.hanta_guesses import LENGTHS, Guesser
 from models.language.hanta_model import Grammar, HantaModel, KnownWords, Morphemes, Transitions
 from models.language.letter_tree import LetterTree
-from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
+from models.language.word_index import WordIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -97,7 +97,7 @@ def _known(
     tags = np.array([tag for entry in entries for tag, _ in entry])
     log_probs = _floats(log_prob for entry in entries for _, log_prob in entry)
     return KnownWords(
-        rows=MappedVocabulary(vocabulary_arrays({word: row for row, word in enumerate(source)})),
+        rows=WordIndex(list(source)),
         firsts=_firsts(entries),
         tags=_integers(tags),
         log_probs=tuple(
@@ -168,18 +168,13 @@ def _grammar(
         if state is None:  # nothing leads there
             continue
         if tag > 0:
-            inner[state].append((of_morpheme[tag], numbers[before, tag], log_prob))
+            inner[state].append((numbers[before, tag], of_morpheme[tag], float(log_prob)))
         else:
-            outer[state].append((of_tag[-tag], log_prob))
+            outer[state].append((of_tag[-tag], float(log_prob)))
     return Grammar(
-        firsts=_firsts(inner),
-        edge_tags=_integers(tag for tag, _, _ in chain(*inner)),
-        edge_states=_integers(state for _, state, _ in chain(*inner)),
-        edge_log_probs=_view(_floats(log_prob for _, _, log_prob in chain(*inner))),
-        morphemes=_integers(of_morpheme.get(tag, -1) for _, tag in numbers),
-        exit_firsts=_firsts(outer),
-        exit_tags=_integers(tag for tag, _ in chain(*outer)),
-        exit_log_probs=_view(_floats(log_prob for _, log_prob in chain(*outer))),
+        edges=tuple(map(tuple, inner)),
+        exits=tuple(map(tuple, outer)),
+        morphemes=tuple(of_morpheme.get(tag, -1) for _, tag in numbers),
     )
 
 

@@ -32,6 +32,11 @@ def best_tags(transitions: Transitions, words: Iterable[Candidates]) -> list[int
     for candidates in words:
         if not ways:
             row, way = _first_word(transitions, candidates)
+        elif len(row) == 1 and len(candidates) == 1:
+            (before,), ((tag, log_prob),) = row, candidates
+            state = before % count * count + tag
+            row = {state: row[before] + log_probs[places[before] + tag] + log_prob}
+            way = {state: before}
         else:
             row, way = _next_word(transitions, row, candidates)
         ways.append(way)
@@ -51,8 +56,7 @@ def _first_word(
 ) -> tuple[dict[int, float], dict[int, int]]:
     start, place = transitions.tag_count**2, transitions.start_place
     row = {
-        start + tag: transitions.log_probs[place + tag] + log_prob
-        for tag, log_prob in zip(*candidates, strict=True)
+        start + tag: transitions.log_probs[place + tag] + log_prob for tag, log_prob in candidates
     }
     return row, dict.fromkeys(row, -1)
 
@@ -63,7 +67,6 @@ def _next_word(
     """The states after one more word, and the state before each on the best way to it."""
     count, log_probs, places = transitions.tag_count, transitions.log_probs, transitions.places
     bound = threshold(previous.values(), FOLLOWED_STATES)
-    of_word = list(zip(*candidates, strict=True))
     row: dict[int, float] = {}
     way: dict[int, int] = {}
     for before, before_log_prob in previous.items():
@@ -71,7 +74,7 @@ def _next_word(
             continue
         place = places[before]
         base = before % count * count
-        for tag, word_log_prob in of_word:
+        for tag, word_log_prob in candidates:
             reached = before_log_prob + log_probs[place + tag] + word_log_prob
             state = base + tag
             if state not in row or reached > row[state]:

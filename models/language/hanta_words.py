@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from models.language.hanta_analysis import analyse
+from models.language.hanta_batches import BatchAnalyser
+from models.language.shared_analyses import SharedAnalyses
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from models.language.hanta_model import HantaModel
 
-    Candidates = tuple[Sequence[int], Sequence[float]]
+    Candidates = Sequence[tuple[int, float]]
     """Tags, in rising order, and the word's log probability under each, over the tag's own."""
 
 # The time for an unknown word grows with the square of its length, and beyond that of any German
 # compound only the first letter's case and the ending tell something.
 LONGEST_WORD = 30
-CACHED_WORDS = 5000
 ANY_CASE, LOWER, UPPER = range(3)
 """What the first letter tells: nothing (the first word of a sentence), or its case."""
 
@@ -34,37 +31,61 @@ QUOTATION_MARKS = frozenset(
 
 
 class Words:
-    """The words of a language as one model sees them. Not for several threads."""
+    """The words of a language as one model sees them. Not for several threads.
+
+    Forks of a process share what each of them finds out about unknown words.
+    """
 
     def __init__(self, model: HantaModel) -> None:
         self._model = model
         self._known = model.known
         count = len(model.tags)
-        self._anything: Candidates = (range(count), np.zeros(count).data)
-        # Empty where a process forks: what it held would be written to whenever it is used.
-        self._unknown_candidates = lru_cache(CACHED_WORDS)(self._judge_unknown)
+        self._anything: Candidates = [(tag, 0.0) for tag in range(count)]
+        self._analyser = BatchAnalyser(model)
+        self._remembered = SharedAnalyses()
 
-    def candidates(self, word: str, *, is_first: bool) -> Candidates:
-        """The tags a word may have; any tag at all where nothing is known of it."""
-        if len(word) > LONGEST_WORD:
-            word = word[0] + word[1 - LONGEST_WORD :]
-        case = ANY_CASE if is_first else UPPER if word[:1].isupper() else LOWER
-        form = '"' if word in QUOTATION_MARKS else word.lower()
+    def candidates(self, words: Iterable[str], *, are_first: bool) -> dict[str, Candidates]:
+        """The tags that words may have; any tag at all where nothing is known of one.
+
+        A sentence's first word is judged whatever its case. The more words at once, the faster.
+        """
+        found: dict[str, Candidates] = {}
+        # Form -> the cases it is to be judged in -> the words that want it.
+        unknown: dict[str, dict[int, list[str]]] = {}
+        for word in set(words):
+            form, case = _form_and_case(word, is_first=are_first)
+            candidates = self._known_candidates(form, case) or self._remembered.get(form, case)
+            if candidates is None:
+                unknown.setdefault(form, {}).setdefault(case, []).append(word)
+            else:
+                found[word] = candidates
+        for form, log_probs in self._analyser.analyse_all(list(unknown)):
+            for case, written in unknown[form].items():
+                candidates = self._judge(log_probs, case)
+                self._remembered.put(form, case, candidates)
+                found.update(dict.fromkeys(written, candidates))
+        return found
+
+    def _known_candidates(self, form: str, case: int) -> Candidates | None:
         known = self._known
         row = known.rows.find(form)
         if row < 0:
-            return self._unknown_candidates(form, case)
+            return None
         first, end = known.firsts[row], known.firsts[row + 1]
-        return known.tags[first:end], known.log_probs[case][first:end]
+        return list(zip(known.tags[first:end], known.log_probs[case][first:end], strict=True))
 
-    def _judge_unknown(self, form: str, case: int) -> Candidates:
+    def _judge(self, log_probs: Mapping[int, float], case: int) -> Candidates:
         of_case, of_tag = self._model.case_log_probs[case], self._model.tag_log_probs
-        found = {
-            tag: log_prob + of_case[tag] - of_tag[tag]
-            for tag, log_prob in analyse(self._model, form).items()
-        }
+        found = {tag: log_prob + of_case[tag] - of_tag[tag] for tag, log_prob in log_probs.items()}
         if not found:
             return self._anything
         limit = max(found.values()) - CUTOFF
-        tags = tuple(tag for tag in sorted(found) if found[tag] >= limit)
-        return tags, tuple(found[tag] for tag in tags)
+        return [(tag, found[tag]) for tag in sorted(found) if found[tag] >= limit]
+
+
+def _form_and_case(word: str, *, is_first: bool) -> tuple[str, int]:
+    """What a word is looked up as, and what its first letter tells."""
+    if len(word) > LONGEST_WORD:
+        word = word[0] + word[1 - LONGEST_WORD :]
+    case = ANY_CASE if is_first else UPPER if word[:1].isupper() else LOWER
+    return '"' if word in QUOTATION_MARKS else word.lower(), case

@@ -30,6 +30,7 @@ class LetterTree:
     letters: str
     starts: memoryview[int]
     rows: memoryview[int]
+    _steps: NDArray[np.int64]
 
     def __init__(self, strings: Sequence[str]) -> None:
         """Build the tree of different strings; their rows are their places in the sequence."""
@@ -52,6 +53,9 @@ class LetterTree:
         self.letters = np.concatenate(letters).tobytes().decode(_ENCODING, "surrogatepass")
         self.starts = starts.astype(np.int32).data
         self.rows = rows.data
+        # Node and letter as one number, by the node they lead to: rising, as nodes are numbered.
+        above = np.repeat(np.arange(nodes), np.diff(starts))
+        self._steps = (above << _CODE_BITS) | np.concatenate(letters)
 
     def beginnings(self, word: str, start: int) -> Iterator[tuple[int, int]]:
         """The tree's strings that are in `word` from `start` on: (end, row), short ones first."""
@@ -63,8 +67,16 @@ class LetterTree:
             if rows[node] >= 0:
                 yield end, rows[node]
 
+    def step(self, nodes: NDArray[np.int64], codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The child of each node by the code point of a letter, the root where there is none."""
+        wanted = (nodes << _CODE_BITS) | codes
+        places = np.searchsorted(self._steps, wanted)
+        found = self._steps[np.minimum(places, len(self._steps) - 1)] == wanted
+        return np.where(found, places + 1, ROOT)
+
 
 _ENCODING = "utf-32-le"
+_CODE_BITS = 21
 
 
 def _codes(strings: Sequence[str]) -> tuple[NDArray[Any], NDArray[Any]]:

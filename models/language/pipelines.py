@@ -1,23 +1,28 @@
 """Pipelines: from a text to sentences of tokens with universal parts of speech.
 
-Built in for the languages HanTa has a model for (spaCy's tokenizer and sentencizer, HanTa's
-tagger), or an installed spaCy pipeline named by an artifact. One per process and name is kept, so a
-process that forks workers can load them beforehand.
+Which one: the installed spaCy pipeline an artifact names, else one of spaCy's own for the language
+that is installed (`official`), else the one built in for the languages HanTa has a model for
+(spaCy's tokenizer and sentencizer, HanTa's tagger). One per process and name is kept, so a process
+that forks workers can load them beforehand.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import cache
+from importlib.metadata import entry_points
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import spacy
+from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, is_package
 
 from models.language.hanta_tagger import COMPONENT, MODEL_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from spacy.language import Language
 
@@ -25,6 +30,17 @@ if TYPE_CHECKING:
 
 # spaCy's own limit is on memory its parser needs; callers limit the length of texts.
 MAX_CHARS = 100_000_000
+# spaCy's pipelines for a language, by corpus and size. The small ones come first: all sizes tag
+# about equally well, and the others bring word vectors, which only cost memory here.
+CORPORA, SIZES = ("news", "web"), ("sm", "md", "lg")
+NOT_NEEDED = ("ner", "lemmatizer", "textcat", "entity_linker")
+"""Components that take time and tell nothing of parts of speech or sentences."""
+TAGGING = ("morphologizer", "attribute_ruler", "tagger")
+
+log = logging.getLogger(__name__)
+
+LONGEST_RUN = 250
+_LONG_RUN = re.compile(rf"\S{{{LONGEST_RUN + 1},}}")
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
@@ -33,8 +49,42 @@ class NoPipelineError(LookupError):
 
 
 def pipeline(language: str, installed: str | None = None) -> Language:
-    """The pipeline `installed`, or the one built in for a language. Raises NoPipelineError."""
-    return _installed(installed) if installed else built_in(language)
+    """The pipeline `installed` if one is named, else the best for a language.
+
+    Raises NoPipelineError.
+    """
+    if installed:
+        return _installed(installed)
+    return official(language) or built_in(language)
+
+
+def name_of(nlp: Language) -> str:
+    """What a pipeline is called in answers: package and version, or `built-in` and language."""
+    if nlp.has_pipe(COMPONENT):
+        return f"built-in {nlp.lang}"
+    return f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"
+
+
+@cache
+def official(language: str) -> Language | None:
+    """The smallest of spaCy's own pipelines for a language that is installed and works, if any.
+
+    A package counts that says of itself it is a pipeline (it has an entry point `spacy_models`):
+    on PyPI there are others under the same names, which are not.
+    """
+    names = [f"{language}_core_{corpus}_{size}" for size in SIZES for corpus in CORPORA]
+    there = {point.name for point in entry_points(group="spacy_models")}
+    for name in names:
+        if name in there:
+            try:
+                nlp = _load(name, disable=NOT_NEEDED)
+            except (OSError, ValueError, ImportError, AttributeError) as error:
+                log.warning("cannot load the installed pipeline %s: %s", name, error)
+                continue
+            if nlp.lang == language and any(nlp.has_pipe(part) for part in TAGGING):
+                return nlp
+            log.warning("the installed pipeline %s does not tag %s", name, language)
+    return None
 
 
 @cache
@@ -58,7 +108,11 @@ def _installed(name: str) -> Language:
     # Only names of installed packages: spacy.load would also take a folder, and run its code.
     if not _PACKAGE_NAME.fullmatch(name) or not is_package(name):
         raise NoPipelineError(f"spacy_pipeline {name[:60]!r} is no installed spaCy pipeline")
-    nlp = spacy.load(name)
+    return _load(name)
+
+
+def _load(name: str, disable: Sequence[str] = ()) -> Language:
+    nlp = spacy.load(name, disable=disable)
     if "parser" not in nlp.pipe_names and "senter" not in nlp.pipe_names:
         nlp.add_pipe("sentencizer", first=True)
     nlp.max_length = MAX_CHARS
@@ -69,8 +123,30 @@ def tag(nlp: Language, text: str) -> TaggedSentences:
     """Sentences of (token, universal part of speech); spaces are no tokens."""
     return [
         [(token.text, token.pos_) for token in sentence if not token.is_space]
-        for sentence in nlp(text).sents
+        for sentence in nlp(_tokens(nlp, text)).sents
     ]
+
+
+def _tokens(nlp: Language, text: str) -> Doc:
+    """The text in tokens. Runs without a space are cut where they are longer than any word.
+
+    SpaCy's tokenizer goes through the rest of a run for each sign it takes off: a megabyte of signs
+    would take it hours.
+    """
+    cuts = [
+        place
+        for run in _LONG_RUN.finditer(text)
+        for place in range(run.start() + LONGEST_RUN, run.end(), LONGEST_RUN)
+    ]
+    if not cuts:
+        return nlp.make_doc(text)
+    words: list[str] = []
+    spaces: list[bool] = []
+    for start, end in pairwise([0, *cuts, len(text)]):
+        part = nlp.make_doc(text[start:end])
+        words += [token.text for token in part]
+        spaces += [bool(token.whitespace_) for token in part]
+    return Doc(nlp.vocab, words, spaces)
 
 
 def tokenize(nlp: Language, texts: Iterable[str]) -> Iterator[list[str]]:

@@ -1,5 +1,6 @@
 """Models as mapped files: what artifacts hold, written once in a form that need not be read in.
 
 `folder.py` keeps named arrays in one file, mapped and shared by every worker; `vocabulary.py`
-finds words in arrays instead of in a Python dict. Which arrays there are is each family's matter.
+finds words in arrays instead of in a Python dict; `npy.py` maps matrices where they are. Which
+arrays there are is each family's matter.
 """

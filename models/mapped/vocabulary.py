@@ -6,7 +6,7 @@ look-up takes a few microseconds and touches a handful of pages.
 
 from __future__ import annotations
 
-import hashlib
+import zlib
 from bisect import bisect_left
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-HASH_BYTES = 8
+
+_hash = zlib.crc32
+"""Fast, and the same in every process; words that share one are told apart by their letters."""
 
 
 def vocabulary_arrays(index: Mapping[str, int]) -> dict[str, NDArray[Any]]:
@@ -28,7 +30,7 @@ def vocabulary_arrays(index: Mapping[str, int]) -> dict[str, NDArray[Any]]:
     """
     words = sorted(index, key=index.__getitem__)
     encoded = [word.encode("utf-8", "surrogatepass") for word in words]
-    hashes = np.fromiter((_hash(word) for word in encoded), np.uint64, len(words))
+    hashes = np.fromiter(map(_hash, encoded), np.uint32, len(words))
     order = np.argsort(hashes, kind="stable")
     return {
         "hashes": hashes[order],
@@ -61,6 +63,11 @@ class MappedVocabulary(Mapping[str, int]):
             raise KeyError(word)
         return row
 
+    def get(self, word: str, default: Any = None, /) -> Any:
+        """The row of a word, `default` if it is not there."""
+        row = self.find(word)
+        return default if row < 0 else row
+
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and self.find(word) >= 0
 
@@ -76,10 +83,41 @@ class MappedVocabulary(Mapping[str, int]):
             place += 1
         return -1
 
+    def find_all(self, words: Sequence[str]) -> list[int]:
+        """The rows of words as `find` gives them, for many in a fraction of its time."""
+        if not words or not len(self):
+            return [-1] * len(words)
+        try:
+            encoded = [*map(str.encode, words)]
+        except UnicodeEncodeError:
+            encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+        wanted = np.fromiter(map(_hash, encoded), np.uint32, len(words))
+        lengths = np.fromiter(map(len, encoded), np.int64, len(words))
+        hashes, ends = np.asarray(self._hashes), np.asarray(self._ends)
+        places = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
+        rows = np.where(hashes[places] == wanted, np.asarray(self._rows)[places], -1)
+        starts = np.where(rows > 0, ends[np.maximum(rows - 1, 0)], 0)
+        is_as_long = ends[rows] - starts == lengths
+        hits = np.flatnonzero((rows >= 0) & is_as_long)
+        ours = _spans(np.cumsum(lengths)[hits] - lengths[hits], lengths[hits])
+        theirs = _spans(starts[hits], lengths[hits])
+        differs = (
+            np.frombuffer(b"".join(encoded), np.uint8)[ours] != np.asarray(self._letters)[theirs]
+        )
+        # Where another word has the same hash, `find` looks at all that have it.
+        others = {*np.flatnonzero((rows >= 0) & ~is_as_long).tolist()}
+        others |= {*np.repeat(hits, lengths[hits])[differs].tolist()}
+        found: list[int] = rows.tolist()
+        for place in others:
+            found[place] = self.find(words[place])
+        return found
+
     def _word(self, row: int) -> memoryview:
         start = self._ends[row - 1] if row else 0
         return self._letters[start : self._ends[row]]
 
 
-def _hash(word: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(word, digest_size=HASH_BYTES).digest(), "little")
+def _spans(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places in all spans, one after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))

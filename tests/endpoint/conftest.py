@@ -6,21 +6,25 @@ tests that need the other artifacts are left out.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import tarfile
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
+from models.DocSim.prepare import prepare_documents
 from tests.support import archives
 from tests.support.endpoint import PROJECT, running_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.endpoint import Endpoint
 
@@ -30,12 +34,27 @@ SEARCH = "Search.tar.gz"
 REMOTE = os.environ.get("MME_TEST_ENDPOINT")
 
 
+def library(artifact: Path) -> bytes:
+    """The artifact with two prepared documents and a taxonomy."""
+    with tempfile.TemporaryDirectory() as name, tarfile.open(artifact) as archive:
+        folder = Path(name)
+        archive.extractall(folder, filter="data")
+        table = folder / "documents.csv"
+        table.write_text("id,claim_text\na,Der Strom ist teuer\nb,Masken und Impfstoff\n")
+        prepare_documents(folder, table)
+        table.unlink()
+        taxonomy = {"similarity-threshold": 1, "Gesundheit": {"Impfung": ["Impfstoff"]}}
+        (folder / "DocSim-taxonomy.json").write_text(json.dumps(taxonomy))
+        return archives.tar_gz({path.name: path.read_bytes() for path in folder.iterdir()})
+
+
 def fill_store(folder: Path) -> None:
     """The shipped artifacts, one of them in a folder too, and what must be refused."""
     (folder / "de").mkdir(parents=True)
     for name in (KEYPHRASES, SIMILARITY, SEARCH):
         shutil.copy(PROJECT / "artifacts" / name, folder / name)
     shutil.copy(PROJECT / "artifacts" / SIMILARITY, folder / "de" / SIMILARITY)
+    (folder / "library.tar.gz").write_bytes(library(folder / SIMILARITY))
     (folder / "garbage.tar.gz").write_bytes(b"this is no archive")
     (folder / "truncated.tar.gz").write_bytes((folder / SIMILARITY).read_bytes()[:2000])
     (folder / "climbing.tar.gz").write_bytes(archives.tar_gz({"../climbed": b"x"}))

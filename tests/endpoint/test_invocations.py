@@ -163,6 +163,32 @@ def test_json_in_and_out(runtime):
     assert [match["index"] for match in matches] == [1]
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ({"query": "Ein Impfstoff", "top_k": 1}, {"matches": [("b", 1)]}),
+        ({"query": "xyzzy"}, {"matches": []}),
+        ({"text": "Der Impfstoff wirkt", "want": "tags"}, {"tags": [("Impfung", 1.0)]}),
+    ],
+    ids=["documents", "no known word", "tags"],
+)
+def test_documents_and_taxonomy_of_an_artifact_are_asked_by_json(
+    runtime, own_store, asked, answered
+):
+    answer = runtime.invoke_endpoint(
+        EndpointName="demo",
+        TargetModel="library.tar.gz",
+        ContentType="application/json",
+        Body=json.dumps(asked),
+    )
+    found = json.load(answer["Body"])
+    if "tags" in found:
+        assert {"tags": [(tag["tag"], tag["similarity"]) for tag in found["tags"]]} == answered
+    else:
+        matches = [(match["id"], match["index"]) for match in found["matches"]]
+        assert {"matches": matches} == answered
+
+
 def test_a_body_that_is_the_path_of_a_file_is_text(runtime, tmp_path):
     secret = tmp_path / "Geheimnis.txt"
     secret.write_text("Sprengstoff Sprengstoff Sprengstoff Tresor Tresor")
@@ -231,6 +257,10 @@ BAD_REQUESTS = [
     (SIMILARITY, {"ContentType": "text/csv", "Body": b""}, 400, "BadInput"),
     (SIMILARITY, {"ContentType": "text/csv", "Body": b"only one"}, 400, "BadInput"),
     (SIMILARITY, {"ContentType": "application/json", "Body": b"{"}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "application/json", "Body": b"[" * 100_000}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"a" * 1_000_001 + b",b"}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"a,b\n" * 100_001}, 400, "BadInput"),
+    (SIMILARITY, {"ContentType": "text/csv", "Body": b"a\0,b"}, 400, "BadInput"),
     (KEYPHRASES, {"ContentType": "application/json", "Body": b"[" * 100_000}, 400, "BadInput"),
     (KEYPHRASES, {"ContentType": "text/plain", "Body": b"\xff\xfe\xfa"}, 400, "BadInput"),
 ]
@@ -257,14 +287,18 @@ def test_six_mebibytes_are_let_through_and_one_byte_more_is_refused(runtime):
             ContentType="text/csv",
             Body=b"a" * (limit + 1),
         )
-    row = b'"Impfstoff","Erbgut"\n'
+    text = b"wort " * 200_000  # a text may have a million characters
+    row = b'"' + text + b'","' + text + b'"\n'
+    body = row * (limit // len(row))
+    body += b'"Impfstoff","' + b"wort " * ((limit - len(body)) // 5 - 4) + b'"'
+    assert limit - 20 < len(body) <= limit
     answer = runtime.invoke_endpoint(
         EndpointName="demo",
         TargetModel="DocSim.tar.gz",
         ContentType="text/csv",
-        Body=b'"' + b"wort " * ((limit - len(row)) // 5 - 2) + b'","Erbgut"',
+        Body=body,
     )
-    assert len(json.load(answer["Body"])) == 1
+    assert len(json.load(answer["Body"])) == 4
 
 
 def test_paths_and_methods_that_do_not_exist_are_said_to(endpoint):

@@ -27,6 +27,18 @@ def test_ping_is_200_when_the_model_server_answers(endpoint):
     assert get(endpoint, "/ping").status_code == 200
 
 
+def test_a_keyphrase_model_shows_which_pipeline_tags(endpoint, own_store):
+    target = "TopicalPageRank.tar.gz"
+    answer = requests.post(
+        f"{endpoint.url}/endpoints/e/invocations",
+        json={"text": "Die neue Steuer auf Strom."},
+        headers={TARGET: target},
+        timeout=60,
+    ).json()
+    assert answer["pipeline"]
+    assert get(endpoint, f"/models/{target}").json()["model"]["pipeline"] == answer["pipeline"]
+
+
 def test_a_loaded_model_shows_size_state_and_times(endpoint, loaded, own_store):
     view = get(endpoint, "/models/de/DocSim.tar.gz").json()
     assert view["target_model"] == "de/DocSim.tar.gz"

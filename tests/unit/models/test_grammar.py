@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.TopicalPageRank.grammar import Grammar, GrammarError
+from models.TopicalPageRank.tag_patterns import Budget, TooManySteps
 
 
 def phrases(grammar, tags) -> list[str]:
@@ -61,9 +66,59 @@ def test_a_later_rule_takes_from_what_earlier_ones_left():
         "NP: {<NOUN>{3,1}}",
         "NP: {(?P<NOUN>x)}",
         "NP: {<NOUN>**}",
+        "NP: {<NOUN>?+}",
+        "NP: {()<NOUN>*}",
+        "NP: {((<NOUN>{999}){999}){999}}",
+        "NP: {((((){999}){999}){999}){999}<NOUN>}",
+        "NP: {" + "(" * 400 + "<A>" + ")" * 400 + "}",
+        "NP: {<" + ".*" * 200 + "X>}",
         "NP: {" + "<NOUN>" * 1000 + "}",
     ],
 )
 def test_what_cannot_be_read_is_an_error(grammar):
     with pytest.raises(GrammarError):
         Grammar(grammar)
+
+
+# Rules over tags of one letter, which `re` can match as they are.
+RULES = st.recursive(
+    st.sampled_from(["<A>", "<B>", "<A|C>", "<.>"]),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=2, max_size=4).map("".join),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"({'|'.join(parts)})"),
+        st.tuples(
+            inner, st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "{2,}", "{,2}", "*?", "+?"])
+        ).map(lambda pair: f"({pair[0]}){pair[1]}"),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(RULES, st.text("ABC", max_size=12))
+def test_matches_are_those_of_a_regular_expression(rule, tags):
+    plain = re.compile(re.sub(r"<([^>]+)>", r"(?:\1)", rule))
+    if plain.fullmatch(""):
+        with pytest.raises(GrammarError):
+            Grammar(f"NP: {{{rule}}}")
+        return
+    expected = [match.span() for match in plain.finditer(tags) if match.end() > match.start()]
+    assert Grammar(f"NP: {{{rule}}}").spans(list(tags)) == expected
+
+
+HOSTILE = ["(<A>*)*<B>", "(<A>|<A>)*<B>", "(<A>?){30}<A>{30}", "((<A>+)+)+<B>", "(<A>*<A>*)*<B>"]
+
+
+@pytest.mark.parametrize("rule", HOSTILE)
+def test_a_rule_made_to_take_for_ever_does_not(rule):
+    found = Grammar(f"NP: {{{rule}}}").spans(["A"] * 300)
+    assert found == (
+        [(0, 60), (60, 120), (120, 180), (180, 240), (240, 300)] if "30" in rule else []
+    )
+
+
+def test_a_text_that_takes_too_many_steps_is_given_up():
+    grammar = Grammar("NP: {<ADJ>*<NOUN>}")
+    with pytest.raises(TooManySteps):
+        grammar.spans(["ADJ"] * 100_000, Budget(100_000))
+    assert grammar.spans(["ADJ", "NOUN"] * 100, Budget(1000))

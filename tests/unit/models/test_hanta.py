@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from random import Random
 from typing import Any
 
@@ -12,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.language.hanta_analysis import analyse
+from models.language.hanta_batches import BatchAnalyser
 from models.language.hanta_tagger import MODEL_FILES, HantaTagger
+from models.language.hanta_words import UPPER
 from models.language.letter_tree import LetterTree
 from models.language.pipelines import built_in
 from models.language.source_files import library_folder
@@ -168,7 +171,47 @@ def test_a_letter_tree_of_strings_that_begin_alike_finds_each(strings):
             assert (len(string), row) in list(tree.beginnings(string, 0))
 
 
-def test_a_word_is_judged_once(oracles):
-    words = oracles["de"].tagger._words
-    first = words.candidates("Quatschwortbildung", is_first=False)
-    assert words.candidates("Quatschwortbildung", is_first=False) is first
+@pytest.mark.parametrize("name", ["ud_de_gsd_dev", "ud_de_pud"])
+def test_sentences_tagged_together_have_the_tags_they_have_alone(oracles, treebanks, name):
+    lines = (treebanks / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    sentences = [json.loads(line)["tokens"] for line in lines[1::4]]
+    fresh = HantaTagger("de")
+    assert fresh.tag_all(sentences) == [oracles["de"].tags(words) for words in sentences]
+
+
+def test_many_words_at_once_have_the_probabilities_of_each(oracle_of):
+    chance = Random(4)  # noqa: S311 - a fixed sequence, no secret
+    compounds = ["".join(chance.sample(oracle_of.morphemes, 2))[-30:] for _ in range(400)]
+    others = ["".join(chance.choices(LETTERS, k=length)).lower() for length in range(1, 30)]
+    words = list(dict.fromkeys([*compounds, *others, "\ud800abc", "aa" * 15]))
+    model = oracle_of.tagger._model
+    found = dict(BatchAnalyser(model).analyse_all(words))
+    assert len(found) == len(words)
+    for word in words:
+        assert found[word] == pytest.approx(analyse(model, word), rel=1e-13), word
+
+
+def candidates_of(tagger, word):
+    return tagger._words.candidates([word], are_first=False)[word]
+
+
+def test_a_word_judged_in_a_fork_is_known_to_the_process_it_came_from():
+    tagger = HantaTagger("de")
+    remembered = tagger._words._remembered
+    assert remembered.get("quatschwortbildung", UPPER) is None
+    pid = os.fork()
+    if pid == 0:
+        try:
+            tagger.tag(["Die", "Quatschwortbildung"])
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    assert remembered.get("quatschwortbildung", UPPER) == candidates_of(
+        HantaTagger("de"), "Quatschwortbildung"
+    )
+
+
+def test_a_remembered_word_has_the_tags_it_was_judged_to_have(oracles):
+    words = ["Die", "Quatschwortbildungen", "quatschten", "Übelwörter", "😀", "x" * 40, "3.000er"]
+    tagger = HantaTagger("de")
+    assert tagger.tag(words) == tagger.tag(words) == oracles["de"].tags(words)

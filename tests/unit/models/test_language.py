@@ -141,6 +141,23 @@ STRANGE = {
 }
 
 
+LONG = {
+    "signs": "?!,;:-" * 20_000,
+    "quotes": '"' * 50_000,
+    "dots": "z.B." * 20_000,
+    "letters and a line": "x" * 1000 + "\n" + "y" * 999 + " z" * 3,
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_runs_without_a_space_are_cut_and_nothing_is_lost(name):
+    text = LONG[name]
+    tokens = pipelines._tokens(built_in("de"), text)
+    assert tokens.text == text
+    assert max(map(len, tokens)) <= pipelines.LONGEST_RUN
+    assert tag(built_in("de"), text)
+
+
 @pytest.mark.parametrize("name", STRANGE)
 def test_strange_texts_are_tagged_all_the_same(name):
     found = tag(built_in("de"), STRANGE[name])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.mapped.folder import Mapped, mapped, read, write
+from models.mapped.npy import map_matrix
 from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
 from models.registry import FAMILIES, family, load_model
 from models.serving import Request
@@ -24,6 +27,7 @@ def test_a_mapped_vocabulary_is_the_dict_it_was_made_from(words, others):
     for word in others:
         assert (word in vocabulary) == (word in index)
         assert vocabulary.get(word) == index.get(word)
+    assert vocabulary.find_all(words + others) == [index.get(word, -1) for word in words + others]
 
 
 def test_words_with_one_hash_are_told_apart():
@@ -33,6 +37,15 @@ def test_words_with_one_hash_are_told_apart():
     found = [vocabulary.get(word, -1) for word in ("a", "b", "c")]
     (first,) = {row for row in found if row >= 0}
     assert list(vocabulary)[first] == ("a", "b", "c")[found.index(first)]
+
+
+def test_many_words_are_found_among_others_of_their_hash():
+    # plumless and buckeroo have the same CRC-32
+    index = {word: row for row, word in enumerate(["x", "plumless", "y", "buckeroo", "z"])}
+    vocabulary = MappedVocabulary(vocabulary_arrays(index))
+    assert vocabulary.find_all(["buckeroo", "plumless", "none"]) == [3, 1, -1]
+    only = MappedVocabulary(vocabulary_arrays({"plumless": 0}))
+    assert only.find_all(["buckeroo", "plumless"]) == [-1, 0]
 
 
 @pytest.fixture
@@ -60,10 +73,11 @@ def test_arrays_of_objects_are_never_read(tmp_path):
 
 
 def test_it_is_built_once_and_again_when_the_artifact_changes(tmp_path, content):
-    source, built = tmp_path / "model", []
+    source, built = tmp_path / "model", tmp_path / "built"
 
     def build():
-        built.append(1)
+        with built.open("a") as note:  # perhaps in another process
+            note.write("x")
         return content
 
     for text in ("one", None, "other!"):
@@ -71,10 +85,10 @@ def test_it_is_built_once_and_again_when_the_artifact_changes(tmp_path, content)
             source.write_text(text)
         found = mapped(tmp_path / "scratch", [source], "v1", build)
         assert np.array_equal(found.arrays["numbers"], content.arrays["numbers"])
-    assert len(built) == 2
+    assert built.read_text() == "xx"
 
 
-@pytest.mark.parametrize("damage", [b"", b"MMEMAP01", b"x" * 100, b"MMEMAP01" + b"\xff" * 64])
+@pytest.mark.parametrize("damage", [b"", b"MMEMAP02", b"x" * 100, b"MMEMAP02" + b"\xff" * 64])
 def test_a_damaged_file_is_made_anew(tmp_path, content, damage):
     source = tmp_path / "model"
     source.touch()
@@ -120,3 +134,46 @@ def test_mapped_and_unmapped_models_give_the_same_answers(tmp_path, name, traine
     assert len(answers) == 1
     assert len(list((tmp_path / "scratch").iterdir())) == 1
     assert plain.describe() == again.describe()
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 1), (0, 5), (5, 0), (70, 2)])
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_a_matrix_is_mapped_as_numpy_wrote_it(tmp_path, shape, version):
+    numbers = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.lib.format.write_array(file, numbers, version)
+    found = map_matrix(tmp_path / "a.npy")
+    np.testing.assert_array_equal(found, numbers)
+    assert not found.flags.writeable
+
+
+def npy(numbers) -> bytes:
+    file = io.BytesIO()
+    np.save(file, numbers)
+    return file.getvalue()
+
+
+ONES = npy(np.ones((2, 3), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no NumPy array"),
+        (b"x" * 200, "no NumPy array"),
+        (ONES[:20], "no NumPy array"),
+        (ONES.replace(b"'<f4'", b"os.f4"), "no NumPy array"),
+        (ONES.replace(b"NUMPY\x01", b"NUMPY\x09"), "no NumPy array"),
+        (ONES[:-1], "too few for 2 x 3"),
+        (ONES.replace(b"(2, 3), ", b"(2,9999)"), "no NumPy array"),
+        (ONES.replace(b"(2, 3)", b"(9, 9)"), "too few for 9 x 9"),
+        (npy(np.ones((2, 3))), "float32, not <f8"),
+        (npy(np.ones((2, 3), ">f4")), "float32, not >f4"),
+        (npy(np.ones(3, np.float32)), "float32, not <f4 of shape"),
+        (npy(np.ones((2, 3), np.float32, order="F")), "C order"),
+    ],
+)
+def test_what_is_no_float32_matrix_is_not_mapped(tmp_path, content, said):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        map_matrix(tmp_path / "a.npy")

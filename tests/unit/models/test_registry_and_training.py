@@ -170,7 +170,7 @@ def test_what_was_trained_can_be_loaded_and_asked(tmp_path, corpus, name):
     family(name).train(Material(corpus, SMALL[name]), tmp_path, no_progress)
     recorded = json.loads((tmp_path / f"{name}-params.json").read_text("utf-8"))
     assert frozenset(recorded.pop("stop_words")) == default_stop_words("de")
-    assert recorded == SMALL[name]
+    assert recorded.items() >= SMALL[name].items()
     model = load_model(tmp_path)
     answer = model.predict(Request(None, None, "Der große Baum,Der große Baum".encode()))
     assert json.loads(answer.body)

@@ -256,3 +256,10 @@ def test_the_models_folder_is_left_as_it_was(trained):
     model = load_model(folder)
     model.predict(Request(None, None, TEXT.encode()))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_text_the_grammar_takes_too_long_on_is_refused(trained, monkeypatch):
+    monkeypatch.setattr("models.TopicalPageRank.ranking.STEPS", 100)
+    model = load_model(trained["TopicalPageRank"])
+    with pytest.raises(BadInput, match="grammar takes too long"):
+        model.predict(Request("text/plain", None, b"Das Haus und der Baum. " * 100))

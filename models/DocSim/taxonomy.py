@@ -1,0 +1,166 @@
+"""A taxonomy for tagging: categories of tags, and the terms that stand for each tag.
+
+    {"similarity-threshold": 0.7,
+     "excluded-terms": ["heute", "sagen"],
+     "Gesundheit": {"Impfung": ["impfstoff", "mRNA Impfung"], "Masken": ["maske"]}}
+
+Every other key than the two is a category; they may as well stand in an object of their own, under
+"categories" or "taxonomy". Reads and checks it; whose vectors are like those of a term is for
+`tagging` and `taxonomy_reports`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from models.errors import ArtifactError, shorten
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+THRESHOLD, EXCLUDED = "similarity-threshold", "excluded-terms"
+NESTED = ("categories", "taxonomy")
+MAX_BYTES = 16 * 1024 * 1024
+MAX_TERMS = 20_000
+MAX_TERM_CHARS = 200
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term and the tag it stands for."""
+
+    category: str
+    tag: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """The terms of all tags in the order of the file."""
+
+    threshold: float
+    """A word is like a term where their cosine is above this."""
+    excluded: tuple[str, ...]
+    """Words that are never taken to be like a term."""
+    terms: tuple[Term, ...]
+
+    @property
+    def tags(self) -> tuple[tuple[str, str], ...]:
+        """Category and name of each tag."""
+        return tuple(dict.fromkeys((term.category, term.tag) for term in self.terms))
+
+    def to_json(self) -> str:
+        """The taxonomy in the form with "categories"."""
+        categories: dict[str, dict[str, list[str]]] = {}
+        for term in self.terms:
+            categories.setdefault(term.category, {}).setdefault(term.tag, []).append(term.text)
+        value = {THRESHOLD: self.threshold, EXCLUDED: self.excluded, NESTED[0]: categories}
+        return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def exact_words(text: str) -> list[str]:
+    """The words by which a term is found in a text: runs of letters and digits in lower case.
+
+    Other than the words that have vectors these may be short, long, or have digits: `covid`, `19`.
+    """
+    return _WORD.findall(unicodedata.normalize("NFC", text).lower())
+
+
+def read_taxonomy(path: Path) -> Taxonomy:
+    """Read and check a taxonomy; ArtifactError names file, key and value."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise ArtifactError(path, f"is larger than {MAX_BYTES} bytes")
+        value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
+    except OSError as error:
+        raise ArtifactError(path, f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(path, f"is not JSON: {shorten(str(error))}") from error
+    return _Reader(path).taxonomy(value)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {shorten(repeated, 60)} stands there twice")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    path: Path
+
+    def taxonomy(self, value: object) -> Taxonomy:
+        if not isinstance(value, dict):
+            self._refuse("the file", value, "must be an object")
+        threshold = self._threshold(value.get(THRESHOLD))
+        categories = self._categories(value)
+        terms = [
+            Term(self._name(category, "a category"), self._name(tag, f"a tag of {category}"), term)
+            for category, tags in categories.items()
+            for tag, listed in self._object(category, tags).items()
+            for term in self._terms(f"{category}.{tag}", listed)
+        ]
+        if not terms:
+            self._refuse("the taxonomy", categories, "must have a category with a tag with a term")
+        if len(terms) > MAX_TERMS:
+            raise ArtifactError(self.path, f"has {len(terms)} terms; at most {MAX_TERMS} are taken")
+        excluded = self._terms(EXCLUDED, value.get(EXCLUDED, []), may_be_empty=True)
+        return Taxonomy(threshold, tuple(excluded), tuple(terms))
+
+    def _categories(self, value: dict[str, Any]) -> dict[str, Any]:
+        rest = {key: each for key, each in value.items() if key not in (THRESHOLD, EXCLUDED)}
+        # A category may bear one of these names too; then its tags are lists of terms.
+        for key in NESTED:
+            inner = rest.get(key)
+            if len(rest) == 1 and isinstance(inner, dict) and _holds_objects(inner):
+                return inner
+        return rest
+
+    def _threshold(self, value: object) -> float:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value) or not 0 <= value <= 1:  # type: ignore[arg-type, operator]
+            self._refuse(THRESHOLD, value, "must be a number from 0 to 1")
+        return float(value)  # type: ignore[arg-type]
+
+    def _object(self, key: str, value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            self._refuse(key, value, "must be an object of tags, each with a list of terms")
+        return value
+
+    def _name(self, name: str, what: str) -> str:
+        if not name.strip() or not _is_text(name):
+            self._refuse("a name", name, f"must name {what}")
+        return name
+
+    def _terms(self, key: str, value: object, *, may_be_empty: bool = False) -> list[str]:
+        if not isinstance(value, list) or not (value or may_be_empty):
+            self._refuse(key, value, "must be a list of terms")
+        for term in value:
+            if not isinstance(term, str) or not _is_text(term) or not exact_words(term):
+                self._refuse(key, term, "must hold terms with at least a letter or digit each")
+            if len(term) > MAX_TERM_CHARS:
+                self._refuse(key, term, f"must hold terms of at most {MAX_TERM_CHARS} characters")
+        return list(dict.fromkeys(value))
+
+    def _refuse(self, key: str, value: object, rule: str) -> NoReturn:
+        raise ArtifactError(self.path, f"{key} is {shorten(value)}: it {rule}")
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be sent: half a surrogate pair cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _holds_objects(value: dict[str, Any]) -> bool:
+    return all(isinstance(each, dict) for each in value.values())

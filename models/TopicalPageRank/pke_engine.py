@@ -1,0 +1,81 @@
+"""The engine `pke`: candidates and ranks by pke itself, where it is installed (extra `mme[pke]`).
+
+For checking this project's numbers, and for those who must have pke's own. Its licence is the GPL,
+so it is in no default installation and imported by artifacts alone whose params say
+`"engine": "pke"`. It gets the sentences the other engine gets, and the topics as arrays: its own
+loader unpickles whatever a file holds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.errors import ArtifactError, BadInput
+from models.TopicalPageRank.params import STEMS
+
+if TYPE_CHECKING:
+    from models.TopicalPageRank.lda import Lda
+    from models.TopicalPageRank.params import TopicalPageRankParams
+    from models.TopicalPageRank.ranking import Sentences
+
+log = logging.getLogger(__name__)
+
+
+class PkeEngine:
+    """Ranks by one artifact's parameters and topics."""
+
+    def __init__(self, params: TopicalPageRankParams, lda: Lda, file: str) -> None:
+        """Import pke; ArtifactError, naming `file`, where it is not installed."""
+        try:
+            self._pke: Any = importlib.import_module("pke.unsupervised")
+            learned: Any = importlib.import_module("sklearn.decomposition")
+        except ImportError as error:
+            raise ArtifactError(
+                file,
+                "engine 'pke' needs pke, which is not installed here"
+                f" ({error}): pip install 'mme[pke]', or use engine 'numpy'",
+            ) from error
+        self._params = params
+        model = learned.LatentDirichletAllocation()
+        model.components_ = np.ascontiguousarray(lda.components)
+        model.exp_dirichlet_component_ = np.ascontiguousarray(lda.exp_dirichlet)
+        model.doc_topic_prior_ = lda.doc_topic_prior
+        words = sorted(lda.word_index, key=lda.word_index.__getitem__)
+        self._topics = (words, model)
+
+    def rank(self, sentences: Sentences) -> list[tuple[str, float]]:
+        """All candidate phrases with their scores, best first.
+
+        Raises BadInput where pke fails: for one, on a text none of whose words the model knows.
+        """
+        params = self._params
+        extractor = self._pke.TopicalPageRank()
+        extractor.load_document(
+            input=[list(sentence) for sentence in sentences],
+            language=params.language,
+            stoplist=list(params.stop_words),
+            normalization=STEMS if params.normalization == STEMS else None,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of stop words that are not tokens as pke counts them
+            try:
+                extractor.candidate_selection(grammar=params.grammar.text)
+                extractor.candidate_weighting(
+                    window=params.window,
+                    pos=set(params.graph_tags),
+                    lda_model=self._topics,
+                    normalized=params.normalized,
+                )
+            except (ValueError, KeyError, ZeroDivisionError) as error:
+                log.info("pke failed", exc_info=True)
+                raise BadInput(
+                    f"pke cannot rank this text ({type(error).__name__}: {error}); the engine"
+                    " 'numpy' can"
+                ) from error
+        found = extractor.get_n_best(n=len(extractor.candidates))
+        return [(phrase, float(score)) for phrase, score in found]
