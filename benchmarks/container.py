@@ -29,6 +29,7 @@ IDLE_S = 5.0
 """After the first answer: what starts beside it is done then."""
 POLL_S = 0.01
 ANONYMOUS = """
+import os
 kinds = 'Pss_Anon:', 'Pss_Shmem:'
 pids = [pid for pid in os.listdir('/proc') if pid.isdigit() and pid != str(os.getpid())]
 lines = [line for pid in pids for line in open(f'/proc/{pid}/smaps_rollup')]
