@@ -29,7 +29,7 @@ FORM = "Search.v1"
 MAX_HEADER_BYTES = 1024 * 1024
 
 _ARRAYS = {
-    "hashes": ("u8", 1),
+    "hashes": ("u4", 1),
     "rows": ("i4", 1),
     "ends": ("i8", 1),
     "letters": ("u1", 1),
