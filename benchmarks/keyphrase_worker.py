@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 LENGTHS = {30: 100, 260: 60, 1900: 20}
-STOCK_REQUESTS = 3
+STOCK_REQUESTS, ROUNDS = 3, 4
 STREAM = {260: 300, 1900: 60}
 TOPICS, WORDS, LOADS = 40, 40_000, 20
 STEPS = {
@@ -72,7 +72,10 @@ def main() -> None:
 
 
 def _requests(artifact: Path, scratch: Path, length: int) -> dict[str, float]:
-    """Medians in ms: stock; texts of a process that has seen no others; the same once more."""
+    """Medians in ms: stock; texts of a process that has seen no others; the same once more.
+
+    The least of some rounds, each in processes of its own: a busy machine only adds.
+    """
     bodies = [text.encode() for text in texts(length, LENGTHS[length], seed=length)]
 
     def stock(body: bytes) -> None:
@@ -83,15 +86,19 @@ def _requests(artifact: Path, scratch: Path, length: int) -> dict[str, float]:
         built_in.cache_clear()  # a tagger that remembers no word
         model = load_model(artifact, scratch)
         model.predict(Request("text/plain", None, b"Das Haus."))
-        gc.freeze()  # as the process does that workers are forked from
+        gc.freeze()  # the process that workers are forked from does so, too
 
         def answer(body: bytes) -> None:
             model.predict(Request("text/plain", None, body))
 
         return [_median_ms(answer, bodies) for _ in range(2)]
 
-    unseen, seen = _apart(ours)
-    return {"stock": _median_ms(stock, bodies[:STOCK_REQUESTS]), "unseen": unseen, "seen": seen}
+    rounds = [
+        (*_apart(ours), _apart(lambda: _median_ms(stock, bodies[:STOCK_REQUESTS])))
+        for _ in range(ROUNDS)
+    ]
+    unseen, seen, slow = (min(medians) for medians in zip(*rounds, strict=True))
+    return {"stock": slow, "unseen": unseen, "seen": seen}
 
 
 def _steps(artifact: Path, scratch: Path, length: int) -> dict[str, float]:

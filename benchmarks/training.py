@@ -159,6 +159,6 @@ def _whole(family: str, corpus: Path, stock_s: float) -> Row:
     return Row(
         f"{family}, all of a training on {report['facts']['rows']:,} rows, wall time",
         f"{stock_s:.1f} s",
-        f"{done.duration_s:.1f} s, {stock_s / done.duration_s:.1f}x better, of it"
+        f"{done.duration_s:.1f} s, {stock_s / done.duration_s:.1f}x as fast, of it"
         f" {slowest['duration_s']:.1f} s {slowest['title'].partition(': ')[2]}",
     )
