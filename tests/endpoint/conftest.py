@@ -20,6 +20,7 @@ import pytest
 from botocore.config import Config
 
 from models.DocSim.prepare import prepare_documents
+from models.mapped.folder import MAGIC
 from tests.support import archives
 from tests.support.endpoint import PROJECT, running_endpoint
 
@@ -62,7 +63,7 @@ def fill_store(folder: Path) -> None:
     params = b'{"language": "de"}'
     (folder / "hollow.tar.gz").write_bytes(archives.tar_gz({"DocSim-params.json": params}))
     (folder / "damaged.tar.gz").write_bytes(
-        archives.tar_gz({"Search-params.json": params, "Search-model": b"MMEMAP01" + b"\xff" * 64})
+        archives.tar_gz({"Search-params.json": params, "Search-model": MAGIC + b"\xff" * 64})
     )
     (folder / "hostile.tar.gz").write_bytes(
         archives.tar_gz(

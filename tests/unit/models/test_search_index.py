@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from models.errors import ArtifactError, ServingError
 from models.language.stop_words import default_stop_words
-from models.mapped.folder import Mapped, read, write
+from models.mapped.folder import MAGIC, Mapped, read, write
 from models.registry import load_model
 from models.Search.analysis import KINDS, Analyser, words_of
 from models.Search.postings import LARGE_CORPUS
@@ -181,10 +181,10 @@ def test_an_array_that_is_missing_or_too_many_is_refused(artifact):
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b"MMEMAP01", b"x" * 1000, b"MMEMAP01" + b"\xff" * 100,
-        b"MMEMAP01" + (8).to_bytes(8, "little") + b"[1, 2, 3", b"MMEMAP01\2\0\0\0\0\0\0\0[]",
-        b'MMEMAP01\x1b\0\0\0\0\0\0\0{"arrays": [1], "facts": 1}',
-        b"MMEMAP01" + (1_000_000).to_bytes(8, "little") + b"[" * 1_000_000,
+        b"", MAGIC, b"x" * 1000, MAGIC + b"\xff" * 100,
+        MAGIC + (8).to_bytes(8, "little") + b"[1, 2, 3", MAGIC + b"\2\0\0\0\0\0\0\0[]",
+        MAGIC + b'\x1b\0\0\0\0\0\0\0{"arrays": [1], "facts": 1}',
+        MAGIC + (1_000_000).to_bytes(8, "little") + b"[" * 1_000_000,
     ],
 )  # fmt: skip
 def test_what_is_no_index_is_refused(artifact, raw):
