@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import tempfile
 from pathlib import Path
-
-import requests
 
 from benchmarks import noop_handler
 from benchmarks.footprint import command, descendants
 from benchmarks.table import Row
 from benchmarks.traffic import Samples, drive, post
 from benchmarks.workload import TARGET, fill_store
+from mme.mms import MmsClient
 from tests.support.endpoint import Endpoint, running_endpoint
 
 ROUNDS, ROUND_S = 5, 3.0
@@ -33,9 +33,8 @@ def measure() -> list[Row]:
             through = post(f"{endpoint.url}/invocations", headers, b"hello", b"ok")
             drive(endpoint.url, [through], connections=1, total=200)
             server, name = _model_server(endpoint)
-            straight = post(
-                f"{server}/models/{name}/invoke", {"Content-Type": "text/plain"}, b"hello", b"ok"
-            )
+            kind = {"Content-Type": "text/plain"}
+            straight = post(f"http://mms/models/{name}/invoke", kind, b"hello", b"ok")
             for _ in range(ROUNDS):
                 one = drive(server, [straight], connections=1, for_s=ROUND_S)
                 two = drive(endpoint.url, [through], connections=1, for_s=ROUND_S)
@@ -72,10 +71,14 @@ def _model_server(endpoint: Endpoint) -> tuple[str, str]:
     java = next(pid for pid in descendants(endpoint.process.pid) if "ModelServer" in command(pid))
     options = command(java).split()
     properties = Path(options[options.index("-f") + 1]).read_text()
-    url = next(
+    address = next(
         line.partition("=")[2]
         for line in properties.splitlines()
         if line.startswith("inference_address=")
     )
-    models = requests.get(f"{url}/models", timeout=10).json()["models"]
-    return url, models[0]["modelName"]
+
+    async def first_name() -> str:
+        async with MmsClient(Path(address.removeprefix("unix:"))) as client:
+            return (await client.names(timeout_s=10))[0]
+
+    return address, asyncio.run(first_name())

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 OK = 200
+Where = tuple[str, int] | str
+"""Host and port, or the path of a socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +71,20 @@ def drive(
     total: int | None = None,
     for_s: float | None = None,
 ) -> Samples:
-    """Send `exchanges` in turn, over and over, until `total` are done or `for_s` has passed."""
+    """Send `exchanges` in turn, over and over, until `total` are done or `for_s` has passed.
+
+    `url` is that of a server, or `unix:` and the path of its socket.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         parts = urlsplit(url)
-        where = (parts.hostname or "", parts.port or 80)
+        where: Where = (parts.hostname or "", parts.port or 80)
+        if parts.scheme == "unix":
+            where = parts.path
         return process.submit(_drive, where, exchanges, connections, total, for_s).result()
 
 
 def _drive(
-    where: tuple[str, int],
+    where: Where,
     exchanges: Sequence[Exchange],
     connections: int,
     total: int | None,
@@ -87,7 +94,7 @@ def _drive(
 
 
 async def _drive_all(
-    where: tuple[str, int],
+    where: Where,
     exchanges: Sequence[Exchange],
     connections: int,
     total: int | None,
@@ -107,9 +114,9 @@ def _first(exchanges: Sequence[Exchange], total: int) -> Iterator[Exchange]:
 
 
 async def _connection(
-    where: tuple[str, int], queue: Iterator[Exchange], until_s: float, samples: Samples
+    where: Where, queue: Iterator[Exchange], until_s: float, samples: Samples
 ) -> None:
-    reader, writer = await asyncio.open_connection(*where)
+    reader, writer = await _connect(where)
     try:
         for exchange in queue:
             sent_s = time.perf_counter()
@@ -122,9 +129,15 @@ async def _connection(
                 samples.failures.append(f"{status}: {body[:300].decode(errors='replace')}")
             if not keep:
                 writer.close()
-                reader, writer = await asyncio.open_connection(*where)
+                reader, writer = await _connect(where)
     finally:
         writer.close()
+
+
+async def _connect(where: Where) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if isinstance(where, str):
+        return await asyncio.open_unix_connection(where)
+    return await asyncio.open_connection(*where)
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:

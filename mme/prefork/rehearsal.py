@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TIMES = 20
-"""Bytecode is specialised after eight calls, and some of it again later."""
+TIMES, PREDICTIONS = 20, 3
+"""Loads, and requests after each: bytecode is specialised after eight calls, and some of it again
+later. More requests make no worker smaller, and the start longer."""
 SETTINGS = ("MME_SCRATCH_DIR", "MME_LOAD_REPORTS", "MMS_DECODE_INPUT_REQUEST")
 
 
@@ -60,7 +61,7 @@ def _rehearse_family(handler: Path, name: str, folder: Path) -> None:
     }
     messages = [
         load_message(name, str(model_dir), f"{handler}:handle", "rehearsal"),
-        *[predict_message(headers, request.body)] * TIMES,
+        *[predict_message(headers, request.body)] * PREDICTIONS,
     ]
     worker = WorkerRequest(
         launcher=os.getpid(),
