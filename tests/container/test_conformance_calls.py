@@ -15,6 +15,7 @@ from tests.support.conformance import CALLS, LIMITS, REACTIONS, conforms
 from tests.support.endpoint import PROJECT
 from tests.support.engine import container
 from tests.support.platform import models_of, platform_of
+from tests.support.slow import slow_text
 
 MIB = 1024 * 1024
 ROW = "Impfstoff,Erbgut"
@@ -350,8 +351,9 @@ def test_loading_time(platform, waiting):
 @conforms(LIMITS, "a request body of 6,291,456 bytes", "200")
 def test_the_largest_body(platform, loaded):
     limit = 6 * MIB
-    padding = b"wort " * ((limit - 20) // 5)
-    body = b'"' + padding + b" " * (limit - len(padding) - len(b'"",Erbgut')) + b'",Erbgut'
+    row = b'"' + b"wort " * 100_000 + b'",Erbgut\n'  # a text may have a million characters
+    body = row * (limit // len(row))
+    body += b'"' + b" " * (limit - len(body) - len(b'"Wort",Erbgut')) + b'Wort",Erbgut'
     assert len(body) == limit
     return status(platform.ask(loaded, body, Content_Type=CSV))
 
@@ -362,12 +364,10 @@ def test_stop(models_dir):
     with container(mount, environment={"SAGEMAKER_MULTI_MODEL": "true"}) as box:
         platform = platform_of(box, models_dir)
         platform.wait_until_healthy()
-        name = platform.download("m", PROJECT / "artifacts" / SIMILARITY)
+        name = platform.download("m", PROJECT / "artifacts" / KEYPHRASES)
         platform.load(name).raise_for_status()
-        sentence = "Der Impfstoff verändert das Erbgut; Strom und Steuer"
-        rows = "\n".join([f'"{sentence}","{sentence}"'] * 40_000).encode()
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(platform.ask, name, rows, Content_Type=CSV)
+            asked = pool.submit(platform.ask, name, slow_text(), Content_Type=TEXT)
             (worker,) = box.workers()
             wait_until_running(box, worker.pid)
             began_s = time.monotonic()

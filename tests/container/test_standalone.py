@@ -18,6 +18,7 @@ from tests.support.endpoint import PROJECT
 from tests.support.engine import container, run, volume
 from tests.support.faulty_proxy import faulty_proxy
 from tests.support.s3 import running_s3
+from tests.support.slow import slow_text
 
 ROW, CSV = "Impfstoff,Erbgut", "text/csv"
 TARGET = "X-Amzn-SageMaker-Target-Model"
@@ -49,11 +50,6 @@ def post(url: str, target: str, body: str = ROW, kind: str = CSV) -> requests.Re
     return requests.post(
         f"{url}/invocations", data=body, headers={TARGET: target, "Content-Type": kind}, timeout=90
     )
-
-
-def rows(count: int) -> str:
-    sentence = "Der Impfstoff verändert das Erbgut und Strom wird teurer"
-    return "\n".join([f'"{sentence}","{sentence}"'] * count)
 
 
 def until(condition, what: str, timeout_s: float = 60) -> None:
@@ -160,14 +156,13 @@ def test_a_restart_on_the_same_volume_finds_models_on_disk_and_clears_up_after_t
 
 
 def test_a_running_request_is_answered_though_it_is_stopped_twice(box):
-    invoke(box.url)
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(post, box.url, SIMILARITY, rows(30_000))
+        asked = pool.submit(post, box.url, KEYPHRASES, slow_text(), "text/plain")
         until(lambda: in_flight(box.url) == 1, "the request to reach the model")
         box.signal("TERM")
         box.signal("TERM")
         assert box.wait(ENDED_S) == 0
-        assert len(asked.result().json()) == 30_000
+        assert asked.result().json()
 
 
 def test_a_stop_while_a_model_is_downloaded_does_not_wait_for_it(bucket, on_s3):
