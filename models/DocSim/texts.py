@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.DocSim.vectors import unit
 from models.DocSim.words import END, SPELT_OUT, runs_of_letters, words_by_run
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TEXTS_AT_ONCE = 512
 """So many texts are in memory as vectors at a time."""
 
+FEW_RUNS = 64
 UNKNOWN, END_ROW = -1, -2
 """In the place of rows: a word that does not count, the end of a text."""
 
@@ -74,11 +76,29 @@ class TextReader:
         row_of = dict.fromkeys(runs, UNKNOWN)
         row_of |= self._rows(self._words(row_of, spells_out=spells_out))
         row_of[END] = END_ROW
+        if len(runs) <= FEW_RUNS:
+            return self._few([row_of[run] for run in runs])
         rows = np.array([row_of[run] for run in runs], np.intp)
         rows = rows[rows != UNKNOWN]
         is_end = rows == END_ROW
         counts = np.diff(np.flatnonzero(is_end), prepend=-1) - 1
         return TextVectors(self._vectors.means(rows[~is_end], counts), counts)
+
+    def _few(self, rows: Sequence[int]) -> TextVectors:
+        """The same for a few words, by fewer operations: a worker asked little stays small."""
+        means, counts = [], []
+        total, count = self._vectors.zeros(), 0
+        for row in rows:
+            if row == END_ROW:
+                means.append(total / np.float32(max(count, 1)))
+                counts.append(count)
+                total, count = self._vectors.zeros(), 0
+            elif row != UNKNOWN:
+                total += self._vectors.vectors[row]
+                count += 1
+        if not means:
+            return TextVectors(total[None, :][:0], np.array(counts, np.intp))
+        return TextVectors(unit(np.array(means)), np.array(counts, np.intp))
 
     def _words(
         self, runs: Collection[str], *, spells_out: bool = True, stops: bool = True

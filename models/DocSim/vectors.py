@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+FEW_WORDS = 16
 ROWS_AT_ONCE = 4096
 SEVERAL, MANY_WORDS = 4, 256
 """From so many texts on, and up to so many words, words are added to all texts side by side."""
@@ -44,8 +45,14 @@ class WordVectors:
     def rows(self, words: Sequence[str]) -> list[int]:
         """The rows of words, -1 for those that are not in the vocabulary."""
         if isinstance(self.index, MappedVocabulary):
+            if len(words) <= FEW_WORDS:
+                return [self.index.find(word) for word in words]
             return self.index.find_all(words)
         return [self.index.get(word, -1) for word in words]
+
+    def zeros(self) -> NDArray[np.float32]:
+        """The sum of no vectors."""
+        return np.zeros(self.vectors.shape[1], np.float32)
 
     def mean(self, words: Sequence[str]) -> NDArray[np.float32]:
         """The mean vector of words that are all in the vocabulary, scaled to length 1."""
