@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -110,7 +111,8 @@ def read_params(model_dir: Path, family: str) -> Params:
     path = model_dir / f"{family}-params.json"
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            # As much as there is: a buffer of the limit would be every worker's own.
+            raw = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)
         if len(raw) > MAX_BYTES:
             raise ArtifactError(path, f"is larger than {MAX_BYTES} bytes")
         values = json.loads(raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from models.errors import ArtifactError, shorten
@@ -18,6 +19,7 @@ GRAPH_TAGS = frozenset({"ADJ", "NOUN", "PROPN"})
 DEFAULT_MAX_CHARS = 1_000_000
 NO_STEMS, STEMS = "None", "stemming"
 NUMPY, PKE = "numpy", "pke"
+KEPT_GRAMMARS = 8
 MAX_COUNT = 10_000
 """The most keyphrases one text is ever answered with."""
 
@@ -49,11 +51,17 @@ class TopicalPageRankParams:
     """Words that are not counted for the topics of a text."""
 
 
+@lru_cache(KEPT_GRAMMARS)
+def _grammar(text: str) -> Grammar:
+    """Compiled before a process forks, if it is one of the usual: then the forks share it."""
+    return Grammar(text)
+
+
 def parse_params(params: Params) -> TopicalPageRankParams:
     """Check the parameters; ArtifactError names file, key and value."""
     text = params.text("grammar", DEFAULT_GRAMMAR)
     try:
-        grammar = Grammar(text)
+        grammar = _grammar(text)
     except GrammarError as error:
         raise ArtifactError(params.file, f"grammar {error}") from error
     language = params.text("language")
