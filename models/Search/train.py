@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.Search.corpus import Columns
+    from models.Search.postings import Postings
+    from models.Search.vectors import Vectors
     from models.serving import Material, Progress
 
 log = logging.getLogger(__name__)
@@ -62,23 +64,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         bar.update(1)
         vectors = learn_vectors(postings, vector_size, seed)
         bar.update(1)
-    index = Index(
-        columns=columns.names,
-        id_column=columns.id,
-        terms=postings.terms,
-        impact_unit=postings.impact_unit,
-        starts=postings.starts,
-        documents=postings.documents,
-        impacts=postings.impacts,
-        weights=postings.weights,
-        frequent_terms=postings.frequent_terms,
-        frequent_impacts=postings.frequent_impacts,
-        word_vectors=vectors.of_words,
-        document_vectors=vectors.of_documents,
-        cell_ends=np.frombuffer(gathered.cell_ends, np.int64),
-        cells=np.frombuffer(gathered.cells, np.uint8),
-    )
-    write_index(output_dir / "Search-model", index)
+    write_index(output_dir / "Search-model", _index(columns, postings, vectors, gathered))
     write_params(output_dir, raw, stop_words)
     return Lessons(
         gathered.tally.facts()
@@ -96,6 +82,25 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "seed": seed,
             "reproducible": "to the byte",
         }
+    )
+
+
+def _index(columns: Columns, postings: Postings, vectors: Vectors, gathered: _Gathered) -> Index:
+    return Index(
+        columns=columns.names,
+        id_column=columns.id,
+        terms=postings.terms,
+        impact_unit=postings.impact_unit,
+        starts=postings.starts,
+        documents=postings.documents,
+        impacts=postings.impacts,
+        weights=postings.weights,
+        frequent_terms=postings.frequent_terms,
+        frequent_impacts=postings.frequent_impacts,
+        word_vectors=vectors.of_words,
+        document_vectors=vectors.of_documents,
+        cell_ends=np.frombuffer(gathered.cell_ends, np.int64),
+        cells=np.frombuffer(gathered.cells, np.uint8),
     )
 
 
