@@ -1,0 +1,172 @@
+"""The words a worker and its gateway exchange over the worker's own socket, the *door*.
+
+One frame is a prefix (version, kind, two lengths), a head and a body. The head is a list of strings
+joined by NUL, which no name, path or header may hold; the body is bytes as they are. A worker is
+sent one `Question` or `Drop` at a time and answers it by one `Answer` or `Done`, an answer that
+comes in pieces being preceded by `Part`s. When the gateway connects, the worker says `Hello` first.
+
+Pure: from messages to bytes and back. Who sends when is for `mme.prefork` (the worker's side) and
+`mme.workers` (the gateway's).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+VERSION = 1
+PREFIX = struct.Struct("!BBII")
+"""Version, kind, bytes of the head, bytes of the body."""
+SEPARATOR = "\0"
+HELLO, QUESTION, DROP, DONE, PART, ANSWER = range(1, 7)
+HEAD_LIMIT_BYTES = 1024 * 1024
+BODY_LIMIT_BYTES = 1 << 31
+
+
+class DoorError(ValueError):
+    """Bytes that are no frame of this version, or a message that cannot be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The worker is there."""
+
+    pid: int
+    generation: int
+    """Of the template it was forked from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request to one model; without `model` to the one the worker was started for."""
+
+    model: str
+    model_dir: str
+    scratch_dir: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Forget these models, by name; those that are not there are no matter."""
+
+    models: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was told has been done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of an answer's body, before the `Answer` with the rest."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The end of an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    load_s: float = 0.0
+    """How long loading the model for it took; 0 if it was there."""
+    is_unloadable: bool = False
+    """The model could not be loaded, so it did not see the request; the body says why."""
+    dropped: Sequence[str] = ()
+    """Models the worker let go since its last answer to have room for others."""
+
+
+Message: TypeAlias = "Hello | Question | Drop | Done | Part | Answer"
+
+
+def encode(message: Message) -> bytes:
+    """The frame of a message. Raises DoorError for a head that holds a NUL or is too long."""
+    match message:
+        case Question(model, model_dir, scratch_dir, headers, body):
+            return _frame(QUESTION, [model, model_dir, scratch_dir, *_flat(headers)], body)
+        case Answer(status, headers, body, load_s, is_unloadable, dropped):
+            flags = "1" if is_unloadable else ""
+            head = [str(status), repr(load_s), flags, str(len(dropped)), *dropped, *_flat(headers)]
+            return _frame(ANSWER, head, body)
+        case Part(body):
+            return _frame(PART, [], body)
+        case Drop(models):
+            return _frame(DROP, models, b"")
+        case Done():
+            return _frame(DONE, [], b"")
+        case Hello(pid, generation):
+            return _frame(HELLO, [str(pid), str(generation)], b"")
+
+
+def lengths(prefix: bytes | memoryview) -> tuple[int, int, int]:
+    """Kind, bytes of the head, bytes of the body. Raises DoorError."""
+    version, kind, head_bytes, body_bytes = PREFIX.unpack(prefix)
+    if version != VERSION:
+        raise DoorError(f"a frame of version {version}, wanted is {VERSION}")
+    if not HELLO <= kind <= ANSWER or head_bytes > HEAD_LIMIT_BYTES:
+        raise DoorError(f"a frame of kind {kind} with a head of {head_bytes} bytes")
+    if body_bytes > BODY_LIMIT_BYTES:
+        raise DoorError(f"a frame with a body of {body_bytes} bytes")
+    return kind, head_bytes, body_bytes
+
+
+def decode(kind: int, head: bytes, body: bytes) -> Message:
+    """The message of a frame. Raises DoorError."""
+    try:
+        fields = head.decode("utf-8", "surrogateescape").split(SEPARATOR) if head else []
+        match kind:
+            case _ if kind == QUESTION:
+                model, model_dir, scratch_dir, *flat = fields
+                return Question(model, model_dir, scratch_dir, _paired(flat), body)
+            case _ if kind == ANSWER:
+                return _answer(fields, body)
+            case _ if kind == PART:
+                return Part(body)
+            case _ if kind == DROP:
+                return Drop(fields)
+            case _ if kind == DONE:
+                return Done()
+            case _ if kind == HELLO:
+                pid, generation = fields
+                return Hello(int(pid), int(generation))
+    except ValueError as error:
+        raise DoorError(f"a frame of kind {kind} that cannot be read: {error}") from None
+    raise DoorError(f"a frame of kind {kind}")
+
+
+def _answer(fields: list[str], body: bytes) -> Answer:
+    status, load_s, flags, count, *rest = fields
+    dropped, flat = rest[: int(count)], rest[int(count) :]
+    if len(dropped) != int(count):
+        raise DoorError("an answer that names fewer models than it says")
+    return Answer(int(status), _paired(flat), body, float(load_s), flags == "1", dropped)
+
+
+def _frame(kind: int, head: Sequence[str], body: bytes) -> bytes:
+    joined = SEPARATOR.join(head)
+    if joined.count(SEPARATOR) != max(0, len(head) - 1):
+        raise DoorError("a name, path or header that holds a NUL")
+    encoded = joined.encode("utf-8", "surrogateescape")
+    if len(encoded) > HEAD_LIMIT_BYTES or len(body) > BODY_LIMIT_BYTES:
+        raise DoorError(f"a head of {len(encoded)} bytes, a body of {len(body)}")
+    return b"".join((PREFIX.pack(VERSION, kind, len(encoded), len(body)), encoded, body))
+
+
+def _flat(headers: Mapping[str, str]) -> list[str]:
+    return [text for pair in headers.items() for text in pair]
+
+
+def _paired(flat: list[str]) -> dict[str, str]:
+    if len(flat) % 2:
+        raise DoorError("a header without a value")
+    return dict(zip(flat[::2], flat[1::2], strict=True))
