@@ -7,18 +7,21 @@ ServingError
 ├── UnsupportedContentType   415
 ├── ArtifactError            500  the artifact is broken, refused or asks for what is not there
 ├── InternalError            500  an error nobody foresaw
+├── NotConverted             503  the artifact has not been converted for mapping yet
 └── NoRoom (a MemoryError)   507
 CorpusError (a ValueError)        what was to be trained on
 """
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import ClassVar
 
 from sagemaker_inference.errors import BaseInferenceToolkitError
 
 SHOWN_CHARS = 200
+NO_ROOM_ERRNOS = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class ServingError(BaseInferenceToolkitError):  # type: ignore[misc] # the base is untyped
@@ -96,10 +99,25 @@ class InternalError(ServingError):
     status = 500
 
 
+class NotConverted(ServingError):
+    """The mapped form of an artifact is not there, and this process may not make it."""
+
+    status = 503
+
+    def __init__(self, file: str | Path) -> None:
+        self.file = file.name if isinstance(file, Path) else file
+        super().__init__(f"{self.file}: is not converted yet; try again")
+
+
 class NoRoom(ServingError, MemoryError):
     """There is not enough memory; a MemoryError so that the model server answers 507 too."""
 
     status = 507
+
+
+def is_short_of_room(error: BaseException | None) -> bool:
+    """Whether an error says that memory or file descriptors have run out."""
+    return isinstance(error, OSError) and error.errno in NO_ROOM_ERRNOS
 
 
 class CorpusError(ValueError):

@@ -9,7 +9,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from models.errors import ArtifactError, NoRoom, shorten
+from models.errors import ArtifactError, NoRoom, is_short_of_room, shorten
 
 if TYPE_CHECKING:
     from models.serving import Family, LoadedModel
@@ -32,13 +32,15 @@ def family(name: str) -> Family:
 
 
 def find_family(model_dir: Path) -> Family:
-    """The one family that accepts the artifact in `model_dir`; ArtifactError if not exactly one."""
-    named = [name for name in FAMILIES if (model_dir / f"{name}-params.json").is_file()]
-    found = [candidate for name in named if (candidate := family(name)).accepts(model_dir)]
+    """The family whose parameters the artifact in `model_dir` holds.
+
+    Raises ArtifactError if it holds those of none, or of more than one.
+    """
+    found = [name for name in FAMILIES if (model_dir / f"{name}-params.json").is_file()]
     if len(found) == 1:
-        return found[0]
+        return family(found[0])
     if found:
-        names = " and ".join(candidate.name for candidate in found)
+        names = " and ".join(found)
         raise ArtifactError(model_dir, f"holds parameters of {names}; one model has one family")
     wanted = " or ".join(f"{name}-params.json" for name in FAMILIES)
     raise ArtifactError(model_dir, f"no model: wanted {wanted}, found {_listing(model_dir)}")
@@ -47,7 +49,8 @@ def find_family(model_dir: Path) -> Family:
 def load_model(model_dir: Path, scratch: Path | None = None) -> LoadedModel:
     """Load the artifact in `model_dir`, whatever its family is; `scratch` as in `Family.load`.
 
-    Raises ArtifactError, and NoRoom where memory runs out.
+    Raises ArtifactError; NoRoom where memory or file descriptors run out; NotConverted where this
+    process may only map and there is nothing to map yet (`models.mapped.folder.only_map`).
     """
     model_dir = Path(model_dir)
     try:
@@ -56,6 +59,11 @@ def load_model(model_dir: Path, scratch: Path | None = None) -> LoadedModel:
         raise
     except MemoryError as error:
         raise NoRoom("There is not enough memory to load this model") from error
+    except (OSError, ArtifactError) as error:
+        # Nothing is wrong with the artifact then, and dropping other models helps.
+        if is_short_of_room(error.__cause__ if isinstance(error, ArtifactError) else error):
+            raise NoRoom("There is no room in this process for one model more") from error
+        raise
 
 
 def _listing(model_dir: Path) -> str:

@@ -54,6 +54,17 @@ class Lessons:
     """File name -> content of further reports, to be kept beside the artifact."""
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a loaded model asks of the process that serves it."""
+
+    is_data: bool = True
+    """Whether the model is data that this project's own code reads, so that one process can serve
+    many such models. False: it runs somebody else's code and wants a process of its own."""
+    pipeline: str | None = None
+    """The language pipeline it tags with, as a key for `warm_up`; None: it needs none."""
+
+
 class ProgressBar(Protocol):
     """Something that counts steps done; a tqdm bar is one."""
 
@@ -77,17 +88,17 @@ class LoadedModel(Protocol):
     def describe(self) -> dict[str, object]:
         """What the model is (family, language, sizes), as JSON-able values."""
 
+    def needs(self) -> Needs:
+        """What a process must have, or be, to serve the model."""
+
 
 class Family(Protocol):
     """A kind of model."""
 
     name: str
 
-    def accepts(self, model_dir: Path) -> bool:
-        """Whether the unpacked artifact in `model_dir` is of this family."""
-
     def load(self, model_dir: Path, scratch: Path | None = None) -> LoadedModel:
-        """Read an artifact; raises ArtifactError, and NoRoom if it cannot fit.
+        """Read an artifact; raises ArtifactError, NoRoom and NotConverted.
 
         `scratch` is a folder of this model's own, made if need be, for what later loads can map;
         nothing is written beside the artifact.

@@ -6,10 +6,11 @@ memory that it shares, and has nothing to import. Reads no artifact.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from models.language.pipelines import NoPipelineError, pipeline, tag
+from models.language.pipelines import NoPipelineError, pipeline, split_key, tag
 from models.language.stop_words import default_stop_words
 from models.registry import FAMILIES, family
 
@@ -25,13 +26,27 @@ SAMPLES = {
 }
 
 
-def warm_up(languages: Sequence[str]) -> None:
-    """Load and use once what workers of any family need; unknown languages are only logged."""
+def warm_up(keys: Sequence[str]) -> list[str]:
+    """Import all families; load and use once the pipelines that `keys` name.
+
+    A key is what `Needs.pipeline` says: `de`, or `de=PACKAGE`. Returns those that could be loaded;
+    the others are only logged, for the process is of use without them.
+    """
     for name in FAMILIES:
         family(name)
-    for language in languages:
-        try:
-            tag(pipeline(language), SAMPLES.get(language, "2024"))
-            default_stop_words(language)
-        except (NoPipelineError, LookupError) as error:
-            log.warning("cannot preload language %s: %s", language, error)
+    return [key for key in keys if _can_load(key)]
+
+
+def _can_load(key: str) -> bool:
+    language, installed = split_key(key)
+    try:
+        tag(pipeline(language, installed), SAMPLES.get(language, "2024"))
+    except NoPipelineError as error:
+        log.warning("cannot preload the pipeline %s: %s", key, error)
+        return False
+    except Exception:  # an installed package runs code of its own
+        log.exception("cannot preload the pipeline %s", key)
+        return False
+    with contextlib.suppress(LookupError):  # an artifact may bring its own list
+        default_stop_words(language)
+    return True

@@ -29,10 +29,6 @@ class DocSim:
 
     name = "DocSim"
 
-    def accepts(self, model_dir: Path) -> bool:
-        """Whether the artifact has this family's parameters."""
-        return (model_dir / f"{self.name}-params.json").is_file()
-
     def load(self, model_dir: Path, scratch: Path | None = None) -> LoadedModel:
         """Read parameters and map word vectors; raises ArtifactError."""
         params = parse_params(read_params(model_dir, self.name))

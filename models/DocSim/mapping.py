@@ -13,7 +13,7 @@ import numpy as np
 
 from models.DocSim.vectors import WordVectors, read_vectors
 from models.errors import ArtifactError
-from models.mapped.folder import Mapped, mapped
+from models.mapped.folder import Mapped, check_may_convert, mapped
 from models.mapped.npy import map_matrix
 from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
 
@@ -34,8 +34,11 @@ def map_vectors(
     `read` makes them where they have not been converted yet; by default from gensim's files.
     """
 
+    def read_now() -> WordVectors:
+        return read() if read is not None else read_vectors(path)
+
     def build() -> Mapped:
-        vectors = read() if read is not None else read_vectors(path)
+        vectors = read_now()
         arrays = vocabulary_arrays(vectors.index)
         if isinstance(vectors.vectors, np.memmap):
             beside = str(vectors.vectors.filename).rsplit("/", 1)[-1]
@@ -45,7 +48,8 @@ def map_vectors(
         return Mapped(arrays | {"vectors": vectors.vectors}, {})
 
     if scratch is None:
-        return read() if read is not None else read_vectors(path)
+        check_may_convert(path)
+        return read_now()
     content = mapped(scratch, _sources(path), FORM, build)
     beside = content.facts.get("vectors_in")
     vectors = content.arrays["vectors"] if beside is None else _beside(path.with_name(beside))

@@ -20,7 +20,7 @@ from models.DocSim.texts import TextReader, in_batches
 from models.DocSim.vectors import similarity
 from models.errors import BadInput, shorten
 from models.media import CSV, JSON, answer_type, content_type
-from models.serving import Request, Response
+from models.serving import Needs, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +77,10 @@ class DocSimModel:
             "documents": 0 if self._documents is None else len(self._documents),
             "taxonomy_terms": 0 if self._tagger is None else self._tagger.terms,
         }
+
+    def needs(self) -> Needs:
+        """Nothing: the model is data, and its words are found without a pipeline."""
+        return Needs()
 
     def _of_rows(self, text: str) -> Answer:
         rows = parse_rows(text)

@@ -27,10 +27,6 @@ class Search:
 
     name = "Search"
 
-    def accepts(self, model_dir: Path) -> bool:
-        """Whether the artifact has this family's parameters."""
-        return (model_dir / f"{self.name}-params.json").is_file()
-
     def load(self, model_dir: Path, scratch: Path | None = None) -> LoadedModel:
         """Read parameters and map the index; raises ArtifactError."""
         raw = read_params(model_dir, self.name)

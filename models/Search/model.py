@@ -25,7 +25,7 @@ from models.bodies import (
 from models.errors import ArtifactError, BadInput, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.Search.params import MAX_MATCHES, MAX_TOP_K
-from models.serving import Request, Response
+from models.serving import Needs, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +90,10 @@ class SearchModel:
             "columns": list(self._index.columns),
             "top_k": self._params.top_k,
         }
+
+    def needs(self) -> Needs:
+        """Nothing: the model is data, and its words are found without a pipeline."""
+        return Needs()
 
     def ids(self) -> Iterator[str]:
         """The ids of all documents, in their order."""

@@ -28,10 +28,6 @@ class TopicalPageRank:
 
     name = "TopicalPageRank"
 
-    def accepts(self, model_dir: Path) -> bool:
-        """Whether the artifact has this family's parameters."""
-        return (model_dir / f"{self.name}-params.json").is_file()
-
     def load(self, model_dir: Path, scratch: Path | None = None) -> LoadedModel:
         """Read parameters, map topics, get the language's pipeline; raises ArtifactError."""
         raw = read_params(model_dir, self.name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.mapped.folder import Mapped, mapped
+from models.mapped.folder import Mapped, check_may_convert, mapped
 from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
 from models.TopicalPageRank.lda import Lda
 from models.TopicalPageRank.model_file import read_lda
@@ -38,6 +38,7 @@ def map_lda(path: Path, scratch: Path | None, read: Callable[[], Lda] | None = N
         return Mapped(arrays, {"doc_topic_prior": lda.doc_topic_prior})
 
     if scratch is None:
+        check_may_convert(path)
         return read_now()
     content = mapped(scratch, [path] if path.exists() else [], FORM, build)
     return Lda(

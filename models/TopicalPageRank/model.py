@@ -22,9 +22,9 @@ from models.bodies import (
     to_json,
 )
 from models.errors import BadInput, shorten
-from models.language.pipelines import name_of, tag
+from models.language.pipelines import name_of, pipeline_key, tag
 from models.media import CSV, JSON, PLAIN, MediaType, answer_type, content_type
-from models.serving import Request, Response
+from models.serving import Needs, Request, Response
 from models.TopicalPageRank.params import MAX_COUNT
 from models.TopicalPageRank.ranking import rank
 from models.TopicalPageRank.tag_patterns import TooManySteps
@@ -90,6 +90,11 @@ class TopicalPageRankModel:
             "window": self._params.window,
             "max_count": self._params.max_count,
         }
+
+    def needs(self) -> Needs:
+        """Its language's pipeline; with the engine pke also a process of its own."""
+        key = pipeline_key(self._params.language, self._params.spacy_pipeline)
+        return Needs(is_data=self._engine is None, pipeline=key)
 
     def _keyphrases(self, text: str, max_count: int) -> Keyphrases:
         sentences = tag(self._nlp, text)

@@ -58,6 +58,17 @@ def pipeline(language: str, installed: str | None = None) -> Language:
     return official(language) or built_in(language)
 
 
+def pipeline_key(language: str, installed: str | None = None) -> str:
+    """What names a pipeline before it is loaded: `de`, or `de=PACKAGE` for an installed one."""
+    return language if installed is None else f"{language}={installed}"
+
+
+def split_key(key: str) -> tuple[str, str | None]:
+    """The language and the installed pipeline of a key, as `pipeline` takes them."""
+    language, is_named, installed = key.rpartition("=")
+    return (language, installed) if is_named else (key, None)
+
+
 def name_of(nlp: Language) -> str:
     """What a pipeline is called in answers: package and version, or `built-in` and language."""
     if nlp.has_pipe(COMPONENT):

@@ -2,7 +2,11 @@
 
 The file lies in a scratch folder of the model, never beside the artifact, which may be read-only.
 It is named after the artifact's files (sizes, times, inodes): a changed artifact has another one.
-Whatever is wrong with a file found there, it is made anew: it is a copy, nothing is lost.
+Whatever is wrong with a file found there, it is made anew: it is a copy, nothing is lost. Several
+processes may convert one artifact at once: each writes a file of its own and renames it.
+
+Converting reads the artifact's own files, which may be hostile, and takes many times the memory of
+what it leaves. `only_map` rules it out for a process that is to stay small and safe.
 
 Layout: magic, length of the header (8 bytes, little endian), the header in JSON (facts, and for
 each array name, dtype, shape, offset), the arrays at multiples of 64 bytes.
@@ -10,19 +14,20 @@ each array name, dtype, shape, offset), the arrays at multiples of 64 bytes.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
+import logging
 import mmap
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.mapped.apart import done_apart
+from models.errors import NotConverted, is_short_of_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +36,10 @@ if TYPE_CHECKING:
 
 MAGIC = b"MMEMAP02"
 ALIGNMENT = 64
+
+log = logging.getLogger(__name__)
+
+_only_maps = Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +50,53 @@ class Mapped:
     facts: Mapping[str, Any]
 
 
+def only_map() -> None:
+    """Let this process and its later forks convert nothing more; there is no way back.
+
+    An admission can call it after converting: what then loads does so from mapped files.
+    """
+    _only_maps.set()
+
+
+def check_may_convert(file: str | Path) -> None:
+    """Raise NotConverted, which names `file`, where `only_map` was called."""
+    if _only_maps.is_set():
+        raise NotConverted(file)
+
+
 def mapped(
     scratch: Path | None, sources: Sequence[Path], form: str, build: Callable[[], Mapped]
 ) -> Mapped:
     """What `build` makes of the files `sources`, from a mapped file where there can be one.
 
     `form` names the shape of the content and changes with it. Without a scratch folder, or where
-    that cannot be written, the arrays stay in memory. Raises what `build` raises.
+    that cannot be written, the arrays stay in memory. Raises what `build` raises; NotConverted
+    instead of building after `only_map`; OSError where memory or file descriptors have run out.
     """
-    if scratch is None:
-        return build()
-    path = scratch / f"{_identity(sources, form)}.mapped"
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return read(path)
-
-    def convert() -> Mapped:
-        made = build()
-        with contextlib.suppress(OSError):
-            scratch.mkdir(parents=True, exist_ok=True)
-            write(path, made)
-            return read(path)
+    path = None if scratch is None else scratch / f"{_identity(sources, form)}.mapped"
+    if path is not None and (found := _read_if_whole(path)) is not None:
+        return found
+    check_may_convert(sources[0] if sources else form)
+    made = build()
+    if path is None:
         return made
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, made)
+    except OSError as error:
+        log.warning("cannot keep a converted artifact: %s", error)
+        return made
+    return _read_if_whole(path) or made
 
-    if done_apart(convert):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return read(path)
-    # Here for its error, or because the file could not be written.
-    return convert()
+
+def _read_if_whole(path: Path) -> Mapped | None:
+    try:
+        return read(path)
+    except (OSError, ValueError, KeyError) as error:
+        # The file may well be good; making it anew would run out of the same.
+        if is_short_of_room(error):
+            raise
+        return None
 
 
 def write(path: Path, content: Mapped) -> None:

@@ -76,7 +76,7 @@ def test_it_is_built_once_and_again_when_the_artifact_changes(tmp_path, content)
     source, built = tmp_path / "model", tmp_path / "built"
 
     def build():
-        with built.open("a") as note:  # perhaps in another process
+        with built.open("a") as note:
             note.write("x")
         return content
 

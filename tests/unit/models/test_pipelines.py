@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 import spacy
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from spacy.tokens import Doc
 
 from models.language import pipelines
-from models.language.pipelines import name_of, official, pipeline, tag
+from models.language.pipelines import name_of, official, pipeline, pipeline_key, split_key, tag
 from models.registry import load_model
-from models.serving import Request
+from models.serving import Needs, Request
+from models.warm_up import warm_up
 
 CODE = """
 from pathlib import Path
@@ -135,8 +138,34 @@ def test_a_named_pipeline_is_used_by_the_model_that_names_it_alone(site, trained
     params = json.loads((source / "TopicalPageRank-params.json").read_text())
     params["spacy_pipeline"] = "de_own_tagger"
     (folder / "TopicalPageRank-params.json").write_text(json.dumps(params))
-    assert load_model(folder).describe()["pipeline"] == "de_own_tagger 3.8.0"
+    model = load_model(folder)
+    assert model.describe()["pipeline"] == "de_own_tagger 3.8.0"
+    assert model.needs() == Needs(pipeline="de=de_own_tagger")
     assert load_model(source).describe()["pipeline"] == "built-in de"
+
+
+def test_warming_up_says_which_pipelines_could_be_loaded(site, caplog):
+    install(site, "de_own_tagger")
+    install(site, "de_broken", broken=True)
+    keys = ["de", "de=de_own_tagger", "xx=de_own_tagger", "de=de_broken", "de=none", "tlh"]
+    assert warm_up(keys) == ["de", "de=de_own_tagger", "xx=de_own_tagger"]
+    for key in ("de=de_broken", "de=none", "tlh"):
+        assert f"cannot preload the pipeline {key}" in caplog.text
+
+
+def test_a_pipeline_warmed_up_is_the_one_a_model_of_that_key_gets(site):
+    install(site, "de_own_tagger")
+    key = pipeline_key("de", "de_own_tagger")
+    assert warm_up([key]) == [key]
+    assert pipelines._installed.cache_info().currsize == 1
+    pipeline(*split_key(key))
+    assert pipelines._installed.cache_info().hits == 1
+
+
+@given(st.text(), st.none() | st.from_regex(r"[A-Za-z]\w*", fullmatch=True))
+def test_a_pipelines_key_can_be_taken_apart_again(language, installed):
+    assume(installed is not None or "=" not in language)
+    assert split_key(pipeline_key(language, installed)) == (language, installed)
 
 
 def test_the_built_in_pipeline_gives_spacy_documents():

@@ -15,7 +15,7 @@ import pytest
 from models.errors import ArtifactError, CorpusError
 from models.language.stop_words import default_stop_words
 from models.registry import FAMILIES, family, find_family, load_model
-from models.serving import Material, Request, no_progress
+from models.serving import Material, Needs, Request, no_progress
 
 PROJECT = Path(__file__).parents[3]
 LANGUAGE = {"language": "de"}
@@ -27,9 +27,16 @@ def test_an_artifact_finds_its_own_family(trained, name):
     assert load_model(trained[name]).describe()["family"] == name
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_family_accepts_only_its_own_artifacts(trained, name):
-    assert [other for other in FAMILIES if family(name).accepts(trained[other])] == [name]
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("TopicalPageRank", Needs(pipeline="de")),
+        ("DocSim", Needs()),
+        ("Search", Needs()),
+    ],
+)
+def test_a_model_says_what_it_needs_of_its_process(trained, name, needs):
+    assert load_model(trained[name]).needs() == needs
 
 
 def test_an_unknown_family_is_an_error_that_lists_those_there_are():
