@@ -24,7 +24,7 @@ from HanTa.HanoverTagger import HanoverTagger
 
 from benchmarks.keyphrase_texts import texts
 from mme.core.settings import PROJECT_ROOT
-from models.language.hanta_tagger import MODEL_FILES, HantaTagger
+from models.language.hanta.tagger import MODEL_FILES, HantaTagger
 from models.language.pipelines import built_in
 from models.language.source_files import library_folder
 from models.registry import load_model
@@ -41,7 +41,7 @@ STREAM = {260: 300, 1900: 60}
 TOPICS, WORDS, LOADS = 40, 40_000, 20
 STEPS = {
     "tokenize": ("models.language.pipelines", ("_tokens",)),
-    "tag": ("models.language.hanta_tagger", ("HantaTagger.__call__",)),
+    "tag": ("models.language.hanta.tagger", ("HantaTagger.__call__",)),
     "candidates": ("models.TopicalPageRank.ranking", ("_candidates",)),
     "weights": (
         "models.TopicalPageRank.ranking",

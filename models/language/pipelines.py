@@ -19,7 +19,7 @@ import spacy
 from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, is_package
 
-from models.language.hanta_tagger import COMPONENT, MODEL_FILES
+from models.language.hanta.tagger import COMPONENT, MODEL_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

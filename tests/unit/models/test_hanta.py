@@ -12,11 +12,11 @@ from HanTa.HanoverTagger import UNKNOWN, HanoverTagger
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.language.hanta_analysis import analyse
-from models.language.hanta_batches import BatchAnalyser
-from models.language.hanta_tagger import MODEL_FILES, HantaTagger
-from models.language.hanta_words import UPPER
-from models.language.letter_tree import LetterTree
+from models.language.hanta.analysis import analyse
+from models.language.hanta.batches import BatchAnalyser
+from models.language.hanta.letter_tree import LetterTree
+from models.language.hanta.tagger import MODEL_FILES, HantaTagger
+from models.language.hanta.words import UPPER
 from models.language.pipelines import built_in
 from models.language.source_files import library_folder
 

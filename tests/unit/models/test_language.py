@@ -12,11 +12,11 @@ import pytest
 
 from models.language import pipelines
 from models.language.german_stems import stem_german
-from models.language.hanta_tagger import HantaTagger
+from models.language.hanta.tagger import HantaTagger
+from models.language.hanta.tagsets import to_upos
 from models.language.pipelines import NoPipelineError, built_in, pipeline, tag
 from models.language.stemming import stemmer
 from models.language.stop_words import default_stop_words
-from models.language.tagsets import to_upos
 
 
 def test_stop_words_are_spacys_and_punctuation():

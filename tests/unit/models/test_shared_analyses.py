@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.language.shared_analyses import MOST_CANDIDATES, SLOT_BYTES, SharedAnalyses
-from models.language.word_index import MISSING, WordIndex
+from models.language.hanta.shared_analyses import MOST_CANDIDATES, SLOT_BYTES, SharedAnalyses
+from models.language.hanta.word_index import MISSING, WordIndex
 
 CANDIDATES = [(3, -1.5), (17, -2.25)]
 

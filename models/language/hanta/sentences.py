@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.language.hanta_analysis import threshold
+from models.language.hanta.analysis import threshold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from models.language.hanta_model import Transitions
-    from models.language.hanta_words import Candidates
+    from models.language.hanta.model import Transitions
+    from models.language.hanta.words import Candidates
 
 FOLLOWED_STATES = 5
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from math import exp, log, log1p
 from typing import TYPE_CHECKING
 
-from models.language.hanta_guesses import first_part, shortest_guess
+from models.language.hanta.guesses import first_part, shortest_guess
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from models.language.hanta_model import Grammar, HantaModel, Morphemes
+    from models.language.hanta.model import Grammar, HantaModel, Morphemes
 
     Found = dict[int, list[tuple[int, float]]]
     """Tag -> (end, log probability) of morphemes from one place on."""

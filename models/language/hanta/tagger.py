@@ -1,7 +1,7 @@
 """Parts of speech by HanTa's models (Wartena 2019), as a component of a spaCy pipeline.
 
 Sets `pos_` (universal) and `tag_` (the model's own). The library HanTa brings and reads the models;
-the tags, the same as its own, are found by `hanta_words` and `hanta_sentences`. The sentences
+the tags, the same as its own, are found by `words` and `sentences`. The sentences
 themselves must be there: `pipelines` puts spaCy's sentencizer before this.
 """
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from spacy.language import Language
 
-from models.language.hanta_reading import read_model
-from models.language.hanta_sentences import best_tags
-from models.language.hanta_words import Words
+from models.language.hanta.reading import read_model
+from models.language.hanta.sentences import best_tags
+from models.language.hanta.tagsets import UNKNOWN, to_upos
+from models.language.hanta.words import Words
 from models.language.source_files import library_folder
-from models.language.tagsets import UNKNOWN, to_upos
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

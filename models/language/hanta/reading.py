@@ -1,4 +1,4 @@
-"""From the library's data of a model to the arrays of `hanta_model`, once per process.
+"""From the library's data of a model to the arrays of `model`, once per process.
 
 Sums of log probabilities that the library makes while tagging are made here in its order, so that
 they are the same to the last bit.
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from HanTa.HanoverTagger import EMPTY, END, START, HanoverTagger
 
-from models.language.hanta_guesses import LENGTHS, Guesser
-from models.language.hanta_model import Grammar, HantaModel, KnownWords, Morphemes, Transitions
-from models.language.letter_tree import LetterTree
-from models.language.word_index import WordIndex
+from models.language.hanta.guesses import LENGTHS, Guesser
+from models.language.hanta.letter_tree import LetterTree
+from models.language.hanta.model import Grammar, HantaModel, KnownWords, Morphemes, Transitions
+from models.language.hanta.word_index import WordIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.language.hanta_batches import BatchAnalyser
-from models.language.shared_analyses import SharedAnalyses
+from models.language.hanta.batches import BatchAnalyser
+from models.language.hanta.shared_analyses import SharedAnalyses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from models.language.hanta_model import HantaModel
+    from models.language.hanta.model import HantaModel
 
     Candidates = Sequence[tuple[int, float]]
     """Tags, in rising order, and the word's log probability under each, over the tag's own."""

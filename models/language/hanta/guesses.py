@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.language.letter_tree import ROOT
+from models.language.hanta.letter_tree import ROOT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.language.letter_tree import LetterTree
+    from models.language.hanta.letter_tree import LetterTree
 
 LONGEST_FORM = 60
 """Letters of the longest word there may be."""

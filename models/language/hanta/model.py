@@ -2,7 +2,7 @@
 
 The library keeps hundreds of thousands of Python objects, whose reference counts are written
 whenever they are used: each forked worker would copy their pages. Arrays are only read.
-`hanta_reading` makes them; what they mean is in Wartena 2019, "A Probabilistic Morphology Model for
+`reading` makes them; what they mean is in Wartena 2019, "A Probabilistic Morphology Model for
 German Lemmatization".
 
 Tags of words are numbered as the library goes through them, those of morphemes so that the open
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from models.language.hanta_guesses import Guesser
-    from models.language.letter_tree import LetterTree
-    from models.language.word_index import WordIndex
+    from models.language.hanta.guesses import Guesser
+    from models.language.hanta.letter_tree import LetterTree
+    from models.language.hanta.word_index import WordIndex
 
 
 @dataclass(frozen=True, slots=True)

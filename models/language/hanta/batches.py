@@ -1,4 +1,4 @@
-"""Many unknown words analysed side by side: `hanta_analysis` over arrays.
+"""Many unknown words analysed side by side: `analysis` over arrays.
 
 A long text brings hundreds of unknown words. Going through them place by place, all at once, takes
 less than half the time of going through each; for a few words it takes longer. The numbers are the
@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.language.hanta_analysis import (
+from models.language.hanta.analysis import (
     FOLLOWED_STATES,
     IMPOSSIBLE,
     MARGIN,
     analyse,
     tags_of_states,
 )
-from models.language.hanta_guesses import LONGEST_SHORT_WORD, SHORTEST_UNKNOWN, WHOLE_WORD_PENALTY
+from models.language.hanta.guesses import LONGEST_SHORT_WORD, SHORTEST_UNKNOWN, WHOLE_WORD_PENALTY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from models.language.hanta_model import Grammar, HantaModel
+    from models.language.hanta.model import Grammar, HantaModel
 
     Integers = NDArray[np.intp]
     Floats = NDArray[np.float64]
