@@ -1,68 +1,79 @@
-"""What an admission is asked to do: unpack one archive, check it, convert it.
+"""What is asked of an admission: which archive, where its parts go, and what it may take.
 
-The cache makes such a job for each artifact it brings in; `mme.prefork` does it, in a process of
-its own. As text it crosses from one process to the other.
+An admission unpacks, checks and converts one artifact in a short-lived process with limits. This
+module holds only the words; `mme.prefork` does the work, and the cache is given a function of type
+`Admit` that asks for it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from mme.cache.extract import ExtractionLimits
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from mme.core.artifact import Findings
+from mme.core.artifact import Findings
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionJob:
-    """One artifact to be admitted, and what that may take."""
+    """One artifact to be admitted."""
 
     target: str
-    """The target model, for errors."""
     uri: str
-    """Where the archive came from, for errors."""
+    """The artifact's place in the store, for people."""
     archive: Path | None
-    """The archive on disk; None: `model_dir` holds the artifact's files already."""
+    """The downloaded archive; None: `model_dir` holds the unpacked artifact already."""
     model_dir: Path
-    """Where the artifact's files go; an empty folder if there is an archive."""
+    """Where the archive is unpacked: an empty folder, if there is an archive."""
     scratch_dir: Path
     """Where the converted form goes."""
     limits: ExtractionLimits
     memory_bytes: int
-    """Memory it may take beyond what the process that does it has."""
+    """Address space that the admission may add."""
     cpu_s: int
-    """Processor time it may take."""
+    """Processor time that the admission may take."""
     checks: bool
-    """Whether the artifact is loaded as well, with the families of this project."""
+    """Whether our handler serves it: then it is loaded, which checks and converts it."""
 
     def to_json(self) -> str:
-        """One line of text."""
-        return json.dumps(dataclasses.asdict(self), default=str)
+        """One line of JSON."""
+        return json.dumps(
+            {
+                "target": self.target,
+                "uri": self.uri,
+                "archive": None if self.archive is None else str(self.archive),
+                "model_dir": str(self.model_dir),
+                "scratch_dir": str(self.scratch_dir),
+                "limits": {
+                    "archive_bytes": self.limits.archive_bytes,
+                    "unpacked_bytes": self.limits.unpacked_bytes,
+                    "files": self.limits.files,
+                },
+                "memory_bytes": self.memory_bytes,
+                "cpu_s": self.cpu_s,
+                "checks": self.checks,
+            }
+        )
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote; ValueError, KeyError or TypeError if it is something else."""
-        fields: dict[str, Any] = json.loads(text)
-        archive = fields["archive"]
+    def from_json(cls, text: str | bytes) -> AdmissionJob:
+        """What `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        record = json.loads(text)
+        archive = record["archive"]
         return cls(
-            target=str(fields["target"]),
-            uri=str(fields["uri"]),
+            target=str(record["target"]),
+            uri=str(record["uri"]),
             archive=None if archive is None else Path(archive),
-            model_dir=Path(fields["model_dir"]),
-            scratch_dir=Path(fields["scratch_dir"]),
-            limits=ExtractionLimits(**fields["limits"]),
-            memory_bytes=int(fields["memory_bytes"]),
-            cpu_s=int(fields["cpu_s"]),
-            checks=bool(fields["checks"]),
+            model_dir=Path(record["model_dir"]),
+            scratch_dir=Path(record["scratch_dir"]),
+            limits=ExtractionLimits(**record["limits"]),
+            memory_bytes=int(record["memory_bytes"]),
+            cpu_s=int(record["cpu_s"]),
+            checks=bool(record["checks"]),
         )
 
 
-Admit: TypeAlias = "Callable[[AdmissionJob], Awaitable[Findings]]"
+Admit = Callable[[AdmissionJob], Awaitable[Findings]]
 """Does the job. Raises ArtifactRejected, LoadFailed, NoDiskSpace."""
