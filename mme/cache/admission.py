@@ -1,79 +1,68 @@
-"""What is asked of an admission: which archive, where its parts go, and what it may take.
+"""What an admission is asked to do: unpack one archive, check it, convert it.
 
-An admission unpacks, checks and converts one artifact in a short-lived process with limits. This
-module holds only the words; `mme.prefork` does the work, and the cache is given a function of type
-`Admit` that asks for it.
+The cache makes such a job for each artifact it brings in; `mme.prefork` does it, in a process of
+its own. As text it crosses from one process to the other.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from mme.cache.extract import ExtractionLimits
-from mme.core.artifact import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mme.core.artifact import Findings
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionJob:
-    """One artifact to be admitted."""
+    """One artifact to be admitted, and what that may take."""
 
     target: str
+    """The target model, for errors."""
     uri: str
-    """The artifact's place in the store, for people."""
+    """Where the archive came from, for errors."""
     archive: Path | None
-    """The downloaded archive; None: `model_dir` holds the unpacked artifact already."""
+    """The archive on disk; None: `model_dir` holds the artifact's files already."""
     model_dir: Path
-    """Where the archive is unpacked: an empty folder, if there is an archive."""
+    """Where the artifact's files go; an empty folder if there is an archive."""
     scratch_dir: Path
     """Where the converted form goes."""
     limits: ExtractionLimits
     memory_bytes: int
-    """Address space that the admission may add."""
+    """Memory it may take beyond what the process that does it has."""
     cpu_s: int
-    """Processor time that the admission may take."""
+    """Processor time it may take."""
     checks: bool
-    """Whether our handler serves it: then it is loaded, which checks and converts it."""
+    """Whether the artifact is loaded as well, with the families of this project."""
 
     def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(
-            {
-                "target": self.target,
-                "uri": self.uri,
-                "archive": None if self.archive is None else str(self.archive),
-                "model_dir": str(self.model_dir),
-                "scratch_dir": str(self.scratch_dir),
-                "limits": {
-                    "archive_bytes": self.limits.archive_bytes,
-                    "unpacked_bytes": self.limits.unpacked_bytes,
-                    "files": self.limits.files,
-                },
-                "memory_bytes": self.memory_bytes,
-                "cpu_s": self.cpu_s,
-                "checks": self.checks,
-            }
-        )
+        """One line of text."""
+        return json.dumps(dataclasses.asdict(self), default=str)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> AdmissionJob:
-        """What `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-        record = json.loads(text)
-        archive = record["archive"]
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote; ValueError, KeyError or TypeError if it is something else."""
+        fields: dict[str, Any] = json.loads(text)
+        archive = fields["archive"]
         return cls(
-            target=str(record["target"]),
-            uri=str(record["uri"]),
+            target=str(fields["target"]),
+            uri=str(fields["uri"]),
             archive=None if archive is None else Path(archive),
-            model_dir=Path(record["model_dir"]),
-            scratch_dir=Path(record["scratch_dir"]),
-            limits=ExtractionLimits(**record["limits"]),
-            memory_bytes=int(record["memory_bytes"]),
-            cpu_s=int(record["cpu_s"]),
-            checks=bool(record["checks"]),
+            model_dir=Path(fields["model_dir"]),
+            scratch_dir=Path(fields["scratch_dir"]),
+            limits=ExtractionLimits(**fields["limits"]),
+            memory_bytes=int(fields["memory_bytes"]),
+            cpu_s=int(fields["cpu_s"]),
+            checks=bool(fields["checks"]),
         )
 
 
-Admit = Callable[[AdmissionJob], Awaitable[Findings]]
+Admit: TypeAlias = "Callable[[AdmissionJob], Awaitable[Findings]]"
 """Does the job. Raises ArtifactRejected, LoadFailed, NoDiskSpace."""
