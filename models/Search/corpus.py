@@ -63,6 +63,8 @@ class Tally:
     repeated_rows: int = 0
     rows_without_id: int = 0
     rows_sharing_an_id: int = 0
+    words: int = 0
+    """Of all documents, each as often as it is there."""
     _ids: set[bytes] = field(default_factory=set)
     _rows: set[bytes] = field(default_factory=set)
 

@@ -10,27 +10,19 @@ header line, then a line a match, for several claims after the claim's number fr
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from models.bodies import (
-    check_count,
-    check_keys,
-    check_text,
-    decode,
-    parse_json,
-    to_csv,
-    to_json,
-)
+from models.bodies import check_count, to_csv, to_json
 from models.errors import ArtifactError, BadInput, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
+from models.requests import QuestionReader
 from models.Search.params import MAX_MATCHES, MAX_TOP_K
 from models.serving import Needs, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from models.media import MediaType
+    from models.requests import Question
     from models.Search.index_file import Index
     from models.Search.params import SearchParams
     from models.Search.ranking import Ranker
@@ -38,15 +30,6 @@ if TYPE_CHECKING:
     Matches = list[dict[str, object]]
 
 UNDERSTOOD = (PLAIN, JSON)
-KEYS = ("claim", "claims", "top_k", "show_words")
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    claims: list[str]
-    top_k: int
-    shows_words: bool = False
-    is_single: bool = True
 
 
 class SearchModel:
@@ -56,6 +39,13 @@ class SearchModel:
         self._params = params
         self._index = index
         self._ranker = ranker
+        self._reader = QuestionReader(
+            noun="claim",
+            advice="send the claim to find fact-checks for",
+            max_chars=params.max_chars,
+            options=("top_k", "show_words"),
+            max_texts=params.max_claims,
+        )
         columns = index.columns if params.fields is None else params.fields
         self._shown = [
             (name, index.columns.index(name))
@@ -70,10 +60,12 @@ class SearchModel:
         """Answer with the best documents. Raises the 4xx errors of `models.errors`."""
         media = content_type(request.content_type, UNDERSTOOD)
         answered_in = answer_type(request.accept)
-        question = self._read(request.body, media)
-        found = [self._matches(claim, question) for claim in question.claims]
+        question = self._reader.read(request.body, media)
+        top_k, shows_words = self._options(question)
+        found = [self._matches(claim, top_k, shows_words=shows_words) for claim in question.texts]
         if answered_in == CSV:
-            return Response(CSV, self._as_csv(found, question))
+            names = self._names(shows_words=shows_words)
+            return Response(CSV, _as_csv(found, names, is_single=question.is_single))
         results = [{"matches": matches} for matches in found]
         return Response(JSON, to_json(results[0] if question.is_single else {"results": results}))
 
@@ -104,15 +96,15 @@ class SearchModel:
         matches = self._ranker.nearest(claim, count)
         return [self._cells(match.row)[self._index.id_column] for match in matches]
 
-    def _matches(self, claim: str, question: _Question) -> Matches:
-        found = self._ranker.best(claim, question.top_k)
+    def _matches(self, claim: str, top_k: int, *, shows_words: bool) -> Matches:
+        found = self._ranker.best(claim, top_k)
         matches: Matches = []
         for match in found:
             cells = self._cells(match.row)
             shown: dict[str, object] = {"id": cells[self._index.id_column]}
             shown["score"] = round(match.score, 6)
             matches.append(shown | {name: cells[place] for name, place in self._shown})
-        if question.shows_words:
+        if shows_words:
             words = self._ranker.shared_words(claim, [match.row for match in found])
             for shown, shared in zip(matches, words, strict=True):
                 shown["words"] = shared
@@ -133,59 +125,33 @@ class SearchModel:
             raise ArtifactError("Search-model", f"document {row} is not a text for each column")
         return cells
 
-    def _read(self, body: bytes, media: MediaType) -> _Question:
-        text = decode(body, media)
-        if media.name == PLAIN:
-            return _Question([self._check(text, "The claim")], self._params.top_k)
-        value = parse_json(text)
-        if not isinstance(value, dict):
-            raise BadInput(f"The JSON body must be an object, not {shorten(value, 60)}")
-        check_keys(value, KEYS)
-        if ("claim" in value) == ("claims" in value):
-            raise BadInput('The JSON object must have either "claim" or "claims"')
-        top_k = check_count(value.get("top_k", self._params.top_k), "top_k", MAX_TOP_K)
-        shows_words = value.get("show_words", False)
+    def _options(self, question: Question) -> tuple[int, bool]:
+        """How many matches to give, and whether with the words they share. Raises BadInput."""
+        options, claims = question.options, len(question.texts)
+        top_k = check_count(options.get("top_k", self._params.top_k), "top_k", MAX_TOP_K)
+        shows_words = options.get("show_words", False)
         if not isinstance(shows_words, bool):
             raise BadInput(f"show_words must be true or false, not {shorten(shows_words)}")
-        if "claim" in value:
-            return _Question([self._check(value["claim"], "claim")], top_k, shows_words)
-        claims = self._claims(value["claims"])
-        if len(claims) * top_k > MAX_MATCHES:
+        if not question.is_single and claims * top_k > MAX_MATCHES:
             raise BadInput(
-                f"{len(claims)} claims with a top_k of {top_k} could have {len(claims) * top_k}"
+                f"{claims} claims with a top_k of {top_k} could have {claims * top_k}"
                 f" matches; at most {MAX_MATCHES} are given"
             )
-        return _Question(claims, top_k, shows_words, is_single=False)
+        return top_k, shows_words
 
-    def _claims(self, value: Any) -> list[str]:
-        if not isinstance(value, list):
-            raise BadInput(f"claims must be a list of strings, not {shorten(value)}")
-        if len(value) > self._params.max_claims:
-            raise BadInput(
-                f"There are {len(value)} claims; at most {self._params.max_claims} are taken"
-            )
-        claims = [self._check(claim, f"Claim {number}") for number, claim in enumerate(value)]
-        if (total := sum(map(len, claims))) > self._params.max_chars:
-            raise BadInput(
-                f"The claims have {total} characters; at most {self._params.max_chars} are taken"
-            )
-        return claims
-
-    def _check(self, text: object, what: str) -> str:
-        checked = check_text(text, what, self._params.max_chars)
-        if not checked.strip():
-            raise BadInput(f"{what} is blank: send the claim to find fact-checks for")
-        return checked
-
-    def _as_csv(self, found: list[Matches], question: _Question) -> str:
+    def _names(self, *, shows_words: bool) -> list[str]:
+        """What a match is made of, in the order of its columns."""
         names = ["id", "score", *(name for name, _ in self._shown)]
-        names += ["words"] if question.shows_words else []
-        lines: list[list[object]] = []
-        for number, matches in enumerate(found):
-            for match in matches:
-                line = [_as_cell(match[name]) for name in names]
-                lines.append(line if question.is_single else [number, *line])
-        return to_csv([names if question.is_single else ["claim", *names], *lines])
+        return [*names, "words"] if shows_words else names
+
+
+def _as_csv(found: list[Matches], names: list[str], *, is_single: bool) -> str:
+    lines: list[list[object]] = []
+    for number, matches in enumerate(found):
+        for match in matches:
+            line = [_as_cell(match[name]) for name in names]
+            lines.append(line if is_single else [number, *line])
+    return to_csv([names if is_single else ["claim", *names], *lines])
 
 
 def _as_cell(value: object) -> object:

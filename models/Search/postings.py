@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
-from models.Search.analysis import KINDS, WORD, words_of
+from models.Search.analysis import KINDS, WORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from models.Search.analysis import Analyser
     from models.Search.params import Bm25
+    from models.word_counts import WordCounts
 
 STEPS = 255
 """Into how many steps the largest possible value of a posting is cut."""
@@ -56,66 +57,19 @@ class Postings:
     """The scores of words alone. *Shape*: (documents, words)."""
 
 
-class WordCounter:
-    """Counts the words of documents, titles and texts apart."""
-
-    def __init__(self, title_weight: float) -> None:
-        self._rows: dict[str, int] = {}
-        self._words = array("i")
-        self._counts = array("f")
-        self._ends = array("q", [0])
-        self._title_weight = title_weight
-        self.n_running_words = 0
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    def add(self, title: str, text: str) -> None:
-        """Count one document."""
-        rows = self._rows
-        counted: dict[int, float] = {}
-        for part, weight in ((title, self._title_weight), (text, 1.0)):
-            words = words_of(part) if weight else []
-            self.n_running_words += len(words)
-            for word in words:
-                row = rows.setdefault(word, len(rows))
-                counted[row] = counted.get(row, 0.0) + weight
-        self._words.extend(counted.keys())
-        self._counts.extend(counted.values())
-        self._ends.append(len(self._words))
-
-    def document_counts(self) -> Iterator[tuple[str, int]]:
-        """For each word, how many documents hold it."""
-        held = np.bincount(np.frombuffer(self._words, np.int32), minlength=len(self._rows))
-        return zip(self._rows, held.tolist(), strict=True)
-
-    def words(self) -> list[str]:
-        """All different words, in the order they came."""
-        return list(self._rows)
-
-    def matrix(self) -> csr_matrix:
-        """How often each word is in each document. *Shape*: (documents, words)."""
-        parts = (
-            np.frombuffer(self._counts, np.float32),
-            np.frombuffer(self._words, np.int32),
-            np.frombuffer(self._ends, np.int64),
-        )
-        return csr_matrix(parts, shape=(len(self), len(self._rows)))
-
-
-def build_postings(counter: WordCounter, analyser: Analyser, bm25: Bm25) -> Postings:
+def build_postings(counted: WordCounts, analyser: Analyser, bm25: Bm25) -> Postings:
     """All postings of the documents counted."""
-    counts, words = counter.matrix(), counter.words()
+    counts, words = counted.matrix(), counted.words()
     terms: dict[str, int] = {}
     parts: list[csc_matrix] = []
     weights = []
-    by_document = csr_matrix(np.zeros((len(counter), 0), np.float32))
+    by_document = csr_matrix(np.zeros((len(counted), 0), np.float32))
     for kind in KINDS:
         found, of_words = _terms(words, analyser, kind)
         terms |= {term: len(terms) + row for term, row in found.items()}
         held = (counts @ of_words).tocsr()
         held.data = _saturated(held, bm25)
-        weight = rarity(np.diff(held.tocsc().indptr), len(counter))
+        weight = rarity(np.diff(held.tocsc().indptr), len(counted))
         if kind == WORD:
             by_document = held.multiply(weight[np.newaxis, :]).tocsr()
         columns = held.tocsc()
@@ -127,10 +81,10 @@ def build_postings(counter: WordCounter, analyser: Analyser, bm25: Bm25) -> Post
     impacts = np.maximum(np.rint(data * (STEPS / most)), 1).astype(np.uint8)
     documents = np.concatenate([part.indices for part in parts]).astype(np.int32)
     lengths = np.concatenate([np.diff(part.indptr) for part in parts])
-    is_frequent = lengths > FREQUENT * len(counter)
-    if len(counter) < LARGE_CORPUS:
+    is_frequent = lengths > FREQUENT * len(counted)
+    if len(counted) < LARGE_CORPUS:
         is_frequent[:] = False
-    apart = _apart(np.flatnonzero(is_frequent), _starts(lengths), documents, impacts, len(counter))
+    apart = _apart(np.flatnonzero(is_frequent), _starts(lengths), documents, impacts, len(counted))
     is_listed = np.repeat(~is_frequent, lengths)
     return Postings(
         terms=terms,

@@ -17,14 +17,15 @@ import numpy as np
 from models.errors import CorpusError
 from models.language.stop_words import learn_stop_words
 from models.params import Params
-from models.Search.analysis import Analyser
+from models.Search.analysis import Analyser, words_of
 from models.Search.corpus import Tally, find_columns, read_documents
 from models.Search.index_file import Index, write_index
 from models.Search.params import KEYS, parse_bm25, parse_params
-from models.Search.postings import WordCounter, build_postings
+from models.Search.postings import build_postings
 from models.Search.vectors import learn_vectors
 from models.serving import Lessons
 from models.training_params import read_effort, warn_of_typos, write_params
+from models.word_counts import WordCounts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,11 +55,11 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         found = ", ".join(columns.names)
         raise CorpusError(path, f"has no column {unknown[0]!r}, as in fields; its columns: {found}")
     gathered = _gather(path, columns, bm25.title_weight, progress)
-    counter = gathered.counter
-    learnt = learn_stop_words(raw, counter.document_counts(), len(counter)) - checked.stop_words
+    counted = gathered.counted
+    learnt = learn_stop_words(raw, counted.document_counts(), len(counted)) - checked.stop_words
     stop_words = checked.stop_words | learnt
     with progress(2, "step", "Search: index and vectors") as bar:
-        postings = build_postings(counter, Analyser(checked.language, stop_words), bm25)
+        postings = build_postings(counted, Analyser(checked.language, stop_words), bm25)
         if not postings.n_words:
             raise CorpusError(path, f"has only stop words in column {columns.searched}")
         bar.update(1)
@@ -69,13 +70,13 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     return Lessons(
         gathered.tally.facts()
         | {
-            "documents": len(counter),
+            "documents": len(counted),
             "columns": list(columns.names),
             "vocabulary_words": postings.n_words,
             "terms": len(postings.terms),
             "postings": len(postings.documents),
             "frequent_terms": len(postings.frequent_terms),
-            "mean_words_of_a_document": round(counter.n_running_words / len(counter), 2),
+            "mean_words_of_a_document": round(gathered.tally.words / len(counted), 2),
             "dimensions": vectors.of_words.shape[1],
             "stop_words": sorted(stop_words),
             "learnt_stop_words": sorted(learnt),
@@ -108,21 +109,25 @@ def _index(columns: Columns, postings: Postings, vectors: Vectors, gathered: _Ga
 class _Gathered:
     """What reading a corpus leaves: its words counted, its cells as the index keeps them."""
 
-    counter: WordCounter
+    counted: WordCounts
     cells: bytearray
     cell_ends: array[int]
     tally: Tally
 
 
 def _gather(path: Path, columns: Columns, title_weight: float, progress: Progress) -> _Gathered:
-    gathered = _Gathered(WordCounter(title_weight), bytearray(), array("q", [0]), Tally())
+    gathered = _Gathered(WordCounts(np.float32), bytearray(), array("q", [0]), Tally())
     with progress(path.stat().st_size, "byte", "Search: reading") as bar:
         for document in read_documents(path, columns, gathered.tally, bar):
-            gathered.counter.add(document.title, document.text)
+            # A title without weight is left out, so that its words are not in the index either.
+            title = words_of(document.title) if title_weight else []
+            text = words_of(document.text)
+            gathered.tally.words += len(title) + len(text)
+            gathered.counted.add((title, title_weight), (text, 1))
             gathered.cells.extend(json.dumps(document.cells, ensure_ascii=False).encode())
             gathered.cell_ends.append(len(gathered.cells))
     _warn(path, gathered.tally)
-    if not len(gathered.counter):
+    if not len(gathered.counted):
         raise CorpusError(
             path, f"has no text in column {columns.searched} ({gathered.tally.rows} rows)"
         )

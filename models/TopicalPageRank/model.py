@@ -9,21 +9,13 @@ text's number from 0). Ranking is for `ranking`, tagging for `models.language`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from models.bodies import (
-    check_count,
-    check_keys,
-    check_text,
-    decode,
-    parse_json,
-    to_csv,
-    to_json,
-)
-from models.errors import BadInput, shorten
+from models.bodies import check_count, to_csv, to_json
+from models.errors import BadInput
 from models.language.pipelines import name_of, pipeline_key, tag
-from models.media import CSV, JSON, PLAIN, MediaType, answer_type, content_type
+from models.media import CSV, JSON, PLAIN, answer_type, content_type
+from models.requests import QuestionReader
 from models.serving import Needs, Request, Response
 from models.TopicalPageRank.params import MAX_COUNT
 from models.TopicalPageRank.ranking import rank
@@ -32,6 +24,7 @@ from models.TopicalPageRank.tag_patterns import TooManySteps
 if TYPE_CHECKING:
     from spacy.language import Language
 
+    from models.requests import Question
     from models.TopicalPageRank.lda import Lda
     from models.TopicalPageRank.params import TopicalPageRankParams
     from models.TopicalPageRank.pke_engine import PkeEngine
@@ -39,14 +32,6 @@ if TYPE_CHECKING:
     Keyphrases = list[tuple[str, float]]
 
 UNDERSTOOD = (PLAIN, JSON)
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    texts: list[str]
-    max_count: int
-    is_plain: bool = False
-    is_single: bool = True
 
 
 class TopicalPageRankModel:
@@ -65,13 +50,23 @@ class TopicalPageRankModel:
         self._lda = lda
         self._nlp = nlp
         self._pipeline = name_of(nlp)
+        self._reader = QuestionReader(
+            noun="text",
+            advice="send the text to find keyphrases in",
+            max_chars=params.max_chars,
+            options=("max_count",),
+            takes_bare=True,
+        )
 
     def predict(self, request: Request) -> Response:
         """Answer with keyphrases, best first. Raises the 4xx errors of `models.errors`."""
         media = content_type(request.content_type, UNDERSTOOD)
         answered_in = answer_type(request.accept)
-        question = self._read(request.body, media)
-        found = [self._keyphrases(text, question.max_count) for text in question.texts]
+        question = self._reader.read(request.body, media)
+        max_count = self._params.max_count
+        if "max_count" in question.options:
+            max_count = check_count(question.options["max_count"], "max_count", MAX_COUNT)
+        found = [self._keyphrases(text, max_count) for text in question.texts]
         if answered_in == CSV:
             return Response(CSV, _as_csv(found, question))
         return Response(JSON, to_json(self._as_json(found, question)))
@@ -108,43 +103,7 @@ class TopicalPageRankModel:
             ) from error
         return found[:max_count]
 
-    def _read(self, body: bytes, media: MediaType) -> _Question:
-        text = decode(body, media)
-        if media.name == PLAIN:
-            checked = self._check(text, "The text")
-            return _Question([checked], self._params.max_count, is_plain=True)
-        value, max_count = parse_json(text), self._params.max_count
-        if isinstance(value, dict):
-            check_keys(value, ("text", "texts", "max_count"))
-            if "max_count" in value:
-                max_count = check_count(value["max_count"], "max_count", MAX_COUNT)
-            if ("text" in value) == ("texts" in value):
-                raise BadInput('The JSON object must have either "text" or "texts"')
-            if "texts" in value and not isinstance(value["texts"], list):
-                raise BadInput(f"texts must be a list of strings, not {shorten(value['texts'])}")
-            if isinstance(value.get("text", ""), str):
-                value = value.get("text", value.get("texts"))
-            else:
-                raise BadInput(f"text must be a string, not {shorten(value['text'])}")
-        return self._question(value, max_count)
-
-    def _question(self, value: Any, max_count: int) -> _Question:
-        if not isinstance(value, list):
-            return _Question([self._check(value, "The text")], max_count)
-        texts = [self._check(text, f"Text {index}") for index, text in enumerate(value)]
-        if (total := sum(map(len, texts))) > self._params.max_chars:
-            raise BadInput(
-                f"The texts have {total} characters; at most {self._params.max_chars} are taken"
-            )
-        return _Question(texts, max_count, is_single=False)
-
-    def _check(self, text: object, what: str) -> str:
-        checked = check_text(text, what, self._params.max_chars)
-        if not checked.strip():
-            raise BadInput(f"{what} is blank: send the text to find keyphrases in")
-        return checked
-
-    def _as_json(self, found: list[Keyphrases], question: _Question) -> object:
+    def _as_json(self, found: list[Keyphrases], question: Question) -> object:
         if question.is_plain:
             return found[0]
         results = [
@@ -156,7 +115,7 @@ class TopicalPageRankModel:
         return {"results": results, "pipeline": self._pipeline}
 
 
-def _as_csv(found: list[Keyphrases], question: _Question) -> str:
+def _as_csv(found: list[Keyphrases], question: Question) -> str:
     if question.is_single:
         return to_csv(found[0])
     return to_csv((index, *pair) for index, keyphrases in enumerate(found) for pair in keyphrases)

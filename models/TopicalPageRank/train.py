@@ -27,8 +27,8 @@ from models.TopicalPageRank.lda import counted_words
 from models.TopicalPageRank.model_file import write_lda
 from models.TopicalPageRank.params import parse_params
 from models.TopicalPageRank.ranking import normaliser
-from models.TopicalPageRank.word_counts import WordCounts
 from models.training_params import read_effort, share, warn_of_typos, write_params
+from models.word_counts import WordCounts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -82,7 +82,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     if not words:
         raise CorpusError(material.corpus, f"has only stop words in column {COLUMN!r}")
     with progress(_Watched().max_iter, "iteration", "TopicalPageRank: topics") as bar:
-        model = _fit(counts.matrix(words), n_topics, effort, bar)
+        model = _fit(counts.matrix_of(words), n_topics, effort, bar)
     write_lda(
         output_dir / "TopicalPageRank-model",
         words,
@@ -131,7 +131,7 @@ def _read(
         split = tokenize(nlp, _picked(corpus.texts, wanted))
         for number, tokens in zip(wanted, split, strict=True):
             words = counted_words(normalise(token) for token in tokens)
-            (counts if number in chosen else others).add(words)
+            (counts if number in chosen else others).add((words, 1))
             bar.update(1)
     return _Titles(corpus, counts, others)
 

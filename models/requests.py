@@ -1,0 +1,93 @@
+"""Requests that ask something of one text or of several: from a body to texts that can be used.
+
+A body is the text itself (`text/plain`), or a JSON object with one of two keys, such as `text` and
+`texts`, and options beside it. The options' values are left to the family, as is everything about
+requests of another shape; `bodies` has the single checks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from models.bodies import check_keys, check_text, decode, parse_json
+from models.errors import BadInput, shorten
+from models.media import PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from models.media import MediaType
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request asks. The texts are checked, the options' values are not."""
+
+    texts: list[str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    is_plain: bool = False
+    """Whether the body was the text itself."""
+    is_single: bool = True
+    """Whether one text was sent rather than a list, which may be of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionReader:
+    """Reads the requests of one model. All errors are BadInput."""
+
+    noun: str
+    """What a text is called, which is also its key: `text`, or `claim`. The other adds an s."""
+    advice: str
+    """What to send instead of a blank text."""
+    max_chars: int
+    """The most characters of a text, and of all texts of a request together."""
+    options: tuple[str, ...]
+    """The other keys there may be."""
+    max_texts: int | None = None
+    takes_bare: bool = False
+    """Whether the JSON may also be a string or a list instead of an object."""
+
+    def read(self, body: bytes, media: MediaType) -> Question:
+        """Read a body of the type `media`: text/plain or application/json."""
+        text = decode(body, media)
+        if media.name == PLAIN:
+            return Question([self._check(text, f"The {self.noun}")], is_plain=True)
+        value = parse_json(text)
+        if isinstance(value, dict):
+            return self._of_object(value)
+        if not self.takes_bare:
+            raise BadInput(f"The JSON body must be an object, not {shorten(value, 60)}")
+        if isinstance(value, list):
+            return Question(self._check_all(value), is_single=False)
+        return Question([self._check(value, f"The {self.noun}")])
+
+    def _of_object(self, value: dict[str, Any]) -> Question:
+        one, many = self.noun, f"{self.noun}s"
+        check_keys(value, (one, many, *self.options))
+        if (one in value) == (many in value):
+            raise BadInput(f'The JSON object must have either "{one}" or "{many}"')
+        options = {key: value[key] for key in self.options if key in value}
+        if one in value:
+            return Question([self._check(value[one], one)], options)
+        if not isinstance(value[many], list):
+            raise BadInput(f"{many} must be a list of strings, not {shorten(value[many])}")
+        return Question(self._check_all(value[many]), options, is_single=False)
+
+    def _check_all(self, values: list[object]) -> list[str]:
+        many = f"{self.noun}s"
+        if self.max_texts is not None and len(values) > self.max_texts:
+            raise BadInput(f"There are {len(values)} {many}; at most {self.max_texts} are taken")
+        name = self.noun.capitalize()
+        texts = [self._check(text, f"{name} {number}") for number, text in enumerate(values)]
+        if (total := sum(map(len, texts))) > self.max_chars:
+            raise BadInput(
+                f"The {many} have {total} characters; at most {self.max_chars} are taken"
+            )
+        return texts
+
+    def _check(self, text: object, what: str) -> str:
+        checked = check_text(text, what, self.max_chars)
+        if not checked.strip():
+            raise BadInput(f"{what} is blank: {self.advice}")
+        return checked
