@@ -1,6 +1,6 @@
 """Eviction policies on replayed traces: how long callers would have waited for loads.
 
-A simulation of the shipped policies (`mme.residency.policy`) as they are; models differ in size and
+A simulation of the shipped policies (`mme.memory.policy`) as they are; models differ in size and
 in what they cost to load. What is counted is the time spent loading, for that is what callers feel.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.table import Row
-from mme.residency.policy import POLICIES, Candidate, decayed
+from mme.memory.policy import POLICIES, Candidate, decayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +110,7 @@ def replay(policy: str, order: list[int], kinds: list[Kind], capacity: int) -> f
                 used -= victim.own_bytes
             spent_s += kind.load_s
             used += kind.own_bytes
-            model = Candidate(str(index), kind.own_bytes, kind.load_s, now_s, uses=0.0)
+            model = Candidate(str(index), kind.own_bytes, 0, kind.load_s, now_s, uses=0.0)
         uses = decayed(model.uses, now_s - model.last_used_s) + 1
         resident[index] = replace(model, last_used_s=now_s, uses=uses)
     return spent_s
