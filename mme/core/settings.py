@@ -71,16 +71,18 @@ class Settings(BaseSettings):
     """Comma list of endpoint names to answer to; empty means any."""
     max_body_bytes: int = Field(default=6 * MIB, ge=1)
     """Largest request body and largest answer of an invocation."""
+    max_bodies_bytes: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)
+    """Bodies of all requests under way together; default: an eighth of the memory."""
     invoke_timeout_s: float = Field(default=60.0, gt=0)
     """How long a model may take to answer one request."""
     load_timeout_s: float = Field(default=360.0, gt=0)
-    """How long one load in the model server may take."""
+    """How long an admission, or the start of one worker, may take."""
     ready_timeout_s: float = Field(default=60.0, gt=0)
-    """How long a request waits for its model to be downloaded and loaded."""
+    """How long a request waits for its model to be downloaded and admitted."""
     queue_length: int = Field(default=100, ge=1)
     """How many requests may wait for one model, the one being answered included."""
     parallel_loads: int = Field(default=4, ge=1)
-    """How many models are downloaded and loaded side by side."""
+    """How many artifacts are downloaded and admitted side by side."""
     memory_limit: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)
     """Memory the endpoint may use, as `6GiB` or bytes; default: the cgroup's or the machine's."""
     memory_high: float = Field(default=0.85, gt=0, le=1)
@@ -107,10 +109,22 @@ class Settings(BaseSettings):
     """How long the model server may take to come up."""
     handler: Path = PROJECT_ROOT / "model_handler.py"
     """File with the function `handle` that answers in workers; for those who bring their own."""
-    workers: Literal["prefork", "spawn"] = "prefork"
-    """How workers start: forks of one prepared process, or a new Python each as MMS does it."""
+    isolation: Literal["shared", "model"] = "shared"
+    """Whether models made of data share the pool's workers, or each has a process of its own."""
+    invoke: Literal["door", "mms"] = "door"
+    """How workers are asked: at a socket of their own, or through the model server."""
+    pool_min: int | None = Field(default=None, ge=1)
+    """Fewest workers of the pool; default: as many as there are cores, at least two."""
+    pool_max: int | None = Field(default=None, ge=1)
+    """Most workers of the pool while all are busy; default: four more than the fewest."""
     workers_per_model: int | None = Field(default=None, ge=1)
-    """Most workers a model gets while it is hot; default: as many as there are cores."""
+    """Most workers a model with a process of its own gets while it is hot; default: cores."""
+    resident_models: int = Field(default=1000, ge=1)
+    """Most models one worker of the pool keeps in memory; others come back in a millisecond."""
+    admission_memory: Annotated[int, BeforeValidator(_bytes)] = Field(default=2048 * MIB, ge=MIB)
+    """Memory that checking and converting one artifact may take, as `2GiB` or bytes."""
+    admission_cpu_s: int = Field(default=120, ge=1)
+    """Processor time that checking and converting one artifact may take."""
     preload_languages: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ("de",)
     """Comma list of languages whose pipelines all workers share; those of the sample artifacts."""
     java: str | None = None
@@ -121,6 +135,12 @@ class Settings(BaseSettings):
     """Least level that is logged."""
 
     @model_validator(mode="after")
+    def _most_is_above_least(self) -> Settings:
+        if self.pool_max is not None and self.pool_max < (self.pool_min or 1):
+            raise ValueError(f"pool_max ({self.pool_max}) lies below pool_min ({self.pool_min})")
+        return self
+
+    @model_validator(mode="after")
     def _low_is_below_high(self) -> Settings:
         if self.memory_low > self.memory_high:
             raise ValueError(
@@ -129,8 +149,21 @@ class Settings(BaseSettings):
         return self
 
 
+GONE = {
+    "MME_WORKERS": "workers are always forks of one prepared process; MME_ISOLATION=model gives"
+    " each model a process of its own, MME_INVOKE=mms asks it through the model server",
+}
+"""Settings that lost their meaning: variable -> what to do instead."""
+
+
 def read_settings() -> Settings:
     """Read the environment; raises SettingsError that names every variable that is off."""
+    if gone := [name for name in GONE if os.environ.get(name)]:
+        raise SettingsError(
+            "; ".join(
+                f"{name}={os.environ[name]!r} is no setting any more: {GONE[name]}" for name in gone
+            )
+        )
     try:
         return Settings()
     except ValidationError as error:
