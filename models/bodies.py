@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from models.media import MediaType
 
-# Only these: Python knows "encodings" that are not of text, and some that yield what is not.
+# Only these: some of Python's codecs are not from bytes to text, and some give invalid text.
 CHARSETS = frozenset(
     {"utf-8", "utf-8-sig", "ascii", "iso8859-1", "iso8859-15", "cp1252", "utf-16", "utf-16-le",
      "utf-16-be"}
@@ -102,7 +102,7 @@ def parse_rows(text: str) -> list[tuple[int, list[str]]]:
     if found := _unusable(text):
         raise BadInput(f"The body holds U+{ord(found[0]):04X} at character {found.start()}")
     csv.field_size_limit(_MAX_FIELD_CHARS)  # the module's limit of 128 KiB is less than a text
-    # Strict: otherwise a quote that is never closed would swallow the rest without a word.
+    # Strict: otherwise a quote that is never closed would take in the rest of the body silently.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         rows = list(reader)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from models.serving import Progress
 
-# More than any text has: a quote never closed must not fetch a whole gigabyte into one cell.
+# More than any text has: without a limit, a quote that is never closed could read a gigabyte
+# into one cell.
 _MAX_FIELD_CHARS = 50_000_000
 _SHOWN_CELL_CHARS = 60
 _SHOWN_COLUMNS = 20
@@ -77,15 +78,15 @@ def read_table(
 ) -> Iterator[tuple[int, list[str]]]:
     """Each row's number, from 1 below the header, and its cells in `columns` and then `optional`.
 
-    A cell of an optional column that is not there is empty. Blank lines are no rows. `on_bytes` is
-    told how many bytes were read since it was told last. Raises
-    CorpusError for a file that cannot be read, lacks one of `columns` or has a broken row.
+    A cell of an optional column that is not there is empty. Blank lines are no rows. `on_bytes`
+    gets the number of bytes read since its last call. Raises CorpusError for a file that cannot be
+    read, lacks one of `columns` or has a broken row.
     """
     csv.field_size_limit(_MAX_FIELD_CHARS)
     number = lines = told = 0
     try:
         with path.open("rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as file:
-            # Strict: otherwise a quote never closed would swallow the rest without a word.
+            # Strict: otherwise a quote that is never closed would take in all that follows.
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
             places = _places(path, header, columns, optional)

@@ -1,15 +1,15 @@
 """The errors a family answers with, each with its HTTP status, and the one training adds.
 
 ServingError
-├── BadInput                 400  the body is not what was promised
+├── BadInput                 400  the body cannot be used
 ├── NotAcceptable            406  no answer in a form the caller accepts
 ├── AnswerTooLarge           413  more than an invocation may bring back
 ├── UnsupportedContentType   415
-├── ArtifactError            500  the artifact is broken, refused or asks for what is not there
+├── ArtifactError            500  the artifact is broken, or asks for what is not installed
 ├── InternalError            500  an error nobody foresaw
 ├── NotConverted             503  the artifact has not been converted for mapping yet
 └── NoRoom (a MemoryError)   507
-CorpusError (a ValueError)        what was to be trained on
+CorpusError (a ValueError)        the corpus cannot be trained on
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_ROOM_ERRNOS = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class ServingError(BaseInferenceToolkitError):  # type: ignore[misc] # the base is untyped
-    """Base of all errors meant for the caller's eyes."""
+    """Base of all errors whose message is for the caller."""
 
     status: ClassVar[int] = 500
     status_code: int
@@ -59,7 +59,7 @@ class NotAcceptable(ServingError):
 
 
 class AnswerTooLarge(ServingError):
-    """An answer the caller cannot be given in one piece."""
+    """The answer is larger than one invocation may return."""
 
     status = 413
 

@@ -52,7 +52,7 @@ def answer_type(accept: str | None, offered: tuple[str, ...] = OFFERED) -> str:
         return offered[0]
     ranges = [_parse(part) for part in _split(accept, ",") if part.strip()]
     liked = [(_quality(offer, ranges), offer) for offer in offered]
-    best, chosen = max(liked, key=lambda pair: pair[0])  # max keeps the first of equals
+    best, chosen = max(liked, key=lambda pair: pair[0])  # of equal ones max returns the first
     if best <= 0:
         raise NotAcceptable(accept, offered)
     return chosen

@@ -1,7 +1,7 @@
 """The parameters of an artifact: values out of `<Family>-params.json`, checked one by one.
 
-Values may be numbers or the same as strings (`"window": "10"`, `"normalization": "None"`); keys
-nobody asks for are left alone. Which keys there are is the families' business.
+A number may also be written as a string (`"window": "10"`), and null as `"None"`. Keys that nobody
+asks for are ignored. Which keys there are is each family's matter.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def read_params(model_dir: Path, family: str) -> Params:
     path = model_dir / f"{family}-params.json"
     try:
         with path.open("rb") as file:
-            # As much as there is: a buffer of the limit would be every worker's own.
+            # Not MAX_BYTES at once: each worker would allocate a buffer of that size.
             raw = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)
         if len(raw) > MAX_BYTES:
             raise ArtifactError(path, f"is larger than {MAX_BYTES} bytes")

@@ -2,9 +2,9 @@
 
 A pickle is a program whose instructions name functions. Here each name in a short list resolves to
 a stand-in that only keeps what it is given (`records`), and every other name is an ArtifactError.
-NumPy arrays come out as `ArrayRecord`s, instances of gensim's classes as `Inert` objects. What
-remains possible is to waste memory, or the stack, of the process that reads, which serves this
-model only.
+NumPy arrays come out as `ArrayRecord`s, instances of gensim's classes as `Inert` objects. A hostile
+pickle can still use up memory, or the stack, of the process that reads it; that is the process of
+the artifact's admission, which has limits and serves no model.
 
 What the objects mean is for the families: `TopicalPageRank.model_file` and `DocSim.vectors`.
 """
@@ -108,7 +108,7 @@ _FUNCTIONS: dict[tuple[str, str], Callable[..., object]] = {
         )
     },
 }
-# Named by pickles of whole gensim models, of no use to us.
+# Pickles of whole gensim models name these; they are not needed here.
 _IGNORED = {
     ("numpy", "ndarray"),
     ("builtins", "hash"),

@@ -1,4 +1,4 @@
-"""What a pickle describes, taken down without being made: arrays, dtypes, instances of classes.
+"""What a pickle describes, recorded without creating it: arrays, dtypes, instances of classes.
 
 `pickles` puts these in the places of what a pickle names. An array is made only by `to_array`, once
 all parts of its description fit together: a crafted dtype state could make NumPy itself follow
@@ -24,7 +24,7 @@ class UnreadableValueError(ValueError):
 
 
 class Inert:
-    """An instance of a class nobody looked up: its name and its state, no behaviour."""
+    """An instance of a class that is never looked up: its name and its state, no behaviour."""
 
     qualified_name = ""
     state: dict[str, Any]

@@ -1,6 +1,7 @@
 """Which families there are, and which of them an artifact belongs to.
 
-A family's code is imported when an artifact asks for it: a worker pays for its own family only.
+A family's code is imported when the first artifact of it is loaded, so that a process without the
+others' models does not pay for their code.
 """
 
 from __future__ import annotations

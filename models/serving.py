@@ -1,7 +1,7 @@
-"""What the families and the server around them say to each other.
+"""The interface between the families and the server around them.
 
 Requests, answers and the three roles: a `Family` makes `LoadedModel`s and artifacts, a `Progress`
-shows how training comes along. Errors are in `errors`, media types in `media`.
+shows how far training is. Errors are in `errors`, media types in `media`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """What training has to tell besides the artifact."""
+    """What training reports besides the artifact."""
 
     facts: Mapping[str, object]
     """JSON-able facts for the training report: rows, vocabulary, coverage and the like."""
@@ -107,7 +107,7 @@ class Family(Protocol):
     def rehearse(self, model_dir: Path, scratch: Path) -> Request:
         """Put a miniature model into two empty folders; returns a request it answers.
 
-        For a process that is to be forked: what it has done once its forks need not do anew.
+        For a process that will be forked: what it has done once, its forks need not do again.
         """
 
     def train(self, material: Material, output_dir: Path, progress: Progress) -> Lessons:
@@ -124,5 +124,5 @@ class _Silent:
 
 @contextlib.contextmanager
 def no_progress(total: int, unit: str, title: str) -> Iterator[ProgressBar]:  # noqa: ARG001
-    """Be the `Progress` that shows nothing."""
+    """A `Progress` that shows nothing."""
     yield _Silent()

@@ -1,6 +1,6 @@
-"""What all trainers read from parameters and write back: seed, workers, misspelt keys, the record.
+"""What all trainers do with parameters: read seed and workers, warn of typos, write them down.
 
-Each family's own parameters are its own business.
+Each family reads its own parameters itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ALIKE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How training is to go about it."""
+    """The seed of training and its number of workers."""
 
     seed: int
     workers: int
@@ -45,7 +45,7 @@ def read_effort(params: Params, default_seed: int) -> Effort:
 
 
 def probable_typos(given: Iterable[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
-    """The keys that are not known but much like one that is and was not given; and that one."""
+    """Unknown keys that are much like a known one which was not given, each with that one."""
     keys = list(given)
     free = sorted(set(known) - set(keys))
     for key in keys:

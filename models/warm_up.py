@@ -1,4 +1,4 @@
-"""Preparing a process that will be forked into workers: what they all need, loaded and used once.
+"""Preparing a process that will be forked: it loads and uses once what all workers need.
 
 Imports every family and loads the language pipelines, so that a fork finds code and data in
 memory that it shares, and has nothing to import. Reads no artifact.
@@ -30,7 +30,7 @@ def warm_up(keys: Sequence[str]) -> list[str]:
     """Import all families; load and use once the pipelines that `keys` name.
 
     A key is what `Needs.pipeline` says: `de`, or `de=PACKAGE`. Returns those that could be loaded;
-    the others are only logged, for the process is of use without them.
+    the others are only logged, since the process is useful without them.
     """
     for name in FAMILIES:
         family(name)

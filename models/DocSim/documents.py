@@ -57,7 +57,7 @@ class Documents:
         return found
 
     def best(self, query: NDArray[np.float32], top_k: int) -> list[tuple[int, np.float32]]:
-        """The `top_k` documents most like a query of length 1, likest first, and how like it.
+        """The `top_k` documents most like a query of length 1, best first, each with its score.
 
         The scores are one product of float32 matrices: their last digit may differ from a pair's.
         """
@@ -67,7 +67,7 @@ class Documents:
 
 
 def best_rows(scores: NDArray[np.float32], top_k: int) -> NDArray[np.intp]:
-    """The places of the `top_k` highest scores, highest first, equal ones in their order."""
+    """The rows of the `top_k` highest scores, highest first, equal ones in their order."""
     rows = np.arange(len(scores))
     if top_k < len(scores):
         least = np.partition(scores, len(scores) - top_k)[len(scores) - top_k]

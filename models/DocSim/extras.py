@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def check_extras(material: Material, raw: Params) -> None:
-    """Raise what `add_extras` would of the files the parameters name."""
+    """Raise the errors that `add_extras` would raise for the files which the parameters name."""
     raw.flag("documents", default=False)
     raw.words("document_fields")
     taxonomy_file, tags_file = (_file(material, raw, key) for key in ("taxonomy_uri", "tags_uri"))

@@ -67,6 +67,6 @@ def _sources(path: Path) -> list[Path]:
     """The model and the files gensim may keep beside it."""
     if not path.exists():
         return []
-    # Not by glob, which would have every worker compile a pattern of its own.
+    # Not by glob: each worker would compile the pattern anew, in memory of its own.
     beside = (each for each in path.parent.iterdir() if each.name.startswith(f"{path.name}."))
     return [path, *sorted(beside)]

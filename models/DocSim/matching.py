@@ -2,8 +2,8 @@
 
 `{"query": text, "documents": [text, ...], "top_k": n}` compares with the documents sent: all of
 them are answered unless `top_k` says how many; without a known word in the query all score 0.
-`{"query": text, "top_k": n}` asks for the artifact's own, the best 10 by default; without a known
-word in the query there is nothing to go by, and no match. A document without a known word scores 0.
+`{"query": text, "top_k": n}` asks for the artifact's own, the best 10 by default; a query without a
+known word has no match there. A document without a known word scores 0.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_TOP_K = 1_000_000
 
 
 class Matcher:
-    """Ranks documents by likeness to a query."""
+    """Ranks documents by their similarity to a query."""
 
     def __init__(self, reader: TextReader, documents: Documents | None, max_chars: int) -> None:
         self._reader = reader

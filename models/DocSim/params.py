@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from models.params import Params
 
 ORIGINAL_MAX_TOKEN_CHARS = 15
-"""What gensim's `simple_preprocess` takes unless told otherwise, and so older artifacts."""
+"""The default of gensim's `simple_preprocess`, and so of older artifacts."""
 
 DEFAULT_MAX_TOKEN_CHARS = 40
-"""What artifacts are trained with unless told otherwise: enough for nearly all German compounds."""
+"""The default of training today: enough for nearly all German compounds."""
 
 DEFAULT_MAX_CHARS = 1_000_000
 MAX_TEXTS = 100_000
-"""So many pairs, or documents to compare one with, are taken in a request."""
+"""A request may have at most so many pairs of texts, or documents to compare a query with."""
 ORIGINAL, BOTH_SIDES = "original", "both-sides"
 
 
@@ -28,11 +28,11 @@ class DocSimParams:
 
     language: str
     stop_words: frozenset[str]
-    """Words that do not count."""
+    """Words that are left out."""
     max_token_chars: int
-    """Longer words do not count."""
+    """Longer words are left out too."""
     is_one_sided: bool
-    """Whether `5g` and `co2` are words in the first text of a pair only, as they once were."""
+    """Whether `5g` and `co2` are words only in the first text of a pair, as they once were."""
     max_chars: int
     """The longest text taken, in characters."""
 
@@ -40,7 +40,7 @@ class DocSimParams:
 def parse_params(params: Params) -> DocSimParams:
     """Check the parameters; ArtifactError names file, key and value."""
     language = params.text("language")
-    for key in ("vector_size", "min_count", "epochs"):  # of use to training and readers only
+    for key in ("vector_size", "min_count", "epochs"):  # only training and readers use them
         params.whole_number(key, 1)
     return DocSimParams(
         language=language,

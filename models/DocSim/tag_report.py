@@ -1,8 +1,8 @@
 """The tag report: whether a taxonomy covers tags that are in use elsewhere.
 
 A tag is covered by a tag of its name, by a term of its name, or by being like a term, above the
-threshold. For each the taxonomy's tags it is most like are named, whether it is covered or not.
-Written at training.
+threshold. The report names the taxonomy's tags that are most like it, covered or not. It is written
+at training.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ NAME = "DocSim-tag-report"
 LIKEST = 5
 MAX_BYTES = 16 * 1024 * 1024
 HEADERS = frozenset({"tag", "tags", "name"})
-"""First cells of a list of tags that are no tags."""
+"""What the first cell of a table's header may be; it is no tag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a taxonomy has to do with one tag."""
+    """How a taxonomy covers one tag."""
 
     tag: str
     covered_by: str | None
     """`tag`, `term`, `similar` or None."""
     likest: tuple[tuple[Term, float], ...]
-    """The best term of each of the likest tags, likest first."""
+    """The tags that are most like it, best first, each by its best term."""
 
 
 def coverage(taxonomy: Taxonomy, tags: Sequence[str], space: Space) -> list[Coverage]:
-    """What the taxonomy has to do with each of `tags`."""
+    """How the taxonomy covers each of `tags`."""
     names = [Term(category, tag, tag) for category, tag in taxonomy.tags]
     known = [*taxonomy.terms, *names]
     by_name = {_key(term.text): "term" for term in taxonomy.terms}
@@ -108,7 +108,7 @@ def _tags_in(text: str) -> list[object]:
 
 
 def report_files(found: Sequence[Coverage]) -> dict[str, str]:
-    """File name -> content: the report as JSON and as a table, a row a likest tag."""
+    """File name -> content: the report as JSON and as a table, a row for each similar tag."""
     rows: list[tuple[object, ...]] = [
         ("tag", "covered by", "likest category", "likest tag", "term", "similarity")
     ]

@@ -1,13 +1,16 @@
 """Which tags a text gets from the artifact's taxonomy, `DocSim-taxonomy.json`.
 
-A tag is given where one of its terms stands in the text word for word, or a word of the text is
-like a term: their cosine is above the taxonomy's threshold. Stop words and excluded terms are like
-nothing. `{"text": text, "want": "tags"}` is answered by
-`{"tags": [{"tag", "category", "term", "word", "similarity"}, ...]}`: each tag once, with what it is
-given for, the surest first; `{"texts": [...], "want": "tags"}` by `{"results": [...]}` of these.
+A tag is given if one of its terms is in the text word for word, or if a word of the text is like a
+term: their cosine is above the taxonomy's threshold. Stop words and excluded terms are never
+like a term.
 
-The terms' vectors are made when the artifact is first loaded, and mapped from then on; the terms
-themselves are read at the first question, for most models with a taxonomy may never get one.
+`{"text": text, "want": "tags"}` is answered by
+`{"tags": [{"tag", "category", "term", "word", "similarity"}, ...]}`: each tag once, with the term
+and the word that gave it, highest similarity first. `{"texts": [...], "want": "tags"}` is answered
+by `{"results": [...]}` of these.
+
+The terms' vectors are made when the artifact is converted, and are mapped from then on. The terms
+themselves are read when the model is first asked for tags, since many models never are.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ MAX_TEXTS = 10_000
 KEYS = ("text", "texts", "want")
 TAGS = "tags"
 NUMBERS_AT_ONCE = 1 << 20
-"""Similarities of words and terms that are in memory at a time."""
+"""At most so many similarities of words and terms are in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +124,14 @@ class Tagger:
                 phrase = " ".join(words[place : place + length])
                 for term in self._terms_by_phrase.get(phrase, ()):
                     found.setdefault(term, _Found(1.0, term, phrase))
-        # Of the terms of a tag the one of most letters says most.
+        # The longest of a tag's terms says most.
         return sorted(found.values(), key=lambda each: (-len(each.word), each.term))
 
     def _alike(self, text: str) -> list[_Found]:
         """For each term the word of the text that is most like it, if it is above the threshold."""
         known = self._reader.known_words(text)
         words = [word for word in known if word not in self._excluded]
-        words.sort(key=known.__getitem__)  # the answer must not hang on the order of a set
+        words.sort(key=known.__getitem__)  # the answer must not depend on the order of a set
         best = np.full(self.terms, self._taxonomy.threshold, np.float32)
         chosen = np.full(self.terms, -1)
         for part in in_batches(len(words), max(NUMBERS_AT_ONCE // self.terms, 1)):
@@ -186,7 +189,7 @@ def load_tagger(
         terms = [term.text for term in read_taxonomy(path).terms]
         return Mapped({"terms": term_vectors(terms, reader, vectors)}, {})
 
-    # The vectors hang on every file of the model, and on its parameters.
+    # The vectors depend on every file of the model, and on its parameters.
     sources = sorted(each for each in model_dir.iterdir() if each.name.startswith("DocSim-"))
     units = mapped(scratch, sources, FORM, build).arrays["terms"]
     return Tagger(path, reader, vectors, units, max_chars)

@@ -4,9 +4,9 @@
      "excluded-terms": ["heute", "sagen"],
      "Gesundheit": {"Impfung": ["impfstoff", "mRNA Impfung"], "Masken": ["maske"]}}
 
-Every other key than the two is a category; they may as well stand in an object of their own, under
-"categories" or "taxonomy". Reads and checks it; whose vectors are like those of a term is for
-`tagging` and `taxonomy_reports`.
+Every key but the first two is a category. The categories may also be in an object of their own,
+under "categories" or "taxonomy". This module reads and checks taxonomies; which words are like a
+term is for `tagging` and `taxonomy_report`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Taxonomy:
 def exact_words(text: str) -> list[str]:
     """The words by which a term is found in a text: runs of letters and digits in lower case.
 
-    Other than the words that have vectors these may be short, long, or have digits: `covid`, `19`.
+    Unlike words that have vectors, these may be short, or long, or have digits: `covid`, `19`.
     """
     return _WORD.findall(unicodedata.normalize("NFC", text).lower())
 
@@ -120,7 +120,7 @@ class _Reader:
 
     def _categories(self, value: dict[str, Any]) -> dict[str, Any]:
         rest = {key: each for key, each in value.items() if key not in (THRESHOLD, EXCLUDED)}
-        # A category may bear one of these names too; then its tags are lists of terms.
+        # A category may have one of these names too; then its tags are lists of terms.
         for key in NESTED:
             inner = rest.get(key)
             if len(rest) == 1 and isinstance(inner, dict) and _holds_objects(inner):
@@ -158,7 +158,7 @@ class _Reader:
 
 
 def _is_text(text: str) -> bool:
-    """Whether it can be sent: half a surrogate pair cannot."""
+    """Whether the text can be sent as UTF-8: half a surrogate pair cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 

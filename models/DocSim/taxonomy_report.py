@@ -1,7 +1,8 @@
 """The taxonomy report: words of the corpus that a taxonomy could take up.
 
-For each term of each tag the words most like it, as gensim's `most_similar` ranks them, above the
-threshold and not covered yet: no terms, no excluded terms, no stop words. Written at training.
+For each term of each tag, the report lists the words most like it, in the order of gensim's
+`most_similar`: those above the threshold that are not terms, excluded terms or stop words already.
+It is written at training.
 """
 
 from __future__ import annotations
@@ -45,16 +46,16 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A term and the words it could be joined by, likest first."""
+    """A term and the words that could be added to it, most similar first."""
 
     term: Term
     is_known: bool
-    """Whether a word of it has a vector; else nothing can be like it."""
+    """Whether one of its words has a vector; if not, no word can be like it."""
     words: tuple[tuple[str, float], ...]
 
 
 def suggestions(taxonomy: Taxonomy, space: Space) -> list[Suggestion]:
-    """What could be taken up, term by term in the taxonomy's order."""
+    """The words that could be added, for each term in the taxonomy's order."""
     words = list(space.vectors.index)
     terms = [term.text for term in taxonomy.terms]
     covered = {term.lower() for term in (*terms, *taxonomy.excluded)}
@@ -81,7 +82,7 @@ def _highest(scores: NDArray[np.float32], rows: NDArray[np.intp]) -> list[int]:
 
 
 def report_files(taxonomy: Taxonomy, found: Sequence[Suggestion], words: int) -> dict[str, str]:
-    """File name -> content: the report as JSON and as a table, a row a word."""
+    """File name -> content: the report as JSON and as a table, a row for each word."""
     tags: dict[tuple[str, str], list[dict[str, object]]] = {}
     rows: list[tuple[object, ...]] = [("category", "tag", "term", "known", "word", "similarity")]
     for each in found:

@@ -1,7 +1,8 @@
 """The vectors of terms, as gensim's `most_similar` would look for words like them.
 
-The mean of the unit vectors of a term's words, scaled to length 1. Words are those a text is read
-by, stop words left out unless a term has no others; a term without a known word has zeros.
+A term's vector is the mean of the unit vectors of its words, scaled to length 1. They are found as
+in any text; stop words are left out unless the term has no others. The vector of a term without
+a known word is zeros.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from models.DocSim.vectors import WordVectors
 
 TEXTS_AT_ONCE = 512
-"""So many texts are in memory as vectors at a time."""
+"""At most so many texts are in memory as vectors at a time."""
 
 FEW_RUNS = 64
 UNKNOWN, END_ROW = -1, -2
-"""In the place of rows: a word that does not count, the end of a text."""
+"""What stands instead of a row: for a word without one, and for the end of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TextVectors:
 
     units: NDArray[np.float32]
     counts: NDArray[np.intp]
-    """How many known words each text has; where it is 0 the vector is zeros."""
+    """How many known words each text has. Without any, its vector is zeros."""
 
 
 class TextReader:
@@ -67,7 +67,7 @@ class TextReader:
         )
 
     def known_words(self, text: str, *, stops: bool = True) -> dict[str, int]:
-        """The different words of a text that count, each with its row; `stops`: no stop words."""
+        """The known words of a text, each with its row; `stops` leaves stop words out."""
         words = self._words(set(runs_of_letters([text], spells_out=True)), stops=stops)
         return {words[run]: row for run, row in self._rows(words).items() if row != UNKNOWN}
 
@@ -85,7 +85,7 @@ class TextReader:
         return TextVectors(self._vectors.means(rows[~is_end], counts), counts)
 
     def _few(self, rows: Sequence[int]) -> TextVectors:
-        """The same for a few words, by fewer operations: a worker asked little stays small."""
+        """The same for a few words, by fewer operations: a worker with few requests stays small."""
         means, counts = [], []
         total, count = self._vectors.zeros(), 0
         for row in rows:

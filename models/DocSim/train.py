@@ -1,8 +1,8 @@
 """Training DocSim: word vectors from the texts of a corpus, by gensim's Doc2Vec.
 
 The same corpus and parameters give the same bytes: a fixed seed, and nothing of the time or the
-process in the files. gensim can keep that promise with one worker only; with more the order in
-which they learn is up to chance, so that is said and noted.
+process in the files. gensim can promise that with one worker only. With more, chance decides the
+order in which they learn; the log and the report say so.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "compat", "doc
 
 def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     """Write `DocSim-params.json` and `DocSim-model`. Raises CorpusError and ArtifactError."""
-    # Recorded, for an artifact without it is an old one, that drops words of over 15 letters.
+    # Written down even if it is the default: an artifact without it is taken for an older one,
+    # which leaves out words of more than 15 letters.
     params = {"max_token_length": DEFAULT_MAX_TOKEN_CHARS, **material.params}
     raw = Params("DocSim-params.json", params)
     checked = parse_params(raw)
@@ -144,7 +145,7 @@ def _counted(documents: list[TaggedDocument], bar: ProgressBar) -> Iterator[Tagg
 
 
 class _EpochBar(CallbackAny2Vec):  # type: ignore[misc] # the base is untyped
-    """Moves a bar on at the end of each epoch."""
+    """Counts epochs on a progress bar."""
 
     def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 FEW_WORDS = 16
 ROWS_AT_ONCE = 4096
 SEVERAL, MANY_WORDS = 4, 256
-"""From so many texts on, and up to so many words, words are added to all texts side by side."""
+"""Bounds of the faster way to add words up: at least so many texts, of at most so many words."""
 UNITS_AT_ONCE = 32
-"""So many vectors in double precision fit into the processor's nearer memory."""
+"""So many vectors in double precision fit into the processor's cache."""
 _ATTRIBUTE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # gensim's lists of attributes kept in files of their own: arrays, and objects with such arrays.
 _ARRAYS, _OBJECTS = "__numpys", "__recursive_saveloads"
@@ -85,10 +85,11 @@ def _sums(
     places: NDArray[np.intp],
     lengths: NDArray[np.intp],
 ) -> NDArray[np.float32]:
-    """The sum of each text's rows, added one after the other: sums of float32 depend on it.
+    """The sum of each text's rows, added one after the other as gensim does.
 
-    gensim does so too. All texts, of which the longest come first, get their next word at once, as
-    long as several have one; what long texts have left is added text by text.
+    The last digit of a float32 sum depends on that order. The texts are sorted, the longest first,
+    and all of them get their next word in one operation, as long as several have one. What the
+    longest have left is added text by text.
     """
     sums = np.zeros((len(lengths), vectors.shape[1]), np.float32)
     word = 0
@@ -121,8 +122,8 @@ def similarity(one: NDArray[np.float32], other: NDArray[np.float32]) -> np.float
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each row scaled to length 1; rows of zeros stay.
 
-    gensim has BLAS's dnrm2 take the length, which sums in the long double of the machine, divides
-    in double precision, and rounds at the end.
+    The same to the last bit as gensim: it takes the length by BLAS's dnrm2, which sums in the
+    machine's long double; it divides in double precision, and rounds at the end.
     """
     squares = np.square(vectors, dtype=np.float64)  # exact
     lengths = np.sqrt(squares.sum(axis=1, dtype=np.longdouble)).astype(np.float64)

@@ -1,8 +1,8 @@
 """From a text to the words that are compared.
 
-As gensim's `simple_preprocess`, which models are trained with: runs of letters, in lower case, of
-2 to `max_chars` characters. Digits are no letters, so `5g` and `co2`, which say a lot, are spelt
-out first and come back as words.
+Words are those of gensim's `simple_preprocess`, with which models are trained: runs of letters, in
+lower case, of 2 to `max_chars` characters. Digits are no letters. Since `5g` and `co2` say a lot,
+they are spelt out in letters first and turned back into words afterwards.
 """
 
 from __future__ import annotations

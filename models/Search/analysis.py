@@ -1,9 +1,9 @@
 """From a text to the terms it is searched by: word stems, stop words, and pieces of words.
 
-German hides words in words: `Maskenpflicht` is about masks. Each word but stop words is therefore
-also cut into overlapping pieces of four letters, its ends marked, so that compounds, inflected
-forms and misspelt words share most of their pieces with what they are made of. That needs no
-dictionary, and works for other languages too.
+German compounds contain other words: `Maskenpflicht` is about masks. Therefore each word, unless it
+is a stop word, is also cut into overlapping pieces of four letters, with marks at its ends. Then
+compounds, inflected forms and misspelt words share most of their pieces with the words they are
+made of. That needs no dictionary, and works for other languages too.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 PIECE_CHARS = 4
 MAX_WORD_CHARS = 64
-"""What is longer is no word; its beginning counts."""
+"""Of a longer word only so many characters at its beginning are used."""
 WORD, STOP_WORD, PIECE = range(3)
 """Kinds of terms."""
 KINDS = (WORD, STOP_WORD, PIECE)
 PREFIXES = ("", "!", "#")
-"""What a term of each kind begins with, so that no two are the same; no word has these."""
+"""What the terms of each kind begin with. No word begins so: terms of two kinds always differ."""
 
 _WORD = re.compile(r"[^\W_]+")
 _GROUPED = re.compile(r"(?<=\d)[.,'](?=\d{3}(?!\d))")
@@ -39,7 +39,7 @@ class Analyser:
         self._stem: Callable[[str], str] = stemmer(language) if language in LANGUAGES else str.lower
 
     def terms(self, word: str, kind: int) -> list[str]:
-        """The terms of a kind of one word as `words_of` gives it; one may come twice."""
+        """The terms of one kind of a word as `words_of` gives it; the same term may come twice."""
         if self.is_stop_word(word):
             return [PREFIXES[STOP_WORD] + word] if kind == STOP_WORD else []
         if kind == WORD:

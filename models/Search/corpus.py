@@ -1,7 +1,7 @@
 """The documents of a corpus: every column of a CSV with a header line, row by row.
 
 A row is skipped if it has neither title nor text, or is the same in all columns as one before. Rows
-without an id are called after their number. Two rows may share an id; both are kept, as they are.
+without an id get one from their number. Two rows may share an id; both are kept, as they are.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from models.serving import ProgressBar
 
 RESERVED = ("id", "score", "words")
-"""What answers call things of their own; no column but the id's may be called so."""
+"""Keys that answers use themselves; no column but the id's may have such a name."""
 ID_COLUMNS = ("id", "doc_id")
-"""Where ids are looked for unless `id_column` says."""
+"""The columns that may hold the ids, if `id_column` does not name one."""
 MAX_COLUMNS = 1000
 DIGEST_BYTES = 16
 
@@ -56,7 +56,7 @@ class Document:
 
 @dataclass(slots=True)
 class Tally:
-    """What was met while reading."""
+    """What reading came across, counted."""
 
     rows: int = 0
     blank_rows: int = 0
@@ -88,12 +88,12 @@ class Tally:
 
 
 def find_columns(path: Path, params: Params) -> Columns:
-    """Which columns the CSV has; CorpusError if there is no text or they cannot be told apart."""
+    """The columns of a CSV; CorpusError if it has no text, or two columns of one name."""
     text = params.text("text_column", "claim_text")
     for _ in read_table(path, (text,)):
-        break  # so far its errors are better than any from here
+        break  # reading as far as the first row raises errors that say more than those below
     with path.open(encoding="utf-8-sig", newline="") as file:
-        # One without a name is the row number that some programs write first.
+        # A column without a name is the row number that some programs write.
         names = [name.strip() for name in next(csv.reader(file)) if name.strip()]
     identity = _id_column(names, params)
     for name in names:

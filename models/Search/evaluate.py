@@ -1,7 +1,7 @@
 """Evaluating Search: ranking the documents of an index for the queries of a set made of them.
 
-A set is answered if the index holds all of its documents, known by their ids, and no others: ranks
-among others would be another task.
+A set is evaluated only if the index holds exactly its documents, by their ids: ranks among other
+documents would be those of another task.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Whether the content of an index can be what it should be: numbers in range, in order, finite.
+"""Checking the content of an index: numbers must be in range, in order, and finite.
 
-All of it is read, a part at a time. That the arrays are of the right kinds and sizes is for
-`index_file` to see first.
+Reads all of it, a part at a time. `index_file` has checked the arrays' kinds and sizes before.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, NDArray[Any]]
 
 AT_ONCE = 1 << 20
-"""How many numbers are looked at together."""
+"""How many numbers are checked at a time."""
 LARGEST_WEIGHT = 1e6
 LARGEST_NUMBER = 2
-"""In a vector: those learnt have a length of at most 1."""
+"""The largest number in a vector: vectors that were learnt have at most length 1."""
 
 
 def check_content(path: Path, arrays: Arrays) -> None:

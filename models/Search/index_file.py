@@ -1,9 +1,10 @@
 """The file `Search-model`: an index as arrays that are mapped as they lie in the artifact.
 
-The layout is that of `models.mapped.folder`. Whatever the file claims is checked before it is used:
-sizes and kinds of arrays at every load, their content, which takes reading all of it, at the first;
-that it passed is noted in the scratch folder. A wrong number that slips in later can lead to wrong
-answers and errors, never outside the arrays: NumPy and slices check what they are asked for.
+The layout is that of `models.mapped.folder`. Nothing the file says is used unchecked. Sizes and
+kinds of the arrays are checked at every load. Their content is checked at the first load only,
+since that reads all of it; a file in the scratch folder notes that it passed. If a number changes
+after that, answers may be wrong or fail, but nothing outside the arrays is read: NumPy checks
+indices.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Index:
     id_column: int
     terms: Mapping[str, int]
     impact_unit: float
-    """A term's weight divided by this is its rarity."""
+    """A term's rarity is its weight divided by this."""
     starts: NDArray[np.int64]
     documents: NDArray[np.int32]
     impacts: NDArray[np.uint8]

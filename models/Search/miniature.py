@@ -1,4 +1,4 @@
-"""A miniature index, made by hand: for rehearsals, in processes that shall not import training."""
+"""A miniature index, made by hand: for rehearsals in a process that must not import training."""
 
 from __future__ import annotations
 

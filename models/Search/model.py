@@ -111,7 +111,7 @@ class SearchModel:
         return matches
 
     def _cells(self, row: int) -> list[str]:
-        """A document's cells, checked: nobody has looked at them before."""
+        """A document's cells. The check of the index leaves them out, so they are checked here."""
         ends = self._index.cell_ends
         try:
             cells = json.loads(self._index.cells[int(ends[row]) : int(ends[row + 1])].tobytes())

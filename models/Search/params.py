@@ -15,7 +15,7 @@ DEFAULT_MAX_CHARS = 1_000_000
 MAX_TOP_K = 1000
 MAX_CLAIMS = 10_000
 MAX_MATCHES = 10_000
-"""Of all claims of a request together."""
+"""The most matches of one request, of all its claims together."""
 KEYS = ("id_column", "title_column", "text_column", "title_weight", "k1", "b", "piece_weight",
         "stop_word_weight", "vector_weight", "vector_size", "top_k", "max_claims",
         "fields")  # fmt: skip
@@ -24,22 +24,22 @@ KEYS = ("id_column", "title_column", "text_column", "title_weight", "k1", "b", "
 
 @dataclass(frozen=True, slots=True)
 class Bm25:
-    """How often and in how long a text a term counts (Robertson and Zaragoza, 2009)."""
+    """The parameters of BM25, as in Robertson and Zaragoza (2009)."""
 
     k1: float
     b: float
     title_weight: float
-    """How often a word of the title counts, one of the text counting once."""
+    """How many words of the text one word of the title is worth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What counts how much beside the stems of words, which count 1."""
+    """How much each kind of evidence counts; stems of words count 1."""
 
     stop_words: float
     pieces: float
     vectors: float
-    """Of a cosine of 1, as a share of the best score by terms."""
+    """What a cosine of 1 adds, as a share of the best score by terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class SearchParams:
     """Words that count less."""
     weights: Weights
     top_k: int
-    """How many documents an answer has at most, unless the request says."""
+    """The most documents of an answer, if the request does not say."""
     max_chars: int
     """The longest request text taken, in characters."""
     max_claims: int
@@ -79,7 +79,7 @@ def parse_params(params: Params) -> SearchParams:
 
 
 def parse_bm25(params: Params) -> Bm25:
-    """What training needs to know of the weighting."""
+    """The parameters of BM25, which only training uses."""
     return Bm25(
         k1=params.number("k1", 1.2, minimum=0.01, maximum=10),
         b=params.number("b", 0.75, maximum=1),

@@ -1,9 +1,10 @@
 """Building the index: for each term the documents that hold it, and how much it counts there.
 
-BM25 with its two parts kept apart: what depends on the term alone is one number a term, how often
-it is in a document and how long that is comes to a byte a posting (within half a percent). Words,
-stop words and pieces of words have lengths of their own: a document has as many lengths. In large
-corpora the terms of very many documents have a byte for every document instead of a list of them.
+A BM25 score has two factors, which are stored apart. The term's rarity is one number per term. How
+often the term is in a document, weighed by the document's length, is one byte per posting, the
+term's *impact* there (exact to half a percent). A document has three lengths: its number of words,
+of stop words and of pieces of words. In a large corpus a frequent term has no list of documents but
+one byte for each document of the corpus.
 """
 
 from __future__ import annotations
@@ -27,17 +28,19 @@ if TYPE_CHECKING:
     from models.word_counts import WordCounts
 
 STEPS = 255
-"""Into how many steps the largest possible value of a posting is cut."""
+"""Impacts are whole numbers up to this one, which stands for the largest that is possible."""
 LARGE_CORPUS = 4096
+"""A corpus of so many documents is large: frequent terms are stored differently there."""
 FREQUENT = 1 / 8
-"""In which share of a large corpus's documents a term is that has a byte for each."""
+"""A term is frequent if more than this share of the documents hold it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Documents by term. Term t has those from starts[t] to starts[t + 1].
+    """The documents of each term: those of term t are documents[starts[t] : starts[t + 1]].
 
-    Frequent terms have none there but a row of `frequent_impacts`, 0 where a document has it not.
+    A frequent term has none there. It has a row of `frequent_impacts` instead, with a number for
+    every document, 0 where the document does not hold the term.
     *Shapes*: starts (terms + 1,), documents and impacts (postings,), weights (terms,),
     frequent_terms (frequent,), rising, frequent_impacts (frequent, documents).
     """
@@ -49,7 +52,7 @@ class Postings:
     documents: NDArray[np.int32]
     impacts: NDArray[np.uint8]
     weights: NDArray[np.float32]
-    """What an impact is to be multiplied with: the term's rarity in units of an impact."""
+    """An impact times its term's weight is the score: the weight is rarity times impact_unit."""
     impact_unit: float
     frequent_terms: NDArray[np.int32]
     frequent_impacts: NDArray[np.uint8]
@@ -120,7 +123,7 @@ def _apart(
 
 
 def rarity(held_by: NDArray[Any] | int, n_documents: int) -> NDArray[np.float32]:
-    """The weight of terms so many documents hold: BM25's inverse document frequency, above 0."""
+    """The rarity of terms that `held_by` documents hold: BM25's inverse document frequency, > 0."""
     held = np.asarray(held_by, np.float64)
     return np.log1p((n_documents - held + 0.5) / (held + 0.5)).astype(np.float32)
 
@@ -139,7 +142,7 @@ def _terms(words: list[str], analyser: Analyser, kind: int) -> tuple[dict[str, i
 
 
 def _saturated(held: csr_matrix, bm25: Bm25) -> NDArray[np.float32]:
-    """The part of BM25 that depends on the document, posting by posting: 0 to k1 + 1."""
+    """The factor of BM25 that depends on the document, for each posting: from 0 to k1 + 1."""
     held.sum_duplicates()
     lengths = np.asarray(held.sum(axis=1), np.float64).ravel()
     mean = lengths.mean() or 1.0

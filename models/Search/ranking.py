@@ -1,9 +1,9 @@
 """Finding the documents a claim is about.
 
-Every term of the claim adds its scores to the documents that hold it: where the corpus is large,
-first those that few documents hold, then the frequent ones, which decide little, to the best two
-thousand only. The best few hundred are compared with the claim by vectors too. Ties go to the
-document that comes first in the corpus.
+Every term of the claim adds its scores to the documents that hold it. In a large corpus the rare
+terms come first; the frequent ones, which decide little, are then added for the best two thousand
+documents only. The best few hundred are also compared with the claim by vectors. Of documents with
+equal scores the one that comes first in the corpus is first.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from models.Search.params import Weights
 
 CANDIDATES = 256
-"""How many documents are compared by vectors at least."""
+"""At least so many documents are compared by vectors."""
 CONSIDERED = 2048
-"""To how many documents at least the frequent terms are applied."""
+"""For at least so many documents the scores of frequent terms are added."""
 GROUPS = 4096
-"""In how many groups the largest scores are looked for."""
+"""The number of groups whose maxima bound the largest scores; see `_above`."""
 SHOWN_WORDS = 200
-"""How many words of a claim are looked for in documents to be shown."""
+"""`show_words` looks for so many different words of a claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,9 @@ class Ranker:
         return [Match(int(row), float(cosines[row])) for row in order if cosines[row] > 0]
 
     def shared_words(self, claim: str, rows: Sequence[int]) -> list[list[str]]:
-        """For each document the words of the claim, stop words left out, whose stem is in it.
+        """For each document those words of the claim whose stem it holds, without stop words.
 
-        Of the claim's first SHOWN_WORDS different words.
+        Only the first SHOWN_WORDS different words of the claim are looked for.
         """
         words = dict.fromkeys(words_of(claim))
         stems = {word: self._analyser.terms(word, WORD) for word in islice(words, SHOWN_WORDS)}
@@ -183,8 +183,8 @@ class Ranker:
     def _cosines(self, query: Query, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """The likeness of claim and documents by vectors, from 0 to 1.
 
-        Their cosine, made less by what of either the vectors do not hold: where they know little
-        of a claim or a document, they have little to say.
+        It is their cosine, reduced by the share of each that the vectors leave out: vectors that
+        know few words of a claim or of a document should decide little.
         """
         vectors = self._index.word_vectors
         terms = [term for term in query.counts if term < len(vectors)]
@@ -201,8 +201,8 @@ class Ranker:
 def _above(scores: NDArray[np.float32], count: int) -> NDArray[np.intp]:
     """The rows of at least the `count` largest scores above 0, if there are so many; by row.
 
-    The count-th largest of the groups' maxima is a bound that at least so many scores reach: far
-    cheaper than a partition of all.
+    At least `count` scores reach the count-th largest of the groups' maxima. Finding that bound is
+    far cheaper than a partition of all scores.
     """
     maxima = scores.reshape(-1, GROUPS).max(axis=0)
     least = np.partition(maxima, GROUPS - count)[GROUPS - count]

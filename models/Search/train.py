@@ -47,7 +47,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     checked, bm25 = parse_params(raw), parse_bm25(raw)
     vector_size = raw.whole_number("vector_size", 100, minimum=0, maximum=MAX_VECTOR_SIZE)
     seed = read_effort(raw, SEED).seed
-    learn_stop_words(raw, (), 0)  # a faulty parameter should not wait for the corpus
+    learn_stop_words(raw, (), 0)  # raises for a faulty parameter before the corpus is read
     warn_of_typos(raw, KEYS)
     path = material.corpus
     columns = find_columns(path, raw)

@@ -2,7 +2,8 @@
 
 A truncated singular value decomposition of the scores of words in documents, each document scaled
 to length 1 (Deerwester et al., 1990). Words used alike get similar vectors, so that a claim can be
-near a document with which it shares few words. Vectors learnt elsewhere know less of the documents.
+near a document with which it shares few words. They are learnt from the corpus itself, because
+vectors learnt from other texts know less of its documents.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ ITERATIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """What words and documents are in the new space; the less of a document it holds, the shorter.
+    """The vectors of words and of documents in the space that was learnt.
 
-    *Shapes*: (words, n) and (documents, n), documents at most of length 1.
+    A document's vector has at most length 1. It is shorter the more of the document's words the
+    space leaves out. *Shapes*: (words, n) and (documents, n).
     """
 
     of_words: NDArray[np.float16]
@@ -35,7 +37,7 @@ class Vectors:
 
 
 def learn_vectors(postings: Postings, size: int, seed: int) -> Vectors:
-    """Vectors of at most `size` numbers; of none where there is too little to learn from."""
+    """Vectors of at most `size` numbers; of no numbers if the corpus is too small to learn from."""
     scores = postings.by_document
     n_documents, n_words = scores.shape
     size = min(size, n_documents - 1, n_words - 1)

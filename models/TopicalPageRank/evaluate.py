@@ -1,4 +1,4 @@
-"""Evaluating TopicalPageRank: the keyphrases it finds against those people gave."""
+"""Evaluating TopicalPageRank: its keyphrases compared with those that people gave."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DEPTHS = (5, 10)
 ASKED_FOR = 50
-"""More than the deepest: phrases of the same stems count once."""
+"""More than the deepest measure needs, since phrases of the same stems count once."""
 
 
 def evaluate(
@@ -25,9 +25,9 @@ def evaluate(
 
 
 def _of(model: LoadedModel, given: KeyphraseSet, progress: Progress) -> dict[str, float]:
-    """Averaged over texts; a text is its title and what follows. Stems are the model's language's.
+    """The mean over all texts of a set; a text is its title and its body.
 
-    Where the language has no stemmer here words must match as they are, in lower case.
+    Phrases are compared by stems of the model's language, or in lower case if it has no stemmer.
     """
     language = str(model.describe()["language"])
     stem = stemmer(language) if language in LANGUAGES else str.lower

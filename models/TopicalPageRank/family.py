@@ -38,7 +38,7 @@ class TopicalPageRank:
             raise ArtifactError(raw.file, str(error)) from error
         lda = map_lda(model_dir / f"{self.name}-model", scratch)
         if params.engine == PKE:
-            # Imported here: hardly anyone has it.
+            # Imported here: pke is not installed by default.
             engine = importlib.import_module("models.TopicalPageRank.pke_engine")
             return TopicalPageRankModel(params, lda, nlp, engine.PkeEngine(params, lda, raw.file))
         return TopicalPageRankModel(params, lda, nlp)

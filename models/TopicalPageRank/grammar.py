@@ -2,8 +2,8 @@
 
 The notation is that of NLTK's RegexpParser, of which one label with one or more `{...}` rules is
 understood: tags in angle brackets (inside them `|`, `.`, `*`, `+`, `?` and character classes as in
-regular expressions), and outside them groups and `|`, `*`, `+`, `?`, `{n,m}`. A rule takes the
-leftmost, greediest runs of a sentence; a later rule takes from what the earlier ones left.
+regular expressions), and outside them groups and `|`, `*`, `+`, `?`, `{n,m}`. A rule matches the
+leftmost, longest runs of tags in a sentence; a later rule matches only what earlier ones left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_GRAMMAR_CHARS = 1000
 STEPS = 20_000_000
-"""How many steps finding phrases may take in one text: some seconds, reached by malice alone."""
+"""The most steps for the phrases of one text: some seconds, which only malice needs."""
 _LABEL = re.compile(r"\s*([A-Z]\w*)\s*:", re.ASCII)
 _RULE = re.compile(r"\{((?:[^{}]|\{\d*,?\d*\})+)\}")
 _TAG = re.compile(r"<([^<>]+)>")
@@ -72,7 +72,7 @@ def _gaps(taken: Sequence[tuple[int, int]], length: int) -> list[tuple[int, int]
 
 
 def _compile(rule: str) -> TagPattern:
-    """One rule's inside."""
+    """Compile what is inside the braces of one rule."""
     compact = "".join(rule.split())
     pieces = _TAG.split(compact)  # between tags, tag, between tags, tag, ...
     for between in pieces[::2]:

@@ -57,8 +57,8 @@ def pagerank(graph: WordGraph, personalization: Mapping[str, float]) -> dict[str
         return {}
     ends = np.array(list(graph.edges), dtype=np.intp).reshape(-1, 2)
     weights = np.fromiter(graph.edges.values(), dtype=np.float64, count=len(graph.edges))
-    # By source: in the order in which networkx adds up what flows to a word, and multiplied as it
-    # does, so that phrases whose scores are equal but for rounding come in its order.
+    # Sorted by source, and multiplied as networkx does: it adds up in this order what flows to a
+    # word. So rounding is the same, and phrases of nearly equal scores come in the same order.
     order = np.argsort(ends.T.ravel(), kind="stable")
     sources = ends.T.ravel()[order]
     targets = ends[:, ::-1].T.ravel()[order]

@@ -42,12 +42,12 @@ class Lda:
 
     @property
     def n_topics(self) -> int:
-        """K."""
+        """The number of topics, `k` in the shapes above."""
         return len(self.components)
 
 
 def counted_words(words: Iterable[str]) -> list[str]:
-    """What is counted of `words`: runs of two or more word characters, in lower case.
+    """The parts of `words` that are counted: runs of two or more word characters, in lower case.
 
     So `co2-steuer` counts as `co2` and `steuer`.
     """

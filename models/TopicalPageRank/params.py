@@ -40,7 +40,7 @@ class TopicalPageRankParams:
     max_chars: int
     """The longest text taken, in characters."""
     graph_tags: frozenset[str]
-    """Words of these tags are the graph."""
+    """Words with these tags are the nodes of the graph."""
     normalized: bool
     """Whether a phrase's score is divided by its number of words."""
     spacy_pipeline: str | None
@@ -48,12 +48,12 @@ class TopicalPageRankParams:
     engine: str
     """`numpy`: this project's; `pke`: pke's own, if it is installed."""
     stop_words: frozenset[str]
-    """Words that are not counted for the topics of a text."""
+    """Words that do not count when the topics of a text are inferred."""
 
 
 @lru_cache(KEPT_GRAMMARS)
 def _grammar(text: str) -> Grammar:
-    """Compiled before a process forks, if it is one of the usual: then the forks share it."""
+    """The compiled grammar, kept: forks share what was compiled before a process forked."""
     return Grammar(text)
 
 
@@ -65,7 +65,7 @@ def parse_params(params: Params) -> TopicalPageRankParams:
     except GrammarError as error:
         raise ArtifactError(params.file, f"grammar {error}") from error
     language = params.text("language")
-    params.whole_number("n_topics", 1)  # of use to training; the model itself is what counts here
+    params.whole_number("n_topics", 1)  # only training uses it
     normalization = params.choice("normalization", (NO_STEMS, STEMS), NO_STEMS)
     if normalization == STEMS and language not in LANGUAGES:
         raise ArtifactError(

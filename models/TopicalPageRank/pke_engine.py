@@ -1,9 +1,9 @@
 """The engine `pke`: candidates and ranks by pke itself, where it is installed (extra `mme[pke]`).
 
-For checking this project's numbers, and for those who must have pke's own. Its licence is the GPL,
-so it is in no default installation and imported by artifacts alone whose params say
-`"engine": "pke"`. It gets the sentences the other engine gets, and the topics as arrays: its own
-loader unpickles whatever a file holds.
+It serves to check this project's numbers, and users who must have pke's own. pke's licence is the
+GPL, so it is in no default installation, and it is imported only for an artifact whose parameters
+say `"engine": "pke"`. It gets the same sentences as the other engine. It gets the topics as arrays,
+because pke's own loader unpickles whatever a file holds.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class PkeEngine:
     def rank(self, sentences: Sentences) -> list[tuple[str, float]]:
         """All candidate phrases with their scores, best first.
 
-        Raises BadInput where pke fails: for one, on a text none of whose words the model knows.
+        Raises BadInput where pke fails, for example if the model knows no word of the text.
         """
         params = self._params
         extractor = self._pke.TopicalPageRank()
@@ -62,7 +62,7 @@ class PkeEngine:
             normalization=STEMS if params.normalization == STEMS else None,
         )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of stop words that are not tokens as pke counts them
+            warnings.simplefilter("ignore")  # pke warns of stop words that are no tokens to it
             try:
                 extractor.candidate_selection(grammar=params.grammar.text)
                 extractor.candidate_weighting(

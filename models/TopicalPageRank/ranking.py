@@ -1,6 +1,6 @@
 """Keyphrases of tagged sentences: candidates, their words' ranks, and the order of phrases.
 
-Pure: tagging is for `models.language`, how many phrases to show for the caller.
+Tagging is left to `models.language`; how many phrases to show is left to the caller.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def rank(
 
 
 def normaliser(params: TopicalPageRankParams) -> Callable[[str], str]:
-    """What makes a token a word: lower case, or the stem of its language."""
+    """The function from a token to a word: its lower case, or its stem."""
     return stemmer(params.language) if params.normalization == STEMS else str.lower
 
 
@@ -93,7 +93,7 @@ def _word_ranks(
     counted = counted_words(word for line in words for word in line)
     counts = count_columns(counted, lda.word_index, stop_words)
     importance = topical_importance(lda, topic_distribution(lda, counts), graph.words)
-    # A word the model has never seen is as unimportant as the least of those it knows; where it
+    # A word that the model does not know weighs as little as the least of those it knows. If it
     # knows none, all weigh the same.
     least = min(importance.values(), default=1.0)
     # Known words first: summed in this order, rounding is as it is in pke.

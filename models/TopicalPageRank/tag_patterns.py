@@ -1,9 +1,9 @@
 """Regular expressions over tags, such as `<ADJ>*<NOUN|PROPN>+`, without backtracking.
 
-A rule comes with an artifact, and `re` can be made to take longer than the universe lasts by one of
-a few characters. Here all ways to match are followed side by side (Thompson 1968; with priorities,
-so that of all matches the one is found that `re` finds), and what follows a set of ways by a tag is
-remembered, so that a step is a look-up in most cases.
+A rule comes with an artifact, and a rule of a few characters can make `re` run practically for
+ever. This module follows all ways to match side by side (Thompson 1968), with priorities, so that
+it finds the match that `re` would find. It remembers which ways follow a set of ways by a tag, so
+most steps are look-ups.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_INSTRUCTIONS = 1000
 MAX_REPETITIONS_IN_TAG = 8
-"""Tags are short and matched by `re`: so it cannot take long."""
+"""Bounds the time that `re` takes to match one tag, which is short."""
 MAX_REMEMBERED = 5000
 END = 0
 _PIECES = re.compile(r"<([^<>]+)>|(\(\?:|\()|(\))|(\|)|([*+?]|\{\d+(?:,\d*)?\}|\{,\d+\})(\??)")
@@ -50,7 +50,7 @@ class Budget:
 
 @dataclass(slots=True)
 class _Set:
-    """Instructions that wait for a tag, the preferred first; whether the way to here matches."""
+    """Instructions that wait for a tag, the preferred first, and whether the tags so far match."""
 
     waiting: tuple[int, ...]
     matches: bool
@@ -114,7 +114,7 @@ class TagPattern:
         while left:
             instruction = left.pop()
             if instruction == END:
-                matches = True  # whatever is less preferred does not count any more
+                matches = True  # less preferred ways no longer matter
                 break
             if instruction not in seen:
                 seen.add(instruction)
@@ -142,7 +142,7 @@ class _Program:
         return len(self.tags) - 1
 
     def copy(self, part: Compile, on: int) -> int:
-        """Write a repetition out once more."""
+        """Add the instructions of one more repetition."""
         self._copies += 1
         if self._copies > MAX_INSTRUCTIONS:  # of nothing, too, for brackets may be empty
             raise PatternError(_TOO_LARGE)
@@ -154,7 +154,7 @@ class _Program:
 
 
 class _Parser:
-    """From a rule without spaces to what compiles it."""
+    """Parses a rule without spaces into functions that compile it."""
 
     def __init__(self, rule: str, program: _Program) -> None:
         self._program = program

@@ -1,9 +1,9 @@
 """Training TopicalPageRank: topics of the titles in a corpus, by scikit-learn's LDA.
 
-As pke trains it: ten batch iterations from the same random state, over the counts of all words but
-stop words; given the same titles and stop words the numbers are the same to the last bit. Counts as
-`lda.count_words` does at serving time, so that model and text speak of the same words; for that a
-title is only split into tokens, never tagged. The same corpus and parameters give the same bytes.
+It trains as pke does: ten batch iterations from the same random state, over the counts of all words
+but stop words. The same titles and stop words give pke's numbers to the last bit. Words are counted
+as they are when the model serves (`lda.counted_words`). Counting needs tokens only, so titles are
+not tagged. The same corpus and parameters give the same bytes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ KEYS = ("grammar", "normalization", "window", "max_count", "n_topics", "n_datase
         "normalized", "spacy_pipeline", "engine")  # fmt: skip
 """The parameters of this family."""
 COVERAGE_TITLES = 10_000
-"""How many titles that were left out of a sample are looked at to see what it covers of them."""
+"""The coverage of a sample is measured on at most so many of the titles it left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     n_topics = raw.whole_number("n_topics", maximum=10_000)
     n_datasets = raw.whole_number("n_datasets") if "n_datasets" in raw.values else None
     effort = read_effort(raw, SEED)
-    learn_stop_words(raw, (), 0)  # a faulty parameter should not wait for the corpus
+    learn_stop_words(raw, (), 0)  # raises for a faulty parameter before the corpus is read
     warn_of_typos(raw, KEYS)
     titles = _read(material, checked, n_datasets, effort.seed, progress)
     counts = titles.counts
@@ -103,7 +103,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "coverage": _coverage(titles, set(words), stop_words),
             "seed": effort.seed,
             "workers": effort.workers,
-            # Each worker adds up its own part: another number of them, another order of sums.
+            # Each worker adds up its own part, so the order of sums depends on their number.
             "reproducible": "to the byte, with the same number of workers",
         }
     )
@@ -157,7 +157,7 @@ def _picked(texts: Texts, wanted: Iterable[int]) -> Iterator[str]:
 def _coverage(
     titles: _Titles, words: Collection[str], stop_words: Collection[str]
 ) -> dict[str, object]:
-    """Which share of running words, and of different ones, the vocabulary knows."""
+    """The shares of all words, and of all different words, that the vocabulary holds."""
     counts = titles.others if len(titles.others) else titles.counts
     found = dict(counts.token_counts())
     telling = {word: count for word, count in found.items() if word not in stop_words}
@@ -174,7 +174,7 @@ def _coverage(
 
 
 class _Watched(LatentDirichletAllocation):  # type: ignore[misc] # the base is untyped
-    """Moves a bar on with every iteration."""
+    """Counts iterations on a progress bar."""
 
     bar: ProgressBar | None = None
 

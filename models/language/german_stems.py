@@ -1,8 +1,8 @@
 """Stems of German words: Porter's Snowball algorithm for German.
 
 From its description at https://snowballstem.org/algorithms/german/stemmer.html (the version before
-2023, without `ae` for `ä`). As in NLTK, an ending counts only if all of it lies in the region it
-must lie in, so that a shorter ending inside the region is still found.
+2023, without `ae` for `ä`). As in NLTK, an ending counts only if all of it is inside its region, so
+that a shorter ending inside the region is still found.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _BEFORE_S, _BEFORE_ST = "bdfghklmnrt", "bdfghklmnt"
 def stem_german(word: str) -> str:
     """The stem of a word, in lower case and without umlauts."""
     marked = word.lower().replace("ß", "ss")
-    # U and Y stand for consonants; from left to right, each decided with the one before.
+    # U and Y stand for consonants. They are marked from left to right: a U that is marked already
+    # is no vowel beside the next one.
     marked = _mark_consonants(marked)
     r1, r2 = _regions(marked)
     stem = _step_one(marked, r1)

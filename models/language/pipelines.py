@@ -1,9 +1,9 @@
 """Pipelines: from a text to sentences of tokens with universal parts of speech.
 
-Which one: the installed spaCy pipeline an artifact names, else one of spaCy's own for the language
-that is installed (`official`), else the one built in for the languages HanTa has a model for
-(spaCy's tokenizer and sentencizer, HanTa's tagger). One per process and name is kept, so a process
-that forks workers can load them beforehand.
+The pipeline is the first there is of these: the installed spaCy pipeline that the artifact names;
+one of spaCy's own for the language, if it is installed (`official`); the built-in one, for a
+language of which HanTa has a model (spaCy's tokenizer and sentencizer, HanTa's tagger). A process
+keeps each pipeline it has loaded, so a process that forks workers can load them beforehand.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     TaggedSentences = list[list[tuple[str, str]]]
 
-# spaCy's own limit is on memory its parser needs; callers limit the length of texts.
+# spaCy's default limit is for the memory of its parser; here callers limit the length of texts.
 MAX_CHARS = 100_000_000
 # spaCy's pipelines for a language, by corpus and size. The small ones come first: all sizes tag
 # about equally well, and the others bring word vectors, which only cost memory here.
 CORPORA, SIZES = ("news", "web"), ("sm", "md", "lg")
 NOT_NEEDED = ("ner", "lemmatizer", "textcat", "entity_linker")
-"""Components that take time and tell nothing of parts of speech or sentences."""
+"""Components that take time and say nothing about parts of speech or sentences."""
 TAGGING = ("morphologizer", "attribute_ruler", "tagger")
 
 log = logging.getLogger(__name__)
@@ -80,8 +80,8 @@ def name_of(nlp: Language) -> str:
 def official(language: str) -> Language | None:
     """The smallest of spaCy's own pipelines for a language that is installed and works, if any.
 
-    A package counts that says of itself it is a pipeline (it has an entry point `spacy_models`):
-    on PyPI there are others under the same names, which are not.
+    A package counts only if it declares itself a pipeline, by an entry point `spacy_models`: other
+    packages may have the same names.
     """
     names = [f"{language}_core_{corpus}_{size}" for size in SIZES for corpus in CORPORA]
     there = {point.name for point in entry_points(group="spacy_models")}
@@ -139,10 +139,10 @@ def tag(nlp: Language, text: str) -> TaggedSentences:
 
 
 def _tokens(nlp: Language, text: str) -> Doc:
-    """The text in tokens. Runs without a space are cut where they are longer than any word.
+    """The text in tokens. Runs without a space that are longer than any word are cut first.
 
-    SpaCy's tokenizer goes through the rest of a run for each sign it takes off: a megabyte of signs
-    would take it hours.
+    For each sign that spaCy's tokenizer splits off a run it reads the rest of the run again: for a
+    megabyte of signs it would take hours.
     """
     cuts = [
         place
@@ -167,7 +167,7 @@ def tokenize(nlp: Language, texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _keep_hyphenated_words(nlp: Language) -> None:
-    """Let `long-term` be one word, as it is in a phrase; spaCy splits it in English."""
+    """Keep `long-term` one token, as phrases need it; spaCy splits it in English."""
     infixes = nlp.Defaults.infixes or ()
     kept = [infix for infix in infixes if not re.search(infix, "long-term")]
     if len(kept) < len(infixes):

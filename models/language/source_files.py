@@ -1,4 +1,4 @@
-"""Values out of one file of an installed library, without importing the library around it.
+"""Values from one file of an installed library, without importing the rest of the library.
 
 Importing spaCy or gensim costs a process seconds and tens of megabytes; some of their files are
 plain tables and algorithms that need neither.

@@ -1,4 +1,4 @@
-"""Stems: which stemmer a language has."""
+"""The stemmers of the languages that have one."""
 
 from __future__ import annotations
 

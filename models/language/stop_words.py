@@ -1,7 +1,8 @@
 """Stop words: words that say nothing about what a text is about.
 
-spaCy's lists by default; an artifact's parameters may replace the list or add to it, and training
-may learn words of its corpus. Training records the whole list it used as `stop_words`.
+The default is spaCy's list for the language. An artifact's parameters may replace the list or add
+to it, and training may learn words from its corpus. Training writes the whole list it used into
+the artifact, as `stop_words`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def stop_list(params: Params, language: str) -> frozenset[str]:
             ) from error
         default = frozenset()
     wanted = (default if chosen is None else chosen) | extra
-    # The default is shared by all workers as it is: a copy would be each one's own.
+    # Workers share the default as it is; a copy would take memory in each.
     return default if wanted == default else wanted
 
 

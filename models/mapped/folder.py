@@ -53,7 +53,7 @@ class Mapped:
 def only_map() -> None:
     """Let this process and its later forks convert nothing more; there is no way back.
 
-    An admission can call it after converting: what then loads does so from mapped files.
+    An admission can call it after converting: a model that loads then loads from mapped files.
     """
     _only_maps.set()
 
@@ -67,7 +67,7 @@ def check_may_convert(file: str | Path) -> None:
 def mapped(
     scratch: Path | None, sources: Sequence[Path], form: str, build: Callable[[], Mapped]
 ) -> Mapped:
-    """What `build` makes of the files `sources`, from a mapped file where there can be one.
+    """What `build` makes of the files `sources`, from a mapped file if there can be one.
 
     `form` names the shape of the content and changes with it. Without a scratch folder, or where
     that cannot be written, the arrays stay in memory. Raises what `build` raises; NotConverted
@@ -162,5 +162,5 @@ def _identity(sources: Sequence[Path], form: str) -> str:
     for path in sources:
         status = path.stat()
         facts += [path.name, status.st_size, status.st_mtime_ns, status.st_ino]
-    # Python's own; one of OpenSSL's would have each worker set up its library.
+    # Python has this hash itself; for one of OpenSSL's each worker would have to set OpenSSL up.
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()

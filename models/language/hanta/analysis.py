@@ -1,7 +1,7 @@
-"""What an unknown word may be: all ways to make it of morphemes compete, from left to right.
+"""The tags an unknown word may have: compares all ways to build it of morphemes, left to right.
 
-A state is the tags of the last two morphemes. Where many states meet in one place of the word, only
-the best few are followed further.
+A state is the tags of the last two morphemes. Of the states at one place in the word only the best
+few are followed further.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOG_2 = log(2)
 
 
 def threshold(log_probs: Collection[float], followed: int) -> float:
-    """What a state must reach to be followed: close to the one after the best `followed`."""
+    """The least log probability that is followed: MARGIN below that after the best `followed`."""
     if len(log_probs) <= followed:
         return IMPOSSIBLE
     return sorted(log_probs, reverse=True)[followed] - MARGIN
@@ -49,7 +49,7 @@ def analyse(model: HantaModel, form: str) -> dict[int, float]:
             continue
         known = _known(model.morphemes, form, start)
         guess_end = start + shortest
-        # No morpheme that ends the word in fewer letters is guessed.
+        # Guesses are not shorter than this, so none is possible near the word's end.
         guessable = len(guessed) if guess_end <= length else 0
         first = first_part(length, start)
         _take_known(known, guessed, first, guess_end)
@@ -84,7 +84,7 @@ def _known(morphemes: Morphemes, form: str, start: int) -> Found:
 
 
 def _take_known(known: Found, guessed: list[list[float]], first: int, guess_end: int) -> None:
-    """Where a morpheme is known with an open tag, that is no guess."""
+    """Replace the guess wherever a morpheme is known with that tag."""
     for tag, entries in known.items():
         if tag < len(guessed):
             for end, log_prob in entries:
@@ -95,11 +95,11 @@ def _take_known(known: Found, guessed: list[list[float]], first: int, guess_end:
 def _followers(
     grammar: Grammar, row: Mapping[int, float], known: Found, guessable: int
 ) -> dict[int, float]:
-    """States that follow the best of a row by a morpheme of a tag there is: the best way to each.
+    """The states that can follow the best of a row, each with the log probability of the best way.
 
-    Tags below `guessable` are there anyway. Adding the same number to two leaves the greater one
-    the greater, so the best way to a state can be chosen before the morpheme's own log probability
-    is added.
+    A state can follow if a morpheme of its tag is known here, or can be guessed: its tag is below
+    `guessable`. The morpheme's own log probability is added later: it is the same for all ways to a
+    state, so it does not change which is best.
     """
     edges = grammar.edges
     bound = threshold(row.values(), FOLLOWED_STATES)
@@ -118,8 +118,8 @@ def _followers(
 def tags_of_states(grammar: Grammar, row: Mapping[int, float], tag_count: int) -> dict[int, float]:
     """Tag -> log probability of words that end in the states of a row.
 
-    The best way counts for each last morpheme; those of different last morphemes are added up, in
-    the order of the row.
+    For each last morpheme the best way counts. The probabilities of different last morphemes are
+    added up, in the order of the row.
     """
     best: dict[int, float] = {}
     for state, log_prob in row.items():

@@ -1,8 +1,8 @@
 """Many unknown words analysed side by side: `analysis` over arrays.
 
-A long text brings hundreds of unknown words. Going through them place by place, all at once, takes
-less than half the time of going through each; for a few words it takes longer. The numbers are the
-same, but for the last bit of a sum of three ways and more, which are added in another order.
+A long text has hundreds of unknown words. Analysing them all at once, place by place, takes less
+than half the time of analysing each; for a few words it takes longer. The numbers are the same,
+except that a sum of three ways or more may differ in its last bit: the order of adding differs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SMALLEST_BATCH = 16
 LARGEST_BATCH = 128
-"""Words of about one length; more would not fit into a core's cache."""
+"""The arrays of more words would not fit into a core's cache."""
 
 
 class BatchAnalyser:
@@ -57,7 +57,7 @@ class BatchAnalyser:
 
     def _final_rows(self, forms: Sequence[str]) -> Iterator[dict[int, float]]:
         """For each word the states at its end, and the log probability of the best way to each."""
-        words = _Words.of(forms[::-1], self._model)  # long ones first: those done are the last
+        words = _Words.of(forms[::-1], self._model)  # longest first: finished words are at the end
         grammar, count = self._grammar, len(forms)
         states = len(grammar.morphemes)
         table = np.full((words.longest + 1, count * states), IMPOSSIBLE)
@@ -77,7 +77,7 @@ class BatchAnalyser:
             yield dict(zip(there.tolist(), row[there].tolist(), strict=True))
 
     def _followers(self, row: Floats) -> tuple[Integers, Floats]:
-        """Word and state (as one number) of all that may follow, with the best way to each."""
+        """All that may follow, word and state as one number, each with its best log probability."""
         grammar, states = self._grammar, len(self._grammar.morphemes)
         there = (row != IMPOSSIBLE).nonzero()[0]
         log_probs = row[there]
@@ -103,7 +103,7 @@ class BatchAnalyser:
 
 @dataclass(frozen=True, slots=True)
 class _FlatGrammar:
-    """The edges of all states in a row."""
+    """The edges of all states, one after the other, in arrays."""
 
     firsts: Integers
     counts: Integers
@@ -133,7 +133,7 @@ class _Words:
     suffix_nodes: Integers
     """*Shape*: (words, ends from 0, letters from 0 to the longest suffix)."""
     known_firsts: Integers
-    """By start, word and tag: where its known morphemes begin among those of all, in that order."""
+    """For each start, word and tag, in this order: where its entries in the next two begin."""
     known_ends: Integers
     known_log_probs: Floats
 
@@ -154,7 +154,7 @@ class _Words:
     def arrivals(
         self, start: int, of_word: Integers, tags: Integers, log_probs: Floats
     ) -> tuple[Integers, Integers, Floats]:
-        """Where ways lead with a morpheme of a tag from `start` on: way, end, log probability."""
+        """Where each way ends after one more morpheme of its tag: way, end, log probability."""
         tag_count, open_count = self.model.morpheme_tags, self.model.guesser.open_count
         keys = (start * len(self.lengths) + of_word) * tag_count + tags
         first = self.known_firsts[keys]
@@ -169,7 +169,7 @@ class _Words:
         way = np.arange(len(keys)).repeat(guesses)
         end = _ranges(np.full(len(keys), start + SHORTEST_UNKNOWN), guesses)
         guessed = self._guesses(start, end, of_word[way], tags[way])
-        # What is known is no guess.
+        # A known morpheme replaces the guess.
         place = (guesses.cumsum() - guesses)[known_way] + known_end - start - SHORTEST_UNKNOWN
         is_instead = (guesses[known_way] > 0) & (known_end >= start + SHORTEST_UNKNOWN)
         guessed[place[is_instead]] = known[is_instead]

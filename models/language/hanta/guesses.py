@@ -1,10 +1,10 @@
-"""How probable morphemes are that nobody knows: judged by their length and their last letters.
+"""How probable unknown morphemes are: estimated from their length and their last letters.
 
-Only tags of morphemes that are many, such as stems of nouns, take unknown ones: the open tags.
+Only the tags of large classes, such as stems of nouns, have unknown morphemes: the open tags.
 
-The parts of a word that may be unknown morphemes are gone through by start, from the word's end
-towards its beginning, and for each start by length. So those of a word are the first of any longer
-word's, and what depends on lengths and places alone is in tables made once.
+The parts of a word that may be unknown morphemes are in a fixed order: by start, from the word's
+end to its beginning, and for each start by length. Then the parts of a word have the same places in
+that order as those of any longer word, so tables made once hold what depends on lengths and places.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from models.language.hanta.letter_tree import LetterTree
 
 LONGEST_FORM = 60
-"""Letters of the longest word there may be."""
+"""The most letters of a word."""
 LONGEST_SUFFIX = 4
 LENGTHS = 25
-"""Lengths of unknown morphemes that are told apart: 0 to 23, and all above."""
+"""The number of classes of length: 0 to 23 letters, and all above."""
 
 # In all but the shortest words, an unknown morpheme has three letters or more.
 LONGEST_SHORT_WORD = 3
@@ -33,7 +33,7 @@ WHOLE_WORD_PENALTY = 4.6
 
 
 def shortest_guess(word_length: int) -> int:
-    """How many letters an unknown morpheme of a word has at least."""
+    """The least number of letters of an unknown morpheme in a word."""
     return 1 if word_length <= LONGEST_SHORT_WORD else SHORTEST_UNKNOWN
 
 
@@ -50,7 +50,7 @@ class Guesser:
         suffixes: LetterTree,
         suffix_log_probs: NDArray[np.float64],
     ) -> None:
-        """Take a model's tables; `suffixes` are read backwards from their end.
+        """Take a model's tables; `suffixes` has the suffixes spelt backwards.
 
         *Shapes*: length_log_probs (LENGTHS, open tags), suffix_log_probs (nodes, open tags)
         """
@@ -82,12 +82,12 @@ class Guesser:
     def length_log_probs(
         self, lengths: NDArray[np.intp], tags: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """What the lengths of unknown morphemes of open tags add."""
+        """The share of their lengths in the log probabilities of unknown morphemes."""
         found: NDArray[np.float64] = self._length_log_probs[np.minimum(lengths, LENGTHS - 1), tags]
         return found
 
     def suffix_letters(self, lengths: NDArray[np.intp]) -> NDArray[np.intp]:
-        """How many last letters of unknown morphemes are looked at: a suffix is shorter."""
+        """How many last letters of unknown morphemes count: a suffix is shorter than they are."""
         return np.minimum(lengths - 1, LONGEST_SUFFIX)
 
     def suffix_nodes(self, codes: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -98,7 +98,7 @@ class Guesser:
         words, longest = codes.shape
         found = np.zeros((words, longest + 1, LONGEST_SUFFIX + 1), np.intp)
         for letters in range(1, LONGEST_SUFFIX + 1):
-            # One letter more than before, where that was found and there is one.
+            # One more letter, where the suffix without it was found and the word has one.
             before = found[:, letters:, letters - 1]
             node = self._suffixes.step(before, codes[:, : longest + 1 - letters])
             # What was not found with fewer letters is not found with more.
@@ -120,7 +120,7 @@ class Guesser:
 
 
 def first_part(word_length: int, start: int) -> int:
-    """Where the parts from `start` on are among all of a word, less the end of each."""
+    """The place of the parts from `start` on: that of the part up to `end` is this plus `end`."""
     shortest = shortest_guess(word_length)
     shorter = word_length - start - shortest
     return shorter * (shorter + 1) // 2 - start - shortest
@@ -129,7 +129,7 @@ def first_part(word_length: int, start: int) -> int:
 def _part_tables(
     longest: int, length_log_probs: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """For each part its place among suffix nodes, as they are collected, and its length's share."""
+    """For each part the place of its node in `guess`, and the log probabilities of its length."""
     shortest = shortest_guess(longest)
     parts = [
         (letters, length)

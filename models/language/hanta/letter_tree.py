@@ -1,7 +1,7 @@
 """Strings found letter by letter, in a handful of objects: a trie in one string and two arrays.
 
-Walking from each place of a word finds all known parts of it and stops where none goes on. Reading
-writes nothing, so a process and its forks share all of it.
+A walk from each place in a word finds all known parts of the word, and stops as soon as no string
+goes on. Reading writes nothing, so a process and its forks share all of it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class LetterTree:
     """A tree whose nodes are the beginnings of some strings; node 0 is the empty beginning.
 
     Nodes are numbered level by level, so the children of a node follow each other: those of node k
-    are `starts[k] + 1` to `starts[k + 1]`, and `letters[k - 1]` leads to node k. To be walked by
-    `letters.find`, where nothing found (-1) leads to the root. `rows[node]` is the row of the
-    string that ends there, -1 if none does.
+    are `starts[k] + 1` to `starts[k + 1]`, and `letters[k - 1]` leads to node k. So the child by a
+    letter is `letters.find(letter, starts[k], starts[k + 1]) + 1`, which is the root if there is
+    none. `rows[node]` is the row of the string that ends there, -1 if none does.
     """
 
     letters: str
@@ -53,7 +53,7 @@ class LetterTree:
         self.letters = np.concatenate(letters).tobytes().decode(_ENCODING, "surrogatepass")
         self.starts = starts.astype(np.int32).data
         self.rows = rows.data
-        # Node and letter as one number, by the node they lead to: rising, as nodes are numbered.
+        # Parent and letter of each node as one number; these rise, as nodes are numbered so.
         above = np.repeat(np.arange(nodes), np.diff(starts))
         self._steps = (above << _CODE_BITS) | np.concatenate(letters)
 

@@ -1,12 +1,11 @@
 """What tagging needs of a model of HanTa, as arrays.
 
-The library keeps hundreds of thousands of Python objects, whose reference counts are written
-whenever they are used: each forked worker would copy their pages. Arrays are only read.
-`reading` makes them; what they mean is in Wartena 2019, "A Probabilistic Morphology Model for
-German Lemmatization".
+The library keeps hundreds of thousands of Python objects. Every use writes their reference counts,
+so each forked worker would copy their pages. Arrays are only read. `reading` makes them; what they
+mean is in Wartena 2019, "A Probabilistic Morphology Model for German Lemmatization".
 
-Tags of words are numbered as the library goes through them, those of morphemes so that the open
-ones, which unknown morphemes may have, are the first. Log probabilities are natural logarithms.
+Tags of words have the library's order, since ties go to the first. Of the tags of morphemes the
+open ones, which unknown morphemes may have, come first. Log probabilities are natural logarithms.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Transitions:
-    """Which tag follows which two, for words. Tags are numbered as HanTa goes through them.
+    """How probable each tag of a word is after the tags of the two words before it.
 
     With n tags, the state after tags a and b is a * n + b; START_TAG is n. `log_probs` from
     `places[state]` on are those of the n tags and the sentence's end.
@@ -38,7 +37,8 @@ class Transitions:
 class KnownWords:
     """Tags of frequent words: those of row r are from `firsts[r]` to `firsts[r + 1]`.
 
-    `log_probs` are p(word | tag) over p(tag) for each way to look at the first letter's case.
+    `log_probs` are p(word | tag) over p(tag); there is one array for each case of the first letter,
+    as `words.ANY_CASE`, `LOWER` and `UPPER` count them.
     """
 
     rows: WordIndex
@@ -59,12 +59,12 @@ class Morphemes:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Which morpheme follows which two. State 0 is a word's start.
+    """How probable each morpheme is after the two before it. State 0 is a word's start.
 
-    `edges[state]` lead on: (state, its morpheme's tag, log probability); `morphemes[state]` is that
-    tag. Words end by `exits[state]`: (the word's tag, log probability). Tuples, since there are
-    only hundreds: a worker that reads them all copies a hundred KiB, and going through them takes
-    half as long as through arrays.
+    `edges[state]` lead to the next states: (state, its morpheme's tag, log probability);
+    `morphemes[state]` is that tag. `exits[state]` end a word: (the word's tag, log probability).
+    They are tuples, which take half as long to go through as arrays; since there are only hundreds,
+    a worker that reads them all copies only a hundred KiB.
     """
 
     edges: tuple[tuple[tuple[int, int, float], ...], ...]
@@ -74,7 +74,7 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class HantaModel:
-    """One model. `case_log_probs` are of each way to look at a first letter's case, by tag."""
+    """One model. `case_log_probs` has an array by tag for each case of a word's first letter."""
 
     tags: tuple[str, ...]
     transitions: Transitions

@@ -1,7 +1,7 @@
 """From the library's data of a model to the arrays of `model`, once per process.
 
-Sums of log probabilities that the library makes while tagging are made here in its order, so that
-they are the same to the last bit.
+Some sums of log probabilities, which the library computes while it tags, are computed here once, in
+its order: so they are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _both(by_is_upper: Mapping[bool, float]) -> tuple[float, float]:
 
 
 def _transitions(source: Mapping[Any, Mapping[int, float]], tags: Sequence[int]) -> Transitions:
-    """Most pairs of tags were never seen, and share one row with all of the same second tag."""
+    """Each different row is stored once: pairs that were never seen share one by second tag."""
     order = [*tags, END]
     rows: dict[bytes, int] = {}
 
@@ -133,7 +133,7 @@ def _guesser(source: Any, tags: Sequence[int]) -> Guesser:
 def _suffix_log_probs(
     tables: Sequence[Mapping[str, float]], tree: LetterTree
 ) -> NDArray[np.float64]:
-    """Of each node of the tree and each table: of the longest suffix that is in the table."""
+    """For each node of the tree and each table: that of the longest suffix the table holds."""
     found = np.empty((len(tree.rows), len(tables)))
     found[0] = [table[""] for table in tables]
     suffixes = [""]
@@ -165,7 +165,7 @@ def _grammar(
     outer: list[list[tuple[int, float]]] = [[] for _ in numbers]
     for (first, before, tag), log_prob in edges.items():
         state = numbers.get((first, before))
-        if state is None:  # nothing leads there
+        if state is None:  # no edge leads to it
             continue
         if tag > 0:
             inner[state].append((numbers[before, tag], of_morpheme[tag], float(log_prob)))

@@ -1,7 +1,7 @@
 """The most probable tags of a sentence: Viterbi's algorithm over pairs of tags.
 
-A state is the last two tags. Only the best states of each word are followed, and of equally good
-ways the first stays, in the library's order, so that the tags are the library's.
+A state is the last two tags. Only the best states of each word are followed. Of equally good ways
+the first in the library's order is kept, so that the tags are the library's.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ FOLLOWED_STATES = 5
 def best_tags(transitions: Transitions, words: Iterable[Candidates]) -> list[int]:
     """The tags of the words of one sentence.
 
-    Of thousands of improbable words the library gives up where this does not (it takes no log
-    probability below -1e6).
+    Unlike the library, this also tags a sentence of thousands of improbable words: the library
+    rejects log probabilities below -1e6.
     """
     count, log_probs, places = transitions.tag_count, transitions.log_probs, transitions.places
-    # State -> log probability of the best way to it, of the present word; ways of all words.
+    # For the present word: state -> log probability of the best way to it. For each word so far:
+    # state -> the state before it on that way.
     row: dict[int, float] = {}
     ways: list[dict[int, int]] = []
     for candidates in words:

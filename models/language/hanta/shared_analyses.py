@@ -1,15 +1,15 @@
-"""What unknown words may be, remembered for all forks of a process: one table in shared memory.
+"""The analyses of unknown words, remembered for all forks of a process in shared memory.
 
-Analysing a word takes a hundred times as long as looking it up, and new words keep coming in any
-text. A process that forks workers makes the table before it forks; whichever worker analyses a word
-first puts it there for all. The memory is anonymous: it is counted once, however many workers use
-it, is bounded, and goes with the last of them; no word of a request is ever written to a file.
+Analysing a word takes a hundred times as long as looking it up, and every text has new words. A
+process that forks workers makes the table before it forks. The worker that analyses a word first
+puts it into the table for all. The memory is anonymous: it is counted once, however many workers
+use it; it is bounded, and freed with the last of them. No word of a request is written to a file.
 
-No answer depends on the table. An entry is a function of the word and the tagger's model alone, is
-found only under the whole word, and bears a checksum: workers read and write without a lock, and a
-slot that two wrote at once is taken for empty. So the workers of one model can tell of others'
-requests at most, by the time it takes, that a word was analysed lately; there is nothing to list
-the words with. Workers are trusted as forks of one process are: they run no code of artifacts.
+No answer depends on the table. An entry depends on the word and the tagger's model alone, is found
+only by the whole word, and has a checksum: workers read and write without a lock, and a slot that
+two wrote at once counts as empty. What callers can learn about other callers' requests is at most,
+from the time an answer takes, that some worker analysed a given word lately; the words cannot be
+listed. Workers trust each other, as forks of one process: they run no code of artifacts.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 SLOT_BYTES = 128
 SLOTS = 1 << 15
-"""4 MiB: the words of some hundred pages of text."""
+"""They take 4 MiB, and hold the words of about a hundred pages of text."""
 MOST_CANDIDATES = 8
 WAYS = 2
-"""Slots a word may be in, next to each other; the first is given up for a newer word."""
+"""How many slots a word may be in, next to each other; the newest word is in the first."""
 
 # checksum, length of the key in bytes, number of candidates; then the key, then the candidates.
 _HEAD = struct.Struct("=qBB")
@@ -37,13 +37,13 @@ _CANDIDATES = [struct.Struct(f"={count}d{count}B") for count in range(MOST_CANDI
 
 
 class SharedAnalyses:
-    """Word and a small number -> candidates (tag, log probability), as far as they are remembered.
+    """A table from word and kind (a small number) to candidates: (tag, log probability).
 
     Hashes are Python's own, which all forks of a process share.
     """
 
     def __init__(self, slots: int = SLOTS) -> None:
-        """Take `slots`, a power of two, of memory; pages count from when they are first written."""
+        """Map memory for `slots`, a power of two; a page takes memory once it is written."""
         self._mask = slots - WAYS
         self._memory = mmap.mmap(-1, slots * SLOT_BYTES)
 
@@ -60,7 +60,7 @@ class SharedAnalyses:
         return None
 
     def put(self, word: str, kind: int, candidates: Candidates) -> None:
-        """Remember them, unless they are too many or the word too long for a slot."""
+        """Remember `candidates`, unless they are too many or the word is too long for a slot."""
         key = bytes((kind,)) + word.encode("utf-8", "surrogatepass")
         count = len(candidates)
         if count > MOST_CANDIDATES:
@@ -71,7 +71,8 @@ class SharedAnalyses:
             return
         place = (hash(key) & self._mask) * SLOT_BYTES
         older, newer = place + SLOT_BYTES, place
-        # The newest is in front: what was there moves back, over what has been there longest.
+        # The first slot is for the newest word. Its present word moves to the second, whose word is
+        # forgotten.
         moved = self._memory[newer : newer + SLOT_BYTES]
         if not moved.startswith(key, _HEAD.size):
             self._memory[older : older + SLOT_BYTES] = moved

@@ -1,8 +1,8 @@
 """Parts of speech by HanTa's models (Wartena 2019), as a component of a spaCy pipeline.
 
-Sets `pos_` (universal) and `tag_` (the model's own). The library HanTa brings and reads the models;
-the tags, the same as its own, are found by `words` and `sentences`. The sentences
-themselves must be there: `pipelines` puts spaCy's sentencizer before this.
+It sets `pos_` (universal) and `tag_` (the model's own). The library HanTa contains and reads the
+models; `words` and `sentences` find the same tags as the library. The text must already be split
+into sentences: `pipelines` puts spaCy's sentencizer before this component.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 COMPONENT = "hanta_tagger"
 MODEL_FILES = {"de": "morphmodel_ger.pgz", "en": "morphmodel_en.pgz", "nl": "morphmodel_dutch.pgz"}
-"""Languages that can be tagged, and the models HanTa comes with for them."""
+"""The languages that can be tagged, and HanTa's model for each."""
 
 # A sentence's time grows with its length alone; this bounds the memory of one.
 LONGEST_SENTENCE = 500
-# Sentences are tagged together, for unknown words are judged faster together; this bounds memory.
+# Sentences are tagged together, since many unknown words at once take less time each. This bounds
+# the memory of that.
 WORDS_AT_ONCE = 4000
 
 

@@ -49,7 +49,7 @@ _ENGLISH = {
     ),
     "X": ("UNC", "ZZ0"),
 }
-# Dutch tags are a class and features in brackets; the first entry that begins a tag decides.
+# A Dutch tag is a class with features in brackets; the first entry that the tag begins with counts.
 _DUTCH = (
     ("N(eigen", "PROPN"),
     ("N(", "NOUN"),
@@ -79,8 +79,8 @@ _EXACT = {
 }
 
 
-# Words whose universal part of speech is not that of most words with their tag: a verb's particle
-# is an adposition only where the word is one, and "ander-", "all-", "dies-" are determiners in UD.
+# Words whose universal part of speech differs from that of most words with the same tag. A verb's
+# particle is an adposition only if the word is one; "ander-", "all-" and "dies-" are determiners.
 _WORDS = {
     ("de", "APPR", "als"): "CCONJ",
     ("de", "ADV", "bis"): "ADP",
@@ -108,7 +108,7 @@ _WORDS = {
 def to_upos(language: str, word: str, tag: str) -> str:
     """The universal part of speech of a word with a model's tag; X for a tag it does not know.
 
-    What has neither letters nor digits is PUNCT or SYM whatever its tag.
+    A word without letters and digits is PUNCT or SYM, whatever its tag.
     """
     if not (word.isalpha() or any(map(str.isalnum, word))):
         return _of_signs(word)

@@ -1,8 +1,8 @@
-"""Words to rows within one process and its forks: hashing as Python does it, in one array.
+"""Words to rows within one process and its forks: a hash table in one array.
 
-Like `models.mapped.vocabulary`, a look-up touches arrays only and writes nothing. It takes a third
-of the time, since a string knows its hash; but that hash is another one in every process that is no
-fork of this one, so the index cannot be kept in a file.
+Like in `models.mapped.vocabulary`, a look-up touches arrays only and writes nothing. It takes a
+third of the time, since a Python string keeps its own hash. That hash is the same only in forks of
+one process, so the index cannot be kept in a file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MISSING = -1
 SPARSENESS = 4
-"""At least this many places a word: most look-ups, of words that are not there too, need one."""
+"""At least so many places per word, so that most look-ups need only one, also if they fail."""
 
 
 class WordIndex:

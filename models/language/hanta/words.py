@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     Candidates = Sequence[tuple[int, float]]
     """Tags, in rising order, and the word's log probability under each, over the tag's own."""
 
-# The time for an unknown word grows with the square of its length, and beyond that of any German
-# compound only the first letter's case and the ending tell something.
+# The time for an unknown word grows with the square of its length. Of a word longer than German
+# compounds are, only the case of the first letter and the ending say something.
 LONGEST_WORD = 30
 ANY_CASE, LOWER, UPPER = range(3)
-"""What the first letter tells: nothing (the first word of a sentence), or its case."""
+"""The case of the first letter; any, for the first word of a sentence, where it says nothing."""
 
-# How far behind the best tag others of an unknown word may be.
+# A tag of an unknown word is dropped if its log probability is so much below the best tag's.
 CUTOFF = 5
-# A final newline is what a regular expression's `$` allows; HanTa has one here.
+# Those with a newline are here because HanTa tests words with a regular expression that ends in
+# `$`, which allows one.
 ACUTE = "\u00b4"
 QUOTATION_MARKS = frozenset(
     {"`", "``", ACUTE, ACUTE * 2, "'", "''", "`\n", f"{ACUTE}\n", "'\n"},
@@ -47,7 +48,8 @@ class Words:
     def candidates(self, words: Iterable[str], *, are_first: bool) -> dict[str, Candidates]:
         """The tags that words may have; any tag at all where nothing is known of one.
 
-        A sentence's first word is judged whatever its case. The more words at once, the faster.
+        The case of a sentence's first word (`are_first`) does not count. Many words at once take
+        less time each.
         """
         found: dict[str, Candidates] = {}
         # Form -> the cases it is to be judged in -> the words that want it.
@@ -84,7 +86,7 @@ class Words:
 
 
 def _form_and_case(word: str, *, is_first: bool) -> tuple[str, int]:
-    """What a word is looked up as, and what its first letter tells."""
+    """The form under which a word is looked up, and the case of its first letter."""
     if len(word) > LONGEST_WORD:
         word = word[0] + word[1 - LONGEST_WORD :]
     case = ANY_CASE if is_first else UPPER if word[:1].isupper() else LOWER

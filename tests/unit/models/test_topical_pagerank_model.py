@@ -7,13 +7,19 @@ import gzip
 import io
 import json
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 
 from models.errors import ArtifactError, BadInput, NotAcceptable, UnsupportedContentType
+from models.language.pipelines import pipeline
+from models.params import Params
 from models.registry import load_model
-from models.serving import Request
+from models.serving import Needs, Request
+from models.TopicalPageRank.lda import Lda
+from models.TopicalPageRank.model import TopicalPageRankModel
+from models.TopicalPageRank.params import parse_params
 
 TEXT = "Ein neuer Impfstoff schützt. Der neue Impfstoff verändert das menschliche Erbgut nicht."
 
@@ -256,6 +262,14 @@ def test_the_models_folder_is_left_as_it_was(trained):
     model = load_model(folder)
     model.predict(Request(None, None, TEXT.encode()))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_model_with_an_engine_that_is_not_ours_is_no_data():
+    engine: Any = object()  # what is asked for here does not use it
+    lda = Lda({}, MATRIX, MATRIX, MATRIX.sum(axis=1), 0.5)
+    params = parse_params(Params("p.json", PARAMS | {"n_topics": 2}))
+    model = TopicalPageRankModel(params, lda, pipeline("de"), engine)
+    assert model.needs() == Needs(is_data=False, pipeline="de")
 
 
 def test_a_text_the_grammar_takes_too_long_on_is_refused(trained, monkeypatch):
