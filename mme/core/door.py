@@ -48,7 +48,7 @@ class Question:
     model_dir: str
     scratch_dir: str
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of an answer's body, before the `Answer` with the rest."""
+    """A piece of an answer's body, before the `Answer` with the rest.
+
+    An answer of 400 or more makes the pieces before it void: the work broke off.
+    """
 
     body: bytes
 
@@ -120,7 +123,7 @@ def lengths(prefix: bytes | memoryview) -> tuple[int, int, int]:
     return kind, head_bytes, body_bytes
 
 
-def decode(kind: int, head: bytes, body: bytes) -> Message:
+def decode(kind: int, head: bytes, body: bytes | bytearray) -> Message:
     """The message of a frame. Raises DoorError."""
     try:
         fields = head.decode("utf-8", "surrogateescape").split(SEPARATOR) if head else []
@@ -129,9 +132,9 @@ def decode(kind: int, head: bytes, body: bytes) -> Message:
                 model, model_dir, scratch_dir, *flat = fields
                 return Question(model, model_dir, scratch_dir, _paired(flat), body)
             case _ if kind == ANSWER:
-                return _answer(fields, body)
+                return _answer(fields, bytes(body))
             case _ if kind == PART:
-                return Part(body)
+                return Part(bytes(body))
             case _ if kind == DROP:
                 return Drop(fields)
             case _ if kind == DONE:
@@ -152,7 +155,7 @@ def _answer(fields: list[str], body: bytes) -> Answer:
     return Answer(int(status), _paired(flat), body, float(load_s), flags == "1", dropped)
 
 
-def _frame(kind: int, head: Sequence[str], body: bytes) -> bytes:
+def _frame(kind: int, head: Sequence[str], body: bytes | bytearray) -> bytes:
     joined = SEPARATOR.join(head)
     if joined.count(SEPARATOR) != max(0, len(head) - 1):
         raise DoorError("a name, path or header that holds a NUL")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import logging
 import os
 import sys
@@ -11,8 +12,8 @@ import time
 from pathlib import Path
 
 from mme.prefork.rehearsal import rehearse
-from mme.prefork.server import PreforkServer
 from mme.prefork.settling import settle
+from mme.prefork.template import Template, TemplatePaths
 from models.warm_up import warm_up
 
 LOADING_NICENESS = 10
@@ -21,34 +22,50 @@ log = logging.getLogger("mme.prefork")
 
 
 def main() -> None:
-    """Run the prefork server; ends at SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m mme.prefork", description=__doc__)
-    parser.add_argument("--requests", type=Path, required=True, help="FIFO of launchers' requests")
-    parser.add_argument("--signs", type=Path, required=True, help="folder for NAME.forked files")
-    parser.add_argument("--handler", type=Path, required=True, help="the handler's file")
-    parser.add_argument("--ready", type=Path, help="file to make when requests are answered")
-    parser.add_argument("--languages", default="", help="comma list of pipelines to load")
-    options = parser.parse_args()
+    """Run a template; ends at SIGTERM."""
+    options = parser().parse_args()
     # The form a worker's log has: the model server puts time and level before each line.
     logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
     began_s = time.monotonic()
     sys.path.append(str(options.handler.parent))
     importlib.import_module(options.handler.stem)
-    warm_up([language for language in options.languages.split(",") if language])
+    loaded = warm_up([key for key in options.languages.split(",") if key])
     rehearse(options.handler)
     settle()
     # Forks are born with this: those who load let those pass who answer.
     os.nice(LOADING_NICENESS)
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    server = PreforkServer(options.requests, options.signs)
+    paths = TemplatePaths(options.requests, options.signs, options.doors, options.admissions)
+    template = Template(paths, options.generation)
 
     def announce() -> None:
         seconds = time.monotonic() - began_s
         log.info("prefork server (pid %d) is ready after %.1f s", os.getpid(), seconds)
         if options.ready is not None:
-            options.ready.touch()
+            write_whole(options.ready, json.dumps(loaded))
 
-    server.run(on_ready=announce)
+    template.run(on_ready=announce)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    made = argparse.ArgumentParser(prog="python -m mme.prefork", description=__doc__)
+    made.add_argument("--requests", type=Path, required=True, help="FIFO of launchers' requests")
+    made.add_argument("--admissions", type=Path, help="socket for admissions, to be made")
+    made.add_argument("--doors", type=Path, help="folder of the workers' doors")
+    made.add_argument("--signs", type=Path, required=True, help="folder for NAME.forked files")
+    made.add_argument("--handler", type=Path, required=True, help="the handler's file")
+    made.add_argument("--ready", type=Path, help="file for the list of pipelines, once it is ready")
+    made.add_argument("--languages", default="", help="comma list of pipelines: de, de=PACKAGE")
+    made.add_argument("--generation", type=int, default=0, help="number its workers bear")
+    return made
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that appears whole."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -2,55 +2,85 @@
 
 A fork shares what it does not write. Python writes when it imports, compiles, and specialises
 bytecode at the first calls of each function, so all of it is done here, on a miniature model of
-each family, through the very code a worker runs, the front end's messages included.
+each family, through the very code a worker runs: the model server's messages and the door's.
+
+A handler that is slow to load, or fails, must not keep the endpoint from starting: the rehearsal
+has a budget of time, and a family that fails is left out.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import socket
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mme.core.door import Drop, Question, encode
+from mme.core.through_mms import request_headers
+from mme.prefork.loop import Hooks
 from mme.prefork.messages import load_message, predict_message
-from mme.prefork.worker import WorkerRequest, serve_connection, take_environment
-from models.mapped.apart import done_apart
+from mme.prefork.residents import RESIDENTS
+from mme.prefork.worker import WorkerRequest, serve, take_environment
 from models.registry import FAMILIES, family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 log = logging.getLogger(__name__)
 
-TIMES, PREDICTIONS = 20, 3
-"""Loads, and requests after each: bytecode is specialised after eight calls, and some of it again
-later. More requests make no worker smaller, and the start longer."""
-SETTINGS = ("MME_SCRATCH_DIR", "MME_LOAD_REPORTS", "MMS_DECODE_INPUT_REQUEST")
+BUDGET_S = 3.0
+TIMES, QUESTIONS = 10, 3
+"""Loads each way, and requests after each: bytecode is specialised after eight calls, and some of
+it again later. More requests make no worker smaller, and the start longer."""
+SETTINGS = (
+    "MME_SCRATCH_DIR", "MME_LOAD_REPORTS", "MME_DOORS", "MMS_DECODE_INPUT_REQUEST",
+)  # fmt: skip
+"""What a worker finds set; not MME_POOL_DIR, at which our handler forgoes to convert, for good."""
 
 
-def rehearse(handler: Path) -> None:
-    """Load and use a miniature of every family with the handler; a failure is only logged."""
-    with tempfile.TemporaryDirectory(prefix="mme-rehearsal-") as folder, _silence():
-        take_environment(os.getpid())
-        kept = {name: os.environ.get(name) for name in SETTINGS}
-        os.environ.update(dict.fromkeys(SETTINGS, folder))
-        try:
-            for name in FAMILIES:
-                _rehearse_family(handler, name, Path(folder))
-            done_apart(lambda: None)
-        except Exception:
-            log.exception("the rehearsal failed; workers will be slower and larger")
-        finally:
-            for name, value in kept.items():
-                os.environ.pop(name)
-                if value is not None:
-                    os.environ[name] = value
+def rehearse(
+    handler: Path, budget_s: float = BUDGET_S, clock: Callable[[], float] = time.monotonic
+) -> list[str]:
+    """Load and use a miniature of every family with the handler; those that could be, by name.
+
+    A failure is only logged, and nothing is begun after `budget_s`.
+    """
+    until_s = clock() + budget_s
+    errors: dict[str, Exception | None] = {}
+    with tempfile.TemporaryDirectory(prefix="mme-rehearsal-") as folder, _silence(), _set(folder):
+        for name in FAMILIES:
+            try:
+                is_whole = _rehearse_family(handler, name, Path(folder), lambda: clock() > until_s)
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises
+                errors[name] = error
+            else:
+                if not is_whole:
+                    errors[name] = None
+        RESIDENTS.clear()
+    for name, reason in errors.items():
+        what = "took too long" if reason is None else "failed"
+        log.warning("the rehearsal of %s %s: workers will be larger", name, what, exc_info=reason)
+    return [name for name in FAMILIES if name not in errors]
 
 
-def _rehearse_family(handler: Path, name: str, folder: Path) -> None:
+def _rehearse_family(handler: Path, name: str, folder: Path, is_over: Callable[[], bool]) -> bool:
+    """Whether there was time for all of it."""
+    ways = _ways(handler, name, folder)
+    for way in itertools.chain.from_iterable(itertools.repeat(ways, TIMES)):
+        if is_over():
+            return False
+        way()
+        RESIDENTS.clear()
+    return True
+
+
+def _ways(handler: Path, name: str, folder: Path) -> list[Callable[[], None]]:
+    """A worker's whole life, asked through the model server and asked at the door."""
     model_dir, scratch = folder / f"{name}-artifact", folder / name / "mapped"
     model_dir.mkdir()
     scratch.mkdir(parents=True)
@@ -59,10 +89,7 @@ def _rehearse_family(handler: Path, name: str, folder: Path) -> None:
         "Content-Type": request.content_type or "",
         "X-Amzn-SageMaker-Target-Model": "rehearsal.tar.gz",
     }
-    messages = [
-        load_message(name, str(model_dir), f"{handler}:handle", "rehearsal"),
-        *[predict_message(headers, request.body)] * PREDICTIONS,
-    ]
+    question = Question(f"{name}-resident", str(model_dir), str(scratch), headers, request.body)
     worker = WorkerRequest(
         launcher=os.getpid(),
         lifeline="",
@@ -72,20 +99,55 @@ def _rehearse_family(handler: Path, name: str, folder: Path) -> None:
         model_name=name,
         tmp_dir=str(folder),
     )
-    for _ in range(TIMES):
-        _as_front_end(worker, messages)
+    load = load_message(name, str(model_dir), f"{handler}:handle", "rehearsal")
+    through_mms = predict_message(request_headers(question), request.body)
+    at_door = encode(question) * QUESTIONS + encode(Drop([question.model]))
+    return [
+        lambda: _live(worker, [load, *[through_mms] * QUESTIONS], b""),
+        lambda: _live(worker, [load], at_door),
+    ]
 
 
-def _as_front_end(worker: WorkerRequest, messages: Sequence[bytes]) -> None:
-    """Be worker and front end in one: what is sent must fit into the socket's buffers."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as front_end:
+def _live(worker: WorkerRequest, messages: Sequence[bytes], at_door: bytes) -> None:
+    """Be worker, front end and gateway in one: what is sent must fit into the sockets' buffers.
 
-        def send() -> None:
+    Whoever has nothing to ask after the load stays silent; the other one ends the worker's life.
+    """
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as front_end,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as gateway,
+    ):
+
+        def ask_through_mms() -> None:
             front_end.connect(worker.sock_name)
             front_end.sendall(b"".join(messages))
-            front_end.shutdown(socket.SHUT_WR)
+            if not at_door:
+                front_end.shutdown(socket.SHUT_WR)
 
-        serve_connection(worker, send)
+        def ask_at_door(path: str) -> None:
+            if at_door:
+                gateway.connect(path)
+                gateway.sendall(at_door)
+                gateway.shutdown(socket.SHUT_WR)
+
+        serve(worker, 0, Hooks(on_door=ask_at_door), ask_through_mms)
+
+
+@contextlib.contextmanager
+def _set(folder: str) -> Iterator[None]:
+    """Have the environment this process was started with, and `SETTINGS` lead to the folder."""
+    take_environment(os.getpid())
+    kept = {name: os.environ.get(name) for name in SETTINGS}
+    doors = Path(folder, "doors")
+    doors.mkdir()
+    os.environ.update(dict.fromkeys(SETTINGS, folder) | {"MME_DOORS": str(doors)})
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
+from mme.prefork.files import SINGLE_THREADED
 from mme.prefork.launcher import SEPARATOR, launcher_script
-from mme.prefork.process import SINGLE_THREADED
-from mme.prefork.worker import parse_request, remove_streams_of
+from mme.prefork.loop import remove_streams_of
+from mme.prefork.worker import parse_request
 from tests.support.endpoint import PROJECT
 
 ARGUMENTS = [
@@ -84,7 +85,7 @@ from pathlib import Path
 import model_handler
 from models.warm_up import warm_up
 from mme.prefork.rehearsal import rehearse
-from mme.prefork.server import thread_count
+from mme.prefork.template import thread_count
 from mme.prefork.settling import settle
 warm_up(["de"]); rehearse(Path(model_handler.__file__)); settle()
 print(thread_count())
@@ -133,7 +134,7 @@ import model_handler
 from models.registry import FAMILIES, family, load_model
 from models.warm_up import warm_up
 from mme.prefork.rehearsal import rehearse
-from mme.prefork.server import thread_count
+from mme.prefork.template import thread_count
 from mme.prefork.settling import settle
 warm_up(["de"]); rehearse(Path(model_handler.__file__))
 root = Path(tempfile.mkdtemp())

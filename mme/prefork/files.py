@@ -1,10 +1,13 @@
-"""The prefork server as its owner sees it: a command to run, the files that lead to it.
+"""The template as its owner sees it: a command to run, the files that lead to it.
 
-Pure but for making the files; the owner starts, watches and stops the process.
+Pure but for making the files; the owner starts, watches and stops the process. It may keep the
+FIFO of requests open itself (`open_requests`): launchers' lines then wait there for the next
+template, instead of being lost with the one that had it open.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -30,13 +33,13 @@ SINGLE_THREADED = {
 
 @dataclass(frozen=True, slots=True)
 class PreforkFiles:
-    """Where launchers and the prefork server meet, below the endpoint's run folder."""
+    """Where gateway, launchers, workers and template meet, below the endpoint's run folder."""
 
     folder: Path
 
     @property
     def requests(self) -> Path:
-        """The FIFO of launchers' requests; outlives any one prefork server."""
+        """The FIFO of launchers' requests; outlives any one template."""
         return self.folder / "requests"
 
     @property
@@ -51,24 +54,55 @@ class PreforkFiles:
 
     @property
     def ready(self) -> Path:
-        """There while a prefork server answers requests."""
+        """There while a template answers: a JSON list of the pipelines it has loaded."""
         return self.folder / "ready"
+
+    @property
+    def admissions(self) -> Path:
+        """The socket where a template takes admissions."""
+        return self.folder / "admissions"
+
+    @property
+    def doors(self) -> Path:
+        """The folder of the workers' doors, for `MME_DOORS`."""
+        return self.folder / "doors"
+
+    def loaded(self) -> tuple[str, ...] | None:
+        """The pipelines the template has loaded; None while there is none that is ready."""
+        try:
+            found = json.loads(self.ready.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return tuple(found)
+
+    def open_requests(self) -> int:
+        """A descriptor that keeps the FIFO, and what is in it; the caller closes it."""
+        return os.open(self.requests, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def make(self, fallback: Path) -> None:
         """Make all of them; `fallback` is the program for what is not a worker."""
         self.lifelines.mkdir(parents=True)
+        self.doors.mkdir()
         os.mkfifo(self.requests, 0o600)
         script = launcher_script(self.requests, self.lifelines, str(fallback))
         self.launcher.write_text(script, encoding="utf-8")
         self.launcher.chmod(0o700)
 
-    def command(self, handler: Path, languages: Sequence[str], signs: Path) -> list[str]:
-        """The command that runs the prefork server; `signs` as in `PreforkServer`."""
+    def command(
+        self, handler: Path, languages: Sequence[str], signs: Path, generation: int = 0
+    ) -> list[str]:
+        """The command that runs a template.
+
+        `signs` as in `TemplatePaths`; `generation` tells its workers from those of earlier ones.
+        """
         return [
             sys.executable, "-u", "-m", "mme.prefork",
             "--requests", str(self.requests),
+            "--admissions", str(self.admissions),
+            "--doors", str(self.doors),
             "--signs", str(signs),
             "--handler", str(handler),
             "--ready", str(self.ready),
             "--languages", ",".join(languages),
+            "--generation", str(generation),
         ]  # fmt: skip

@@ -1,0 +1,85 @@
+"""How a question and its answer travel through the model server instead of through the door.
+
+What the fields of a `Question` say goes in headers of our own, and so does what an `Answer` says
+besides status, headers and body. Callers never send these: the gateway lets none of them in.
+The body always goes as bytes, since the model server would parse a form.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mme.core.door import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mme.core.door import Question
+
+MODEL, MODEL_DIR, SCRATCH_DIR = "X-Mme-Model", "X-Mme-Model-Dir", "X-Mme-Scratch-Dir"
+CONTENT_TYPE = "X-Mme-Content-Type"
+"""The caller's content type; empty if there was none."""
+LOAD_S, UNLOADABLE, DROPPED = "x-mme-load-s", "x-mme-unloadable", "x-mme-dropped"
+OURS = "x-mme-"
+"""How names of these headers begin, in lower case."""
+PLAIN_BYTES = "application/octet-stream"
+CONNECTION = frozenset({"host", "content-length", "connection", "transfer-encoding"})
+"""Headers of the connection to the model server: they say nothing of the caller's request."""
+
+
+def request_headers(question: Question) -> dict[str, str]:
+    """The headers of the request to the model server that carries this question's body."""
+    headers = {
+        name: value
+        for name, value in question.headers.items()
+        if name.lower() not in CONNECTION and name.lower() != "content-type"
+    }
+    content_type = {name.lower(): value for name, value in question.headers.items()}
+    headers["Content-Type"] = PLAIN_BYTES
+    headers[CONTENT_TYPE] = content_type.get("content-type", "")
+    return headers | inner_headers(question.model, question.model_dir, question.scratch_dir)
+
+
+def inner_headers(model: str, model_dir: str, scratch_dir: str) -> dict[str, str]:
+    """The headers that name the model; none for the one the worker was started for."""
+    if not model:
+        return {}
+    return {MODEL: model, MODEL_DIR: model_dir, SCRATCH_DIR: scratch_dir}
+
+
+def handler_headers(received: Mapping[str, str]) -> dict[str, str]:
+    """The headers a handler sees, from those the model server passes on."""
+    sent = {name.lower(): value for name, value in received.items()}
+    if CONTENT_TYPE.lower() not in sent:
+        return {name: value for name, value in received.items() if name.lower() not in CONNECTION}
+    content_type = sent[CONTENT_TYPE.lower()]
+    kept = {
+        name: value
+        for name, value in received.items()
+        if name.lower() not in CONNECTION | {"content-type", CONTENT_TYPE.lower()}
+    }
+    return {"content-type": content_type} | kept if content_type else kept
+
+
+def answer_headers(load_s: float, is_unloadable: bool, dropped: Sequence[str]) -> dict[str, str]:
+    """What an answer says of its worker, as headers; mostly none."""
+    said = {LOAD_S: repr(load_s) if load_s else "", UNLOADABLE: "1" if is_unloadable else ""}
+    said[DROPPED] = ",".join(dropped)
+    return {name: value for name, value in said.items() if value}
+
+
+def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    """The answer the model server's response carries; what `answer_headers` added is read."""
+    said = {name.lower(): value for name, value in headers.items()}
+    try:
+        load_s = float(said.get(LOAD_S, "0"))
+    except ValueError:
+        load_s = 0.0
+    return Answer(
+        status=status,
+        headers={name: value for name, value in said.items() if not name.startswith(OURS)},
+        body=body,
+        load_s=load_s,
+        is_unloadable=UNLOADABLE in said,
+        dropped=tuple(name for name in said.get(DROPPED, "").split(",") if name),
+    )

@@ -1,0 +1,188 @@
+"""Admitting one artifact: unpack it, load it as a worker would, say what was found.
+
+Runs in a fork of the template, within `limits`, since the artifact may be hostile. Unpacking and
+converting are done in a fork of that fork: so the load that is measured finds the memory as a
+worker finds it. The job comes as one line of JSON, the outcome goes back as another:
+{"findings": {...}} or {"error": {"kind": "rejected" | "unloadable" | "no-disk", ...}}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from mme.cache.admission import AdmissionJob
+from mme.cache.extract import extract
+from mme.core.artifact import Findings
+from mme.core.errors import ArtifactRejected
+from mme.prefork.failures import as_serving_error, error_body
+from mme.prefork.limits import allow_mapped, die_with, limit, status_bytes
+from models.errors import NoRoom
+from models.mapped.folder import only_map
+from models.registry import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+LINE_BYTES = 1024 * 1024
+NO_DISK = (errno.ENOSPC, errno.EDQUOT)
+MAPPED_TIMES = 2
+"""The artifact may be mapped, and its converted form, which is no larger."""
+REJECTED, UNLOADABLE, NO_SPACE = "rejected", "unloadable", "no-disk"
+
+
+def admit_for(connection: socket.socket, parent: int) -> None:
+    """The fork's main: read the job, do it, write the outcome. Never returns.
+
+    `parent` is the template, whose end is this process's end.
+    """
+    code = 1
+    try:
+        os.setsid()
+        die_with(parent)
+        job = AdmissionJob.from_json(_line(connection).decode())
+        limit(
+            job.memory_bytes,
+            MAPPED_TIMES * job.limits.unpacked_bytes,
+            job.cpu_s,
+            job.limits.unpacked_bytes,
+        )
+        outcome = _outcome(lambda: dataclasses.asdict(admit(job)), "findings", job)
+        connection.sendall(json.dumps(outcome).encode() + b"\n")
+        code = 0
+    except BaseException:
+        log.exception("an admission ended")
+        sys.stdout.flush()
+    finally:
+        os._exit(code)
+
+
+def admit(job: AdmissionJob) -> Findings:
+    """Do the job in this process and a fork of it. Raises what is wrong with the artifact."""
+    unpacked_bytes = _apart(lambda: _prepare(job), job)
+    if not job.checks:
+        return Findings(unpacked_bytes, mapped_bytes=unpacked_bytes, is_data=False)
+    only_map()
+    allow_mapped(MAPPED_TIMES * unpacked_bytes)
+    before_bytes, began_s = status_bytes("RssAnon"), time.monotonic()
+    model = load_model(job.model_dir, job.scratch_dir)
+    load_s = time.monotonic() - began_s
+    own_bytes = max(0, status_bytes("RssAnon") - before_bytes)
+    needs = model.needs()
+    return Findings(
+        unpacked_bytes=unpacked_bytes,
+        own_bytes=own_bytes,
+        mapped_bytes=unpacked_bytes + files_bytes(job.scratch_dir),
+        load_s=round(load_s, 6),
+        is_data=needs.is_data,
+        pipeline=needs.pipeline,
+        details=model.describe(),
+    )
+
+
+def files_bytes(folder: Path) -> int:
+    """The size of all files below a folder; 0 if it is not there."""
+    return sum(
+        os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118
+        for place, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def _prepare(job: AdmissionJob) -> int:
+    """Unpack and convert; the size of the artifact's files."""
+    if job.archive is None:
+        unpacked_bytes = files_bytes(job.model_dir)
+    else:
+        with job.archive.open("rb") as archive:
+            unpacked_bytes = extract(archive, job.model_dir, job.limits, job.uri).unpacked_bytes
+    if job.checks:
+        allow_mapped(MAPPED_TIMES * unpacked_bytes)
+        load_model(job.model_dir, job.scratch_dir)
+    return unpacked_bytes
+
+
+class _Told(Exception):
+    """An error that a fork put into words already."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _apart(work: Callable[[], int], job: AdmissionJob) -> int:
+    """Do `work` in a fork; raises _Told. What kills the fork kills this process."""
+    parent = os.getpid()
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            die_with(parent)
+            theirs.sendall(json.dumps(_outcome(work, "bytes", job)).encode() + b"\n")
+            code = 0
+        finally:
+            os._exit(code)
+    theirs.close()
+    with ours:
+        said = _line(ours)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code < 0:
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    outcome = json.loads(said)
+    if "error" in outcome:
+        raise _Told(outcome["error"])
+    return int(outcome["bytes"])
+
+
+def _outcome(work: Callable[[], object], name: str, job: AdmissionJob) -> dict[str, object]:
+    try:
+        return {name: work()}
+    except Exception as error:  # noqa: BLE001 - every error has words; this is the edge of the process
+        return {"error": _error(error, job)}
+
+
+def _error(error: Exception, job: AdmissionJob) -> dict[str, Any]:
+    """An error in words that `admission_client` understands."""
+    match error:
+        case _Told():
+            return error.error
+        case ArtifactRejected():
+            return {"kind": REJECTED, "message": error.reason}
+        case OSError(errno=errno.EFBIG):
+            bound = job.limits.unpacked_bytes
+            return {"kind": REJECTED, "message": f"it makes a file larger than {bound} bytes"}
+        case OSError(errno=number) if number in NO_DISK:
+            return {"kind": NO_SPACE}
+        case MemoryError():
+            error = NoRoom(f"It needs more than {job.memory_bytes >> 20} MiB to be admitted")
+        case _:
+            log.warning("%s cannot be loaded", job.uri, exc_info=error)
+    return {"kind": UNLOADABLE, **error_body(as_serving_error(error))}
+
+
+def _line(connection: socket.socket) -> bytes:
+    """One line; raises ValueError if it is too long, EOFError if it does not end."""
+    text = bytearray()
+    while not text.endswith(b"\n"):
+        piece = connection.recv(65536)
+        if not piece:
+            raise EOFError("the other side hung up")
+        text += piece
+        if len(text) > LINE_BYTES:
+            raise ValueError("a line that is too long")
+    return bytes(text)

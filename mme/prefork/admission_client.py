@@ -1,0 +1,169 @@
+"""The gateway's side of an admission: hand the job to the template, read what came of it.
+
+What comes back was written by a process that has read a hostile artifact, so it is bounded and
+every field is checked; only how that process ended is the template's own word. If the template
+goes away meanwhile the job is given to the next one: nothing of it was kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import signal
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mme.core.artifact import Findings
+from mme.core.errors import ArtifactRejected, LoadFailed, NoDiskSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from mme.cache.admission import AdmissionJob
+
+LINE_BYTES = 1024 * 1024
+ATTEMPTS = 3
+MESSAGE_CHARS = 4096
+MOST_BYTES = 2**63
+NO_ROOM, FAILED, UNAVAILABLE = 507, 500, 503
+STATUSES = range(400, 600)
+MIB = 1024 * 1024
+
+
+class TemplateGone(Exception):
+    """The template went away before it said how the admission ended."""
+
+
+class AdmissionClient:
+    """Asks for admissions at the template's socket; for any number of tasks of one event loop."""
+
+    def __init__(self, socket: Path, is_up: Callable[[], Awaitable[None]]) -> None:
+        """`is_up` returns when there is a template, or raises what the caller is to see."""
+        self._socket = socket
+        self._is_up = is_up
+
+    async def admit(self, job: AdmissionJob) -> Findings:
+        """Have the job done; cancelling ends it. Raises ArtifactRejected, LoadFailed, NoDiskSpace.
+
+        A job that failed or was cancelled may leave files in its two folders.
+        """
+        for _ in range(ATTEMPTS):
+            await self._is_up()
+            try:
+                outcome, ending = await self._done(job)
+            except (OSError, TemplateGone):
+                continue
+            return findings_of(job, outcome, ending)
+        message = "The process that checks artifacts went away again and again"
+        raise load_failed(job, "AdmissionLost", message, UNAVAILABLE)
+
+    async def _done(self, job: AdmissionJob) -> tuple[bytes, bytes]:
+        """What the fork wrote and what the template said at its end. Raises TemplateGone."""
+        reader, writer = await asyncio.open_unix_connection(self._socket, limit=LINE_BYTES)
+        try:
+            writer.write(job.to_json().encode() + b"\n")
+            said = bytearray()
+            while piece := await reader.read(65536):
+                said += piece
+                if len(said) > 2 * LINE_BYTES:
+                    raise load_failed(job, "InternalError", "It was admitted with too many words")
+        finally:
+            # Closed without a word where we were cancelled: the fork ends with the connection.
+            writer.transport.abort()
+        *_, outcome, ending = [b"", b"", *filter(None, bytes(said).split(b"\n"))]
+        if not ending.startswith(b'{"exit":'):
+            raise TemplateGone
+        return outcome, ending
+
+
+def findings_of(job: AdmissionJob, outcome: bytes, ending: bytes) -> Findings:
+    """What an admission found. Raises its error."""
+    ended = _object(ending)
+    code = ended.get("exit")
+    if code is None:
+        reason = f"No process could be started to check it: {ended.get('reason')}"
+        raise load_failed(job, "AdmissionLost", reason[:MESSAGE_CHARS], UNAVAILABLE)
+    if code != 0:
+        _raise_ending(job, code)
+    said = _object(outcome) if len(outcome) <= LINE_BYTES else {}
+    if isinstance(error := said.get("error"), dict):
+        _raise_error(job, error)
+    try:
+        return _findings(said["findings"])
+    except (KeyError, TypeError, ValueError):
+        raise load_failed(job, "InternalError", "It was admitted without findings") from None
+
+
+def _raise_ending(job: AdmissionJob, code: object) -> NoReturn:
+    """Raise what a fork's end means that had no time for words."""
+    if code == -signal.SIGXCPU:
+        raise ArtifactRejected(
+            job.uri, f"checking it took more than {job.cpu_s} s of processor time"
+        )
+    if code == -signal.SIGKILL:
+        message = f"It needs more than {job.memory_bytes // MIB} MiB to be admitted"
+        raise load_failed(job, "NoRoom", message, NO_ROOM)
+    how = f"with code {code}"
+    if isinstance(code, int) and -code in {int(number) for number in signal.Signals}:
+        how = f"by {signal.Signals(-code).name}"
+    raise load_failed(job, "InternalError", f"The process that checked it ended {how}")
+
+
+def _raise_error(job: AdmissionJob, error: dict[str, Any]) -> NoReturn:
+    message = str(error.get("message", ""))[:MESSAGE_CHARS]
+    match error.get("kind"):
+        case "rejected":
+            raise ArtifactRejected(job.uri, message)
+        case "no-disk":
+            raise NoDiskSpace(str(job.model_dir.parent), job.uri)
+        case _:
+            status = error.get("status")
+            if not (isinstance(status, int) and status in STATUSES):
+                status = FAILED
+            kind = str(error.get("type", ""))[:MESSAGE_CHARS] or "InternalError"
+            raise load_failed(job, kind, message, status)
+
+
+def load_failed(job: AdmissionJob, kind: str, message: str, status: int = FAILED) -> LoadFailed:
+    """The error of a model that cannot be loaded, in the form its callers read."""
+    body = {"type": kind, "message": message, "status": status}
+    return LoadFailed(job.target, status, json.dumps(body))
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _findings(said: Any) -> Findings:
+    """Findings from JSON; KeyError, TypeError or ValueError where a field is wrong."""
+    pipeline, details, load_s = said["pipeline"], said["details"], said["load_s"]
+    if not (pipeline is None or isinstance(pipeline, str)):
+        raise TypeError("pipeline")
+    if not isinstance(details, dict) or not isinstance(said["is_data"], bool):
+        raise TypeError("details, is_data")
+    if isinstance(load_s, bool) or not isinstance(load_s, (int, float)):
+        raise TypeError("load_s")
+    if not (math.isfinite(load_s) and load_s >= 0):
+        raise ValueError("load_s")
+    return Findings(
+        unpacked_bytes=_size(said["unpacked_bytes"]),
+        own_bytes=_size(said["own_bytes"]),
+        mapped_bytes=_size(said["mapped_bytes"]),
+        load_s=float(load_s),
+        is_data=said["is_data"],
+        pipeline=pipeline,
+        details=details,
+    )
+
+
+def _size(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("a size")
+    if not 0 <= value < MOST_BYTES:
+        raise ValueError("a size")
+    return value

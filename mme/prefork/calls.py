@@ -1,0 +1,222 @@
+"""One call of the handler, and what the caller is told of it, the same whichever way it was asked.
+
+Through the model server `mms.service.Service.predict` makes the call, through the door `ask` does
+what it does, without its log lines and metrics. Both call the handler by `entry`, which checks what
+it returned: whatever could not be sent is refused here, where it would end a stock worker.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from mms.context import RequestProcessor
+from mms.metrics.metrics_store import MetricsStore
+from mms.protocol.otf_message_handler import create_predict_response
+from mms.service import PredictionException
+
+from mme.core.door import BODY_LIMIT_BYTES, Answer
+from mme.core.through_mms import answer_headers, handler_headers, inner_headers
+from mme.prefork.failures import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mme.core.door import Question
+    from mme.prefork.residents import Residents
+
+log = logging.getLogger(__name__)
+
+OK, NO_ROOM, FAILED, TOO_LARGE = 200, 507, 503, 413
+SENDABLE = range(200, 600)
+ERRORS = range(400, 600)
+UNSENDABLE = "Unsupported model output data type."
+REQUEST_ID = "requestId"
+
+
+class Calls:
+    """The handler of one worker, ready to be asked; `service` is what the model server made."""
+
+    def __init__(self, service: Any, residents: Residents, limit_bytes: int | None = None) -> None:
+        self._service = service
+        self._handle = service._entry_point  # noqa: SLF001 - there is no public name
+        self._context = service.context
+        self._residents = residents
+        self._limit_bytes = BODY_LIMIT_BYTES if limit_bytes is None else limit_bytes
+        self._count = 0
+        service._entry_point = self._joined  # noqa: SLF001
+
+    def ask(self, question: Question, send_part: Callable[[bytes], None]) -> Answer:
+        """Answer a question that came through the door; `send_part` takes pieces before the end."""
+        headers: dict[str, Any] = {**question.headers}
+        if question.model:
+            headers |= inner_headers(question.model, question.model_dir, question.scratch_dir)
+        content_type = headers.get("content-type") or headers.get("Content-Type") or ""
+        headers.setdefault("body", {"content-type": content_type})
+        context = self._context
+        self._count += 1
+        context.request_ids = {0: f"{os.getpid()}-{self._count}"}
+        context.request_processor = [RequestProcessor(headers)]
+        context.metrics = _MetricsOnDemand(context)
+        try:
+            item = self._entry([{"body": bytearray(question.body)}], context)[0]
+            status, _ = context.get_response_status(0)
+            if not isinstance(item, bytes):
+                item = self._sent_in_parts(item, status or OK, send_part)
+        except PredictionException as error:
+            answer = refusal(error.error_code, error.message)
+        except MemoryError:
+            log.exception("System out of memory")
+            answer = refusal(NO_ROOM, "Out of resources")
+        except Exception:  # as the model server's own service does
+            log.warning("Invoking custom service failed.", exc_info=True)
+            answer = refusal(FAILED, "Prediction failed")
+        else:
+            sent = {name.lower(): value for name, value in context.get_response_headers(0).items()}
+            answer = Answer(status or OK, sent, item)
+        note = self._residents.take_note()
+        if note is None:
+            return answer
+        return Answer(
+            answer.status, answer.headers, answer.body, note.load_s, note.is_unloadable,
+            note.dropped,
+        )  # fmt: skip
+
+    def ask_through_mms(self, batch: list[dict[str, Any]]) -> bytes:
+        """Answer a message of the model server, in its words."""
+        for request in batch:
+            _as_sent_by_caller(request)
+        try:
+            reply: bytes = self._service.predict(batch)
+        except Exception:
+            log.exception("an answer that cannot be put into words")
+            ids = {index: request[REQUEST_ID].decode() for index, request in enumerate(batch)}
+            reply = create_predict_response(None, ids, UNSENDABLE, FAILED)
+        self._residents.take_note()  # of a call that failed, which has no headers to hold it
+        return reply
+
+    def _joined(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
+        """Be the service's entry point: whole bodies, and the residents' note among the headers."""
+        whole = [
+            item if isinstance(item, bytes) else b"".join(self._bounded(item))
+            for item in self._entry(data, context)
+        ]
+        note = self._residents.take_note()
+        if note is not None:
+            said = answer_headers(note.load_s, note.is_unloadable, note.dropped)
+            for name, value in said.items():
+                context.set_response_header(0, name, value)
+        return whole
+
+    def _entry(self, data: list[dict[str, Any]], context: Any) -> list[Any]:
+        """Call the handler; items are bytes or iterators of bytes, and all of it can be sent."""
+        try:
+            returned = self._handle(data, context)
+        except PredictionException as error:
+            log.exception("Prediction error")
+            code = error.error_code if error.error_code in ERRORS else 500
+            raise PredictionException(str(error.message), code) from None
+        if not isinstance(returned, list):
+            log.warning("Invalid return type: %s.", type(returned))
+            raise PredictionException("Invalid model predict output", FAILED)
+        if len(returned) != len(data):
+            log.warning("%d answers for %d requests", len(returned), len(data))
+            raise PredictionException("number of batch response mismatched", FAILED)
+        for index in range(len(returned)):
+            _check_head(context, index)
+        return [self._encoded(item) for item in returned]
+
+    def _encoded(self, item: Any) -> Any:
+        if isinstance(item, str):
+            try:
+                item = item.encode()
+            except UnicodeEncodeError:
+                raise PredictionException(UNSENDABLE, FAILED) from None
+        elif isinstance(item, bytearray):
+            item = bytes(item)
+        elif not isinstance(item, bytes):
+            if hasattr(item, "__next__"):
+                return item
+            try:
+                item = json.dumps(item, indent=2).encode()
+            except (TypeError, ValueError, RecursionError):
+                log.warning("Unable to serialize model output.", exc_info=True)
+                raise PredictionException(UNSENDABLE, FAILED) from None
+        self._check_size(len(item))
+        return item
+
+    def _bounded(self, pieces: Iterator[Any]) -> Iterator[bytes]:
+        size_bytes = 0
+        for piece in pieces:
+            if not isinstance(piece, (bytes, bytearray)):
+                raise TypeError(f"a piece of an answer must be bytes, not {type(piece).__name__}")
+            size_bytes += len(piece)
+            self._check_size(size_bytes)
+            yield bytes(piece)
+
+    def _sent_in_parts(
+        self, pieces: Iterator[Any], status: int, send_part: Callable[[bytes], None]
+    ) -> bytes:
+        """Send all pieces; of an error in one, since an error after parts makes them void."""
+        if status in ERRORS:
+            return b"".join(self._bounded(pieces))
+        for piece in self._bounded(pieces):
+            if piece:
+                send_part(piece)
+        return b""
+
+    def _check_size(self, size_bytes: int) -> None:
+        if size_bytes > self._limit_bytes:
+            raise PredictionException(
+                f"The answer has {size_bytes} bytes or more and an invocation may bring back"
+                f" {self._limit_bytes}",
+                TOO_LARGE,
+            )
+
+
+def _check_head(context: Any, index: int) -> None:
+    """Raise PredictionException for a status or header that no HTTP answer can have."""
+    status, phrase = context.get_response_status(index)
+    if not (status is None or (isinstance(status, int) and status in SENDABLE)):
+        raise PredictionException(UNSENDABLE, FAILED)
+    if not (phrase is None or (isinstance(phrase, str) and _is_plain(phrase))):
+        raise PredictionException(UNSENDABLE, FAILED)
+    for name, value in context.get_response_headers(index).items():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise PredictionException(UNSENDABLE, FAILED)
+        if not (name and _is_plain(name) and _is_plain(value)):
+            raise PredictionException(UNSENDABLE, FAILED)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a header may hold it: the model server counts characters, not bytes."""
+    return text.isascii() and (text.isprintable() or text.replace("\t", "").isprintable())
+
+
+class _MetricsOnDemand:
+    """Stands for the model server's metrics, which hardly any handler asks for."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        context = self._context
+        context.metrics = MetricsStore(context.request_ids, context.model_name)
+        return getattr(context.metrics, name)
+
+
+def _as_sent_by_caller(request: dict[str, Any]) -> None:
+    """Let a request that came through the model server look as it did at the gateway."""
+    received: Mapping[str, str] = {
+        header["name"].decode(): header["value"].decode() for header in request["headers"]
+    }
+    headers = handler_headers(received)
+    request["headers"] = [
+        {"name": name.encode(), "value": value.encode()} for name, value in headers.items()
+    ]
+    content_type = headers.get("content-type") or headers.get("Content-Type") or ""
+    for parameter in request["parameters"]:
+        if parameter["name"] == "body":
+            parameter["contentType"] = content_type
