@@ -10,9 +10,11 @@ EndpointError
 ├── NotLoaded                 asked about a target model that is not on this endpoint
 ├── StoreUnavailable          the store does not answer
 ├── ModelFailed               the container's side answered 4xx/5xx or not at all
-│   └── LoadFailed            ... while loading
+│   ├── LoadFailed            ... while loading
+│   └── ModelTimedOut         ... not within the time a model has for one request
 ├── ModelNotReady             still loading at the deadline
 ├── Busy                      too many requests wait for one model
+├── Overloaded                the bodies of all requests take too many bytes
 ├── NoDiskSpace               the disk cache cannot take another artifact
 └── ShuttingDown              the endpoint drains
 """
@@ -108,6 +110,14 @@ class LoadFailed(ModelFailed):
     """The model could not be loaded; `body` is the reason the worker gave."""
 
 
+class ModelTimedOut(ModelFailed):
+    """The model did not answer in time; its status is 0, since it gave no answer."""
+
+    def __init__(self, target: str, timeout_s: float) -> None:
+        super().__init__(target, 0, f"The model did not answer within {timeout_s:g} s")
+        self.timeout_s = timeout_s
+
+
 class ModelNotReady(EndpointError):
     """A model that is still being brought in when the caller's deadline passes."""
 
@@ -123,6 +133,17 @@ class Busy(EndpointError):
         super().__init__(f"Model {target!r} is busy: {waiting} requests are waiting for it already")
         self.target = target
         self.waiting = waiting
+
+
+class Overloaded(EndpointError):
+    """The requests under way hold as many bytes of bodies as they may together."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"The bodies of the requests under way take the {limit_bytes} bytes they may take"
+            " together; try again"
+        )
+        self.limit_bytes = limit_bytes
 
 
 class NoDiskSpace(EndpointError):
