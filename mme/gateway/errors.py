@@ -1,101 +1,53 @@
-"""The one table from the endpoint's errors to SageMaker's: status, type, body.
+"""From an error to its answer: one lookup, for which each surface brings a table of its own.
 
-Shapes: SageMaker Runtime service model 2017-05-13. Clients take the error's class from the header
-`x-amzn-ErrorType` and the text from `Message`; a failure of the model is always 424, because
-clients send 5xx again.
+A table has a form for the classes that differ and one for `Exception`; an error takes the form of
+the nearest class it descends from.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiohttp import web
+from multidict import CIMultiDict
 
-from mme.core import errors
+from mme.core.errors import EndpointError
+from mme.gateway.headers import CONTENT_TYPE
 
 if TYPE_CHECKING:
-    from mme.residency import Answer
+    from collections.abc import Callable, Mapping
+
+    Form: TypeAlias = Callable[[Any], web.Response]
 
 JSON = "application/json"
-ORIGINAL_MESSAGE_CHARS = 2048
-SERVER_FAULT = 500
+UNFORESEEN = "failed in a way that was not foreseen; its log has the details"
 
 
-@dataclass(frozen=True, slots=True)
-class WireError:
-    """HTTP status and error type of a class of errors."""
+class ErrorTable:
+    """The errors of one surface: class -> what makes the answer of an error of that class."""
 
-    status: int
-    type: str
+    def __init__(self, forms: Mapping[type[BaseException], Form]) -> None:
+        self._forms = dict(forms)
+        if Exception not in self._forms:
+            raise ValueError("a table needs a form for Exception")
 
-
-# Looked up along the class's MRO, most specific first.
-WIRE: dict[type[BaseException], WireError] = {
-    errors.InvalidRequest: WireError(400, "ValidationError"),
-    errors.NotLoaded: WireError(404, "ResourceNotFound"),
-    errors.ModelFailed: WireError(424, "ModelError"),
-    errors.ModelNotReady: WireError(429, "ModelNotReadyException"),
-    errors.StoreUnavailable: WireError(530, "InternalDependencyException"),
-    errors.Busy: WireError(503, "ServiceUnavailable"),
-    errors.ShuttingDown: WireError(503, "ServiceUnavailable"),
-    errors.NoDiskSpace: WireError(503, "ServiceUnavailable"),
-    Exception: WireError(500, "InternalFailure"),
-}
+    def answer(self, error: Exception) -> web.Response:
+        """The answer for any error that reaches the edge."""
+        nearest = next(base for base in type(error).__mro__ if base in self._forms)
+        return self._forms[nearest](error)
 
 
-def wire_error(error: BaseException) -> WireError:
-    """The wire form of an error's class."""
-    for base in type(error).__mro__:
-        if base in WIRE:
-            return WIRE[base]
-    return WIRE[Exception]
+def message_of(error: Exception, speaker: str) -> str:
+    """What a caller may read of an error; of one that was not foreseen, nothing of its own."""
+    return error.message if isinstance(error, EndpointError) else f"{speaker} {UNFORESEEN}"
 
 
-def error_response(error: Exception) -> web.Response:
-    """The HTTP answer for any error that reaches the edge."""
-    wire = wire_error(error)
-    if isinstance(error, errors.ModelFailed):
-        return model_error(error.status, error.body)
-    message = (
-        error.message
-        if isinstance(error, errors.EndpointError)
-        else "The endpoint failed in a way that was not foreseen; its log has the details"
-    )
-    return response(wire.status, wire.type, {"Message": message})
-
-
-def model_error_of(answer: Answer) -> web.Response:
-    """The HTTP answer for an error answer of the model (status 400 or above)."""
-    return model_error(answer.status, answer.body.decode("utf-8", "replace"))
-
-
-def model_error(status: int, body: str) -> web.Response:
-    """A ModelError: what the model's side answered, status 0 for no answer."""
-    side, code = (
-        ("client", "CLIENT_ERROR_FROM_MODEL")
-        if 0 < status < SERVER_FAULT
-        else ("server", "INTERNAL_FAILURE_FROM_MODEL")
-    )
-    original = body[:ORIGINAL_MESSAGE_CHARS]
-    return response(
-        WIRE[errors.ModelFailed].status,
-        WIRE[errors.ModelFailed].type,
-        {
-            "Message": f'Received {side} error ({status}) from model with message "{original}"',
-            "ErrorCode": code,
-            "OriginalStatusCode": status,
-            "OriginalMessage": original,
-        },
-    )
-
-
-def response(status: int, error_type: str, body: dict[str, object]) -> web.Response:
-    """An error answer in the service's shape."""
-    return web.Response(
-        status=status,
-        headers={"x-amzn-ErrorType": error_type},
-        body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
-        content_type=JSON,
-    )
+def json_answer(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """An answer in JSON."""
+    text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+    given = CIMultiDict(headers or ())
+    given[CONTENT_TYPE] = JSON
+    return web.Response(status=status, headers=given, body=text)

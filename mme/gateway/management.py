@@ -6,80 +6,76 @@ ISO-8601 in UTC, sizes bytes, durations seconds.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from mme.core.errors import InvalidRequest
-from mme.gateway.runtime import read_body
+from mme.gateway.errors import json_answer
+from mme.gateway.paging import limit_of, name_in, token_of
 
 if TYPE_CHECKING:
-    from mme.residency import ModelView, Residency
+    from aiohttp import web
+
+    from mme.gateway.engine import Standalone
+    from mme.gateway.exchange import Call
+    from mme.gateway.routing import Route
+    from mme.residency.views import ModelView
 
 PING_TIMEOUT_S = 0.9
 PING_TRIES = 2
-PAGE_LENGTH = 100
-PAGE_LENGTH_LIMIT = 1000
+"""Both end within the 2 s that a platform gives."""
 BODY_LIMIT_BYTES = 64 * 1024
 
 
 class Management:
     """Handlers of the management routes."""
 
-    def __init__(self, residency: Residency) -> None:
-        self._residency = residency
+    def __init__(self, engine: Standalone) -> None:
+        self._engine = engine
 
-    def routes(self) -> list[web.RouteDef]:
+    def routes(self) -> list[Route]:
         """The routes of this surface."""
         return [
-            web.get("/ping", self.ping, allow_head=True),
-            web.get("/models", self.list_models),
-            web.post("/models", self.load_model),
-            web.get("/models/{target:.+}", self.describe_model),
-            web.delete("/models/{target:.+}", self.unload_model),
+            ("GET", "/ping", self.ping),
+            ("GET", "/models", self.list_models),
+            ("POST", "/models", self.load_model),
+            ("GET", "/models/{target...}", self.describe_model),
+            ("DELETE", "/models/{target...}", self.unload_model),
         ]
 
-    async def ping(self, _: web.Request) -> web.Response:
-        """200 if the model server answers now, within the 2 s the platform gives; else 503."""
+    async def ping(self, _: Call) -> web.Response:
+        """200 if requests can be answered now; else 503."""
         for _try in range(PING_TRIES):
-            if await self._residency.is_ready(PING_TIMEOUT_S):
-                return web.json_response({"status": "Healthy"})
-        return web.json_response({"status": "Unhealthy"}, status=503)
+            if await self._engine.is_ready(PING_TIMEOUT_S):
+                return json_answer({"status": "Healthy"})
+        return json_answer({"status": "Unhealthy"}, 503)
 
-    async def list_models(self, request: web.Request) -> web.Response:
-        """One page of models in the order of their names.
+    async def list_models(self, call: Call) -> web.Response:
+        """One page of models in the order of their names."""
+        query = call.request.query
+        limit = limit_of(query.get("limit"))
+        views, has_more = self._engine.page(name_in(query.get("next_page_token")), limit)
+        page: dict[str, object] = {"models": [_as_json(view) for view in views]}
+        if has_more:
+            page["nextPageToken"] = token_of(views[-1].target)
+        return json_answer(page)
 
-        The token is the name the last page ended with, so models that come or go meanwhile neither
-        repeat nor hide others.
-        """
-        limit = _limit(request.query.get("limit"))
-        after = _decode_token(request.query.get("next_page_token"))
-        views = [view for view in self._residency.models() if view.target > after]
-        page: dict[str, object] = {"models": [_as_json(view) for view in views[:limit]]}
-        if len(views) > limit:
-            page["nextPageToken"] = _encode_token(views[limit - 1].target)
-        return web.json_response(page)
-
-    async def describe_model(self, request: web.Request) -> web.Response:
+    async def describe_model(self, call: Call) -> web.Response:
         """One model that is loaded or on disk."""
-        return web.json_response(_as_json(self._residency.describe(request.match_info["target"])))
+        return json_answer(_as_json(self._engine.describe(call.name)))
 
-    async def load_model(self, request: web.Request) -> web.Response:
+    async def load_model(self, call: Call) -> web.Response:
         """Load a target model now: `{"target_model": "de/DocSim.tar.gz"}`."""
-        target = _target_in(await read_body(request, BODY_LIMIT_BYTES))
-        request["outcome"] = f"load {target}"
-        return web.json_response(_as_json(await self._residency.load(target)))
+        target = _target_in(await call.body(BODY_LIMIT_BYTES))
+        call.note = f"load {target}"
+        return json_answer(_as_json(await self._engine.load(target)))
 
-    async def unload_model(self, request: web.Request) -> web.Response:
+    async def unload_model(self, call: Call) -> web.Response:
         """Let a target model go; it stays on disk. Returns when it is out of memory."""
-        target = request.match_info["target"]
-        request["outcome"] = f"unload {target}"
-        await self._residency.unload(target)
-        return web.json_response({"target_model": target, "status": "unloaded"})
+        call.note = f"unload {call.name}"
+        await self._engine.unload(call.name)
+        return json_answer({"target_model": call.name, "status": "unloaded"})
 
 
 def _as_json(view: ModelView) -> dict[str, object]:
@@ -108,27 +104,6 @@ def _iso(wall_s: float | None) -> str | None:
     if wall_s is None:
         return None
     return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return PAGE_LENGTH
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= PAGE_LENGTH_LIMIT):
-        raise InvalidRequest(f"limit={text!r} is not a number from 1 to {PAGE_LENGTH_LIMIT}")
-    return int(text)
-
-
-def _encode_token(target: str) -> str:
-    return base64.urlsafe_b64encode(target.encode("utf-8", "surrogateescape")).decode("ascii")
-
-
-def _decode_token(token: str | None) -> str:
-    if token is None:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(token.encode("ascii")).decode("utf-8", "surrogateescape")
-    except (UnicodeEncodeError, binascii.Error):
-        raise InvalidRequest(f"next_page_token={token!r} was not given out here") from None
 
 
 def _target_in(body: bytes) -> str:

@@ -1,87 +1,96 @@
 """The surface of a single-model container: `/ping`, `/invocations`, `/execution-parameters`.
 
 What the platform sends reaches the model as it is, and what the model answers goes back as it is,
-errors included: the platform gives them their form. Leaves the loading to its owner.
+errors included: the platform gives them their form.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from mme.core.errors import PayloadTooLarge
-from mme.gateway.passing import PING_TIMEOUT_S, answer_of, passed_on, problem
-from mme.gateway.runtime import read_body
-from mme.mms import NO_ANSWER, MmsError
+from mme.core import errors
+from mme.gateway.bodies import ExpectationFailed
+from mme.gateway.container import PING_TIMEOUT_S, failure, model_answer, problem
+from mme.gateway.errors import ErrorTable, json_answer, message_of
+from mme.gateway.headers import passed_on
+from mme.gateway.routing import MethodNotAllowed, NoSuchPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mme.core.settings import Settings
-    from mme.mms import MmsClient, SoleModel
+    from mme.gateway.engine import Sole
+    from mme.gateway.errors import Form
+    from mme.gateway.exchange import Call
+    from mme.gateway.routing import Route
 
 MIB = 1024 * 1024
 BATCH_MAX_MIB = 100
 
 
-def make_single_app(settings: Settings, current: Callable[[], SoleModel | None]) -> web.Application:
-    """The application; `current` gives the model while it is loaded."""
-    surface = _Surface(settings, current)
-    app = web.Application(client_max_size=0)
-    app.add_routes(
-        [
-            web.get("/ping", surface.ping),
-            web.post("/invocations", surface.invoke),
-            web.get("/execution-parameters", surface.execution_parameters),
+class SingleSurface:
+    """Handlers of the platform's calls to one model."""
+
+    def __init__(self, settings: Settings, engine: Sole) -> None:
+        self._max_body_bytes = settings.max_body_bytes
+        self._engine = engine
+
+    def routes(self) -> list[Route]:
+        """The routes of this surface."""
+        return [
+            ("GET", "/ping", self.ping),
+            ("POST", "/invocations", self.invoke),
+            ("GET", "/execution-parameters", self.execution_parameters),
         ]
-    )
-    return app
 
+    async def ping(self, _: Call) -> web.Response:
+        """200 while the model is loaded and answers."""
+        return web.Response(status=200 if await self._engine.is_ready(PING_TIMEOUT_S) else 503)
 
-class _Surface:
-    def __init__(self, settings: Settings, current: Callable[[], SoleModel | None]) -> None:
-        self._settings = settings
-        self._current = current
-
-    async def ping(self, _: web.Request) -> web.Response:
-        """200 while the model is loaded and its server answers."""
-        model = self._current()
-        well = model is not None and await model.server.client.ping(timeout_s=PING_TIMEOUT_S)
-        return web.Response(status=200 if well else 503)
-
-    async def invoke(self, request: web.Request) -> web.Response:
+    async def invoke(self, call: Call) -> web.Response:
         """One prediction."""
-        try:
-            body = await read_body(request, self._settings.max_body_bytes)
-        except PayloadTooLarge as error:
-            return problem(413, "PayloadTooLarge", error.message)
-        model = self._current()
-        if model is None:
-            return problem(503, "ModelNotReady", "The model is not loaded, or not any longer")
-        return await self._ask(model.server.client, model.NAME, passed_on(request), body)
+        body = await call.body(self._max_body_bytes)
+        return model_answer(await self._engine.invoke(passed_on(call.request.headers), body))
 
-    async def execution_parameters(self, _: web.Request) -> web.Response:
-        """What suits batch transform: a record a request or many, one request at a time."""
-        limit_mib = max(1, min(BATCH_MAX_MIB, self._settings.max_body_bytes // MIB))
-        return web.json_response(
+    async def execution_parameters(self, _: Call) -> web.Response:
+        """What suits batch transform: a record a request or many, a request a worker."""
+        limit_mib = max(1, min(BATCH_MAX_MIB, self._max_body_bytes // MIB))
+        return json_answer(
             {
-                "MaxConcurrentTransforms": 1,
+                "MaxConcurrentTransforms": self._engine.workers,
                 "BatchStrategy": "MULTI_RECORD",
                 "MaxPayloadInMB": limit_mib,
             }
         )
 
-    async def _ask(
-        self, mms: MmsClient, name: str, headers: dict[str, str], body: bytes
-    ) -> web.Response:
-        timeout_s = self._settings.invoke_timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                answer = await mms.invoke(name, headers, body)
-        except TimeoutError:
-            return problem(504, "ModelTimeout", f"The model did not answer within {timeout_s:g} s")
-        except MmsError as error:
-            return problem(502 if error.status == NO_ANSWER else 500, "ModelFailed", error.message)
-        return answer_of(answer)
+
+def _not_allowed(error: MethodNotAllowed) -> web.Response:
+    answer = problem(405, "MethodNotAllowed", error.message)
+    answer.headers["Allow"] = error.allowed
+    return answer
+
+
+def _timed_out(error: errors.ModelTimedOut) -> web.Response:
+    return problem(504, "ModelTimeout", error.body)
+
+
+def _wire(status: int, kind: str) -> Form:
+    return lambda error: problem(status, kind, message_of(error, "The container"))
+
+
+SINGLE_ERRORS = ErrorTable(
+    {
+        errors.PayloadTooLarge: _wire(413, "PayloadTooLarge"),
+        errors.InvalidRequest: _wire(400, "BadInput"),
+        NoSuchPath: _wire(404, "NotFound"),
+        MethodNotAllowed: _not_allowed,
+        ExpectationFailed: _wire(417, "BadInput"),
+        errors.ModelFailed: failure,
+        errors.ModelTimedOut: _timed_out,
+        errors.ModelNotReady: _wire(503, "ModelNotReady"),
+        errors.Busy: _wire(503, "ServiceUnavailable"),
+        errors.Overloaded: _wire(503, "ServiceUnavailable"),
+        errors.ShuttingDown: _wire(503, "ServiceUnavailable"),
+        Exception: _wire(500, "InternalFailure"),
+    }
+)

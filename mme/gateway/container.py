@@ -1,0 +1,47 @@
+"""What both containers answer: a model's words as they are, since the platform gives them a form.
+
+Failures that are no model's own words look like those of workers. The standalone endpoint's are in
+`service_errors.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from mme.gateway.errors import json_answer
+from mme.gateway.headers import CONTENT_TYPE, passed_back
+
+if TYPE_CHECKING:
+    from mme.core.errors import ModelFailed
+    from mme.gateway.engine import Answer
+
+PING_TIMEOUT_S = 1.5
+"""The platform gives up after two seconds."""
+NO_ANSWER = 502
+ERRORS = range(400, 600)
+
+
+def model_answer(answer: Answer) -> web.Response:
+    """What the model answered."""
+    return web.Response(status=answer.status, headers=passed_back(answer), body=answer.body)
+
+
+def failure(error: ModelFailed) -> web.Response:
+    """A model that gave no answer of its own, or could not be loaded for a reason it gave."""
+    status = error.status if error.status in ERRORS else NO_ANSWER
+    try:
+        is_told = isinstance(json.loads(error.body), dict)
+    except (ValueError, RecursionError):
+        is_told = False
+    if not is_told:
+        return problem(status, "ModelFailed", error.body)
+    text = error.body.encode("utf-8", "replace")
+    return web.Response(status=status, body=text, headers={CONTENT_TYPE: "application/json"})
+
+
+def problem(status: int, kind: str, message: str) -> web.Response:
+    """An error in the form workers give theirs."""
+    return json_answer({"type": kind, "message": message, "status": status}, status)

@@ -1,0 +1,93 @@
+"""What the surfaces ask of the engine behind them, one protocol a surface.
+
+The engine returns facts and raises `mme.core.errors`; what these look like on the wire is for the
+surface. A call may be cancelled at any moment, since a client may hang up at any moment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mme.residency.views import ModelView
+
+
+class Answer(Protocol):
+    """What a model answered, errors of its own included."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status, 100 to 599."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Names in lower case; only those that a caller may see are read."""
+
+    @property
+    def body(self) -> bytes:
+        """The body as it is."""
+
+    @property
+    def cold(self) -> bool:
+        """Whether the model had to be brought in for this request."""
+
+
+class Standalone(Protocol):
+    """Target models of a store: they come in when they are asked for."""
+
+    async def invoke(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer one request. Raises EndpointError."""
+
+    async def load(self, target: str) -> ModelView:
+        """Bring a model in; returns when it answers. Raises EndpointError."""
+
+    async def unload(self, target: str) -> None:
+        """Let a model go; returns when it is out of memory. Raises NotLoaded."""
+
+    def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
+        """At most `limit` models with targets above `after`, in order; whether there are more."""
+
+    def describe(self, target: str) -> ModelView:
+        """One model that is loaded or on disk. Raises NotLoaded."""
+
+    async def is_ready(self, timeout_s: float) -> bool:
+        """Whether requests can be answered, as known within `timeout_s`."""
+
+
+class Platform(Protocol):
+    """Models that a platform loads and unloads, by the names it gives them."""
+
+    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer one request. Raises EndpointError."""
+
+    async def load(self, name: str, url: str) -> None:
+        """Load the model in the folder `url`; returns when it answers. Raises EndpointError."""
+
+    async def unload(self, name: str) -> None:
+        """Unload a model; returns when its memory is free. Raises NotLoaded."""
+
+    def page(self, after: str, limit: int) -> tuple[list[tuple[str, Path]], bool]:
+        """At most `limit` names above `after` with their folders, in order; whether more follow."""
+
+    def folder(self, name: str) -> Path:
+        """The folder of a loaded model. Raises NotLoaded."""
+
+    async def is_ready(self, timeout_s: float) -> bool:
+        """Whether models can be loaded, as known within `timeout_s`."""
+
+
+class Sole(Protocol):
+    """The one model of a single-model container."""
+
+    @property
+    def workers(self) -> int:
+        """How many requests it answers side by side."""
+
+    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer one request. Raises EndpointError."""
+
+    async def is_ready(self, timeout_s: float) -> bool:
+        """Whether the model is loaded and answers, as known within `timeout_s`."""

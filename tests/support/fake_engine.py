@@ -1,0 +1,205 @@
+"""Engines without models, for the gateway's surfaces: they answer as a test tells them to.
+
+One class serves each protocol of `mme.gateway.engine`; what was asked is kept, and a test may let
+every request fail, or wait until it says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import aiohttp
+from aiohttp import web
+
+from mme.core.errors import AlreadyLoaded, NotLoaded
+from mme.gateway import runner_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from mme.residency.views import ModelView
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's answer."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+    body: bytes = b'["ok"]'
+    cold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as the engine got it."""
+
+    model: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def view(target: str, state: str = "ready", **facts: object) -> ModelView:
+    """What a model looks like that has only these facts."""
+    unknown = dict.fromkeys(
+        (
+            "version", "archive_bytes", "unpacked_bytes", "own_bytes", "workers", "load_s",
+            "fetched_at", "loaded_at", "last_used_at",
+        )
+    )  # fmt: skip
+    known = {"pinned": False, "in_flight": 0, "invocations": 0, "details": {}}
+    whole = SimpleNamespace(target=target, state=SimpleNamespace(value=state), **unknown | known)
+    whole.__dict__.update(facts)
+    return cast("ModelView", whole)
+
+
+class FakeEngine:
+    """What all engines have: an answer for every request."""
+
+    def __init__(self) -> None:
+        self.answer = Answer()
+        self.failure: Exception | None = None
+        """What every call raises."""
+        self.is_up = True
+        self.is_hanging = False
+        """Requests get no answer until `release` is set."""
+        self.release = asyncio.Event()
+        self.begun = asyncio.Event()
+        """Set when a request has come."""
+        self.cancelled = asyncio.Event()
+        """Set when a request was given up."""
+        self.asked: list[Asked] = []
+        self.pings = 0
+
+    async def is_ready(self, timeout_s: float) -> bool:
+        assert 0 < timeout_s < 2
+        self.pings += 1
+        return self.is_up
+
+    async def ask(self, model: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer one request."""
+        self.asked.append(Asked(model, dict(headers), body))
+        self.begun.set()
+        if self.is_hanging:
+            try:
+                await self.release.wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
+        self.fail()
+        return self.answer
+
+    def fail(self) -> None:
+        """Raise what every call raises, if anything."""
+        if self.failure is not None:
+            raise self.failure
+
+
+class FakeStandalone(FakeEngine):
+    """Target models; all but those in `views` are unknown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.views: dict[str, ModelView] = {}
+
+    async def invoke(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return await self.ask(target, headers, body)
+
+    async def load(self, target: str) -> ModelView:
+        self.fail()
+        return self.views.setdefault(target, view(target))
+
+    async def unload(self, target: str) -> None:
+        self.fail()
+        self.describe(target)
+        del self.views[target]
+
+    def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
+        targets = [target for target in sorted(self.views) if target > after]
+        return [self.views[target] for target in targets[:limit]], len(targets) > limit
+
+    def describe(self, target: str) -> ModelView:
+        if target not in self.views:
+            raise NotLoaded(target)
+        return self.views[target]
+
+
+class FakePlatform(FakeEngine):
+    """Models with the names a platform gave them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folders: dict[str, Path] = {}
+
+    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        self.folder(name)
+        return await self.ask(name, headers, body)
+
+    async def load(self, name: str, url: str) -> None:
+        self.fail()
+        if name in self.folders:
+            raise AlreadyLoaded(name)
+        self.folders[name] = Path(url)
+
+    async def unload(self, name: str) -> None:
+        self.folder(name)
+        del self.folders[name]
+
+    def page(self, after: str, limit: int) -> tuple[list[tuple[str, Path]], bool]:
+        names = [name for name in sorted(self.folders) if name > after]
+        return [(name, self.folders[name]) for name in names[:limit]], len(names) > limit
+
+    def folder(self, name: str) -> Path:
+        if name not in self.folders:
+            raise NotLoaded(name)
+        return self.folders[name]
+
+
+class FakeSole(FakeEngine):
+    """The one model."""
+
+    workers = 3
+
+    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        return await self.ask("model", headers, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that listens, and a client of it."""
+
+    url: str
+    port: int
+    client: aiohttp.ClientSession
+
+    async def raw(self, request: bytes, *, half_closed: bool = False) -> bytes:
+        """Everything that is answered to these bytes, which must end the connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(request)
+            if half_closed:
+                writer.write_eof()
+            return await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def served(server: web.Server) -> AsyncIterator[Served]:
+    """Serve on a port of this machine inside the block."""
+    runner = runner_of(server, drain_timeout_s=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = int(runner.addresses[0][1])
+        url = f"http://127.0.0.1:{port}"
+        async with aiohttp.ClientSession(url) as client:
+            yield Served(url, port, client)
+    finally:
+        await runner.cleanup()
