@@ -8,6 +8,8 @@ import secrets
 import uuid
 from typing import TYPE_CHECKING
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 from mme.core.log import LineWriter
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 lines = LineWriter(__name__)
+http_log = logging.getLogger("mme.gateway.http")
+"""For what aiohttp has to say."""
 
 QUIET_PATHS = frozenset({"/ping"})
 LONGEST_NOTE_CHARS = 500
@@ -23,12 +27,27 @@ CLIENT_GONE = 499
 COUNTER_BITS = 48
 
 
+class NoTraces(logging.Filter):
+    """Bytes that are no HTTP are worth a line at most, not the trace of a failure of ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether aiohttp may log this itself."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        log.debug("a request that is no HTTP: %s", one_line(error.message))
+        return False
+
+
 def request_ids() -> Iterator[str]:
     """Ids in the form of a UUID: random for each process, then counted, which is far cheaper."""
     fixed = str(uuid.uuid4())[:24]
     first = secrets.randbits(COUNTER_BITS)
     for number in itertools.count(first):
         yield f"{fixed}{number & 0xFFFFFFFFFFFF:012x}"
+
+
+http_log.addFilter(NoTraces())
 
 
 def note_access(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mme.core.errors import EndpointError
-from mme.gateway.access import CLIENT_GONE, note_access, request_ids
+from mme.gateway.access import CLIENT_GONE, http_log, note_access, request_ids
 from mme.gateway.bodies import BodyBudget, Share
 from mme.gateway.headers import REQUEST_ID
 from mme.gateway.routing import Router
@@ -65,6 +65,7 @@ class Exchange:
             self.answer,
             handler_cancellation=True,  # a client that has gone holds no worker
             access_log=None,
+            logger=http_log,
             max_field_size=HEADER_LIMIT_BYTES,
         )
 

@@ -20,7 +20,7 @@ from mme.core.errors import AlreadyLoaded, NotLoaded
 from mme.gateway import runner_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from mme.residency.views import ModelView
 
@@ -167,6 +167,13 @@ class FakeSole(FakeEngine):
 
     async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
         return await self.ask("model", headers, body)
+
+
+async def until(is_so: Callable[[], object], timeout_s: float = 5.0) -> None:
+    """Return when something is so that has no event of its own."""
+    async with asyncio.timeout(timeout_s):
+        while not is_so():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from aiohttp import web
 
 from mme.core import errors
 from mme.gateway.errors import ErrorTable
@@ -17,7 +18,11 @@ TABLES = [SERVICE_ERRORS, PLATFORM_ERRORS, SINGLE_ERRORS]
 
 
 def read(response):
-    return response.status, response.headers["x-amzn-ErrorType"], json.loads(response.body)
+    return response.status, response.headers["x-amzn-ErrorType"], body_of(response)
+
+
+def body_of(response):
+    return json.loads(response.body)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,7 @@ def test_a_multi_model_container_answers_errors_as_the_model_server_does(error, 
     answer = PLATFORM_ERRORS.answer(error)
     assert answer.status == status
     body = {"code": status, "type": kind, "message": error.message}
-    assert json.loads(answer.body) == body
+    assert body_of(answer) == body
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def test_a_single_model_container_answers_errors_as_workers_do(error, status, ki
     answer = SINGLE_ERRORS.answer(error)
     assert answer.status == status
     body = {"type": kind, "message": error.message, "status": status}
-    assert json.loads(answer.body) == body
+    assert body_of(answer) == body
 
 
 @pytest.mark.parametrize("table", [PLATFORM_ERRORS, SINGLE_ERRORS])
@@ -98,7 +103,7 @@ def test_in_containers_what_a_worker_says_of_its_failure_goes_out_as_it_is(table
 def test_in_containers_a_failure_in_plain_words_gets_the_form_of_workers(table, body):
     answer = table.answer(errors.ModelFailed("m", 0, body))
     told = {"type": "ModelFailed", "message": body, "status": 502}
-    assert (answer.status, json.loads(answer.body)) == (502, told)
+    assert (answer.status, body_of(answer)) == (502, told)
 
 
 @pytest.mark.parametrize(("table", "status"), [*zip(TABLES, (424, 502, 504), strict=True)])
@@ -133,12 +138,16 @@ def test_an_unforeseen_error_shows_nothing_of_itself(table):
     assert b"its log has the details" in answer.body
 
 
+def form(text):
+    return lambda _: web.Response(text=text)
+
+
 def test_an_error_takes_the_form_of_the_nearest_class_it_descends_from():
-    table = ErrorTable({Exception: lambda _: "any", errors.InvalidRequest: lambda _: "invalid"})
-    assert table.answer(errors.PayloadTooLarge(1)) == "invalid"
-    assert table.answer(errors.NotLoaded("m")) == "any"
+    table = ErrorTable({Exception: form("any"), errors.InvalidRequest: form("invalid")})
+    assert table.answer(errors.PayloadTooLarge(1)).text == "invalid"
+    assert table.answer(errors.NotLoaded("m")).text == "any"
 
 
 def test_a_table_that_does_not_know_every_error_cannot_be_made():
     with pytest.raises(ValueError, match="Exception"):
-        ErrorTable({errors.InvalidRequest: lambda _: "invalid"})
+        ErrorTable({errors.InvalidRequest: form("invalid")})

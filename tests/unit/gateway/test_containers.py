@@ -1,0 +1,157 @@
+"""What a platform calls: the surfaces of both containers over fake engines."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from mme.core.errors import LoadFailed, ModelFailed, ModelNotReady
+from tests.support.fake_engine import Answer
+
+TARGET = "X-Amzn-SageMaker-Target-Model"
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+FOLDER = "/opt/ml/models/m/model"
+
+
+async def ask(served, method, path, **options):
+    async with served.client.request(method, path, **options) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_a_model_is_loaded_listed_described_asked_and_unloaded(container, platform):
+    wanted = {"model_name": "m", "url": FOLDER}
+    assert (await ask(container, "POST", "/models", json=wanted))[0] == 200
+    described = {"modelName": "m", "modelUrl": FOLDER}
+    assert await ask(container, "GET", "/models") == (200, {"models": [described]})
+    assert await ask(container, "GET", "/models/m") == (200, [described])
+    sent = {"Content-Type": "text/csv", TARGET: "t", "X-Secret": "s"}
+    answered = await ask(container, "POST", "/models/m/invoke", data=b"a", headers=sent)
+    assert answered == (200, ["ok"])
+    (asked,) = platform.asked
+    assert (asked.model, asked.body) == ("m", b"a")
+    assert asked.headers["Content-Type"] == "text/csv"
+    assert asked.headers[TARGET] == "t"
+    assert "X-Secret" not in asked.headers
+    assert (await ask(container, "POST", "/models", json=wanted))[0] == 409
+    assert (await ask(container, "DELETE", "/models/m"))[0] == 200
+    for method, path in (
+        ("GET", "/models/m"),
+        ("DELETE", "/models/m"),
+        ("POST", "/models/m/invoke"),
+    ):
+        status, body = await ask(container, method, path)
+        assert (status, body["type"]) == (404, "ModelNotFoundException")
+        assert "'m'" in body["message"]
+
+
+@pytest.mark.parametrize("status", [200, 415, 500, 503])
+async def test_what_a_model_answers_goes_back_as_it_is(container, platform, status):
+    platform.folders["m"] = Path(FOLDER)
+    given = {"content-type": "text/csv", ATTRIBUTES.lower(): "trace", "x-inside": "secret"}
+    platform.answer = Answer(status, given, b"\xff")
+    async with container.client.post("/models/m/invoke") as answer:
+        assert (answer.status, await answer.read()) == (status, b"\xff")
+        assert answer.headers["Content-Type"] == "text/csv"
+        assert answer.headers[ATTRIBUTES] == "trace"
+        assert "x-inside" not in answer.headers
+
+
+async def test_a_load_without_room_is_507_with_the_workers_words(container, platform):
+    platform.failure = LoadFailed("m", 507, '{"message": "no room"}')
+    answered = await ask(container, "POST", "/models", json={"model_name": "m", "url": FOLDER})
+    assert answered == (507, {"message": "no room"})
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 400, "not JSON"),
+        (b"[1]", 400, "JSON list"),
+        (b"[" * 60_000, 400, "not JSON"),
+        (b"x" * 70_000, 413, "larger than"),
+        (b'{"url": "/opt/ml/models/x/model"}', 400, "model_name"),
+        (b'{"model_name": "x"}', 400, "url"),
+        (b'{"model_name": "x", "url": 5}', 400, "url"),
+        (b'{"model_name": "", "url": "/x"}', 400, "model_name"),
+        (b'{"model_name": "a\\u0000b", "url": "/x"}', 400, "model_name"),
+        (b'{"model_name": "\\ud800", "url": "/x"}', 400, "model_name"),
+        (b'{"model_name": "' + b"x" * 1025 + b'", "url": "/x"}', 400, "1025 characters"),
+    ],
+)
+async def test_a_load_that_cannot_be_is_refused_by_name(container, body, status, words):
+    answered, told = await ask(container, "POST", "/models", data=body)
+    assert (answered, told["code"]) == (status, status)
+    assert words in told["message"]
+
+
+@pytest.mark.parametrize("name", ["ä ö", "x" * 300, "..", "a/b", "1", "50%", "a+b"])
+async def test_any_name_will_do(container, platform, name):
+    platform.folders[name] = Path(FOLDER)
+    path = "/models/" + "".join(f"%{byte:02X}" for byte in name.encode())
+    for method, rest in ("GET", ""), ("POST", "/invoke"), ("DELETE", ""):
+        raw = await container.raw(
+            f"{method} {path}{rest} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            "Content-Length: 0\r\n\r\n".encode()
+        )
+        assert raw.startswith(b"HTTP/1.1 200"), raw
+    assert platform.asked[0].model == name
+
+
+async def test_the_list_comes_in_pages_whose_token_is_a_name(container, platform):
+    platform.folders = {name: Path(FOLDER) for name in ("a", "ä", "b c", "z&z")}
+    status, page = await ask(container, "GET", "/models?limit=2")
+    assert (status, page["nextPageToken"]) == (200, "b c")
+    params = {"limit": "2", "next_page_token": page["nextPageToken"]}
+    _, rest = await ask(container, "GET", "/models", params=params)
+    assert [model["modelName"] for model in rest["models"]] == ["z&z", "ä"]
+    assert "nextPageToken" not in rest
+    for limit in ("none", "0", "9" * 5000):
+        assert (await ask(container, "GET", f"/models?limit={limit}"))[0] == 400
+
+
+async def test_ping_says_whether_the_engine_is_ready(container, platform, single, sole):
+    for served, engine in ((container, platform), (single, sole)):
+        for is_up, status in ((True, 200), (False, 503)):
+            engine.is_up = is_up
+            async with served.client.get("/ping") as answer:
+                assert (answer.status, await answer.read()) == (status, b"")
+
+
+async def test_containers_name_their_requests(container, single):
+    for served in (container, single):
+        async with served.client.get("/ping") as answer:
+            name = answer.headers["x-amzn-RequestId"]
+            assert str(uuid.UUID(name)) == name
+
+
+async def test_one_model_is_asked_without_a_name(single, sole):
+    sent = {"Content-Type": "text/csv", TARGET: "t"}
+    assert await ask(single, "POST", "/invocations", data=b"a", headers=sent) == (200, ["ok"])
+    (asked,) = sole.asked
+    assert asked.body == b"a"
+    assert asked.headers["Content-Type"] == "text/csv"
+    assert TARGET not in asked.headers
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "kind"),
+    [
+        (ModelNotReady("model", "it is not loaded"), 503, "ModelNotReady"),
+        (ModelFailed("model", 0, "it died"), 502, "ModelFailed"),
+        (ModelFailed("model", 200, "nonsense"), 502, "ModelFailed"),
+        (RuntimeError("of ours"), 500, "InternalFailure"),
+    ],
+)
+async def test_a_sole_model_that_cannot_answer_is_told_of(single, sole, failure, status, kind):
+    sole.failure = failure
+    answered, body = await ask(single, "POST", "/invocations", data=b"a")
+    assert (answered, body["type"], body["status"]) == (status, kind, status)
+
+
+async def test_batch_transform_is_told_what_suits(single):
+    assert await ask(single, "GET", "/execution-parameters") == (
+        200,
+        {"MaxConcurrentTransforms": 3, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 1},
+    )

@@ -1,0 +1,156 @@
+"""What each request gets on every surface: an id, a line in the log, an end if its client goes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import re
+import uuid
+
+import pytest
+
+from mme.gateway.access import one_line, request_ids
+from tests.support.fake_engine import until
+
+LINE = re.compile(
+    r"(?P<call>\S+ \S+) (?P<status>\d+) \d+\.\d ms (?P<id>[0-9a-f-]{36}) (?P<note>.*)"
+)
+
+
+@pytest.fixture
+def lines(caplog):
+    """Every line of the request log so far."""
+    caplog.set_level(logging.DEBUG, "mme.gateway.access")
+
+    def read() -> list[re.Match[str]]:
+        texts = [r.getMessage() for r in caplog.records if r.name == "mme.gateway.access"]
+        found = [LINE.fullmatch(text) for text in texts]
+        assert all(found), texts
+        return [line for line in found if line is not None]
+
+    return read
+
+
+async def test_each_request_has_an_id_of_its_own_and_a_line_that_names_it(surface, lines):
+    ids = []
+    for _ in range(3):
+        async with surface.invoke(data=b"x") as answer:
+            ids.append(answer.headers["x-amzn-RequestId"])
+    assert len(set(ids)) == 3
+    assert all(str(uuid.UUID(name)) == name for name in ids)
+    assert [line["id"] for line in lines()] == ids
+    assert {(line["call"], line["status"]) for line in lines()} == {
+        (f"POST {surface.invoke_path}", "200")
+    }
+
+
+async def test_the_line_of_an_error_says_why(surface, lines):
+    async with surface.served.client.get("/nowhere?secret=1") as answer:
+        assert answer.status == 404
+    (line,) = lines()
+    assert (line["call"], line["status"]) == ("GET /nowhere", "404")
+    assert line["note"] == "There is nothing at /nowhere"
+
+
+async def test_the_line_of_an_invocation_names_the_model_and_whether_it_was_there(
+    endpoint, engine, lines
+):
+    async with endpoint.client.post(
+        "/invocations", headers={"X-Amzn-SageMaker-Target-Model": "größe.tar.gz"}
+    ):
+        pass
+    assert [line["note"] for line in lines()] == ["größe.tar.gz warm"]
+
+
+async def test_a_ping_is_logged_at_debug_alone(surface, lines, caplog):
+    async with surface.served.client.get("/ping"):
+        pass
+    assert [record.levelno for record in caplog.records if "/ping" in record.getMessage()] == [
+        logging.DEBUG
+    ]
+
+
+async def test_no_request_can_write_a_line_of_its_own(endpoint, lines):
+    forged = {"target_model": "m\n2026-01-01 00:00:00,000 INFO forged"}
+    async with endpoint.client.post("/models", json=forged):
+        pass
+    async with endpoint.client.get("/models/a%0Ab%1B[31m"):
+        pass
+    assert all("\n" not in line[0] and "\x1b" not in line[0] for line in lines())
+    assert r"m\n2026-01-01" in lines()[0]["note"]
+
+
+async def test_a_failure_of_ours_is_logged_with_the_id_the_caller_got(surface, caplog):
+    surface.engine.failure = ZeroDivisionError("of ours")
+    async with surface.invoke(data=b"x") as answer:
+        assert answer.status == 500
+        request_id = answer.headers["x-amzn-RequestId"]
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert request_id in record.getMessage()
+    assert record.exc_info is not None
+
+
+async def test_a_client_that_goes_cancels_its_request(surface, lines, bodies):
+    surface.engine.is_hanging = True
+    asked = asyncio.create_task(surface.invoke(data=b"x" * 1000).__aenter__())
+    await surface.engine.begun.wait()
+    asked.cancel()
+    await asyncio.wait([asked])
+    await asyncio.wait_for(surface.engine.cancelled.wait(), 5)
+    await until(lines)
+    (line,) = lines()
+    assert (line["status"], "did not wait" in line["note"]) == ("499", True)
+    assert bodies.held_bytes == 0
+
+
+async def test_a_client_that_goes_in_the_middle_of_its_body_is_forgotten(surface, lines, bodies):
+    head = (
+        f"POST {surface.invoke_path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+        "X-Amzn-SageMaker-Target-Model: m\r\n\r\nx"
+    )
+    _, writer = await asyncio.open_connection("127.0.0.1", surface.served.port)
+    writer.write(head.encode())
+    await until(lambda: bodies.held_bytes)
+    writer.transport.abort()
+    await until(lines)
+    assert [line["status"] for line in lines()] == ["499"]
+    assert bodies.held_bytes == 0
+    assert surface.engine.asked == []
+
+
+async def test_what_is_no_http_is_refused_without_a_trace_and_the_next_one_answered(
+    surface, caplog
+):
+    for nonsense in (b"\x16\x03\x01nonsense\r\n\r\n", b"BREW /ping HTTP/1.1\r\nHost: x\r\n\r\n"):
+        assert b" 400 " in (await surface.served.raw(nonsense))
+    assert [record for record in caplog.records if record.exc_info] == []
+    async with surface.invoke(data=b"x") as answer:
+        assert answer.status == 200
+
+
+async def test_headers_may_be_as_long_as_the_service_lets_them(surface):
+    async with surface.invoke(
+        data=b"x", headers={"X-Amzn-SageMaker-Custom-Attributes": "x" * 9000}
+    ):
+        pass
+    assert len(surface.engine.asked[0].headers["X-Amzn-SageMaker-Custom-Attributes"]) == 9000
+
+
+def test_ids_of_two_processes_differ_and_all_are_uuids():
+    first, second = (list(itertools.islice(request_ids(), 1000)) for _ in range(2))
+    assert len({*first, *second}) == 2000
+    assert all(str(uuid.UUID(name)) == name for name in first)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("plain größe", "plain größe"),
+        ("a\nb\x1b", r"a\nb\x1b"),
+        ("\udcff", r"\udcff"),
+        ("x" * 501, "x" * 500 + "…"),
+    ],
+)
+def test_a_note_is_one_line(text, line):
+    assert one_line(text) == line

@@ -1,0 +1,113 @@
+"""Management of target models over a fake engine: views, pages, loads."""
+
+from __future__ import annotations
+
+import pytest
+
+from mme.core.errors import LoadFailed
+from tests.support.fake_engine import view
+
+
+async def get(endpoint, path, **options):
+    async with endpoint.client.get(path, **options) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_a_view_shows_what_is_known_and_nothing_of_the_inside(endpoint, engine):
+    engine.views["de/m.tar.gz"] = view(
+        "de/m.tar.gz", "on-disk", archive_bytes=3, fetched_at=0.5, details={"family": "DocSim"}
+    )
+    for path in ("/models/de/m.tar.gz", "/models/de%2Fm.tar.gz"):
+        assert await get(endpoint, path) == (
+            200,
+            {
+                "target_model": "de/m.tar.gz",
+                "state": "on-disk",
+                "archive_bytes": 3,
+                "pinned": False,
+                "in_flight": 0,
+                "invocations": 0,
+                "fetched_at": "1970-01-01T00:00:00.500+00:00",
+                "model": {"family": "DocSim"},
+            },
+        )
+
+
+async def test_an_unknown_model_is_404(endpoint):
+    status, body = await get(endpoint, "/models/never.tar.gz")
+    assert (status, "never.tar.gz" in body["Message"]) == (404, True)
+
+
+async def test_pages_show_each_model_once_in_the_order_of_names(endpoint, engine):
+    targets = [f"{n}.tar.gz" for n in range(5)] + ["größe.tar.gz", "a b/ü"]
+    engine.views = {target: view(target) for target in targets}
+    seen, query = [], {"limit": "2"}
+    while True:
+        _, page = await get(endpoint, "/models", params=query)
+        seen.append([model["target_model"] for model in page["models"]])
+        if "nextPageToken" not in page:
+            break
+        query["next_page_token"] = page["nextPageToken"]
+    assert [len(page) for page in seen] == [2, 2, 2, 1]
+    assert [target for page in seen for target in page] == sorted(targets)
+
+
+async def test_a_page_has_a_hundred_models_and_a_thousand_at_most(endpoint, engine):
+    engine.views = {f"{n:04}": view(f"{n:04}") for n in range(1001)}
+    assert len((await get(endpoint, "/models"))[1]["models"]) == 100
+    assert len((await get(endpoint, "/models?limit=1000"))[1]["models"]) == 1000
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0", "limit=1001", "limit=x", "limit=-1", "limit=", "limit=1.0", "limit=%C2%B2",
+        "limit=" + "9" * 5000, "next_page_token=%C3%A4", "next_page_token=%FF",
+        "next_page_token=a", "next_page_token=!!!!", "next_page_token=_w==",
+    ],
+)  # fmt: skip
+async def test_a_bad_page_is_refused(endpoint, query):
+    async with endpoint.client.get(f"/models?{query}") as answer:
+        assert answer.status == 400
+        assert answer.headers["x-amzn-ErrorType"] == "ValidationError"
+        assert len(await answer.text()) < 200
+
+
+async def test_a_model_is_loaded_and_let_go(endpoint, engine):
+    async with endpoint.client.post("/models", json={"target_model": "m"}) as answer:
+        assert (answer.status, (await answer.json())["state"]) == (200, "ready")
+    for status in (200, 404):
+        async with endpoint.client.delete("/models/m") as answer:
+            assert answer.status == status
+
+
+async def test_a_load_that_fails_is_a_model_error(endpoint, engine):
+    engine.failure = LoadFailed("m", 500, "no params in it")
+    async with endpoint.client.post("/models", json={"target_model": "m"}) as answer:
+        assert answer.status == 424
+        assert (await answer.json())["OriginalMessage"] == "no params in it"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"target_model": 5}', b"[" * 60_000, b"\xff"]
+)
+async def test_a_load_without_a_target_is_refused(endpoint, body):
+    async with endpoint.client.post("/models", data=body) as answer:
+        assert answer.status == 400
+        assert "target_model" in (await answer.json())["Message"]
+
+
+async def test_ping_is_asked_twice_before_it_says_no(endpoint, engine):
+    assert await get(endpoint, "/ping") == (200, {"status": "Healthy"})
+    assert engine.pings == 1
+    engine.is_up = False
+    assert await get(endpoint, "/ping") == (503, {"status": "Unhealthy"})
+    assert engine.pings == 3
+
+
+@pytest.mark.parametrize("path", ["/ping", "/models"])
+async def test_head_is_answered_as_get_without_the_body(endpoint, path):
+    async with endpoint.client.get(path) as whole, endpoint.client.head(path) as answer:
+        assert answer.status == 200
+        assert await answer.read() == b""
+        assert answer.headers["Content-Length"] == whole.headers["Content-Length"] != "0"
