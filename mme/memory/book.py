@@ -108,6 +108,15 @@ class MemoryBook:
             return ()
         return relieve(stock, self._marks, self._policy(list(candidates), self._clock()))
 
+    def is_short(self) -> bool:
+        """Whether more is used than shall be."""
+        return is_short(self._stock(), self._marks)
+
+    def least_valuable(self, candidates: Iterable[Candidate]) -> Candidate | None:
+        """The candidate that would leave first, used a moment ago or not."""
+        in_order = self._policy(list(candidates), self._clock())
+        return in_order[0] if in_order else None
+
     @property
     def has_promises(self) -> bool:
         """Whether a load is under way."""
