@@ -13,6 +13,7 @@ from aiohttp import web
 
 from mme.gateway.errors import json_answer
 from mme.gateway.headers import CONTENT_TYPE, passed_back
+from mme.gateway.reply import Reply
 
 if TYPE_CHECKING:
     from mme.core.errors import ModelFailed
@@ -26,7 +27,7 @@ ERRORS = range(400, 600)
 
 def model_answer(answer: Answer) -> web.Response:
     """What the model answered."""
-    return web.Response(status=answer.status, headers=passed_back(answer), body=answer.body)
+    return Reply(answer.status, passed_back(answer), answer.body)
 
 
 def failure(error: ModelFailed) -> web.Response:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from mme.core.errors import EndpointNotFound
 from mme.gateway.headers import (
     CONTENT_TYPE,
@@ -21,9 +19,12 @@ from mme.gateway.headers import (
     printable,
     target_in,
 )
+from mme.gateway.reply import Reply
 from mme.gateway.service_errors import model_error_of
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from mme.core.settings import Settings
     from mme.gateway.engine import Standalone
     from mme.gateway.exchange import Call
@@ -69,4 +70,4 @@ class Runtime:
         returned = passed_back(answer)
         returned.setdefault(CONTENT_TYPE, "")
         returned[VARIANT] = ONE_VARIANT
-        return web.Response(status=answer.status, headers=returned, body=answer.body)
+        return Reply(answer.status, returned, answer.body)
