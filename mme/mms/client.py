@@ -1,66 +1,68 @@
-"""HTTP to the model server: load, unload, list, invoke, each with a deadline of our own.
+"""HTTP to the model server: start a worker, end it, ask it, each with a deadline of our own.
 
-Over its Unix socket. Translates the model server's answers into facts (`MmsAnswer`, `MmsError`);
-what they mean for a target model is decided in residency. Contract: MMS 1.1.11 management and
-inference API.
+Over its Unix socket. Every status of the model server is translated here into a fact: what was
+wanted is done, or one of the errors below. Contract: MMS 1.1.11 management and inference API.
+
+MmsError
+├── ServerGone       no answer: the model server ended, or hangs
+├── StartFailed      it has no such worker now
+│   └── NameTaken    a worker of that name is there, or half there
+├── Unseen           no worker saw the request
+└── WorkerDied       the worker ended while it computed the answer
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
+from mme.core.through_mms import answer_of, request_headers
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
-NO_ANSWER = 0
-"""Status of an exchange that brought no answer, as SageMaker counts it."""
+    from mme.core.door import Answer, Question
+
+OK, NOT_FOUND, CONFLICT, INTERNAL, UNAVAILABLE, NO_ROOM = 200, 404, 409, 500, 503, 507
+FIRST_ERROR = 400
 PAGE_LENGTH = 100
 BASE = "http://localhost"
 """What the Host header says; the connection is the socket's."""
 
 
-@dataclass(frozen=True, slots=True)
-class MmsAnswer:
-    """One answer of the model server; `from_server` if it speaks itself, not the model."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def content_type(self) -> str | None:
-        """The answer's content type; None if the model set none."""
-        return self.headers.get("Content-Type")
-
-    def server_error(self) -> str | None:
-        """The message, if this is an error the model server made and not the handler.
-
-        The handler's own errors never have this shape: `{"code", "type", "message"}`.
-        """
-        if self.status < 400:  # noqa: PLR2004
-            return None
-        try:
-            content = json.loads(self.body)
-        except ValueError:
-            return None
-        if isinstance(content, dict) and content.keys() == {"code", "type", "message"}:
-            return str(content["message"])
-        return None
-
-
 class MmsError(Exception):
-    """A management call the model server refused, or did not answer (status `NO_ANSWER`)."""
+    """A call that did not bring what was wanted; the message is the model server's, or ours."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"{status}: {message}")
-        self.status = status
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
         self.message = message
+
+
+class ServerGone(MmsError):
+    """There was no answer."""
+
+
+class StartFailed(MmsError):
+    """The worker did not start; `is_for_room` if the model found too little memory."""
+
+    def __init__(self, message: str, *, is_for_room: bool = False) -> None:
+        super().__init__(message)
+        self.is_for_room = is_for_room
+
+
+class NameTaken(StartFailed):
+    """The name is registered."""
+
+
+class Unseen(MmsError):
+    """The request reached no worker, so it may be sent again."""
+
+
+class WorkerDied(MmsError):
+    """The worker ended while it had the request."""
 
 
 class MmsClient:
@@ -101,53 +103,73 @@ class MmsClient:
                 headers={"Connection": "close"},
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
-                return answer.status == 200  # noqa: PLR2004
-        except (aiohttp.ClientError, TimeoutError, OSError):
+                return answer.status == OK
+        # RuntimeError: the session was closed meanwhile.
+        except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError):
             return False
 
-    async def register(self, name: str, model_dir: str, *, timeout_s: float) -> None:
-        """Load the model in `model_dir` as `name`; returns when it answers. Raises MmsError."""
-        body = {"model_name": name, "url": model_dir, "initial_workers": 1, "synchronous": True}
-        await self._manage("POST", "/models", timeout_s, body)
+    async def start_worker(self, name: str, folder: str, *, timeout_s: float) -> None:
+        """Start a worker `name` for what is in `folder`; returns when it is ready.
 
-    async def unregister(self, name: str, *, timeout_s: float) -> None:
-        """Unload `name`; returns when the server says so. Raises MmsError (404: not loaded)."""
-        await self._manage("DELETE", f"/models/{name}", timeout_s)
+        Raises ServerGone, StartFailed.
+        """
+        body = {"model_name": name, "url": folder, "initial_workers": 1, "synchronous": True}
+        status, content = await self._manage("POST", "/models", timeout_s, body)
+        # 210 is "partial success": fewer workers than asked.
+        if status == CONFLICT:
+            raise NameTaken(_message(content))
+        if status != OK:
+            raise StartFailed(_message(content), is_for_room=status == NO_ROOM)
 
-    async def describe(self, name: str, *, timeout_s: float) -> dict[str, Any]:
-        """What the server says of `name`: workers, their memory and state. Raises MmsError."""
-        answer = await self._manage("GET", f"/models/{name}", timeout_s)
-        found: dict[str, Any] = answer[0] if isinstance(answer, list) else answer
-        return found
+    async def end_worker(self, name: str, *, timeout_s: float) -> None:
+        """End a worker; returns when the model server says so, also if there was none.
 
-    async def names(self, *, timeout_s: float) -> list[str]:
-        """Every name the server has registered, loading ones included. Raises MmsError."""
+        Raises MmsError.
+        """
+        status, content = await self._manage("DELETE", f"/models/{name}", timeout_s)
+        if status not in (OK, NOT_FOUND):
+            raise MmsError(f"{status}: {_message(content)}")
+
+    async def workers(self, *, timeout_s: float) -> list[str]:
+        """The name of every worker it knows, starting ones included. Raises MmsError."""
         names: list[str] = []
         token: str | None = None
         while True:
             query = f"?limit={PAGE_LENGTH}" + (f"&next_page_token={token}" if token else "")
-            page = await self._manage("GET", f"/models{query}", timeout_s)
+            status, page = await self._manage("GET", f"/models{query}", timeout_s)
+            if status != OK:
+                raise MmsError(f"{status}: {_message(page)}")
             names += [model["modelName"] for model in page["models"]]
             token = page.get("nextPageToken")
             if token is None:
                 return names
 
-    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> MmsAnswer:
-        """Send one request to a loaded model; the deadline is the caller's.
+    async def ask(self, name: str, question: Question) -> Answer:
+        """Send one question to a worker; the deadline is the caller's.
 
-        Raises MmsError(NO_ANSWER) if the connection breaks.
+        Raises Unseen, WorkerDied, ServerGone.
         """
         try:
             async with self._session.post(
-                f"{BASE}/models/{name}/invoke", headers=headers, data=body
+                f"{BASE}/models/{name}/invoke",
+                headers=request_headers(question),
+                data=question.body,
             ) as answer:
-                return MmsAnswer(answer.status, answer.headers, await answer.read())
-        except (aiohttp.ClientError, OSError) as error:
-            raise MmsError(NO_ANSWER, f"the connection broke ({error})") from error
+                status, headers, body = answer.status, answer.headers, await answer.read()
+        except aiohttp.ClientConnectorError as error:
+            raise Unseen(f"the model server does not listen ({error})") from error
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            raise ServerGone(f"the connection broke ({error})") from error
+        said = _said_by_server(status, body)
+        if said is not None and status in (NOT_FOUND, UNAVAILABLE) and said != PREDICTION_FAILED:
+            raise Unseen(said)
+        if said is not None and status == INTERNAL and said == WORKER_DIED:
+            raise WorkerDied(said)
+        return answer_of(status, headers, body)
 
     async def _manage(
         self, method: str, path: str, timeout_s: float, body: object | None = None
-    ) -> Any:
+    ) -> tuple[int, Any]:
         try:
             async with self._session.request(
                 method,
@@ -156,21 +178,36 @@ class MmsClient:
                 headers={} if body is None else {"Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
-                text = await answer.text()
-                status = answer.status
+                return answer.status, _json_or_text(await answer.text())
         except TimeoutError:
-            raise MmsError(NO_ANSWER, f"no answer within {timeout_s:g} s") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise MmsError(NO_ANSWER, f"the connection broke ({error})") from error
-        content = _json_or_none(text)
-        if status != 200:  # noqa: PLR2004 - 210 is "partial success": fewer workers than asked
-            message = content.get("message") if isinstance(content, dict) else None
-            raise MmsError(status, str(message or text[:200]))
-        return content
+            raise ServerGone(f"no answer within {timeout_s:g} s") from None
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            raise ServerGone(f"the connection broke ({error})") from error
 
 
-def _json_or_none(text: str) -> Any:
+PREDICTION_FAILED, WORKER_DIED = "Prediction failed", "Worker died."
+
+
+def _said_by_server(status: int, body: bytes) -> str | None:
+    """The message, if this is an error the model server made and not the handler.
+
+    The handler's own errors never have this shape: `{"code", "type", "message"}`.
+    """
+    if status < FIRST_ERROR:
+        return None
+    content = _json_or_text(body)
+    if isinstance(content, dict) and content.keys() == {"code", "type", "message"}:
+        return str(content["message"])
+    return None
+
+
+def _message(content: Any) -> str:
+    message = content.get("message") if isinstance(content, dict) else None
+    return str(message or str(content)[:200])
+
+
+def _json_or_text(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return None
+        return text

@@ -90,6 +90,11 @@ class MmsServer:
         """Process id of the Java front end."""
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the front end is gone, known as soon as the kernel knows."""
+        return self._process.has_ended
+
     async def wait(self) -> int:
         """Return the front end's exit code once it has ended."""
         return await self._process.wait()

@@ -12,17 +12,19 @@ import ctypes
 import logging
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 POLL_S = 0.02
+ENDED = ("Z", "X")
+"""The kernel's letters for a process that is no more than an exit code."""
 GONE_TIMEOUT_S = 5.0
 
 
@@ -73,6 +75,17 @@ class ChildProcess:
     def exit_code(self) -> int | None:
         """None while it runs; negative: ended by that signal."""
         return self._process.returncode
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended, also if it has not been collected yet."""
+        if self._process.returncode is not None:
+            return True
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text("ascii", "replace")
+        except OSError:
+            return True
+        return stat.rpartition(")")[2].split()[0] in ENDED
 
     async def wait(self) -> int:
         """Return the exit code once the child has ended (its descendants may still run)."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Tasks:
+class BackgroundTasks:
     """A set of running background tasks."""
 
     def __init__(self) -> None:

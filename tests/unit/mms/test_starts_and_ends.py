@@ -1,22 +1,22 @@
-"""Two kinds of work take turns: never both at once, many of one kind, nobody waits for ever."""
+"""Starts and ends of workers exclude each other: never both at once, many of one kind, no starving."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 
-from mme.residency.turns import Turns
+from mme.mms.starts_and_ends import StartsAndEnds
 
 
 async def test_one_kind_runs_side_by_side_and_the_other_waits():
-    turns = Turns()
+    lock = StartsAndEnds()
     entered = asyncio.Event()
 
     async def other() -> None:
-        async with turns.of(1):
+        async with lock.ending():
             entered.set()
 
-    async with turns.of(0), turns.of(0):
+    async with lock.starting(), lock.starting():
         waiting = asyncio.create_task(other())
         for _ in range(10):
             await asyncio.sleep(0)
@@ -26,15 +26,15 @@ async def test_one_kind_runs_side_by_side_and_the_other_waits():
 
 
 async def test_whoever_waits_is_not_overtaken():
-    turns = Turns()
+    lock = StartsAndEnds()
     order: list[str] = []
 
     async def work(kind: int, name: str) -> None:
-        async with turns.of(kind):
+        async with lock._held(kind):
             order.append(name)
             await asyncio.sleep(0)
 
-    async with turns.of(0):
+    async with lock.starting():
         tasks = [asyncio.create_task(work(1, "waits"))]
         await asyncio.sleep(0)
         tasks += [asyncio.create_task(work(0, "comes later"))]
@@ -46,12 +46,12 @@ async def test_whoever_waits_is_not_overtaken():
 
 
 async def test_both_kinds_never_overlap_and_all_get_their_turn():
-    turns = Turns()
+    lock = StartsAndEnds()
     inside = [0, 0]
     chosen = random.Random(3)  # noqa: S311 - an order of events, not a secret
 
     async def work(kind: int) -> int:
-        async with turns.of(kind):
+        async with lock._held(kind):
             inside[kind] += 1
             assert not inside[1 - kind]
             for _ in range(chosen.randrange(4)):
@@ -64,13 +64,13 @@ async def test_both_kinds_never_overlap_and_all_get_their_turn():
 
 
 async def test_one_who_gives_up_waiting_blocks_nobody():
-    turns = Turns()
+    lock = StartsAndEnds()
 
     async def work(kind: int) -> None:
-        async with turns.of(kind):
+        async with lock._held(kind):
             pass
 
-    async with turns.of(0):
+    async with lock.starting():
         leaving = asyncio.create_task(work(1))
         await asyncio.sleep(0)
         await asyncio.sleep(0)

@@ -1,8 +1,8 @@
-"""Two kinds of work that must not overlap, though each may with its own kind.
+"""Starts and ends of workers exclude each other; any number of one kind may run at a time.
 
-The model server must not be told to let a model go while it starts a worker for another one
-(`registering.py` says why). Both are short, so each kind waits for its turn; who waits is not
-overtaken.
+Stock MMS keeps a pool of threads, and letting one worker go may interrupt the thread that has just
+begun to start another (MMS 1.1.11, `WorkerThread.shutdown`): that start fails, or never ends. Both
+are short, so they alternate, and a kind that waits is not overtaken.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class Turns:
-    """Work of kind 0 or 1, many of one kind at a time. The event loop owns it."""
+START, END = 0, 1
+
+
+class StartsAndEnds:
+    """The lock of one model server. The event loop owns it."""
 
     def __init__(self) -> None:
         self._running = [0, 0]
@@ -25,13 +28,24 @@ class Turns:
         self._changed = asyncio.Condition()
 
     @contextlib.asynccontextmanager
-    async def of(self, kind: int) -> AsyncIterator[None]:
-        """Hold a turn of this kind inside the block."""
+    async def starting(self) -> AsyncIterator[None]:
+        """No worker is ended inside the block."""
+        async with self._held(START):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def ending(self) -> AsyncIterator[None]:
+        """No worker is started inside the block."""
+        async with self._held(END):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _held(self, kind: int) -> AsyncIterator[None]:
         other = 1 - kind
         async with self._changed:
             self._waiting[kind] += 1
             try:
-                # Behind the others, if they wait too and it is their turn.
+                # Behind the other kind, if that waits too and this one was served last.
                 await self._changed.wait_for(
                     lambda: (
                         not self._running[other]

@@ -1,0 +1,370 @@
+"""Which waiting request goes to which idle worker: every rule of it, without any I/O.
+
+Requests wait per model. A worker of the pool takes any model; a worker of a model's own takes that
+model only. Waiting models are served in turn, so that a hot model never starves a cold one; among
+the idle workers, one that has the model comes before one that has not. A worker computes one
+request at a time, so that its death takes exactly one along.
+
+Two kinds of models do not get all workers of the pool: *heavy* ones, whose memory each further
+worker would touch again, and *slow* ones, that would leave none for quick requests.
+
+Each method changes the state and returns the requests that must now be sent (`Given`). Starting and
+ending workers is for `pool.py`, sending for `engine.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SLOW_S = 0.25
+"""A model whose requests take longer is slow."""
+NEWEST_SHARE = 0.3
+"""Weight of the newest request in the average of a model's times."""
+MOST_TIMES = 20_000
+"""How many models' times are remembered."""
+
+
+class Waiting(Protocol):
+    """A request as dispatch sees it."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether only a worker of the model's own may take it."""
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether few workers of the pool shall have the model."""
+
+    @property
+    def pipeline(self) -> str | None:
+        """What the worker's template must have loaded."""
+
+
+R = TypeVar("R", bound=Waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Given(Generic[R]):
+    """To be done: send this request to this worker."""
+
+    worker: str
+    request: R
+
+
+@dataclass(slots=True)
+class _Worker(Generic[R]):
+    name: str
+    own_model: str | None
+    pipelines: frozenset[str] | None
+    """None: it takes models of any pipeline."""
+    idle_since_s: float
+    request: R | None = None
+    began_s: float = 0.0
+    is_leaving: bool = False
+    is_occupied: bool = False
+    models: dict[str, None] = field(default_factory=dict)
+    """The models it has."""
+
+    @property
+    def is_idle(self) -> bool:
+        return self.request is None and not self.is_leaving and not self.is_occupied
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker as scaling sees it."""
+
+    name: str
+    runs_s: float
+    """How long its request has been computed; 0 if it has none."""
+    idle_s: float
+    """How long it has had none; 0 if it has one."""
+    models: int
+
+
+class Dispatch(Generic[R]):
+    """The waiting requests and the workers. Not safe for threads: the event loop owns it."""
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, heavy_workers: int = 1
+    ) -> None:
+        self._clock = clock
+        self._heavy_workers = heavy_workers
+        self._workers: dict[str, _Worker[R]] = {}
+        self._pool: dict[str, _Worker[R]] = {}
+        self._own: dict[str, dict[str, _Worker[R]]] = {}
+        """Model -> the workers of its own."""
+        self._queues: OrderedDict[str, deque[R]] = OrderedDict()
+        """Models whose requests wait for the pool, in the order of their turns; none is empty."""
+        self._own_queues: dict[str, deque[R]] = {}
+        self._having: dict[str, set[str]] = {}
+        """Model -> the workers that have it."""
+        self._times_s: dict[str, float] = {}
+
+    # ---- requests
+
+    def submit(self, request: R) -> list[Given[R]]:
+        """A request has come."""
+        self._queue_of(request).append(request)
+        return self._give(request)
+
+    def submit_again(self, request: R) -> list[Given[R]]:
+        """A request that no worker saw comes back, ahead of all others."""
+        self._queue_of(request).appendleft(request)
+        if not request.is_own:
+            self._queues.move_to_end(request.model, last=False)
+        return self._give(request)
+
+    def withdraw(self, request: R) -> bool:
+        """Take a request out; False if it does not wait."""
+        queues = self._own_queues if request.is_own else self._queues
+        queue = queues.get(request.model)
+        if queue is None or request not in queue:
+            return False
+        queue.remove(request)
+        if not queue:
+            del queues[request.model]
+        return True
+
+    def take_all(self, model: str) -> list[R]:
+        """Take out all waiting requests of a model; for when it cannot be served at all."""
+        return [*self._queues.pop(model, ()), *self._own_queues.pop(model, ())]
+
+    def waiting(self, model: str) -> int:
+        """How many requests wait for a model."""
+        return len(self._queues.get(model, ())) + len(self._own_queues.get(model, ()))
+
+    def oldest(self) -> list[R]:
+        """The first waiting request of each model that is for the pool."""
+        return [queue[0] for queue in self._queues.values()]
+
+    def oldest_of(self, own_model: str) -> R | None:
+        """The first request that waits for a worker of the model's own."""
+        queue = self._own_queues.get(own_model)
+        return queue[0] if queue else None
+
+    # ---- workers
+
+    def join(
+        self,
+        worker: str,
+        own_model: str | None = None,
+        pipelines: frozenset[str] | None = None,
+    ) -> list[Given[R]]:
+        """A worker is there."""
+        joined: _Worker[R] = _Worker(worker, own_model, pipelines, idle_since_s=self._clock())
+        self._workers[worker] = joined
+        self._peers(own_model)[worker] = joined
+        return self._give_to(joined)
+
+    def retire(self, worker: str) -> None:
+        """Give a worker no more requests."""
+        if worker in self._workers:
+            self._workers[worker].is_leaving = True
+
+    def leave(self, worker: str) -> R | None:
+        """A worker is gone; returns the request it had, which is no worker's now."""
+        gone = self._workers.pop(worker, None)
+        if gone is None:
+            return None
+        self._peers(gone.own_model).pop(worker, None)
+        if gone.own_model is not None and not self._own[gone.own_model]:
+            del self._own[gone.own_model]
+        for model in gone.models:
+            self._forget(worker, model)
+        return gone.request
+
+    def hold(self, worker: str) -> None:
+        """Give a worker nothing more until `freed`, when it has answered what it has."""
+        if worker in self._workers:
+            self._workers[worker].is_occupied = True
+
+    def answered(
+        self, worker: str, *, has_model: bool = True, dropped: Sequence[str] = ()
+    ) -> list[Given[R]]:
+        """A worker has answered its request, and has its model now unless it could not load it."""
+        state = self._workers[worker]
+        request, state.request = state.request, None
+        assert request is not None, worker  # noqa: S101 - a broken caller, not bad input
+        state.idle_since_s = self._clock()
+        self._note_time(request.model, state.idle_since_s - state.began_s)
+        for model in dropped:
+            self.dropped(worker, model)
+        if has_model and request.model not in state.models:
+            state.models[request.model] = None
+            self._having.setdefault(request.model, set()).add(worker)
+        return self._give_to(state)
+
+    def dropped(self, worker: str, model: str) -> None:
+        """A worker has let a model go."""
+        if worker in self._workers and model in self._workers[worker].models:
+            del self._workers[worker].models[model]
+            self._forget(worker, model)
+
+    def freed(self, worker: str) -> list[Given[R]]:
+        """What the worker was held for has ended."""
+        state = self._workers.get(worker)
+        if state is None:
+            return []
+        state.is_occupied = False
+        return self._give_to(state)
+
+    def having(self, model: str) -> frozenset[str]:
+        """The workers that have a model."""
+        return frozenset(self._having.get(model, ()))
+
+    def resident(self) -> list[str]:
+        """The models that some worker has."""
+        return list(self._having)
+
+    def requests_in_workers(self) -> list[tuple[str, R, float]]:
+        """Worker, request and since when, of all that are being computed."""
+        return [
+            (each.name, each.request, each.began_s)
+            for each in self._workers.values()
+            if each.request is not None
+        ]
+
+    def group(self, own_model: str | None = None) -> list[WorkerState]:
+        """The workers of the pool, or of one model's own, that take requests."""
+        now_s = self._clock()
+        return [
+            WorkerState(
+                each.name,
+                now_s - each.began_s if each.request is not None else 0.0,
+                now_s - each.idle_since_s if each.is_idle else 0.0,
+                len(each.models),
+            )
+            for each in (self._pool if own_model is None else self._own.get(own_model, {})).values()
+            if not each.is_leaving
+        ]
+
+    def is_free(self, worker: str) -> bool:
+        """Whether a worker does nothing, leaving or not."""
+        state = self._workers.get(worker)
+        return state is None or (state.request is None and not state.is_occupied)
+
+    # ---- the rules
+
+    def _queue_of(self, request: R) -> deque[R]:
+        queues = self._own_queues if request.is_own else self._queues
+        return queues.setdefault(request.model, deque())
+
+    def _peers(self, own_model: str | None) -> dict[str, _Worker[R]]:
+        return self._pool if own_model is None else self._own.setdefault(own_model, {})
+
+    def _give(self, request: R) -> list[Given[R]]:
+        return self._give_own(request.model) if request.is_own else self._give_pool()
+
+    def _give_to(self, worker: _Worker[R]) -> list[Given[R]]:
+        return self._give_pool() if worker.own_model is None else self._give_own(worker.own_model)
+
+    def _give_own(self, model: str) -> list[Given[R]]:
+        given: list[Given[R]] = []
+        queue = self._own_queues.get(model)
+        for worker in self._own.get(model, {}).values():
+            if queue and worker.is_idle:
+                given += [self._start(worker, queue.popleft())]
+        if queue is not None and not queue:
+            del self._own_queues[model]
+        return given
+
+    def _give_pool(self) -> list[Given[R]]:
+        """Each waiting model in its turn, as long as a worker is idle that may take it."""
+        given: list[Given[R]] = []
+        idle = [worker for worker in self._pool.values() if worker.is_idle]
+        skipped: list[str] = []
+        for _ in range(len(self._queues)) if idle else ():
+            model, queue = next(iter(self._queues.items()))
+            worker = self._choose(queue[0], idle)
+            self._queues.move_to_end(model)
+            if worker is None:
+                skipped.append(model)
+                continue
+            idle.remove(worker)
+            given.append(self._start(worker, queue.popleft()))
+            if not queue:
+                del self._queues[model]
+            if not idle:
+                break
+        # Those that could not be served keep their turn.
+        for model in reversed(skipped):
+            self._queues.move_to_end(model, last=False)
+        if given and idle and len(skipped) < len(self._queues):
+            given += self._give_pool()
+        return given
+
+    def _start(self, worker: _Worker[R], request: R) -> Given[R]:
+        worker.request, worker.began_s = request, self._clock()
+        return Given(worker.name, request)
+
+    def _choose(self, request: R, idle: list[_Worker[R]]) -> _Worker[R] | None:
+        model, pipeline = request.model, request.pipeline
+        able = [
+            worker
+            for worker in idle
+            if pipeline is None or worker.pipelines is None or pipeline in worker.pipelines
+        ]
+        if not able or (self._is_slow(model) and not self._may_take_slow()):
+            return None
+        having = self._having.get(model, ())
+        with_it = [worker for worker in able if worker.name in having]
+        if with_it:
+            return with_it[0]
+        if request.is_heavy and self._having_or_loading(model) >= self._heavy_workers:
+            return None
+        return min(able, key=lambda worker: len(worker.models))
+
+    def _having_or_loading(self, model: str) -> int:
+        loading = {
+            worker.name
+            for worker in self._pool.values()
+            if worker.request is not None and worker.request.model == model
+        }
+        return len(loading | self._having.get(model, set()))
+
+    def _is_slow(self, model: str) -> bool:
+        if self._times_s.get(model, 0.0) > SLOW_S:
+            return True
+        now_s = self._clock()
+        return any(
+            worker.request is not None
+            and worker.request.model == model
+            and now_s - worker.began_s > SLOW_S
+            for worker in self._pool.values()
+        )
+
+    def _may_take_slow(self) -> bool:
+        """Whether a worker of the pool is left for quick requests."""
+        slow = sum(
+            worker.request is not None and self._is_slow(worker.request.model)
+            for worker in self._pool.values()
+        )
+        # A pool of one has none to spare.
+        return slow + 1 < max(len(self._pool), 2)
+
+    def _note_time(self, model: str, took_s: float) -> None:
+        known_s = self._times_s.pop(model, 0.0)
+        average_s = took_s if took_s > SLOW_S else known_s + NEWEST_SHARE * (took_s - known_s)
+        # What is far from slow need not be remembered.
+        if average_s > SLOW_S / 10:
+            self._times_s[model] = average_s
+            if len(self._times_s) > MOST_TIMES:
+                del self._times_s[next(iter(self._times_s))]
+
+    def _forget(self, worker: str, model: str) -> None:
+        having = self._having.get(model)
+        if having is not None:
+            having.discard(worker)
+            if not having:
+                del self._having[model]

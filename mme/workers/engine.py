@@ -1,0 +1,301 @@
+"""What residency asks of the workers: an answer of a model, or that it leaves memory.
+
+Puts the parts of this room together and keeps them going: requests wait in `dispatch.py`, are sent
+by `live.py`, watched by `watch.py`; `groups.py` and `own_models.py` see to it that there are
+workers. Which artifacts there are, and which version a target has, is residency's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+
+from mme.core.background import BackgroundTasks
+from mme.core.door import Question
+from mme.core.errors import Busy, LoadFailed, ShuttingDown
+from mme.core.settings import PROJECT_ROOT
+from mme.memory import anonymous_bytes
+from mme.workers.dispatch import Dispatch
+from mme.workers.groups import Groups
+from mme.workers.live import LiveWorkers
+from mme.workers.own_models import OwnModels
+from mme.workers.requests import Deadlines, Request
+from mme.workers.usage import Usage, UsageBook
+from mme.workers.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from mme.core.artifact import Admitted
+    from mme.core.door import Answer
+    from mme.core.settings import Settings
+    from mme.memory import MemoryBook
+    from mme.workers.live import LiveWorker
+    from mme.workers.server import CurrentServer
+    from mme.workers.starting import WorkerStarter
+    from mme.workers.template import Template
+
+log = logging.getLogger(__name__)
+
+LEAST_POOL, POOL_SPREAD = 2, 4
+STEP_S, LOOK_S, PRESSURE_S = 0.025, 0.25, 0.5
+HEAVY_BYTES = 64 * 1024 * 1024
+"""A model that maps more is kept to few workers."""
+NOT_CONVERTED = 503
+"""The worker's answer when what it should map is not there."""
+
+
+class NotAdmitted(Exception):
+    """What the admission left is not there any more; the artifact must be admitted anew."""
+
+
+class Workers:
+    """All workers of an endpoint. All methods run on the event loop that made it.
+
+    `refuses_unfitting` as in OwnModels.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        server: CurrentServer,
+        starter: WorkerStarter,
+        template: Template,
+        book: MemoryBook,
+        pool_dir: Path,
+        refuses_unfitting: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        cores = os.cpu_count() or 1
+        self._settings = settings
+        self._server = server
+        self._template = template
+        self._book = book
+        self._clock = clock
+        self._is_foreign = settings.handler != PROJECT_ROOT / "model_handler.py"
+        self._is_shared = settings.isolation == "shared" and not self._is_foreign
+        fewest = (settings.pool_min or max(cores, LEAST_POOL)) if self._is_shared else 0
+        most = max(settings.pool_max or fewest + POOL_SPREAD, fewest)
+        self._background = BackgroundTasks()
+        self._usages = UsageBook()
+        self._deadlines = Deadlines()
+        self._isolated: set[str] = set()
+        self._to_measure: dict[str, LiveWorker] = {}
+        self._is_closed = False
+        self._dispatch: Dispatch[Request] = Dispatch(clock=clock, heavy_workers=max(1, fewest // 2))
+        self._live = LiveWorkers(
+            self._dispatch,
+            self._background,
+            through_mms=settings.invoke == "mms",
+            on_answered=self._answered,
+            on_death=self._died,
+        )
+        self._groups = Groups(
+            self._dispatch, self._live, starter,
+            template=template, book=book, background=self._background,
+            clock=clock, pool_dir=pool_dir, pool=(fewest, most),
+            own_most=settings.workers_per_model or cores,
+        )  # fmt: skip
+        self._own = OwnModels(
+            self._dispatch, self._live, self._groups,
+            book=book, usages=self._usages, template=template, background=self._background,
+            clock=clock, ready_timeout_s=settings.ready_timeout_s,
+            side_by_side=settings.parallel_loads, refuses_unfitting=refuses_unfitting,
+        )  # fmt: skip
+        self._watch = Watch(
+            self._dispatch, self._live, self._deadlines,
+            clock=clock, timeout_s=settings.invoke_timeout_s, on_time_out=self._blame,
+        )  # fmt: skip
+        for work in (self._keep_workers(), self._keep_watch(), self._keep_memory()):
+            self._background.start(work)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the handler is not this project's, so that only it can tell what a model is."""
+        return self._is_foreign
+
+    async def is_ready(self, timeout_s: float) -> bool:
+        """Whether the model server answers and requests can be taken, within `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.until_ready()
+                return await self._server.is_ready(timeout_s)
+        return False
+
+    async def until_ready(self) -> None:
+        """Return when there is a model server and, if there is to be a pool, a worker of it."""
+        await self._server.wait()
+        while self._groups.fewest and not self._dispatch.group():  # noqa: ASYNC110 - starts only
+            await asyncio.sleep(STEP_S)
+
+    async def ask(self, artifact: Admitted, headers: Mapping[str, str], body: bytes) -> Answer:
+        """The model's answer to one request; cancelling withdraws it.
+
+        Raises Busy, ModelFailed, LoadFailed, ModelNotReady, ShuttingDown, NotAdmitted.
+        """
+        usage = self._usages.of(artifact)
+        if self._is_closed:
+            raise ShuttingDown
+        if usage.in_flight >= self._settings.queue_length:
+            raise Busy(artifact.target, usage.in_flight)
+        request = self._request(artifact, headers, body)
+        usage.in_flight += 1
+        self._deadlines.add(request)
+        try:
+            if request.is_own:
+                self._own.ensure(artifact)
+            self._live.submit(request)
+            answer = await request.answer
+        except asyncio.CancelledError:
+            self._dispatch.withdraw(request)
+            raise
+        finally:
+            usage.in_flight -= 1
+            self._deadlines.remove(request)
+        if answer.is_unloadable:
+            if answer.status == NOT_CONVERTED:
+                raise NotAdmitted(artifact.name)
+            text = answer.body.decode("utf-8", "replace")
+            raise LoadFailed(artifact.target, answer.status, text)
+        return answer
+
+    async def drop(self, artifact: Admitted) -> None:
+        """Have a model leave memory; returns when what it had is free."""
+        self._live.drop(artifact.name)
+        await self._own.drop(artifact.name)
+
+    def workers_of(self, name: str) -> int:
+        """How many workers have a model in memory."""
+        return len(self._dispatch.group(name)) or len(self._dispatch.having(name))
+
+    def usage_of(self, name: str) -> Usage | None:
+        """How a model has been used, if it is known."""
+        return self._usages.get(name)
+
+    @property
+    def own_bytes(self) -> int:
+        """What all workers have taken since they were forked, with what models' own ones hold."""
+        own = {each.own_model for each in self._live.all() if each.own_model is not None}
+        usages = [self._usages.get(name) for name in own]
+        grown = [
+            max(0, anonymous_bytes(each.started.pid) - each.born_bytes)
+            for each in self._live.all()
+            if each.own_model is None
+        ]
+        return sum(usage.own_bytes for usage in usages if usage is not None) + sum(grown)
+
+    def fail_all(self) -> None:
+        """Answer all requests that cannot be answered any more, and take no others."""
+        self._is_closed = True
+        for request in self._deadlines.all():
+            if not request.is_over:
+                request.answer.set_exception(ShuttingDown())
+
+    async def close(self) -> None:
+        """End the background work; the workers end with the model server."""
+        self.fail_all()
+        await self._background.close()
+        for live in self._live.all():
+            self._live.remove(live)
+
+    # ---- requests
+
+    def _request(self, artifact: Admitted, headers: Mapping[str, str], body: bytes) -> Request:
+        findings, now_s = artifact.findings, self._clock()
+        model = "" if self._is_foreign else artifact.name
+        return Request(
+            artifact=artifact,
+            headers=headers,
+            body=body,
+            question=Question(
+                model, str(artifact.model_dir), str(artifact.scratch_dir), headers, body
+            ),
+            answer=asyncio.get_running_loop().create_future(),
+            came_at_s=now_s,
+            deadline_s=now_s + self._settings.invoke_timeout_s,
+            is_own=not self._is_shared or not findings.is_data or artifact.name in self._isolated,
+            is_heavy=findings.mapped_bytes > HEAVY_BYTES,
+            pipeline=self._pipeline_of(artifact),
+        )
+
+    def _pipeline_of(self, artifact: Admitted) -> str | None:
+        """What a worker must have from its template for the model; None where any will do."""
+        pipeline = artifact.findings.pipeline
+        if pipeline is None or self._template.learn(pipeline):
+            return pipeline
+        return None
+
+    def _answered(self, live: LiveWorker, request: Request, answer: Answer) -> None:
+        usage = self._usages.get(request.model)
+        if usage is None:
+            return
+        self._usages.used(usage, self._clock())
+        if live.artifact is None:
+            usage.load_s = answer.load_s or usage.load_s
+        elif usage.answers > 2 * usage.measured_at:
+            self._to_measure[request.model] = live
+
+    # ---- deaths
+
+    def _died(self, live: LiveWorker, request: Request | None) -> None:
+        if self._is_closed:
+            return
+        if not live.is_condemned and not live.started.server.has_ended:
+            log.warning("worker %s (pid %d) died", live.started.name, live.started.pid)
+        self._groups.clean_up(live)
+        if request is not None:
+            self._blame(request)
+        if live.artifact is not None and self._dispatch.waiting(live.artifact.name):
+            self._own.ensure(live.artifact)
+        self._groups.step()
+
+    def _blame(self, request: Request) -> None:
+        """A model's computing ended a worker: if that happens again and again, it gets its own."""
+        artifact = request.artifact
+        if not self._usages.died(self._usages.of(artifact)) or request.is_own:
+            return
+        log.warning("%s has ended workers repeatedly: it gets one of its own", artifact.target)
+        self._isolated.add(artifact.name)
+        for waiting in self._dispatch.take_all(artifact.name):
+            waiting.is_own = True
+            self._own.ensure(artifact)
+            self._live.submit(waiting)
+
+    # ---- background
+
+    async def _keep_workers(self) -> None:
+        await self._server.wait()
+        while True:
+            self._groups.step()
+            await asyncio.sleep(STEP_S)
+
+    async def _keep_watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._watch.step()
+
+    async def _measure_one(self) -> None:
+        """Measure a model's worker, which takes the kernel milliseconds; it grows at first only."""
+        if not self._to_measure:
+            return
+        name, live = self._to_measure.popitem()
+        usage = self._usages.get(name)
+        if usage is not None:
+            usage.measured_at = usage.answers
+            measured = await asyncio.to_thread(self._book.worker_bytes, live.started.pid)
+            usage.own_bytes = measured or usage.own_bytes
+            self._book.learn(name, measured)
+
+    async def _keep_memory(self) -> None:
+        while True:
+            await asyncio.sleep(PRESSURE_S)
+            await self._measure_one()
+            # Workers to spare go before any model does.
+            if not (self._book.is_short() and self._groups.shed()):
+                await self._own.relieve()

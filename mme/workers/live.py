@@ -1,0 +1,204 @@
+"""The workers that run: asking them, hearing their answers and their ends.
+
+Turns what dispatch decides into messages and what workers say into facts for dispatch. A worker
+that ends takes along the request it had read. A request it had not read is given to another, and so
+is one whose worker ended for a reason of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mme.core.door import Answer, DoorError, Drop
+from mme.core.errors import InvalidRequest, ModelFailed
+from mme.mms.client import MmsError, ServerGone, Unseen
+from mme.workers.requests import MOST_ATTEMPTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mme.core.artifact import Admitted
+    from mme.core.background import BackgroundTasks
+    from mme.core.door import Message
+    from mme.workers.dispatch import Dispatch, Given
+    from mme.workers.requests import Request
+    from mme.workers.starting import StartedWorker
+
+log = logging.getLogger(__name__)
+
+NO_ANSWER = 0
+
+
+@dataclass(eq=False, slots=True)
+class LiveWorker:
+    """One worker."""
+
+    started: StartedWorker
+    artifact: Admitted | None
+    """The model it is for; None: it is of the pool."""
+    born_bytes: int
+    """Its anonymous memory when it came."""
+    request: Request | None = None
+    is_condemned: bool = False
+    """We end it for something its request has no part in."""
+    to_drop: list[str] = field(default_factory=list)
+
+    @property
+    def own_model(self) -> str | None:
+        """The name of the model it is for."""
+        return None if self.artifact is None else self.artifact.name
+
+
+class LiveWorkers:
+    """All of them by name. The event loop owns it.
+
+    `on_answered` is told of each answer, `on_death` of each end, with the request that died along.
+    """
+
+    def __init__(
+        self,
+        dispatch: Dispatch[Request],
+        background: BackgroundTasks,
+        *,
+        through_mms: bool,
+        on_answered: Callable[[LiveWorker, Request, Answer], None],
+        on_death: Callable[[LiveWorker, Request | None], None],
+    ) -> None:
+        self._dispatch = dispatch
+        self._background = background
+        self._through_mms = through_mms
+        self._on_answered = on_answered
+        self._on_death = on_death
+        self._live: dict[str, LiveWorker] = {}
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def all(self) -> list[LiveWorker]:
+        """Every one."""
+        return list(self._live.values())
+
+    def get(self, name: str) -> LiveWorker | None:
+        """One by its name."""
+        return self._live.get(name)
+
+    def with_request(self, request: Request) -> LiveWorker | None:
+        """The worker that computes a request."""
+        return next((each for each in self._live.values() if each.request is request), None)
+
+    def join(self, live: LiveWorker, pipelines: frozenset[str] | None) -> None:
+        """A worker has started and takes requests from now on."""
+        name, door = live.started.name, live.started.door
+        self._live[name] = live
+        door.on_answer = lambda message: self._heard(live, message)
+        door.on_end = lambda had_read: self._ended(live, had_read=had_read)
+        self.send(self._dispatch.join(name, live.own_model, pipelines))
+
+    def submit(self, request: Request) -> None:
+        """A request has come."""
+        self.send(self._dispatch.submit(request))
+
+    def submit_again(self, request: Request) -> None:
+        """A request comes back that no worker has seen."""
+        self.send(self._dispatch.submit_again(request))
+
+    def drop(self, model: str) -> None:
+        """Have each worker that has the model let it go, once it has answered what it has."""
+        for name in self._dispatch.having(model):
+            live = self._live.get(name)
+            if live is not None:
+                self._dispatch.dropped(name, model)
+                live.to_drop.append(model)
+                if live.request is None:
+                    self._send_drops(live)
+
+    def remove(self, live: LiveWorker) -> None:
+        """Forget a worker that is to be ended and computes nothing."""
+        self._live.pop(live.started.name, None)
+        self._dispatch.leave(live.started.name)
+        live.started.door.close()
+
+    def send(self, given: list[Given[Request]]) -> None:
+        """Do what dispatch decided."""
+        for each in given:
+            live, request = self._live[each.worker], each.request
+            live.request = request
+            request.attempts += 1
+            if self._through_mms:
+                self._background.start(self._ask_mms(live, request))
+                continue
+            try:
+                live.started.door.send(request.question)
+            except DoorError as error:
+                self._refuse(live, request, InvalidRequest(f"The request cannot be sent: {error}"))
+
+    async def _ask_mms(self, live: LiveWorker, request: Request) -> None:
+        """Send a request through the model server; the worker's end is seen at its door."""
+        try:
+            answer = await live.started.server.client.ask(live.started.name, request.question)
+        except Unseen:
+            # Whatever is wrong there, this worker cannot be reached that way.
+            self._ended(live, had_read=False)
+        except ServerGone:
+            self._ended(live, had_read=True)
+        except MmsError:
+            self._ended(live, had_read=True)
+        else:
+            if self._live.get(live.started.name) is live and live.request is request:
+                self._heard(live, answer)
+
+    def _refuse(self, live: LiveWorker, request: Request, error: Exception) -> None:
+        live.request = None
+        if not request.is_over:
+            request.answer.set_exception(error)
+        self.send(self._dispatch.answered(live.started.name, has_model=False))
+
+    def _heard(self, live: LiveWorker, message: Message) -> None:
+        name, request = live.started.name, live.request
+        if not isinstance(message, Answer):  # it has dropped what it was told to
+            self.send(self._dispatch.freed(name))
+            return
+        if request is None:
+            return
+        live.request = None
+        if live.to_drop:
+            self._dispatch.hold(name)
+        if not request.is_over:
+            request.answer.set_result(message)
+        has_model = not message.is_unloadable and request.model not in live.to_drop
+        given = self._dispatch.answered(name, has_model=has_model, dropped=message.dropped)
+        if live.to_drop:
+            self._send_drops(live)
+        self.send(given)
+        self._on_answered(live, request, message)
+
+    def _send_drops(self, live: LiveWorker) -> None:
+        self._dispatch.hold(live.started.name)
+        models, live.to_drop = live.to_drop, []
+        live.started.door.send(Drop(models))
+
+    def _ended(self, live: LiveWorker, *, had_read: bool) -> None:
+        name = live.started.name
+        if self._live.get(name) is not live:
+            return
+        del self._live[name]
+        self._dispatch.leave(name)
+        request, live.request = live.request, None
+        is_its_doing = had_read and not live.is_condemned and not live.started.server.has_ended
+        if request is not None and not request.is_over:
+            if not is_its_doing and request.attempts < MOST_ATTEMPTS:
+                self.submit_again(request)
+                request = None
+            else:
+                request.answer.set_exception(_died(request, is_its_doing=is_its_doing))
+        self._on_death(live, request if is_its_doing else None)
+
+
+def _died(request: Request, *, is_its_doing: bool) -> ModelFailed:
+    target = request.artifact.target
+    if is_its_doing:
+        return ModelFailed(target, NO_ANSWER, "The worker ended while it computed the answer")
+    reason = f"{request.attempts} workers ended before they computed the answer"
+    return ModelFailed(target, NO_ANSWER, reason)

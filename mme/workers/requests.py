@@ -1,0 +1,82 @@
+"""A request on its way through the workers: what it is, who waits for it, until when.
+
+No request has a timer of its own, which would cost more than many a request: deadlines are looked
+at now and then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from mme.core.artifact import Admitted
+    from mme.core.door import Answer, Question
+
+MOST_ATTEMPTS = 4
+"""How often a request is given to a worker that then turns out not to have seen it."""
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """One request. `answer` is awaited by one caller."""
+
+    artifact: Admitted
+    headers: Mapping[str, str]
+    body: bytes
+    question: Question
+    answer: asyncio.Future[Answer]
+    came_at_s: float
+    deadline_s: float
+    is_own: bool
+    """Whether only a worker of the model's own may take it."""
+    is_heavy: bool
+    pipeline: str | None
+    attempts: int = 0
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.artifact.name
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no caller waits for it any more."""
+        return self.answer.done()
+
+
+class Deadlines:
+    """The requests under way by the second in which their time is over."""
+
+    def __init__(self) -> None:
+        self._by_second: dict[int, set[Request]] = {}
+
+    def add(self, request: Request) -> None:
+        """Note a request; `remove` it when it has ended."""
+        self._by_second.setdefault(int(request.deadline_s), set()).add(request)
+
+    def remove(self, request: Request) -> None:
+        """Forget a request."""
+        second = int(request.deadline_s)
+        requests = self._by_second.get(second)
+        if requests is not None:
+            requests.discard(request)
+            if not requests:
+                del self._by_second[second]
+
+    def all(self) -> list[Request]:
+        """All of them."""
+        return [request for requests in self._by_second.values() for request in requests]
+
+    def expired(self, now_s: float) -> list[Request]:
+        """Those whose time is over and that have no answer."""
+        return [
+            request
+            for second, requests in self._by_second.items()
+            if second <= now_s
+            for request in requests
+            if request.deadline_s <= now_s and not request.is_over
+        ]
