@@ -11,6 +11,7 @@ Pure: from messages to bytes and back. Who sends when is for `mme.prefork` (the 
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -127,23 +128,22 @@ def decode(kind: int, head: bytes, body: bytes | bytearray) -> Message:
     """The message of a frame. Raises DoorError."""
     try:
         fields = head.decode("utf-8", "surrogateescape").split(SEPARATOR) if head else []
-        match kind:
-            case _ if kind == QUESTION:
-                model, model_dir, scratch_dir, *flat = fields
-                return Question(model, model_dir, scratch_dir, _paired(flat), body)
-            case _ if kind == ANSWER:
-                return _answer(fields, bytes(body))
-            case _ if kind == PART:
-                return Part(bytes(body))
-            case _ if kind == DROP:
-                return Drop(fields)
-            case _ if kind == DONE:
-                return Done()
-            case _ if kind == HELLO:
-                pid, generation = fields
-                return Hello(int(pid), int(generation))
+        if kind == QUESTION:
+            model, model_dir, scratch_dir, *flat = fields
+            return Question(model, model_dir, scratch_dir, _paired(flat), body)
+        if kind == ANSWER:
+            return _answer(fields, bytes(body))
+        if kind == HELLO:
+            pid, generation = fields
+            return Hello(int(pid), int(generation))
     except ValueError as error:
         raise DoorError(f"a frame of kind {kind} that cannot be read: {error}") from None
+    if kind == PART:
+        return Part(bytes(body))
+    if kind == DROP:
+        return Drop(fields)
+    if kind == DONE:
+        return Done()
     raise DoorError(f"a frame of kind {kind}")
 
 
@@ -152,6 +152,8 @@ def _answer(fields: list[str], body: bytes) -> Answer:
     dropped, flat = rest[: int(count)], rest[int(count) :]
     if len(dropped) != int(count):
         raise DoorError("an answer that names fewer models than it says")
+    if not 0 <= float(load_s) < math.inf:
+        raise DoorError(f"an answer that took {load_s} s to load")
     return Answer(int(status), _paired(flat), body, float(load_s), flags == "1", dropped)
 
 
@@ -159,7 +161,10 @@ def _frame(kind: int, head: Sequence[str], body: bytes | bytearray) -> bytes:
     joined = SEPARATOR.join(head)
     if joined.count(SEPARATOR) != max(0, len(head) - 1):
         raise DoorError("a name, path or header that holds a NUL")
-    encoded = joined.encode("utf-8", "surrogateescape")
+    try:
+        encoded = joined.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise DoorError(f"a name, path or header that is no text: {error}") from None
     if len(encoded) > HEAD_LIMIT_BYTES or len(body) > BODY_LIMIT_BYTES:
         raise DoorError(f"a head of {len(encoded)} bytes, a body of {len(body)}")
     return b"".join((PREFIX.pack(VERSION, kind, len(encoded), len(body)), encoded, body))

@@ -7,6 +7,7 @@ The body always goes as bytes, since the model server would parse a form.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from mme.core.door import Answer
@@ -74,6 +75,8 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     try:
         load_s = float(said.get(LOAD_S, "0"))
     except ValueError:
+        load_s = 0.0
+    if not 0 <= load_s < math.inf:
         load_s = 0.0
     return Answer(
         status=status,

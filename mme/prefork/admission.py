@@ -25,8 +25,8 @@ from mme.cache.extract import extract
 from mme.core.artifact import Findings
 from mme.core.errors import ArtifactRejected
 from mme.prefork.failures import as_serving_error, error_body
-from mme.prefork.limits import allow_mapped, die_with, limit, status_bytes
-from models.errors import NoRoom
+from mme.prefork.limits import allow_mapped, anonymous_bytes, die_with, limit
+from models.errors import NoRoom, NotConverted
 from models.mapped.folder import only_map
 from models.registry import load_model
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINE_BYTES = 1024 * 1024
+NO_MEMORY = 107
+"""The exit code of a process without memory; those of Python and of shells are others."""
 NO_DISK = (errno.ENOSPC, errno.EDQUOT)
 MAPPED_TIMES = 2
 """The artifact may be mapped, and its converted form, which is no larger."""
@@ -62,6 +64,8 @@ def admit_for(connection: socket.socket, parent: int) -> None:
         outcome = _outcome(lambda: dataclasses.asdict(admit(job)), "findings", job)
         connection.sendall(json.dumps(outcome).encode() + b"\n")
         code = 0
+    except MemoryError:
+        code = NO_MEMORY  # there was none for words either
     except BaseException:
         log.exception("an admission ended")
         sys.stdout.flush()
@@ -76,10 +80,10 @@ def admit(job: AdmissionJob) -> Findings:
         return Findings(unpacked_bytes, mapped_bytes=unpacked_bytes, is_data=False)
     only_map()
     allow_mapped(MAPPED_TIMES * unpacked_bytes)
-    before_bytes, began_s = status_bytes("RssAnon"), time.monotonic()
+    before_bytes, began_s = anonymous_bytes(), time.monotonic()
     model = load_model(job.model_dir, job.scratch_dir)
     load_s = time.monotonic() - began_s
-    own_bytes = max(0, status_bytes("RssAnon") - before_bytes)
+    own_bytes = max(0, anonymous_bytes() - before_bytes)
     needs = model.needs()
     return Findings(
         unpacked_bytes=unpacked_bytes,
@@ -133,16 +137,20 @@ def _apart(work: Callable[[], int], job: AdmissionJob) -> int:
             die_with(parent)
             theirs.sendall(json.dumps(_outcome(work, "bytes", job)).encode() + b"\n")
             code = 0
+        except MemoryError:
+            code = NO_MEMORY
         finally:
             os._exit(code)
     theirs.close()
     with ours:
-        said = _line(ours)
+        said = _line(ours, must_end=False)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if code < 0:
         with contextlib.suppress(OSError, ValueError):
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
+    if code == NO_MEMORY:
+        raise MemoryError
     outcome = json.loads(said)
     if "error" in outcome:
         raise _Told(outcome["error"])
@@ -163,24 +171,33 @@ def _error(error: Exception, job: AdmissionJob) -> dict[str, Any]:
             return error.error
         case ArtifactRejected():
             return {"kind": REJECTED, "message": error.reason}
-        case OSError(errno=errno.EFBIG):
-            bound = job.limits.unpacked_bytes
-            return {"kind": REJECTED, "message": f"it makes a file larger than {bound} bytes"}
-        case OSError(errno=number) if number in NO_DISK:
-            return {"kind": NO_SPACE}
+        case OSError(errno=number) if number in (errno.EFBIG, *NO_DISK):
+            return _not_kept(job)
         case MemoryError():
             error = NoRoom(f"It needs more than {job.memory_bytes >> 20} MiB to be admitted")
+        case NotConverted():
+            return _not_kept(job)
         case _:
             log.warning("%s cannot be loaded", job.uri, exc_info=error)
     return {"kind": UNLOADABLE, **error_body(as_serving_error(error))}
 
 
-def _line(connection: socket.socket) -> bytes:
-    """One line; raises ValueError if it is too long, EOFError if it does not end."""
+def _not_kept(job: AdmissionJob) -> dict[str, Any]:
+    """Why something could not be written, in the first load perhaps, which goes on without."""
+    facts, bound = os.statvfs(job.model_dir), job.limits.unpacked_bytes
+    if facts.f_bavail * facts.f_frsize < bound:
+        return {"kind": NO_SPACE}
+    return {"kind": REJECTED, "message": f"unpacked or converted it is larger than {bound} bytes"}
+
+
+def _line(connection: socket.socket, *, must_end: bool = True) -> bytes:
+    """One line; raises ValueError if it is too long, EOFError if it does not end but must."""
     text = bytearray()
     while not text.endswith(b"\n"):
         piece = connection.recv(65536)
         if not piece:
+            if not must_end:
+                break
             raise EOFError("the other side hung up")
         text += piece
         if len(text) > LINE_BYTES:

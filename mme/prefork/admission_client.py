@@ -27,6 +27,8 @@ ATTEMPTS = 3
 MESSAGE_CHARS = 4096
 MOST_BYTES = 2**63
 NO_ROOM, FAILED, UNAVAILABLE = 507, 500, 503
+NO_MEMORY = 107
+"""Exit code of an admission that had no memory left for words."""
 STATUSES = range(400, 600)
 MIB = 1024 * 1024
 
@@ -101,7 +103,7 @@ def _raise_ending(job: AdmissionJob, code: object) -> NoReturn:
         raise ArtifactRejected(
             job.uri, f"checking it took more than {job.cpu_s} s of processor time"
         )
-    if code == -signal.SIGKILL:
+    if code in (-signal.SIGKILL, NO_MEMORY):
         message = f"It needs more than {job.memory_bytes // MIB} MiB to be admitted"
         raise load_failed(job, "NoRoom", message, NO_ROOM)
     how = f"with code {code}"

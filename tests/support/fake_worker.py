@@ -14,7 +14,18 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from mme.core.door import (
-    PREFIX, Answer, Done, DoorError, Drop, Hello, Message, Part, Question, decode, encode, lengths,
+    PREFIX,
+    Answer,
+    Done,
+    DoorError,
+    Drop,
+    Hello,
+    Message,
+    Part,
+    Question,
+    decode,
+    encode,
+    lengths,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -112,7 +123,8 @@ class FakeWorker:
     async def _waits_for(self, reader: asyncio.StreamReader) -> bool:
         """Wait for the first byte of a message; then it is time to die."""
         await reader.readexactly(1)
-        return bool(self.dead.set())
+        self.dead.set()
+        return False
 
     async def _hear(self, message: Message, writer: asyncio.StreamWriter) -> None:
         match message:

@@ -137,6 +137,7 @@ class RunningTemplate:
     def launch(self, name: str, **environment: str) -> LaunchedWorker:
         """Start a worker and connect to it as the model server does."""
         sock_name = self.root / f"mms.{name}"
+        log = self.log.open("ab")
         launcher = subprocess.Popen(
             [
                 self.files.launcher, "/x/model_service_worker.py", "--sock-type", "unix",
@@ -145,8 +146,9 @@ class RunningTemplate:
                 "--preload-model", "false", "--tmp-dir", str(self.root / "tmp"),
             ],
             env=self.environment | environment, stdin=subprocess.PIPE,
-            stdout=self.log.open("ab"), stderr=subprocess.STDOUT,
+            stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        log.close()
         mms = connected(sock_name)
         mms.settimeout(PATIENCE_S)
         worker = LaunchedWorker(name, launcher, mms, self.files.doors / name)

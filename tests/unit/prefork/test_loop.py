@@ -1,4 +1,4 @@
-"""The worker's loop in a thread: the contract at the door, and the same through the model server."""
+"""The worker's loop in a thread: the contract at the door, the same through the model server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ class LoopWorker:
         self.mms.settimeout(PATIENCE_S)
         self.error: BaseException | None = None
         self._doors: list[socket.socket] = []
-        around = {
+        around: dict[str, Any] = {
             "doors": str(root), "reports": str(root), "answer_limit_bytes": LIMIT_BYTES,
             "resident_models": 3,
         } | surroundings  # fmt: skip
@@ -138,7 +139,7 @@ SAME = {
     "pieces of an error": "context.set_response_status(400, 'No', 0); return [iter([b'a', b'b'])]",
     "headers": "context.set_response_header(0, 'X-A', 'b'); return ['x']",
     "a content type": "context.set_response_content_type(0, 'a/b'); return ['x']",
-    "what it was sent": "return [repr(sorted(map(str, context.get_all_request_header(0).items())))]",
+    "what it was sent": "return [sorted(map(str, context.get_all_request_header(0).items()))]",
     "the body it was sent": "return [repr(data)]",
     "metrics": "context.metrics.add_counter('n', 1); return [str(len(context.metrics.store))]",
     "its folder": "return [context.system_properties['model_dir']]",
@@ -154,6 +155,9 @@ def test_both_ways_give_the_same_answer(handled, body):
     assert at_door.headers == through_mms.headers
 
 
+TOO_MUCH = (
+    f"The answer has {LIMIT_BYTES + 1} bytes or more and an invocation may bring back {LIMIT_BYTES}"
+)
 REFUSED = {
     "an error": ("raise KeyError('secret')", 503, "Prediction failed"),
     "no memory": ("raise MemoryError", 507, "Out of resources"),
@@ -179,13 +183,11 @@ REFUSED = {
     "pieces that fail": ("return [(1 / 0 for _ in 'a')]", 503, "Prediction failed"),
     "too much": (
         f"return [b'x' * {LIMIT_BYTES + 1}]", 413,
-        f"The answer has {LIMIT_BYTES + 1} bytes or more and an invocation may bring back"
-        f" {LIMIT_BYTES}",
+        TOO_MUCH,
     ),
     "too many pieces": (
         f"return [iter([b'x' * {LIMIT_BYTES}, b'y'])]", 413,
-        f"The answer has {LIMIT_BYTES + 1} bytes or more and an invocation may bring back"
-        f" {LIMIT_BYTES}",
+        TOO_MUCH,
     ),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ import contextlib
 
 import pytest
 
-from mme.core.door import Answer, Done, Drop, Hello, Part, Question, encode
+from mme.core.door import Answer, Done, Drop, Hello, Message, Part, Question, encode
 from tests.support.fake_worker import read_message
 
 PATIENCE_S = 10
@@ -100,8 +100,8 @@ class WorkerContract:
         assert answer.body == b"ok m 3000000"
 
     async def test_messages_that_come_together_are_answered_in_turn(self, gateway):
-        messages = [question("a", b"1"), Drop(["a"]), question("b", b"22")]
-        gateway.writer.write(b"".join(map(encode, messages)))
+        messages: list[Message] = [question("a", b"1"), Drop(["a"]), question("b", b"22")]
+        gateway.writer.writelines(encode(message) for message in messages)
         assert (await gateway.hear()).body == b"ok a 1"
         assert await gateway.hear() == Done()
         assert (await gateway.hear()).body == b"ok b 2"
