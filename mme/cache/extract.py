@@ -9,23 +9,23 @@ away by the caller.
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
-import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
+from mme.cache.gunzip import GzipReader
+from mme.cache.tar_members import TarStream
 from mme.core.errors import ArtifactRejected
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAME_PART_BYTES = 255
-GZIP_MAGIC = b"\x1f\x8b"
+NAME_BYTES, NAME_PART_BYTES = 2048, 255
+MOST_FOLDERS_DEEP = 32
 COPY_BYTES = 1024 * 1024
-HEADER_BYTES = 1024 * 1024
-PLAIN_TYPES = (*tarfile.SUPPORTED_TYPES[:8], tarfile.CONTTYPE)
+MEMBER_HEADER_BYTES = 4096
+"""What headers come to for each member, on average: bounds what is decompressed besides files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class ExtractionLimits:
     archive_bytes: int
     unpacked_bytes: int
     files: int
+    """Files and folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,114 +47,113 @@ class Extracted:
     files: int
 
 
-class _BoundedTarInfo(tarfile.TarInfo):
-    """Members whose extended headers, which are read into memory, have a bound."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type not in PLAIN_TYPES and self.size > HEADER_BYTES:
-            raise tarfile.ReadError(f"an extended header of {self.size} bytes")
-        return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
-
-
-class _Counting:
-    """A reader that counts, and that refuses to go on past a limit."""
-
-    def __init__(self, source: BinaryIO, limit_bytes: int, uri: str) -> None:
-        self._source = source
-        self._limit_bytes = limit_bytes
-        self._uri = uri
-        self._head = b""
-        self.count = 0
-
-    def peek_magic(self) -> bytes:
-        self._head = self._source.read(len(GZIP_MAGIC))
-        return self._head
-
-    def read(self, size: int = -1) -> bytes:
-        head, self._head = self._head, b""
-        data = head + self._source.read(max(0, size - len(head)) if size >= 0 else -1)
-        self.count += len(data)
-        if self.count > self._limit_bytes:
-            raise ArtifactRejected(
-                self._uri, f"the archive is larger than {self._limit_bytes} bytes"
-            )
-        return data
-
-
 def extract(source: BinaryIO, folder: Path, limits: ExtractionLimits, uri: str) -> Extracted:
     """Unpack the gzipped tar `source` into the empty `folder`. Raises ArtifactRejected."""
-    counted = _Counting(source, limits.archive_bytes, uri)
-    magic = counted.peek_magic()
-    if magic != GZIP_MAGIC:
-        what = "is empty" if not magic else f"is not gzip: it begins with {magic!r}"
-        raise ArtifactRejected(uri, f"the archive {what}")
-    unpacked_bytes = files = members = 0
+    headers_bytes = COPY_BYTES + limits.files * MEMBER_HEADER_BYTES
+    reader = GzipReader(source, uri, limits.archive_bytes, limits.unpacked_bytes + headers_bytes)
+    extraction = _Extraction(folder, limits, uri)
     try:
-        with tarfile.open(  # type: ignore[call-overload]
-            fileobj=counted, mode="r|gz", tarinfo=_BoundedTarInfo
-        ) as archive:
-            for member in archive:
-                members += 1
-                if members > limits.files:
-                    raise ArtifactRejected(uri, f"it has more than {limits.files} members")
-                linked = _linked_file(member, folder, uri)
-                unpacked_bytes += member.size if linked is None else linked.stat().st_size
-                if unpacked_bytes > limits.unpacked_bytes:
-                    raise ArtifactRejected(
-                        uri, f"unpacked it is larger than {limits.unpacked_bytes} bytes"
-                    )
-                files += _unpack(archive, member, linked, folder, uri)
-    except (tarfile.TarError, EOFError, zlib.error, UnicodeError) as error:
+        stream = TarStream(reader)
+        for member in stream:
+            extraction.unpack(stream, member)
+    except (tarfile.TarError, UnicodeError, RecursionError) as error:
         raise ArtifactRejected(uri, f"the archive is damaged or cut off ({error})") from error
-    if files == 0:
+    if extraction.files == 0:
         raise ArtifactRejected(uri, "it holds no files")
-    return Extracted(counted.count, unpacked_bytes, files)
+    return Extracted(reader.read_bytes, extraction.unpacked_bytes, extraction.files)
 
 
-def _linked_file(member: tarfile.TarInfo, folder: Path, uri: str) -> Path | None:
-    """The file unpacked already that a link stands for; None if `member` is no link."""
-    if not (member.issym() or member.islnk()):
-        return None
-    # A symbolic link is relative to its own folder, a hard link to the archive's root.
-    base = PurePosixPath(member.name).parent if member.issym() else PurePosixPath()
-    place = folder / os.path.normpath(base / member.linkname)
-    # Nothing below the folder is a link, so a normal path that begins with it stays in it.
-    if not place.is_relative_to(folder) or ".." in place.parts or not place.is_file():
-        raise ArtifactRejected(
-            uri, f"member {member.name!r} is a link to {member.linkname!r}, no file before it"
-        )
-    return place
+class _Extraction:
+    """One extraction: counts what it makes and writes, and stops at the limits."""
 
+    def __init__(self, folder: Path, limits: ExtractionLimits, uri: str) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._uri = uri
+        self._members = 0
+        self._made = 0
+        self._folders: set[Path] = {folder}
+        self.files = 0
+        self.unpacked_bytes = 0
 
-def _unpack(
-    archive: tarfile.TarFile,
-    member: tarfile.TarInfo,
-    linked: Path | None,
-    folder: Path,
-    uri: str,
-) -> bool:
-    """Write one member, a link as a copy; returns whether it was a file."""
-    parts = _safe_parts(member, uri)
-    if not parts:
-        return False  # the root itself, as `tar -C dir .` writes it
-    place = folder.joinpath(*parts)
-    try:
-        if member.isdir():
-            place.mkdir(mode=0o755, parents=True, exist_ok=True)
-            return False
-        if not member.isfile() and linked is None:
-            raise ArtifactRejected(uri, f"member {member.name!r} is neither file nor folder")
-        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        content = archive.extractfile(member) if linked is None else linked.open("rb")
+    def unpack(self, stream: TarStream, member: tarfile.TarInfo) -> None:
+        """Write one member, a link as a copy."""
+        self._members += 1
+        if self._members > self._limits.files:
+            self._refuse(f"it has more than {self._limits.files} members")
+        linked = self._linked_file(member)
+        self._check_size(member.size if linked is None else linked.stat().st_size)
+        parts = _safe_parts(member, self._uri)
+        if not parts:
+            return  # the root itself, as `tar -C dir .` writes it
+        place = self._folder.joinpath(*parts)
+        try:
+            if member.isdir():
+                self._make_folder(place)
+                return
+            if not member.isfile() and linked is None:
+                self._refuse(f"member {member.name!r} is neither file nor folder")
+            self._make_folder(place.parent)
+            self._count_made()
+            self.files += 1
+            with stream.content(member) if linked is None else linked.open("rb") as content:
+                self._write(content, place)
+        except (FileExistsError, NotADirectoryError):
+            self._refuse(f"member {member.name!r} is there twice")
+
+    def _write(self, content: BinaryIO, place: Path) -> None:
         # "x": a second member of the same name must not replace the first.
         with place.open("xb") as file:
-            if content is not None:
-                with content:
-                    shutil.copyfileobj(content, file, COPY_BYTES)
+            while data := content.read(COPY_BYTES):
+                self._check_size(len(data))
+                self.unpacked_bytes += file.write(data)
         place.chmod(0o644)
-    except (FileExistsError, NotADirectoryError):
-        raise ArtifactRejected(uri, f"member {member.name!r} is there twice") from None
-    return True
+
+    def _make_folder(self, place: Path) -> None:
+        """Make a folder and those it lies in; each that is new counts."""
+        missing = []
+        while place not in self._folders:
+            missing.append(place)
+            place = place.parent
+        for each in reversed(missing):
+            self._count_made()
+            each.mkdir(mode=0o755)
+            self._folders.add(each)
+
+    def _count_made(self) -> None:
+        self._made += 1
+        if self._made > self._limits.files:
+            self._refuse(f"it has more than {self._limits.files} files and folders")
+
+    def _check_size(self, more_bytes: int) -> None:
+        if self.unpacked_bytes + more_bytes > self._limits.unpacked_bytes:
+            self._refuse(f"unpacked it is larger than {self._limits.unpacked_bytes} bytes")
+
+    def _linked_file(self, member: tarfile.TarInfo) -> Path | None:
+        """The file unpacked already that a link stands for; None if `member` is no link."""
+        if not (member.issym() or member.islnk()):
+            return None
+        # A symbolic link is relative to its own folder, a hard link to the archive's root.
+        base = PurePosixPath(member.name).parent if member.issym() else PurePosixPath()
+        place = self._folder / os.path.normpath(base / member.linkname)
+        # Nothing below the folder is a link, so a normal path that begins with it stays in it.
+        inside = place.is_relative_to(self._folder) and ".." not in place.parts
+        is_plain = len(member.linkname) <= NAME_BYTES and "\0" not in member.linkname
+        if not inside or not is_plain or not _is_file(place):
+            self._refuse(
+                f"member {member.name!r} is a link to {member.linkname!r}, no file before it"
+            )
+        return place
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise ArtifactRejected(self._uri, reason)
+
+
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except OSError:  # a part of the name is too long
+        return False
 
 
 def _safe_parts(member: tarfile.TarInfo, uri: str) -> tuple[str, ...]:
@@ -164,8 +164,11 @@ def _safe_parts(member: tarfile.TarInfo, uri: str) -> tuple[str, ...]:
     parts = tuple(part for part in PurePosixPath(name).parts if part != ".")
     if ".." in parts:
         raise ArtifactRejected(uri, f"member {name!r} climbs out of the archive with '..'")
-    if any(len(part.encode("utf-8", "surrogateescape")) > NAME_PART_BYTES for part in parts):
+    in_bytes = [len(part.encode("utf-8", "surrogateescape")) for part in parts]
+    if sum(in_bytes) > NAME_BYTES or any(each > NAME_PART_BYTES for each in in_bytes):
         raise ArtifactRejected(uri, f"member {name[:64]!r}... has a name that is too long")
+    if len(parts) > MOST_FOLDERS_DEEP:
+        raise ArtifactRejected(uri, f"member {name[:64]!r}... lies too deep in folders")
     # The model server takes a folder with such a file for another archive format, and fails.
     if len(parts) <= 2 and parts[-1:] and parts[-1].lower() == "manifest.json":  # noqa: PLR2004
         raise ArtifactRejected(

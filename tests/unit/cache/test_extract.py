@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import tarfile
 
@@ -112,6 +113,155 @@ def test_an_archive_above_its_limit_is_refused(tmp_path):
     noise = bytes((n * 7919) % 251 for n in range(100_000))
     with pytest.raises(ArtifactRejected, match="larger than 100 bytes"):
         unpack(tar_gz({"a": noise}), tmp_path / "out", ExtractionLimits(100, 10**6, 5))
+
+
+def raw_header(name=b"a", size=b"%011o\0" % 0, kind=b"0", linkname=b"", magic=b"ustar\x0000"):
+    """A header block with whatever is in its fields, the checksum right."""
+    block = bytearray(512)
+    block[: len(name)] = name
+    block[100:136] = b"0000644\0" + b"0000000\0" * 2 + size
+    block[136:148] = b"%011o\0" % 0
+    block[148:156] = b" " * 8
+    block[156:157] = kind
+    block[157 : 157 + len(linkname)] = linkname
+    block[257:265] = magic
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def pax(records, name=b"a", content=b""):
+    """A member with an extended header before it."""
+    lines = b""
+    for key, value in records.items():
+        body = b" " + key.encode() + b"=" + value + b"\n"
+        length = len(body) + 1
+        while length != len(str(length)) + len(body):
+            length = len(str(length)) + len(body)
+        lines += str(length).encode() + body
+    padded = lines + bytes(-len(lines) % 512)
+    size = b"%011o\0"
+    return (
+        raw_header(b"pax", size % len(lines), b"x")
+        + padded
+        + raw_header(name, size % len(content))
+        + content
+        + bytes(-len(content) % 512)
+    )
+
+
+END = bytes(1024)
+ONE_FILE = raw_header(b"first")
+
+
+@pytest.mark.parametrize(
+    ("tar", "reason"),
+    [
+        (raw_header(size=b"\xff" * 12) + END, "size"),
+        (ONE_FILE + raw_header(size=b"\xff" * 11 + b"\x00") + END, "size"),
+        (pax({"size": b"-1024"}) + END, "size"),
+        (raw_header(kind=b"S", size=b"%011o\0" % 0, magic=b"ustar  \0") + END, "sparse"),
+        (pax({"GNU.sparse.map": b"0,1,99999999999,1", "GNU.sparse.size": b"9"}) + END, "sparse"),
+        (
+            pax(
+                {
+                    "GNU.sparse.size": b"9",
+                    "GNU.sparse.offset": b"0",
+                    "GNU.sparse.numbytes": b"1",
+                }
+            )
+            + END,
+            "sparse",
+        ),
+        (
+            pax(
+                {
+                    "GNU.sparse.major": b"1",
+                    "GNU.sparse.minor": b"0",
+                    "GNU.sparse.realsize": b"999999999",
+                },
+                content=b"1\n0\n1\n".ljust(512, b"\0"),
+            )
+            + END,
+            "sparse",
+        ),
+        (raw_header(b"/".join([b"d"] * 33)) + END, "too deep"),
+        (raw_header(b"/".join([b"d"] * 33), kind=b"5") + END, "too deep"),
+        (raw_header(kind=b"x", size=b"%011o\0" % (2 << 20)) + END, "extended header"),
+        (raw_header(kind=b"L", size=b"%011o\0" % (2 << 20)) + END, "extended header"),
+        ((raw_header(kind=b"x") + b"") * 3000 + END, "damaged"),
+        (ONE_FILE, "missing"),
+        (ONE_FILE + b"x" * 100, "damaged"),
+        (ONE_FILE + b"x" * 512 + END, "damaged"),
+        (raw_header(size=b"%011o\0" % 5000) + bytes(512), "cut off"),
+        (ONE_FILE + END + ONE_FILE + END, "follows its end"),
+        (raw_header(kind=b"M") + END, "neither file nor folder"),
+        (raw_header(b"b", kind=b"2", linkname=b"x" * 100) + END, "is a link"),
+        (pax({"path": b"x/" * 2000 + b"y"}) + END, "too deep|too long"),
+        (pax({"path": b"/".join([b"y" * 200] * 20)}) + END, "too long"),
+        (pax({"linkpath": b"y" * 5000}) + raw_header(b"l", kind=b"2") + END, "is a link"),
+        (END, "no files"),
+    ],
+)
+def test_what_tarfile_lets_pass_is_refused(tmp_path, tar, reason):
+    with pytest.raises(ArtifactRejected, match=reason):
+        unpack(gzip.compress(tar), tmp_path / "out")
+
+
+def test_a_label_of_a_volume_is_no_member(tmp_path):
+    tar = raw_header(b"my label", kind=b"V") + ONE_FILE + END
+    assert unpack(gzip.compress(tar), tmp_path / "out").files == 1
+
+
+def test_one_block_of_zeros_is_an_end_and_more_of_them_too(tmp_path):
+    assert unpack(gzip.compress(ONE_FILE + bytes(512)), tmp_path / "a").files == 1
+    assert unpack(gzip.compress(ONE_FILE + bytes(512 * 200)), tmp_path / "b").files == 1
+
+
+def test_an_archive_in_several_gzip_members_is_whole(tmp_path):
+    tar = gzip.decompress(tar_gz({"a": b"a" * 600, "b": b"b"}))
+    packed = gzip.compress(tar[:1024]) + gzip.compress(tar[1024:1600]) + gzip.compress(tar[1600:])
+    unpack(packed, tmp_path / "out")
+    assert contents(tmp_path / "out") == {"a": b"a" * 600, "b": b"b"}
+
+
+def test_a_wrong_checksum_behind_the_last_member_is_refused(tmp_path):
+    packed = bytearray(tar_gz({"a": b"content"}))
+    packed[-8] ^= 1
+    with pytest.raises(ArtifactRejected, match="damaged"):
+        unpack(bytes(packed), tmp_path / "out")
+
+
+def test_folders_count_also_those_that_are_only_implied(tmp_path):
+    few = ExtractionLimits(archive_bytes=10**6, unpacked_bytes=10**6, files=10)
+    assert unpack(tar_gz({"a/b/c/d/e/f/g/h/i/file": b""}), tmp_path / "a", few).files == 1
+    with pytest.raises(ArtifactRejected, match="10 files and folders"):
+        unpack(tar_gz({"a/b/c/d/e/f/g/h/i/j/file": b""}), tmp_path / "b", few)
+    assert len(list((tmp_path / "b").rglob("*"))) == 10
+
+
+def test_copies_of_links_count_as_what_is_written(tmp_path):
+    links = [member(f"l{n}", tarfile.LNKTYPE, "a") for n in range(20)]
+    few = ExtractionLimits(archive_bytes=10**6, unpacked_bytes=10_500, files=50)
+    with pytest.raises(ArtifactRejected, match="larger than 10500 bytes"):
+        unpack(tar_gz({"a": bytes(1000)}, *links), tmp_path / "out", few)
+    assert sum(map(len, contents(tmp_path / "out").values())) <= 10_500
+
+
+def test_the_deepest_folder_allowed_is_made(tmp_path):
+    unpack(tar_gz({"/".join(["d"] * 32): b"x"}), tmp_path / "out")
+    assert list(contents(tmp_path / "out").values()) == [b"x"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_a_changed_byte_writes_nothing_outside(tmp_path_factory, data):
+    whole = gzip.decompress(tar_gz({"a": b"content", "sub/b": b"more"}))
+    changed = bytearray(whole)
+    changed[data.draw(st.integers(0, 2560))] ^= data.draw(st.integers(1, 255))
+    base = tmp_path_factory.mktemp("any")
+    with contextlib.suppress(ArtifactRejected):
+        unpack(gzip.compress(bytes(changed), 1), base / "out")
+    assert [path.name for path in base.iterdir()] == ["out"]
 
 
 names = st.lists(
