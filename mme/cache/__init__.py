@@ -1,6 +1,16 @@
-"""Unpacked artifacts on local disk: safe extraction, atomic appearance, survival of restarts."""
+"""Admitted artifacts on the local disk: unpacked safely, whole or not there."""
 
-from mme.cache.disk import ArtifactCache, CachedArtifact, CacheInUse
+from mme.cache.admission import AdmissionJob, Admit
+from mme.cache.arrival import AdmissionTerms
+from mme.cache.artifact_cache import ArtifactCache
 from mme.cache.extract import ExtractionLimits
+from mme.cache.folders import CacheInUse
 
-__all__ = ["ArtifactCache", "CacheInUse", "CachedArtifact", "ExtractionLimits"]
+__all__ = [
+    "AdmissionJob",
+    "AdmissionTerms",
+    "Admit",
+    "ArtifactCache",
+    "CacheInUse",
+    "ExtractionLimits",
+]

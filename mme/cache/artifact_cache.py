@@ -1,256 +1,320 @@
-"""Unpacked artifacts on the local disk, kept between runs: whole or not there.
+"""Admitted artifacts on this disk, kept between runs: brought in, found, dropped.
 
-    root/lock                    held while an endpoint uses the cache
-    root/artifacts/NAME/model/   what the model server loads
-    root/artifacts/NAME/entry.json
-    root/partial/                whatever is not finished; emptied at start and end
-
-Leaves to residency who is fetched and who goes.
+Everything a question needs is in the index, so that nothing here grows with the number of
+artifacts. Leaves unpacking and checking to an admission (`admission.py`), and which artifacts are
+in use to the caller.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
-import json
+import asyncio
 import logging
 import os
 import shutil
-import tempfile
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from mme.cache.extract import ExtractionLimits, extract
+from mme.cache import folders as cache_folders
+from mme.cache.arrival import Arrival
+from mme.cache.entry import read_entry
+from mme.cache.index import Index
+from mme.cache.reconcile import reconcile
+from mme.cache.removal import remove, remove_all
 from mme.core.errors import ArtifactRejected, NoDiskSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
+    from mme.cache.admission import Admit
+    from mme.cache.arrival import AdmissionTerms
+    from mme.cache.entry import Entry
+    from mme.cache.extract import ExtractionLimits
+    from mme.cache.folders import Folders
+    from mme.cache.threads import Run
+    from mme.core.artifact import Admitted
     from mme.store import ArtifactRef, Store
 
-DISK_BLOCK_BYTES = 512
-"""The unit of st_blocks, whatever the file system's own."""
+MOST_NOTES = 1000
+STEP = 100
+UPKEEP_S = 5.0
 
 log = logging.getLogger(__name__)
 
 
-class CacheInUse(RuntimeError):
-    """Another endpoint uses this cache folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class CachedArtifact:
-    """One unpacked artifact."""
-
-    name: str
-    target: str
-    version: str
-    archive_bytes: int
-    unpacked_bytes: int
-    model_dir: Path
-    fetched_at: float
-    """Wall clock seconds."""
+async def _between_upkeeps() -> None:
+    await asyncio.sleep(UPKEEP_S)
 
 
 class ArtifactCache:
-    """The cache below `root`; at most one process has it at a time. Safe for threads.
-
-    Raises CacheInUse if another process has it, OSError if it cannot be written.
-    """
+    """The cache of one endpoint; made by `open`. Not safe for threads: the event loop owns it."""
 
     def __init__(
-        self, root: Path, limits: ExtractionLimits, *, clock: Callable[[], float] = time.time
+        self,
+        folders: Folders,
+        limits: ExtractionLimits,
+        terms: AdmissionTerms,
+        *,
+        limit_bytes: int | None,
+        run: Run,
+        clock: Callable[[], float],
+        free_bytes: Callable[[], int],
     ) -> None:
+        self._folders = folders
         self._limits = limits
+        self._terms = terms
+        self._limit_bytes = limit_bytes
+        self._run = run
         self._clock = clock
-        self._artifacts = root / "artifacts"
-        self._partial = root / "partial"
-        self._artifacts.mkdir(parents=True, exist_ok=True)
-        self._lock: int | None = _locked(root / "lock")
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(exist_ok=True)
-        self._entries: dict[str, CachedArtifact] = {}
-        for folder in self._artifacts.iterdir():
-            entry = _read_entry(folder)
-            if entry is None:
-                log.warning("dropping %s from the cache: its record cannot be read", folder.name)
-                self.remove(folder.name)
-            else:
-                self._entries[entry.name] = entry
+        self._free_bytes = free_bytes
+        self._index = Index(folders.index, folders.artifacts)
+        self._wanted_at: dict[str, float] = {}
+        self._coming_bytes: dict[str, int] = {}
+        """What is being fetched, and how much of it counts for the limit already."""
+        self._is_open = True
         self._drop_superseded()
 
-    @property
-    def artifacts_dir(self) -> Path:
-        """The folder of a folder per artifact; what is put beside `model` there goes with it."""
-        return self._artifacts
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        limits: ExtractionLimits,
+        terms: AdmissionTerms,
+        *,
+        limit_bytes: int | None = None,
+        run: Run = asyncio.to_thread,
+        clock: Callable[[], float] = time.time,
+        free_bytes: Callable[[], int] | None = None,
+    ) -> Self:
+        """The cache below `root`, at once, whatever it holds; `upkeep` should run beside.
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        Raises CacheInUse if another process has it, OSError if it cannot be written.
+        """
+        return cls(
+            cache_folders.opened(root),
+            limits,
+            terms,
+            limit_bytes=limit_bytes,
+            run=run,
+            clock=clock,
+            free_bytes=free_bytes or (lambda: shutil.disk_usage(root).free),
+        )
 
     def close(self) -> None:
-        """Drop what is unfinished or replaced and let others use the cache; idempotent."""
-        if self._lock is not None:
-            self._drop_superseded()
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial.mkdir(exist_ok=True)
-            os.close(self._lock)
-            self._lock = None
+        """Remove what is unfinished or superseded and let others use the cache; idempotent."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self.flush()
+        self._drop_superseded()
+        self._index.close()
+        self._folders.leave(self._folders.partial)
+        remove_all(self._folders.leaving)
+        os.close(self._folders.lock)
 
-    def lookup(self, name: str) -> CachedArtifact | None:
+    async def upkeep(self, pause: Callable[[], Awaitable[None]] = _between_upkeeps) -> None:
+        """Remove leftovers, make index and folders agree, then keep them so; until cancelled."""
+        await self._run(lambda: remove_all(self._folders.leaving))
+        await self._reconcile()
+        while True:
+            await pause()
+            self.flush()
+            if self._index.is_incomplete:
+                await self._reconcile()
+
+    def lookup(self, name: str) -> Admitted | None:
         """The artifact of that name, if it is here whole."""
-        return self._entries.get(name)
+        folder = self._folders.of(name)
+        if folder is None:
+            return None
+        found = self._index.get(name)
+        if found is not None:
+            if found.model_dir.is_dir():
+                return found
+            self._index.remove([name])
+            return None
+        entry = read_entry(folder)
+        if entry is None:
+            return None
+        self._index.put([entry])
+        return entry.artifact
 
-    def entries(self) -> list[CachedArtifact]:
-        """Everything that is here whole, in no order."""
-        return list(self._entries.values())
+    def latest(self, target: str) -> Admitted | None:
+        """The version of `target` that was admitted last."""
+        found = (self.lookup(name) for name in self._index.names_of(target))
+        return next((each for each in found if each is not None), None)
 
-    def fetch(self, name: str, ref: ArtifactRef, store: Store) -> CachedArtifact:
-        """Download and unpack `ref` as `name`; returns what is there if it is.
+    def page(self, after: str, limit: int) -> list[Admitted]:
+        """The latest versions of the `limit` targets that follow `after`, in order of targets."""
+        return self._index.page(after, limit)
 
-        Raises ArtifactRejected, NoDiskSpace, and what the store raises; nothing is left then.
+    def others(self, target: str, name: str) -> list[str]:
+        """The names of other versions of `target`."""
+        return [each for each in self._index.names_of(target) if each != name]
+
+    def count(self) -> int:
+        """How many artifacts are here; too few while a damaged index is being made anew."""
+        return self._index.totals()[0]
+
+    def used(self, name: str) -> None:
+        """Note that an artifact is wanted now; what was wanted longest ago is dropped first.
+
+        Cheap: notes are written together, by `upkeep` or when they matter.
+        """
+        self._wanted_at[name] = self._clock()
+        if len(self._wanted_at) >= MOST_NOTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the notes of `used`."""
+        if self._wanted_at:
+            self._index.touch(self._wanted_at)
+            self._wanted_at.clear()
+
+    async def fetch(
+        self,
+        name: str,
+        ref: ArtifactRef,
+        store: Store,
+        admit: Admit,
+        is_in_use: Callable[[str], bool] | None = None,
+    ) -> Admitted:
+        """Download `ref` and have it admitted as `name`; returns what is there if it is.
+
+        With `is_in_use`, room is made for it: on a full disk and within the limit. Raises
+        ArtifactRejected, NoDiskSpace, and what the store and the admission raise; nothing is left
+        then.
         """
         found = self.lookup(name)
         if found is not None:
             return found
-        scratch = Path(tempfile.mkdtemp(dir=self._partial))
+        for limit in (self._limits.archive_bytes, self._limit_bytes):
+            if limit is not None and ref.size_bytes > limit:
+                raise ArtifactRejected(ref.uri, f"the archive is larger than {limit} bytes")
+        arrival = Arrival(name, ref, self._folders, self._run)
+        self._coming_bytes[name] = 0
         try:
-            model_dir = scratch / "model"
-            model_dir.mkdir(mode=0o755)
-            if ref.size_bytes > self._limits.archive_bytes:
-                raise ArtifactRejected(
-                    ref.uri, f"the archive is larger than {self._limits.archive_bytes} bytes"
-                )
-            with store.open(ref) as source:
-                extracted = extract(source, model_dir, self._limits, ref.uri)
-            entry = CachedArtifact(
-                name=name,
-                target=ref.target,
-                version=ref.version,
-                archive_bytes=ref.size_bytes,
-                unpacked_bytes=extracted.unpacked_bytes,
-                model_dir=self._artifacts / name / "model",
-                fetched_at=self._clock(),
-            )
-            _write_entry(scratch, entry)
-            scratch.chmod(0o755)
-            try:
-                scratch.rename(self._artifacts / name)
-            except OSError as error:
-                # Somebody was faster with the same name: theirs is as good.
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise NoDiskSpace(str(self._artifacts.parent), ref.uri) from error
-            raise
+            entry = None
+            while entry is None:
+                entry = await self._arrived(arrival, store, admit, is_in_use)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        self._entries[name] = entry
-        return entry
+            self._coming_bytes.pop(name, None)
+        self._index.put([entry], self._clock())
+        return entry.artifact
 
-    def used(self, name: str) -> None:
-        """Note that an artifact was wanted now; what is wanted longest ago is dropped first."""
-        with contextlib.suppress(FileNotFoundError):
-            now_s = self._clock()
-            os.utime(self._artifacts / name / "entry.json", (now_s, now_s))
+    async def make_room(self, needed_bytes: int, is_in_use: Callable[[str], bool]) -> bool:
+        """Drop what was wanted longest ago until so much fits; False, and nothing goes, if not.
 
-    def shrink(self, limit_bytes: int, is_in_use: Callable[[str], bool]) -> int:
-        """Drop artifacts not in use, least recently wanted first, until `limit_bytes` are kept.
-
-        Returns by how many bytes the cache is still too large.
+        For 0 bytes: as much goes as can, to come within the limit.
         """
-        sizes = {name: _disk_bytes(self._artifacts / name) for name in list(self._entries)}
-        excess = sum(sizes.values()) - limit_bytes
-        for name in sorted(self._entries, key=self._wanted_at):
-            if excess <= 0:
-                break
-            if not is_in_use(name):
-                log.info("dropping %s from the disk cache", self._entries[name].target)
-                self.remove(name)
-                excess -= sizes.get(name, 0)
-        return max(0, excess)
+        excess = needed_bytes - self._free_bytes()
+        if self._limit_bytes is not None:
+            excess = max(excess, self._used_bytes() + needed_bytes - self._limit_bytes)
+        victims, excess = self._victims(excess, is_in_use)
+        if excess > 0 and needed_bytes > 0:
+            return False
+        await self._discard_unused(victims, is_in_use)
+        return excess <= 0
 
-    def drop_oldest(self, is_in_use: Callable[[str], bool]) -> bool:
-        """Drop the one least recently wanted artifact that is not in use; False: there is none."""
-        for name in sorted(self._entries, key=self._wanted_at):
-            if not is_in_use(name):
-                self.remove(name)
-                return True
-        return False
+    async def drop_one(self, is_in_use: Callable[[str], bool]) -> bool:
+        """Drop the artifact that was wanted longest ago and is not in use; False: there is none."""
+        victims, _ = self._victims(1, is_in_use)
+        await self._discard_unused(victims, is_in_use)
+        return bool(victims)
+
+    async def discard(self, name: str) -> None:
+        """Drop an artifact; it is gone for all questions at once, and from the disk at the end."""
+        self._wanted_at.pop(name, None)
+        self._index.remove([name])
+        folder = self._folders.of(name)
+        if folder is not None:
+            await self._remove(folder)
+
+    async def _arrived(
+        self,
+        arrival: Arrival,
+        store: Store,
+        admit: Admit,
+        is_in_use: Callable[[str], bool] | None,
+    ) -> Entry | None:
+        """Try to bring an artifact in; None if the disk was full and there is more room now."""
+        try:
+            try:
+                await arrival.download(store, self._limits.archive_bytes)
+                findings = await admit(arrival.job(self._limits, self._terms))
+                entry = await arrival.finished(findings, self._clock())
+            except NoDiskSpace:
+                # Whatever filled the disk: what is not in use makes room.
+                if is_in_use is None or not await self.drop_one(is_in_use):
+                    raise
+                return None
+            await self._fit_within_limit(arrival.ref, entry, is_in_use)
+            return await arrival.placed(entry)
+        finally:
+            await arrival.end()
+
+    async def _fit_within_limit(
+        self, ref: ArtifactRef, entry: Entry, is_in_use: Callable[[str], bool] | None
+    ) -> None:
+        """Make room for an artifact that is on the disk already, but does not count yet."""
+        limit, size = self._limit_bytes, entry.disk_bytes
+        if limit is not None and size > limit:
+            raise ArtifactRejected(
+                ref.uri, f"it takes {size} bytes on disk and the whole cache may take {limit}"
+            )
+        if limit is not None and is_in_use is not None:
+            victims, excess = self._victims(self._used_bytes() + size - limit, is_in_use)
+            if excess > 0:
+                raise NoDiskSpace("the disk cache (MME_CACHE_LIMIT_BYTES)", ref.uri)
+            self._coming_bytes[entry.artifact.name] = size
+            await self._discard_unused(victims, is_in_use)
+
+    async def _remove(self, folder: Path) -> None:
+        left = self._folders.leave(folder)
+        if left is not None:
+            await self._run(lambda: remove(self._folders.leaving, left))
+
+    async def _reconcile(self) -> None:
+        await reconcile(self._folders, self._index, self._run, self._coming_bytes.__contains__)
 
     def _drop_superseded(self) -> None:
-        """Of each target keep what was fetched last: an end in between may have left older ones."""
-        latest: dict[str, CachedArtifact] = {}
-        for entry in sorted(self._entries.values(), key=lambda each: each.fetched_at):
-            replaced = latest.get(entry.target)
-            latest[entry.target] = entry
-            if replaced is not None:
-                self.remove(replaced.name)
+        """Drop all but the latest version of each target: an end in between may have left older."""
+        dropped: list[str] = []
+        while (names := self._index.superseded(STEP)) and names != dropped:
+            self._index.remove(names)
+            for name in names:
+                try:
+                    self._folders.leave(self._folders.artifacts / name)
+                except OSError as error:
+                    log.warning("%s stays in the cache: %s", name, error)
+            dropped = names
 
-    def _wanted_at(self, name: str) -> float:
-        with contextlib.suppress(FileNotFoundError):
-            return (self._artifacts / name / "entry.json").stat().st_mtime
-        return 0.0
+    def _used_bytes(self) -> int:
+        """What counts for the limit: all that is here, and what has been given room."""
+        return self._index.totals()[1] + sum(self._coming_bytes.values())
 
-    def remove(self, name: str) -> None:
-        """Drop an artifact; it is gone for `lookup` before its first file is."""
-        self._entries.pop(name, None)
-        doomed = Path(tempfile.mkdtemp(dir=self._partial))
-        with contextlib.suppress(FileNotFoundError):
-            (self._artifacts / name).rename(doomed / name)
-        shutil.rmtree(doomed, ignore_errors=True)
+    def _victims(self, excess: int, is_in_use: Callable[[str], bool]) -> tuple[list[str], int]:
+        """What must go for so many bytes, and how many are still too many then."""
+        self.flush()
+        victims: list[str] = []
+        for name, size in self._in_order():
+            if excess <= 0:
+                break
+            if not is_in_use(name) and name not in self._coming_bytes:
+                victims.append(name)
+                excess -= size
+        return victims, excess
 
+    async def _discard_unused(self, names: list[str], is_in_use: Callable[[str], bool]) -> None:
+        for name in names:
+            # It may have come into use while another one was removed.
+            if not is_in_use(name):
+                log.info("dropping %s from the disk cache", name)
+                await self.discard(name)
 
-def _disk_bytes(folder: Path) -> int:
-    """What a folder's files take on disk; files that go meanwhile count nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            total += path.stat().st_blocks * DISK_BLOCK_BYTES
-    return total
-
-
-def _locked(path: Path) -> int:
-    """The descriptor that holds the lock, which says who does."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(descriptor, 32).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise CacheInUse(
-            f"the cache folder {path.parent} is in use by another endpoint (pid {holder or '?'})"
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
-
-
-def _write_entry(folder: Path, entry: CachedArtifact) -> None:
-    record = asdict(entry) | {"model_dir": None}
-    with (folder / "entry.json").open("w", encoding="utf-8") as file:
-        json.dump(record, file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _read_entry(folder: Path) -> CachedArtifact | None:
-    """The record of an artifact; None if there is none that can be believed."""
-    try:
-        record = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
-        entry = CachedArtifact(**(record | {"model_dir": folder / "model"}))
-    except (OSError, ValueError, TypeError):
-        return None
-    return entry if entry.name == folder.name and entry.model_dir.is_dir() else None
+    def _in_order(self) -> Iterator[tuple[str, int]]:
+        """Names and sizes, what goes first first; to be read without a change in between."""
+        offset = 0
+        while step := self._index.least_wanted(STEP, offset):
+            yield from step
+            offset += len(step)

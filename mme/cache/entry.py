@@ -1,0 +1,117 @@
+"""The record beside an unpacked artifact, `entry.json`: written once, read with suspicion.
+
+It is the truth about what is on this disk; the index only finds it faster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mme.core.artifact import Admitted, Findings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENTRY_FILE, MODEL_FOLDER, MAPPED_FOLDER = "entry.json", "model", "mapped"
+MOST_ENTRY_BYTES = 1024 * 1024
+
+Wanted = TypeVar("Wanted")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An admitted artifact and what it takes on disk."""
+
+    artifact: Admitted
+    disk_bytes: int
+
+
+def to_json(entry: Entry) -> str:
+    """The record; without paths, since the folder it lies in gives them."""
+    artifact = entry.artifact
+    return json.dumps(
+        {
+            "name": artifact.name,
+            "target": artifact.target,
+            "version": artifact.version,
+            "archive_bytes": artifact.archive_bytes,
+            "admitted_at": artifact.admitted_at,
+            "disk_bytes": entry.disk_bytes,
+            "findings": asdict(artifact.findings),
+        }
+    )
+
+
+def from_json(text: str, folder: Path) -> Entry:
+    """The record of the artifact in `folder`. Raises KeyError, TypeError, ValueError."""
+    record = _checked(json.loads(text), dict)
+    findings = _checked(record["findings"], dict)
+    target = _checked(record["target"], str)
+    target.encode()  # a lone surrogate is no text: a UnicodeEncodeError is a ValueError
+    name = _checked(record["name"], str)
+    if name != folder.name:
+        raise ValueError(f"it is the record of {name!r}")
+    pipeline = findings["pipeline"]
+    return Entry(
+        Admitted(
+            name=name,
+            target=target,
+            version=_checked(record["version"], str),
+            model_dir=folder / MODEL_FOLDER,
+            scratch_dir=folder / MAPPED_FOLDER,
+            archive_bytes=_size(record["archive_bytes"]),
+            admitted_at=float(record["admitted_at"]),
+            findings=Findings(
+                unpacked_bytes=_size(findings["unpacked_bytes"]),
+                own_bytes=_size(findings["own_bytes"]),
+                mapped_bytes=_size(findings["mapped_bytes"]),
+                load_s=float(findings["load_s"]),
+                is_data=_checked(findings["is_data"], bool),
+                pipeline=None if pipeline is None else _checked(pipeline, str),
+                details=_checked(findings["details"], dict),
+            ),
+        ),
+        disk_bytes=_size(record["disk_bytes"]),
+    )
+
+
+def read_entry(folder: Path) -> Entry | None:
+    """The record in an artifact's folder; None if there is none that can be believed."""
+    try:
+        # Not to hang on a FIFO, nor to be led away by a link.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(folder / ENTRY_FILE, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_ENTRY_BYTES:
+                return None
+            entry = from_json(file.read(MOST_ENTRY_BYTES).decode(), folder)
+        is_folder = stat.S_ISDIR(os.lstat(folder / MODEL_FOLDER).st_mode)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return entry if is_folder else None
+
+
+def write_entry(folder: Path, entry: Entry, *, sync: bool = True) -> None:
+    """Write the record; with `sync` it is on the disk before the folder gets its name."""
+    with (folder / ENTRY_FILE).open("w", encoding="utf-8") as file:
+        file.write(to_json(entry))
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+
+
+def _checked(value: Any, wanted: type[Wanted]) -> Wanted:
+    if not isinstance(value, wanted):
+        raise TypeError(f"{value!r} is no {wanted.__name__}")
+    return value
+
+
+def _size(value: Any) -> int:
+    size = _checked(value, int)
+    if not 0 <= size < 1 << 62:
+        raise ValueError(f"{size} is no size")
+    return size

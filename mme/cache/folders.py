@@ -1,0 +1,155 @@
+"""The cache's folders on this disk, and what is done when something else lies in their places.
+
+    root/lock              held while an endpoint uses the cache
+    root/index.db          see `index.py`
+    root/artifacts/NAME/   model/ (the artifact), mapped/ (its converted form), entry.json
+    root/partial/          what is being fetched
+    root/leaving/          what is being removed
+    root/aside-*           what was in the way; never touched again
+
+A name is in `artifacts` whole or not at all: what appears there or goes is renamed. Whatever is
+found below the root, it does not stop the start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import stat
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mme.cache.index import FILE_ENDINGS
+from mme.cache.removal import move_aside, remove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
+DISK_BLOCK_BYTES = 512
+"""The unit of st_blocks, whatever the file system's own."""
+
+log = logging.getLogger(__name__)
+
+
+class CacheInUse(RuntimeError):
+    """Another endpoint uses this cache folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders of a cache."""
+
+    root: Path
+    artifacts: Path
+    partial: Path
+    leaving: Path
+    index: Path
+    lock: int
+    """The descriptor that holds the lock."""
+
+    def of(self, name: str) -> Path | None:
+        """The folder of an artifact; None if that is no artifact's name."""
+        return self.artifacts / name if NAME.fullmatch(name) else None
+
+    def new_partial(self) -> Path:
+        """A new folder to fetch into."""
+        return Path(tempfile.mkdtemp(dir=self.partial))
+
+    def leave(self, path: Path) -> str | None:
+        """Move something out of sight; returns the name to remove in `leaving`, if it was there."""
+        return move_aside(path, self.leaving)
+
+    def clear_away(self, path: Path) -> None:
+        """Clear a place in `artifacts`: a broken folder is removed, anything else set aside."""
+        mode = _mode(path)
+        if mode is None:
+            return
+        if not stat.S_ISDIR(mode) or not NAME.fullmatch(path.name):
+            _set_aside(self.root, path)
+            return
+        log.warning("%s has no record that can be believed: it is removed", path)
+        left = self.leave(path)
+        if left is not None:
+            remove(self.leaving, left)
+
+
+def opened(root: Path) -> Folders:
+    """Lock the cache below `root` and make its folders.
+
+    What an earlier endpoint was fetching is out of sight at once and removed by whoever empties
+    `leaving`. Raises CacheInUse if another process has it, OSError if it cannot be written.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock_file = root / "lock"
+    _must_be(stat.S_ISREG, root, lock_file)
+    lock = _locked(lock_file)
+    try:
+        artifacts, partial, leaving = root / "artifacts", root / "partial", root / "leaving"
+        for folder in (artifacts, partial, leaving):
+            _must_be(stat.S_ISDIR, root, folder)
+            folder.mkdir(exist_ok=True)
+        index = root / "index.db"
+        for ending in FILE_ENDINGS:
+            _must_be(stat.S_ISREG, root, index.with_name(index.name + ending))
+        if any(partial.iterdir()):
+            move_aside(partial, leaving)
+            partial.mkdir()
+    except BaseException:
+        os.close(lock)
+        raise
+    return Folders(root, artifacts, partial, leaving, index, lock)
+
+
+def disk_bytes(folder: Path) -> int:
+    """What a folder's files take on disk; those that go meanwhile count nothing."""
+    in_bytes, waiting = 0, [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                else:
+                    in_bytes += entry.stat(follow_symlinks=False).st_blocks * DISK_BLOCK_BYTES
+    return in_bytes
+
+
+def _must_be(is_right: Callable[[int], bool], root: Path, path: Path) -> None:
+    """Set aside what is at `path` if it is of the wrong kind."""
+    mode = _mode(path)
+    if mode is not None and not is_right(mode):
+        _set_aside(root, path)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _set_aside(root: Path, path: Path) -> None:
+    aside = root / f"aside-{path.name[:64]}-{uuid.uuid4().hex[:8]}"
+    log.warning("%s is in the way: it is moved to %s", path, aside)
+    path.rename(aside)
+
+
+def _locked(path: Path) -> int:
+    """The descriptor that holds the lock; the file says which process does."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise CacheInUse(
+            f"the cache folder {path.parent} is in use by another endpoint (pid {holder or '?'})"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
