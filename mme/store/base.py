@@ -21,8 +21,6 @@ class ArtifactRef:
     version: str
     """Changes whenever the content does: an ETag, or a digest of a file's identity."""
     size_bytes: int
-    modified_at: float
-    """Wall clock seconds."""
     uri: str
     """The full place, for people."""
 

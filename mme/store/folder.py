@@ -77,6 +77,5 @@ class FolderStore:
             target=target,
             version=hashlib.sha256(identity.encode()).hexdigest()[:32],
             size_bytes=status.st_size,
-            modified_at=status.st_mtime,
             uri=str(path),
         )

@@ -49,7 +49,6 @@ class S3Store:
             target=target,
             version=head["ETag"].strip('"'),
             size_bytes=head["ContentLength"],
-            modified_at=head["LastModified"].timestamp(),
             uri=self.uri + target,
         )
 
@@ -75,7 +74,6 @@ class S3Store:
                             target=target,
                             version=found["ETag"].strip('"'),
                             size_bytes=found["Size"],
-                            modified_at=found["LastModified"].timestamp(),
                             uri=self.uri + target,
                         )
 
