@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from mme.core.memory import anonymous_bytes
+from mme.memory import anonymous_bytes
 from tests.support.endpoint import PROJECT, processes_with, running_endpoint
 from tests.support.processes import (
     parent,
