@@ -154,5 +154,11 @@ def configure_logging(level: str) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+def flush_log() -> None:
+    """Write what waits: before a last word on stderr, and before `os._exit`, which tells nobody."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
 def _call_later(delay_s: float, write: Callable[[], None]) -> object:
     return asyncio.get_running_loop().call_later(delay_s, write)

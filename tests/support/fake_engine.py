@@ -198,9 +198,9 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(server: web.Server) -> AsyncIterator[Served]:
+async def served(server: web.Server, drain_timeout_s: float = 1.0) -> AsyncIterator[Served]:
     """Serve on a port of this machine inside the block."""
-    runner = runner_of(server, drain_timeout_s=1.0)
+    runner = runner_of(server, drain_timeout_s)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

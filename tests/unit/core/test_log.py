@@ -17,6 +17,7 @@ from mme.core.log import (
     LineWriter,
     Stamps,
     configure_logging,
+    flush_log,
 )
 from tests.support.fake_engine import until
 
@@ -157,6 +158,14 @@ def test_lines_without_a_record_look_like_all_others(configured, out):
     form = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO    mme\.room: "
     assert re.fullmatch(form + "one %s", one)
     assert re.fullmatch(form + "two words", two)
+
+
+async def test_what_waits_can_be_written_before_a_last_word(configured, out):
+    logging.getLogger("mme.room").info("one")
+    LineWriter("mme.room").write("two")
+    assert out.getvalue() == ""
+    flush_log()
+    assert [line[-3:] for line in out.getvalue().splitlines()] == ["one", "two"]
 
 
 def test_lines_without_a_record_keep_to_the_level(configured, out):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import re
@@ -10,8 +11,11 @@ import uuid
 
 import pytest
 
+from mme.gateway import make_single_app
 from mme.gateway.access import one_line, request_ids
-from tests.support.fake_engine import until
+from tests.support.fake_engine import FakeSole, served, until
+
+ASK = b"POST /invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
 
 LINE = re.compile(
     r"(?P<call>\S+ \S+) (?P<status>\d+) \d+\.\d ms (?P<id>[0-9a-f-]{36}) (?P<note>.*)"
@@ -102,6 +106,33 @@ async def test_a_client_that_goes_cancels_its_request(surface, lines, bodies):
     (line,) = lines()
     assert (line["status"], "did not wait" in line["note"]) == ("499", True)
     assert bodies.held_bytes == 0
+
+
+async def test_at_the_end_running_requests_are_answered(settings):
+    engine = FakeSole()
+    engine.is_hanging = True
+    async with contextlib.AsyncExitStack() as ending:
+        single = await ending.enter_async_context(served(make_single_app(settings, engine)))
+        asked = asyncio.create_task(single.raw(ASK))
+        await engine.begun.wait()
+        closing = asyncio.create_task(ending.pop_all().aclose())
+        for _ in range(20):  # it has stopped listening, and waits
+            await asyncio.sleep(0)
+        assert not closing.done()
+        engine.release.set()
+        assert (await asked).startswith(b"HTTP/1.1 200")
+        await closing
+
+
+async def test_at_the_end_requests_that_do_not_end_are_cancelled(settings, lines):
+    engine = FakeSole()
+    engine.is_hanging = True
+    async with served(make_single_app(settings, engine), drain_timeout_s=0.01) as single:
+        asked = asyncio.create_task(single.raw(ASK))
+        await engine.begun.wait()
+    await asyncio.wait_for(engine.cancelled.wait(), 5)
+    assert await asked == b""
+    assert [line["status"] for line in lines()] == ["499"]
 
 
 async def test_a_client_that_goes_in_the_middle_of_its_body_is_forgotten(surface, lines, bodies):
