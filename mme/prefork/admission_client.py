@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LINE_BYTES = 1024 * 1024
 ATTEMPTS = 3
+RETRY_S = 0.2
+"""Until whoever keeps the template has noticed its end, so that `is_up` waits for the next."""
 MESSAGE_CHARS = 4096
 MOST_BYTES = 2**63
 NO_ROOM, FAILED, UNAVAILABLE = 507, 500, 503
@@ -40,10 +42,13 @@ class TemplateGone(Exception):
 class AdmissionClient:
     """Asks for admissions at the template's socket; for any number of tasks of one event loop."""
 
-    def __init__(self, socket: Path, is_up: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, socket: Path, is_up: Callable[[], Awaitable[None]], retry_s: float = RETRY_S
+    ) -> None:
         """`is_up` returns when there is a template, or raises what the caller is to see."""
         self._socket = socket
         self._is_up = is_up
+        self._retry_s = retry_s
 
     async def admit(self, job: AdmissionJob) -> Findings:
         """Have the job done; cancelling ends it. Raises ArtifactRejected, LoadFailed, NoDiskSpace.
@@ -55,6 +60,7 @@ class AdmissionClient:
             try:
                 outcome, ending = await self._done(job)
             except (OSError, TemplateGone):
+                await asyncio.sleep(self._retry_s)
                 continue
             return findings_of(job, outcome, ending)
         message = "The process that checks artifacts went away again and again"

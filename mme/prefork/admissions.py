@@ -42,12 +42,20 @@ class Admissions:
     """Owned by the template's loop, whose `poll` it shares."""
 
     def __init__(self, path: str, poll: select.poll) -> None:
-        self._listener = listening(path)
+        # It takes the place of an earlier template's at once: whoever connects finds one of them.
+        self._listener = listening(f"{path}.{os.getpid()}")
         self._listener.listen(BACKLOG)
         self._listener.setblocking(False)
+        os.replace(f"{path}.{os.getpid()}", path)  # noqa: PTH105 - a socket, not a file
         self._poll = poll
         self._by_descriptor: dict[int, _Admission] = {}
         self._poll.register(self._listener, select.POLLIN)
+
+    def close(self) -> None:
+        """Close every descriptor; forks under way end with this process."""
+        self._listener.close()
+        for admission in self._by_descriptor.values():
+            admission.connection.close()
 
     def descriptors(self) -> Iterator[int]:
         """Those a fork must close: all."""

@@ -132,6 +132,7 @@ class RunningTemplate:
     signs: Path
     log: Path
     environment: dict[str, str]
+    generation: int
     launched: list[LaunchedWorker] = field(default_factory=list)
 
     def launch(self, name: str, **environment: str) -> LaunchedWorker:
@@ -157,7 +158,7 @@ class RunningTemplate:
 
     def restart(self, generation: int) -> None:
         """Start the next template, the last one being dead."""
-        self.files.ready.unlink(missing_ok=True)
+        self.generation = generation
         self.process = _start(self.files, self.handler, self.signs, self.log, generation)
         wait_for_ready(self)
 
@@ -190,7 +191,7 @@ def wait_for_ready(template: RunningTemplate) -> None:
 
     def is_ready() -> bool:
         assert template.process.poll() is None, template.log.read_text()
-        return template.files.ready.exists()
+        return template.files.loaded(template.generation) is not None
 
     until(is_ready, "the template", READY_S)
 
@@ -218,7 +219,7 @@ def running_template(root: Path, handler: Path, generation: int = 1) -> Iterator
         "MMS_DECODE_INPUT_REQUEST": "false",
     }
     process = _start(files, handler, signs, log, generation)
-    template = RunningTemplate(root, handler, files, process, signs, log, environment)
+    template = RunningTemplate(root, handler, files, process, signs, log, environment, generation)
     try:
         wait_for_ready(template)
         yield template

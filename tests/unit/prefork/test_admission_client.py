@@ -153,7 +153,7 @@ class Templates:
     @contextlib.asynccontextmanager
     async def running(self):
         async with await asyncio.start_unix_server(self._serve, self.path):
-            yield AdmissionClient(self.path, self.is_up)
+            yield AdmissionClient(self.path, self.is_up, retry_s=0)
 
     async def _serve(self, reader, writer):
         self.jobs.append(AdmissionJob.from_json((await reader.readline()).decode()))
@@ -185,7 +185,7 @@ async def test_after_three_templates_it_gives_up(tmp_path):
 
 
 async def test_without_a_socket_it_gives_up_as_well(tmp_path):
-    client = AdmissionClient(tmp_path / "none", Templates(tmp_path, []).is_up)
+    client = AdmissionClient(tmp_path / "none", Templates(tmp_path, []).is_up, retry_s=0)
     with pytest.raises(LoadFailed):
         await client.admit(JOB)
 

@@ -58,7 +58,7 @@ def sign(template, worker) -> Path:
 
 
 def test_it_says_what_it_has_loaded(template):
-    assert template.files.loaded() == ()
+    assert template.files.loaded(5) == ()
 
 
 def test_a_worker_answers_at_its_door_and_says_which_template_it_came_from(template, worker):
