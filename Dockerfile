@@ -64,7 +64,7 @@ RUN /opt/venv/bin/python -m compileall -q -f -j 0 --invalidation-mode unchecked-
       /opt/venv/lib /opt/mme \
  && find /opt -newermt "@${SOURCE_DATE_EPOCH}" -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} + \
  && /opt/venv/bin/python -c 'import mme.cli.serve, mme.prefork.__main__, mme.training.run' \
- && /opt/venv/bin/python -m mme.mms.archive /opt/java \
+ && /opt/venv/bin/python -m mme.mms.class_archive /opt/java \
  && touch -d "@${SOURCE_DATE_EPOCH}" /opt/java/lib /opt/java/lib/mms.jsa
 
 FROM base

@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mme.core.through_mms import MODEL, MODEL_DIR, SCRATCH_DIR
+from mme.core.through_mms import LOAD_ONLY, MODEL, MODEL_DIR, SCRATCH_DIR
 from mme.prefork.failures import as_serving_error, error_body
 from mme.prefork.residents import RESIDENTS
 from models.errors import AnswerTooLarge
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 LONGEST_CHAR_BYTES = 4
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
 MODEL_HEADER, MODEL_DIR_HEADER = MODEL.lower(), MODEL_DIR.lower()
-SCRATCH_DIR_HEADER = SCRATCH_DIR.lower()
+SCRATCH_DIR_HEADER, LOAD_ONLY_HEADER = SCRATCH_DIR.lower(), LOAD_ONLY.lower()
 
 
 def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
@@ -89,7 +89,10 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str:
         body=bytes(item.get("body") or b""),
     )
     try:
-        response = _model_of(context, headers).predict(request)
+        model = _model_of(context, headers)
+        if LOAD_ONLY_HEADER in headers:
+            return ""
+        response = model.predict(request)
         _check_size(response.body)
     except Exception as error:  # every error has an answer; this is the edge of the process
         failure = as_serving_error(error)

@@ -8,8 +8,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from mme.cli.modes import PlatformError, read_platform
-from mme.core.log import configure_logging
+from mme.app.modes import PlatformError, read_platform
+from mme.core.log import configure_logging, flush_log
 from mme.core.settings import SettingsError, read_settings
 from mme.training.command import add_arguments, run_command
 
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def leave(code: int) -> NoReturn:
     """End the process now: a thread that waits for a store would hold it for as long as that."""
+    flush_log()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

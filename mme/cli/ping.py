@@ -9,7 +9,7 @@ import http.client
 import os
 import sys
 
-from mme.cli.modes import public_port
+from mme.app.modes import public_port
 
 TIMEOUT_S = 2.5
 OK = 200

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from mme.cli.endpoint import run_endpoint
-from mme.cli.modes import Mode
-from mme.cli.multi_model import run_multi_model
-from mme.cli.running import Address, EndpointFailed
-from mme.cli.single_model import run_single_model
+from mme.app.life import Address, EndpointFailed
+from mme.app.modes import Mode
+from mme.app.multi_model import run_multi_model
+from mme.app.single_model import run_single_model
+from mme.app.standalone import run_endpoint
+from mme.core.log import flush_log
 from mme.mms import JavaMissingError
 
 if TYPE_CHECKING:
-    from mme.cli.modes import Platform
+    from mme.app.modes import Platform
     from mme.core.settings import Settings
 
 SWITCH_INTERVAL_S = 0.0005
@@ -64,6 +65,7 @@ async def serve(settings: Settings, platform: Platform) -> int:
             case Mode.STANDALONE:
                 await run_endpoint(settings, announce)
     except (EndpointFailed, JavaMissingError) as error:
+        flush_log()
         print(f"mme: {error}", file=sys.stderr)
         return 1
     return 0

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MODEL, MODEL_DIR, SCRATCH_DIR = "X-Mme-Model", "X-Mme-Model-Dir", "X-Mme-Scratch-Dir"
 CONTENT_TYPE = "X-Mme-Content-Type"
 """The caller's content type; empty if there was none."""
+LOAD_ONLY = "X-Mme-Load-Only"
+"""Set where the model shall be brought into memory and asked nothing."""
 LOAD_S, UNLOADABLE, DROPPED = "x-mme-load-s", "x-mme-unloadable", "x-mme-dropped"
 OURS = "x-mme-"
 """How names of these headers begin, in lower case."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from mme.mms.java import Java
 
-# Loading and unloading block one network thread each, and every connection on it.
-NETWORK_THREADS = 32
+# Starting and ending a worker block one network thread each, and every connection on it.
+NETWORK_THREADS = 8
 QUIET_FROM_JAVA = 24
 
 
@@ -39,8 +39,6 @@ class MmsConfig:
     max_body_bytes: int
     heap_mib: int
     queue_length: int
-    scratch_dir: Path
-    """Where workers may keep, below a folder named after the model, what they convert."""
     workers_per_model: int = 1
     address: str = ""
     """An address such as `http://127.0.0.1:8080` to listen on instead of `socket`."""
@@ -136,7 +134,7 @@ def command(config: MmsConfig, java: Java) -> list[str]:
         *quiet,
         *mapped,
         f"-Xmx{config.heap_mib}m",
-        "-Xss512k",  # five threads a model: their stacks add up
+        "-Xss512k",  # five threads a worker: their stacks add up
         "-XX:StackShadowPages=10",  # written by every thread, though hardly one goes that deep
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
@@ -176,7 +174,6 @@ def environment(config: MmsConfig, base: Mapping[str, str]) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "MME_LOAD_REPORTS": str(config.report_dir),
-        "MME_SCRATCH_DIR": str(config.scratch_dir),
         "MME_ANSWER_LIMIT_BYTES": str(config.max_body_bytes),
         **config.for_workers,
     }

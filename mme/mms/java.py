@@ -30,7 +30,7 @@ class Java:
 
 
 def archive_of(program: str) -> Path:
-    """Where `mme.mms.archive` puts the model server's classes for the Java `program`."""
+    """Where `mme.mms.class_archive` puts the model server's classes for the Java `program`."""
     return Path(program).resolve().parent.parent / "lib" / "mms.jsa"
 
 

@@ -49,7 +49,6 @@ class MmsServer:
         handler: Path,
         worker_program: Path,
         run_dir: Path,
-        scratch_dir: Path,
         environment: Mapping[str, str],
         for_workers: Mapping[str, str],
     ) -> MmsServer:
@@ -67,7 +66,6 @@ class MmsServer:
             max_body_bytes=settings.max_body_bytes,
             heap_mib=settings.java_heap_mib,
             queue_length=settings.queue_length,
-            scratch_dir=scratch_dir,
         )
         prepare(config)
         process = await ChildProcess.start(

@@ -52,10 +52,9 @@ class PreforkFiles:
         """The program the model server starts."""
         return self.folder / "launcher"
 
-    @property
-    def ready(self) -> Path:
-        """There while a template answers: a JSON list of the pipelines it has loaded."""
-        return self.folder / "ready"
+    def ready(self, generation: int) -> Path:
+        """There once the template of a generation answers: a list of the pipelines it has."""
+        return self.folder / f"ready-{generation}"
 
     @property
     def admissions(self) -> Path:
@@ -67,10 +66,10 @@ class PreforkFiles:
         """The folder of the workers' doors, for `MME_DOORS`."""
         return self.folder / "doors"
 
-    def loaded(self) -> tuple[str, ...] | None:
-        """The pipelines the template has loaded; None while there is none that is ready."""
+    def loaded(self, generation: int) -> tuple[str, ...] | None:
+        """The pipelines the template of a generation has loaded; None while it is not ready."""
         try:
-            found = json.loads(self.ready.read_text(encoding="utf-8"))
+            found = json.loads(self.ready(generation).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return tuple(found)
@@ -102,7 +101,7 @@ class PreforkFiles:
             "--doors", str(self.doors),
             "--signs", str(signs),
             "--handler", str(handler),
-            "--ready", str(self.ready),
+            "--ready", str(self.ready(generation)),
             "--languages", ",".join(languages),
             "--generation", str(generation),
         ]  # fmt: skip

@@ -1,8 +1,1 @@
-"""Who is loaded: bringing models in on demand, using them, letting them go."""
-
-from mme.residency.hosted import HostedModels
-from mme.residency.residency import Residency
-from mme.residency.table import State
-from mme.residency.views import Answer, ModelView
-
-__all__ = ["Answer", "HostedModels", "ModelView", "Residency", "State"]
+"""Which models are known, coming, in use, at which version; where they come from in each mode."""

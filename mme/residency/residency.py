@@ -1,255 +1,176 @@
-"""The shell of residency: requests come in, models are brought in, used and let go.
+"""Models by target, whatever the mode: brought in, asked, let go. The shell of this room.
 
-Decisions are pure and elsewhere (`table.py`, `governor.py`, `policy.py`); models come in through
-`arrivals.py` and leave through `resident.py`. Here is what callers ask for, and the watch over
-memory and versions.
+Decisions are pure and in `table.py`; a catalog knows which targets there are and brings their
+artifacts, `arrivals.py` does so once for all that wait, workers answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mme.core.errors import Busy, EndpointError, ModelFailed, NotLoaded, ShuttingDown
-from mme.core.names import check_target, model_name
-from mme.mms import NO_ANSWER
+from mme.core.background import BackgroundTasks
+from mme.core.errors import EndpointError, LoadFailed, ModelFailed, NotLoaded, ShuttingDown
 from mme.residency.arrivals import Arrivals
-from mme.residency.loading import Loader
-from mme.residency.registering import Registrar
-from mme.residency.resident import Residents
-from mme.residency.room import FRONT_END_BYTES, Room
-from mme.residency.scaling import SCALE_CHECK_S, Scaler
-from mme.residency.table import Model, State
-from mme.residency.tasks import Tasks
-from mme.residency.views import Answer, ModelView, view_of, view_on_disk
-from mme.residency.worker import WorkerGone
+from mme.residency.table import Known, LetGo, TargetTable
+from mme.residency.views import Answer
+from mme.workers.engine import NotAdmitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from mme.cache import ArtifactCache
-    from mme.core.memory import MemoryReading
+    from mme.core.artifact import Admitted
     from mme.core.settings import Settings
-    from mme.mms import MmsAnswer, MmsServer
-    from mme.store import Store
+    from mme.residency.catalog import Catalog
+    from mme.workers.engine import Workers
 
 log = logging.getLogger(__name__)
 
-CLOSE_TIMEOUT_S = 3.0
-
-CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-NOT_FOUND, UNAVAILABLE = 404, 503
-MEMORY_CHECK_S = 0.5
-MEASURE_EVERY_S = 2.0
-"""Measuring one model takes the kernel some milliseconds, in which others wait for a core."""
+NO_ANSWER = 0
+ATTEMPTS = 3
+DRAIN_POLL_S = 0.01
 
 
 class Residency:
     """The models of one endpoint. All methods run on the event loop that made it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        cache: ArtifactCache,
-        read_memory: Callable[[], MemoryReading],
-    ) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, workers: Workers) -> None:
         self._settings = settings
-        self._cache = cache
-        self._executor = ThreadPoolExecutor(settings.parallel_loads + 2, "artifacts")
-        self._tasks = Tasks()
-        self._room = Room(settings, read_memory)
-        self._loader = Loader(settings, store, cache, self._executor)
-        registrar = Registrar(settings, self._tasks)
-        self._residents = Residents(self._room, self._loader, registrar, self._tasks)
-        self._table = self._residents.table
-        self._arrivals = Arrivals(settings, self._loader, registrar, self._residents, self._room)
-        self._scaler = Scaler(
-            settings.workers_per_model or os.cpu_count() or 1,
-            self._residents,
-            self._room,
-            loader=self._loader,
-            registrar=registrar,
-            tasks=self._tasks,
-            artifact_of=cache.lookup,
+        self._catalog = catalog
+        self._workers = workers
+        self._background = BackgroundTasks()
+        self.table = TargetTable()
+        self.arrivals = Arrivals(
+            catalog,
+            self.table,
+            self._arrived,
+            ready_timeout_s=settings.ready_timeout_s,
+            failure_memory_s=settings.failure_memory_s,
         )
-        self._tasks.start(self._watch_memory())
-        self._tasks.start(self._watch_growth())
-        self._tasks.start(self._watch_load())
-
-    def attach(self, server: MmsServer) -> None:
-        """Use this model server, which has no models yet."""
-        self._residents.attach(server)
-
-    def detach(self) -> None:
-        """The model server is gone and its models with it; loads wait for the next one."""
-        self._residents.detach()
-
-    async def is_ready(self, timeout_s: float) -> bool:
-        """Whether the model server answers within `timeout_s`, asked anew."""
-        server = self._residents.server
-        return server is not None and await server.client.ping(timeout_s)
 
     async def invoke(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer one request to `target`, bringing the model in first if need be.
+        """Answer one request to `target`, bringing it in first if need be.
 
-        Raises TargetNotFound, ArtifactRejected, InvalidRequest, StoreUnavailable, LoadFailed,
-        ModelNotReady, Busy, ShuttingDown; ModelFailed if the model gave no answer of its own. An
-        error answer of the model is an `Answer` like any other.
+        Raises what bringing in raises, Busy, LoadFailed, ModelNotReady, ShuttingDown; ModelFailed
+        if the model gave no answer of its own. An error answer of the model is an `Answer`.
         """
-        check_target(target)
-        cold = False
-        for attempt in (1, 2):
-            model = self._table.ready(target)
-            if model is None:
-                cold = True
-                model = await self._arrivals.bring_in(target)
+        was_here = True
+        for attempt in range(1, ATTEMPTS + 1):
+            known = self.table.current(target)
+            if known is None:
+                was_here = False
+                known = await self.arrivals.bring_in(target)
             else:
-                self._check_version_in_background(model)
+                self._check_version_in_background(known)
+            self.table.begin(known, time.time())
             try:
-                answer = await self._exchange(model, headers, body)
-            except WorkerGone:
-                continue
-            server_error = answer.server_error()
-            if server_error is None:
-                return Answer(
-                    status=answer.status,
-                    content_type=answer.content_type,
-                    custom_attributes=answer.headers.get(CUSTOM_ATTRIBUTES),
-                    body=answer.body,
-                    cold=cold,
-                )
-            self._residents.abandon(model)
-            # 404 and 503: the model server has no such model or no worker for it, so no worker
-            # saw the request and it can be sent again.
-            if answer.status not in (NOT_FOUND, UNAVAILABLE) or attempt == 2:  # noqa: PLR2004
-                raise ModelFailed(target, answer.status, server_error)
-        reason = "the model's worker died, twice, while the request waited for it"
-        raise ModelFailed(target, NO_ANSWER, reason)
+                answer = await self._workers.ask(known.artifact, headers, body)
+            except (NotAdmitted, LoadFailed) as error:
+                await self._again_or_raise(known, error, is_last=attempt == ATTEMPTS)
+            else:
+                cold = not was_here or answer.load_s > 0
+                return Answer(answer.status, answer.headers, answer.body, cold)
+            finally:
+                self._do(self.table.end(known, time.time()))
+        raise AssertionError  # the last attempt returns or raises
 
-    async def load(self, target: str) -> ModelView:
-        """Bring `target` in now; returns when it can serve. Raises as `invoke` does."""
-        check_target(target)
-        model = self._table.ready(target) or await self._arrivals.bring_in(target)
-        return self._view(model)
+    async def load(self, target: str) -> Known:
+        """Bring `target` in and into memory; returns when it can serve. Raises as `invoke` does."""
+        for attempt in range(1, ATTEMPTS + 1):
+            known = self.table.current(target) or await self.arrivals.bring_in(target)
+            self.table.begin(known, time.time())
+            known.invocations -= 1
+            try:
+                await self._workers.load(known.artifact)
+            except (NotAdmitted, LoadFailed) as error:
+                await self._again_or_raise(known, error, is_last=attempt == ATTEMPTS)
+            else:
+                return known
+            finally:
+                self._do(self.table.end(known, time.time()))
+        raise AssertionError  # the last attempt returns or raises
 
     async def unload(self, target: str) -> None:
-        """Let `target` go: returns when it is out of the model server. Raises NotLoaded."""
-        check_target(target)
-        await self._arrivals.settled(target)
-        model = self._table.get(target)
-        if model is None:
+        """Let `target` leave memory: returns when what it had is free. Raises NotLoaded.
+
+        Requests that came before have their answers first.
+        """
+        await self.arrivals.settled(target)
+        known = self.table.current(target)
+        if known is None or not (known.in_flight or self._workers.workers_of(known.artifact.name)):
             raise NotLoaded(target)
-        self._residents.dismiss(model)
-        await self._residents.departure(model.name)
+        await self._drain(known)
+        log.info("unloaded %s", target)
 
-    def models(self) -> list[ModelView]:
-        """Every target model that is loaded, being brought in or on disk, by name of target."""
-        on_disk = {entry.name: entry for entry in self._cache.entries()}
-        by_age = sorted(on_disk.values(), key=lambda entry: entry.fetched_at)
-        views = {entry.target: view_on_disk(entry) for entry in by_age}
-        for target, phase in self._arrivals.phases.items():
-            if self._table.get(target) is None:
-                views[target] = ModelView(target=target, state=phase)
-        for model in self._table:
-            if model.state is not State.DRAINING or self._table.get(model.target) is None:
-                views[model.target] = self._view(model)
-        return [views[target] for target in sorted(views)]
+    async def leave(self, target: str) -> None:
+        """Have `target` leave memory if it is there; returns when what it had is free."""
+        await self.arrivals.settled(target)
+        known = self.table.current(target)
+        if known is not None:
+            await self._drain(known)
 
-    def describe(self, target: str) -> ModelView:
-        """The view of one target. Raises NotLoaded if it is neither loaded nor on disk."""
-        check_target(target)
-        for view in self.models():
-            if view.target == target:
-                return view
-        raise NotLoaded(target)
-
-    @property
-    def models_bytes(self) -> int:
-        """What the workers of all models own together."""
-        crews = self._residents.crews.values()
-        first = sum(max(0, model.own_bytes - FRONT_END_BYTES) for model in self._table)
-        return first + sum(crew.own_bytes for crew in crews)
+    async def _drain(self, known: Known) -> None:
+        self._do(self.table.dismiss(known))
+        while known.in_flight:  # noqa: ASYNC110 - a request's end is no event
+            await asyncio.sleep(DRAIN_POLL_S)
+        await self._workers.drop(known.artifact)
 
     async def close(self) -> None:
-        """Stop loading, end the background work; the model server itself is its owner's."""
-        await self._arrivals.close()
-        await self._tasks.close()
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self._loader.close(CLOSE_TIMEOUT_S)
+        """Stop bringing in, end the background work."""
+        await self.arrivals.close()
+        await self._background.close()
 
-    async def _exchange(self, model: Model, headers: Mapping[str, str], body: bytes) -> MmsAnswer:
-        server = self._residents.server
-        assert server is not None  # noqa: S101 - a ready model has a server
-        if model.in_flight >= self._settings.queue_length:
-            raise Busy(model.target, model.in_flight)
-        self._table.begin(model, time.time())
-        try:
-            return await self._residents.crews[model.name].request(
-                server.client, headers, body, self._settings.invoke_timeout_s
-            )
-        except ModelFailed:
-            # Its worker may be stuck: the next request gets a fresh one.
-            self._residents.abandon(model)
-            raise
-        finally:
-            self._residents.released(model)
-
-    async def _watch_memory(self) -> None:
-        """Relieve memory when it is short, also while nobody loads anything."""
-        while True:
-            await asyncio.sleep(MEMORY_CHECK_S)
-            if not self._room.is_short() or self._scaler.shed():
-                continue
-            for victim in self._room.relieve(self._table):
-                self._tasks.start(self._residents.evict(victim))
-
-    async def _watch_growth(self) -> None:
-        """Measure models that have been used since, the latest first."""
-        while True:
-            await asyncio.sleep(MEASURE_EVERY_S)
-            for model in self._table.grown(1):
-                await self._loader.in_thread(functools.partial(self._room.measure, model))
-
-    async def _watch_load(self) -> None:
-        """Give hot models more workers and take them back."""
-        while True:
-            await asyncio.sleep(SCALE_CHECK_S)
-            self._scaler.step()
-
-    def _view(self, model: Model) -> ModelView:
-        kept = self._cache.lookup(model.name)
-        return view_of(
-            model,
-            self._residents.crews.get(model.name),
-            None if kept is None else kept.fetched_at,
-            pinned=self._room.is_pinned(model.target),
-        )
-
-    def _check_version_in_background(self, model: Model) -> None:
-        """Now and then, look whether the store has another version; if so load it beside."""
+    def _arrived(self, artifact: Admitted) -> None:
         now_s = time.monotonic()
-        if now_s - model.checked_at_s >= self._settings.store_check_s:
-            model.checked_at_s = now_s
-            if model.target not in self._arrivals.phases:
-                self._tasks.start(self._check_version(model))
+        self._do(self.table.arrived(artifact, now_s, time.time()))
 
-    async def _check_version(self, model: Model) -> None:
+    def _do(self, actions: list[LetGo]) -> None:
+        for action in actions:
+            self._background.start(self._let_go(action))
+
+    async def _let_go(self, action: LetGo) -> None:
+        artifact = action.known.artifact
+        await self._workers.drop(artifact)
+        if action.is_superseded:
+            await self._catalog.discard(artifact)
+            log.info("the former version of %s is gone", artifact.target)
+
+    async def _again_or_raise(
+        self, known: Known, error: NotAdmitted | LoadFailed, *, is_last: bool
+    ) -> None:
+        """After a worker could not load: bring the artifact in anew if it is not whole here."""
+        is_here = self._catalog.is_here(known.artifact)
+        if isinstance(error, LoadFailed) and is_here:
+            raise error
+        if is_last:
+            reason = "what was converted of its artifact is gone again and again"
+            raise ModelFailed(known.target, NO_ANSWER, reason) from error
+        log.warning("%s is not whole on this disk and is brought in anew", known.target)
+        if self.table.current(known.target) is known:
+            self.table.forget(known)
+            if is_here:
+                await self._catalog.discard(known.artifact)
+
+    def _check_version_in_background(self, known: Known) -> None:
+        """Now and then, look whether there is another version; if so bring it in beside."""
+        now_s = time.monotonic()
+        if now_s - known.checked_at_s >= self._settings.store_check_s:
+            known.checked_at_s = now_s
+            if not self.arrivals.has(known.target):
+                self._background.start(self._check_version(known))
+
+    async def _check_version(self, known: Known) -> None:
         try:
-            ref = await self._loader.find(model.target)
+            has_changed = await self._catalog.has_changed(known.artifact)
         except EndpointError as error:
             # A removed artifact serves on until it is unloaded, as on SageMaker.
-            log.debug("cannot check the version of %s: %s", model.target, error.message)
+            log.debug("cannot check the version of %s: %s", known.target, error.message)
             return
-        changed = model_name(model.target, ref.version) != model.name
-        if changed and self._table.ready(model.target) is model:
-            log.info("%s has changed in the store and is loaded anew", model.target)
+        if has_changed and self.table.current(known.target) is known:
+            log.info("%s has changed in the store and is loaded anew", known.target)
             try:
-                self._arrivals.start(model.target)
+                self.arrivals.start(known.target)
             except ShuttingDown:
                 return

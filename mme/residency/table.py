@@ -1,164 +1,131 @@
-"""Who is resident: the table of models and every rule about its changes, without any I/O.
+"""Which version of each target serves, and which ones only end what they have; without any I/O.
 
 Each method looks at the table, decides, changes it and returns what must be done outside
-(`Unload`). The shell (`residency.py`) does those things and reports back. A target has at most one
-*current* model, the one that serves or will; models that were replaced or dismissed are *retiring*
-until their last request has ended.
-
-States of a model: loading -> ready -> draining. (Absent and on disk are what the cache knows.)
+(`LetGo`). The shell (`residency.py`) does those things. A target has at most one *current* version;
+versions that were replaced or dismissed are *retiring* until their last request has ended. Where a
+version is in memory is known to the workers' room.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from mme.core.artifact import Admitted
     from mme.core.errors import EndpointError
 
-
-class State(StrEnum):
-    """Where a model stands, in the words of the management API."""
-
-    DOWNLOADING = "downloading"
-    ON_DISK = "on-disk"
-    WAITING = "waiting-for-memory"
-    LOADING = "loading"
-    READY = "ready"
-    DRAINING = "draining"
+MOST_IDLE = 20_000
+"""So many targets are remembered; what an idle one needs to come back is on the disk."""
 
 
-@dataclass(slots=True)
-class Model:
-    """One version of one target model in the model server. Changed by the table only."""
+@dataclass(eq=False, slots=True)
+class Known:
+    """One version of one target. Changed by the table only."""
 
-    target: str
-    name: str
-    version: str
-    archive_bytes: int
-    unpacked_bytes: int
-    state: State
-    server_name: str = ""
-    """What the model server calls its first worker."""
+    artifact: Admitted
+    known_at_s: float
+    checked_at_s: float
+    """Monotonic: when the catalog was last asked for this target's version."""
+    loaded_at: float
+    """Wall clock, for people."""
     in_flight: int = 0
     invocations: int = 0
-    pid: int | None = None
-    """The worker's process, if it said so."""
-    parent_pid: int | None = None
-    own_bytes: int = 0
-    """Memory that would be free without it, as last measured; of its first worker only."""
-    measured_at: int = 0
-    """How many invocations it had had by then."""
-    uses: float = 0.0
-    """Uses, older ones counting for less, as of `used_at_s`."""
-    used_at_s: float = 0.0
-    """Monotonic."""
-    load_s: float | None = None
-    loaded_at: float | None = None
-    """Wall clock, for people."""
     last_used_at: float | None = None
     """Wall clock, for people."""
-    checked_at_s: float = 0.0
-    """Monotonic: when the store was last asked for this target's version."""
-    details: Mapping[str, object] = field(default_factory=dict)
-    """What the worker says of the model it loaded."""
+    is_retiring: bool = False
+
+    @property
+    def target(self) -> str:
+        """The target model."""
+        return self.artifact.target
 
 
 @dataclass(frozen=True, slots=True)
-class Unload:
-    """To be done: take this model out of the model server; no request uses it any more."""
+class LetGo:
+    """To be done: no request uses this version any more, so it leaves memory."""
 
-    model: Model
+    known: Known
+    is_superseded: bool
+    """Another version has taken its place, so it leaves the disk too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed load, remembered until `until_s` (monotonic) so that it is not repeated at once."""
+    """A failed arrival, remembered until `until_s` (monotonic): not to be repeated at once."""
 
     error: EndpointError
     until_s: float
 
 
-class ResidencyTable:
-    """The models of one model server. Not safe for threads: the event loop owns it."""
+class TargetTable:
+    """The targets that were asked for. Not safe for threads: the event loop owns it."""
 
-    def __init__(self) -> None:
-        self._current: dict[str, Model] = {}
-        self._retiring: dict[str, Model] = {}
+    def __init__(self, most_idle: int = MOST_IDLE) -> None:
+        self._most_idle = most_idle
+        self._current: OrderedDict[str, Known] = OrderedDict()
+        self._retiring: dict[str, Known] = {}
+        self._in_use: dict[str, int] = {}
         self._failures: dict[str, Failure] = {}
-        self._used: dict[str, Model] = {}
-        self._busy: dict[str, Model] = {}
 
-    def __repr__(self) -> str:
-        current = ", ".join(f"{m.target}={m.state}/{m.in_flight}" for m in self._current.values())
-        retiring = ", ".join(f"{m.target}/{m.in_flight}" for m in self._retiring.values())
-        return f"<ResidencyTable current=[{current}] retiring=[{retiring}]>"
-
-    def __iter__(self) -> Iterator[Model]:
+    def __iter__(self) -> Iterator[Known]:
         yield from self._current.values()
         yield from self._retiring.values()
 
-    def get(self, target: str) -> Model | None:
-        """The target's current model in whatever state."""
+    def __len__(self) -> int:
+        return len(self._current)
+
+    def current(self, target: str) -> Known | None:
+        """The version that serves."""
         return self._current.get(target)
 
-    def ready(self, target: str) -> Model | None:
-        """The target's current model if it can serve now."""
-        model = self._current.get(target)
-        return model if model is not None and model.state is State.READY else None
+    def uses(self, name: str) -> bool:
+        """Whether requests are under way to the version of that name, or it is on its way out."""
+        return name in self._retiring or name in self._in_use
 
-    def grown(self, most: int) -> list[Model]:
-        """Up to `most` models used so much since they were measured that it is out of date.
+    def begin(self, known: Known, wall_s: float) -> None:
+        """A request is about to use a version."""
+        name = known.artifact.name
+        self._in_use[name] = self._in_use.get(name, 0) + 1
+        known.in_flight += 1
+        known.invocations += 1
+        known.last_used_at = wall_s
+        if not known.is_retiring:
+            self._current.move_to_end(known.target)
 
-        A model grows with its first requests, then hardly. Whoever is given is not given again
-        before its next use.
-        """
-        due: list[Model] = []
-        while self._used and len(due) < most:
-            model = self._used.popitem()[1]
-            if model.state is State.READY and model.invocations > 2 * model.measured_at:
-                due.append(model)
-        return due
+    def end(self, known: Known, wall_s: float) -> list[LetGo]:
+        """A request has ended; the last one of a retiring version lets it go."""
+        name = known.artifact.name
+        self._in_use[name] -= 1
+        if not self._in_use[name]:
+            del self._in_use[name]
+        known.in_flight -= 1
+        known.last_used_at = wall_s
+        return self._if_drained(known)
 
-    def take_busy(self) -> list[Model]:
-        """The models that got a request since the last call, but no others, be there thousands."""
-        busy, self._busy = list(self._busy.values()), {}
-        return busy
-
-    def begin(self, model: Model, wall_s: float) -> None:
-        """A request is about to use `model`, which must be ready."""
-        assert model.state is State.READY, model  # noqa: S101 - a broken caller, not bad input
-        model.in_flight += 1
-        self._used[model.name] = self._busy[model.name] = model
-        model.invocations += 1
-        model.last_used_at = wall_s
-
-    def end(self, model: Model, wall_s: float) -> list[Unload]:
-        """A request has ended; the last one of a retiring model lets it go."""
-        model.in_flight -= 1
-        model.last_used_at = wall_s
-        return self._if_drained(model)
-
-    def loaded(self, model: Model, *, load_s: float, wall_s: float, now_s: float) -> list[Unload]:
-        """`model` answers now and takes over from the target's current one, which retires."""
-        self._failures.pop(model.target, None)
-        replaced = self._current.get(model.target)
-        model.state = State.READY
-        model.load_s, model.loaded_at, model.checked_at_s = load_s, wall_s, now_s
-        self._current[model.target] = model
-        if replaced is None or replaced is model:
+    def arrived(self, artifact: Admitted, now_s: float, wall_s: float) -> list[LetGo]:
+        """A version is on this disk and serves from now on; the one before it retires."""
+        self._failures.pop(artifact.target, None)
+        replaced = self._current.pop(artifact.target, None)
+        if replaced is not None and replaced.artifact == artifact:
+            replaced.checked_at_s = now_s
+            self._current[artifact.target] = replaced
+            return []
+        self._current[artifact.target] = Known(artifact, now_s, now_s, wall_s)
+        self._forget_idle()
+        if replaced is None or replaced.artifact.name == artifact.name:
             return []
         return self._retire(replaced)
 
     def failed(self, target: str, error: EndpointError, until_s: float) -> None:
-        """A load of `target` failed; a model that serves it already goes on serving."""
+        """An arrival failed; a version that serves already goes on serving."""
         self._failures[target] = Failure(error, until_s)
 
     def failure(self, target: str, now_s: float) -> EndpointError | None:
-        """The error of a load that failed a moment ago, if it is still remembered."""
+        """The error of an arrival that failed a moment ago, if it is still remembered."""
         failure = self._failures.get(target)
         if failure is None:
             return None
@@ -167,29 +134,36 @@ class ResidencyTable:
             return None
         return failure.error
 
-    def dismiss(self, model: Model) -> list[Unload]:
-        """`model` shall serve no further request; it goes when its last one has ended."""
-        if self._current.get(model.target) is model:
-            del self._current[model.target]
-        return self._retire(model)
+    def dismiss(self, known: Known) -> list[LetGo]:
+        """A version shall serve no further request; it goes when its last one has ended."""
+        if self._current.get(known.target) is known:
+            del self._current[known.target]
+        return self._retire(known)
 
-    def clear(self) -> None:
-        """The model server died: nothing is resident. Running requests end on their own."""
-        self._current.clear()
-        self._retiring.clear()
-        self._used.clear()
-        self._busy.clear()
+    def forget(self, known: Known) -> None:
+        """A version is not on this disk any more: the next request brings it in."""
+        if self._current.get(known.target) is known:
+            del self._current[known.target]
 
-    def _retire(self, model: Model) -> list[Unload]:
-        if model.state is State.DRAINING:
+    def _retire(self, known: Known) -> list[LetGo]:
+        if known.is_retiring:
             return []
-        model.state = State.DRAINING
-        self._retiring[model.name] = model
-        return self._if_drained(model)
+        known.is_retiring = True
+        self._retiring[known.artifact.name] = known
+        return self._if_drained(known)
 
-    def _if_drained(self, model: Model) -> list[Unload]:
-        drained = model.state is State.DRAINING and model.in_flight == 0
+    def _if_drained(self, known: Known) -> list[LetGo]:
+        drained = known.is_retiring and known.in_flight == 0
         # Popped, so that it is ordered out once only.
-        if drained and self._retiring.pop(model.name, None) is model:
-            return [Unload(model)]
+        if drained and self._retiring.pop(known.artifact.name, None) is known:
+            current = self._current.get(known.target)
+            return [LetGo(known, is_superseded=current is not None)]
         return []
+
+    def _forget_idle(self) -> None:
+        if len(self._current) <= self._most_idle:
+            return
+        for target, known in self._current.items():
+            if not known.in_flight:
+                del self._current[target]
+                return

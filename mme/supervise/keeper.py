@@ -1,4 +1,9 @@
-"""Keeping one vital child running: start, watch, start again, give up when it dies too often."""
+"""Keeping one vital child running: start, watch, start again, give up when it does not stay up.
+
+A child that something ends from outside is started again however often that happens. It is given up
+when it fails by itself: it does not come up, or ends within a second of having come up, several
+times in a row.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +18,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_DEATHS = 3
-WINDOW_S = 60.0
+MAX_FAILURES = 3
+"""So many failed starts in a row are tried again."""
+STABLE_S = 1.0
+"""A child that has been up for so long did come up."""
+PAUSE_S = 0.2
+"""Before the start after a failed one, growing with each."""
 
 
 class Running(Protocol):
@@ -36,11 +45,6 @@ R = TypeVar("R", bound=Running)
 
 class StartError(RuntimeError):
     """A child did not come up; the message says how it ended."""
-
-
-def too_often(deaths_s: list[float], now_s: float) -> bool:
-    """Whether the deaths within the last `WINDOW_S` are more than `MAX_DEATHS`."""
-    return sum(now_s - at_s < WINDOW_S for at_s in deaths_s) > MAX_DEATHS
 
 
 class Keeper(Generic[R]):
@@ -65,7 +69,7 @@ class Keeper(Generic[R]):
         self._start = start
         self._on_up = on_up
         self._on_down = on_down
-        self._deaths_s: list[float] = []
+        self._failures = 0
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -81,6 +85,13 @@ class Keeper(Generic[R]):
                 self._on_down()
                 await self.child.stop()
 
+    async def replace(self, child: R) -> None:
+        """Keep another child, which is up, in place of the one there is, and end that."""
+        former, self.child = self.child, child
+        self._on_up(child)
+        if former is not None:
+            await former.stop()
+
     async def _bring_up(self) -> None:
         began_s = time.monotonic()
         self.child = await self._start()
@@ -94,22 +105,35 @@ class Keeper(Generic[R]):
 
     async def _watch(self) -> None:
         try:
-            while self.child is not None:
-                code = await self.child.wait()
+            while (child := self.child) is not None:
+                up_since_s = time.monotonic()
+                code = await child.wait()
+                if self.child is not child:  # it was replaced
+                    continue
                 log.error("the %s ended with code %d and is started again", self.name, code)
                 self._on_down()
-                dead, self.child = self.child, None
-                await dead.stop()
-                self._deaths_s.append(time.monotonic())
-                if too_often(self._deaths_s, time.monotonic()):
-                    self._give_up(f"the {self.name} died {MAX_DEATHS + 1} times in {WINDOW_S:g} s")
-                    return
-                await self._bring_up()
-        except StartError as error:
-            self._give_up(str(error))
+                self.child = None
+                await child.stop()
+                is_failure = time.monotonic() - up_since_s < STABLE_S
+                self._failures = self._failures + 1 if is_failure else 0
+                await self._bring_up_again(f"ended with code {code} right after its start")
         except Exception as error:
             log.exception("watching the %s failed", self.name)
             self._give_up(f"watching the {self.name} failed: {error}")
+
+    async def _bring_up_again(self, reason: str) -> None:
+        """Start until it is up, or give up."""
+        while self._failures <= MAX_FAILURES:
+            await asyncio.sleep(PAUSE_S * self._failures)
+            try:
+                await self._bring_up()
+            except StartError as error:
+                log.error("%s", error)  # noqa: TRY400 - the message says it all
+                self._failures += 1
+                reason = str(error)
+            else:
+                return
+        self._give_up(f"the {self.name} failed {self._failures} times in a row: {reason}")
 
     def _give_up(self, reason: str) -> None:
         self.failure = reason

@@ -98,7 +98,7 @@ class Door(asyncio.Protocol):
         received = self._received
         if len(received) < PREFIX.size:
             return None
-        kind, head_bytes, body_bytes = lengths(received[: PREFIX.size])
+        kind, head_bytes, body_bytes = lengths(bytes(received[: PREFIX.size]))
         body_at = PREFIX.size + head_bytes
         end = body_at + body_bytes
         if len(received) < end:

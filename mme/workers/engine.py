@@ -18,6 +18,7 @@ from mme.core.background import BackgroundTasks
 from mme.core.door import Question
 from mme.core.errors import Busy, LoadFailed, ShuttingDown
 from mme.core.settings import PROJECT_ROOT
+from mme.core.through_mms import LOAD_ONLY
 from mme.memory import anonymous_bytes
 from mme.workers.dispatch import Dispatch
 from mme.workers.groups import Groups
@@ -165,10 +166,32 @@ class Workers:
             raise LoadFailed(artifact.target, answer.status, text)
         return answer
 
+    async def load(self, artifact: Admitted) -> None:
+        """Have the model in memory; returns when it is. Raises as `ask` does."""
+        if self._is_foreign:
+            await self._own.started(artifact)
+        else:
+            await self.ask(artifact, {LOAD_ONLY: "1"}, b"")
+
+    async def evict_one(self) -> bool:
+        """Have the least valuable idle model leave memory; False if there is none."""
+        return await self._own.evict_one()
+
     async def drop(self, artifact: Admitted) -> None:
         """Have a model leave memory; returns when what it had is free."""
         self._live.drop(artifact.name)
         await self._own.drop(artifact.name)
+
+    @property
+    def side_by_side(self) -> int:
+        """How many requests are computed at once, at least."""
+        return self._groups.fewest or 1
+
+    def is_own(self, artifact: Admitted) -> bool:
+        """Whether the model has workers of its own."""
+        return (
+            not self._is_shared or not artifact.findings.is_data or artifact.name in self._isolated
+        )
 
     def workers_of(self, name: str) -> int:
         """How many workers have a model in memory."""
@@ -219,7 +242,7 @@ class Workers:
             answer=asyncio.get_running_loop().create_future(),
             came_at_s=now_s,
             deadline_s=now_s + self._settings.invoke_timeout_s,
-            is_own=not self._is_shared or not findings.is_data or artifact.name in self._isolated,
+            is_own=self.is_own(artifact),
             is_heavy=findings.mapped_bytes > HEAVY_BYTES,
             pipeline=self._pipeline_of(artifact),
         )

@@ -67,7 +67,22 @@ class OwnModels:
         self._ready_timeout_s = ready_timeout_s
         self._slots = asyncio.Semaphore(side_by_side)
         self._refuses_unfitting = refuses_unfitting
-        self._starts: dict[str, asyncio.Task[None]] = {}
+        self._starts: dict[str, asyncio.Task[EndpointError | None]] = {}
+
+    async def started(self, artifact: Admitted) -> None:
+        """Return when the model has a worker. Raises LoadFailed, ModelNotReady, ModelFailed."""
+        self.ensure(artifact)
+        if (start := self._starts.get(artifact.name)) is not None:
+            error = await asyncio.shield(start)
+            if error is not None:
+                raise error
+
+    async def evict_one(self) -> bool:
+        """Let the least valuable model leave; False if none may."""
+        victim = self._book.least_valuable(self._candidates())
+        if victim is not None:
+            await self._evict(victim)
+        return victim is not None
 
     def ensure(self, artifact: Admitted) -> None:
         """Have a first worker started for a model that has none; if it fails, requests hear why."""
@@ -95,20 +110,23 @@ class OwnModels:
         victims = self._book.relieve(self._candidates())
         await asyncio.gather(*(self._evict(victim) for victim in victims))
 
-    async def _start_first(self, artifact: Admitted) -> None:
+    async def _start_first(self, artifact: Admitted) -> EndpointError | None:
+        """Returns why it failed, which waiting requests are told too."""
+        failure: EndpointError
         try:
             async with self._slots:
                 await self._await_pipeline(artifact)
                 await self._start_with_room(artifact)
         except EndpointError as error:
             log.warning("no worker for %s: %s", artifact.target, error.message)
-            self._fail_waiting(artifact.name, error)
-        except asyncio.CancelledError:
-            raise
+            failure = error
         except Exception as error:
             log.exception("no worker for %s", artifact.target)
-            reason = f"unforeseen {type(error).__name__}"
-            self._fail_waiting(artifact.name, ModelFailed(artifact.target, 0, reason))
+            failure = ModelFailed(artifact.target, 0, f"unforeseen {type(error).__name__}")
+        else:
+            return None
+        self._fail_waiting(artifact.name, failure)
+        return failure
 
     def _fail_waiting(self, name: str, error: EndpointError) -> None:
         for request in self._dispatch.take_all(name):

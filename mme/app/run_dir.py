@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mme.cli.running import EndpointFailed
+from mme.app.life import EndpointFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`python -m mme.mms.archive JAVA_HOME`: the model server's classes, loaded once and kept.
+"""`python -m mme.mms.class_archive JAVA_HOME`: the model server's classes, loaded once and kept.
 
 Run when an image is built. Java maps the archive at later starts instead of reading, checking and
 linking some thousand classes anew; `java.py` finds it. An archive that does not fit is ignored.
@@ -35,7 +35,6 @@ async def make_archive(java: Java, run_dir: Path) -> Path:
         max_body_bytes=1,
         heap_mib=256,
         queue_length=1,
-        scratch_dir=run_dir,
     )
     prepare(config)
     program, *rest = mms_config.command(config, java)
@@ -56,7 +55,7 @@ async def make_archive(java: Java, run_dir: Path) -> Path:
                 await asyncio.sleep(POLL_S)
         if process.returncode is not None:
             raise StartError(f"the model server ended with code {process.returncode}")
-        await client.names(timeout_s=START_TIMEOUT_S)
+        await client.workers(timeout_s=START_TIMEOUT_S)
     finally:
         await client.close()
         if process.returncode is None:
@@ -67,7 +66,7 @@ async def make_archive(java: Java, run_dir: Path) -> Path:
 
 def main() -> None:
     """Make the archive and say how large it is."""
-    parser = argparse.ArgumentParser(prog="python -m mme.mms.archive", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mme.mms.class_archive", description=__doc__)
     parser.add_argument("java_home", type=Path)
     java = find_java(str(parser.parse_args().java_home / "bin" / "java"))
     with tempfile.TemporaryDirectory(prefix="mme-") as folder:

@@ -16,16 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from mme.gateway import BodyBudget, runner_of
 from mme.supervise import StartError, become_subreaper, reap_orphans
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
 
+    from mme.app.children import Engine
+    from mme.core.settings import Settings
+    from mme.memory import MemoryBook
     from mme.supervise import Keeper
 
 log = logging.getLogger(__name__)
 
 CANCEL_GRACE_S = 0.5
+BODIES_SHARE = 8
+"""Bodies may take this part of the memory."""
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a container is useless on loopback
 
 
@@ -71,16 +77,10 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: web.Application, listener: socket.socket, drain_timeout_s: float
+    app: web.Server, listener: socket.socket, drain_timeout_s: float
 ) -> AsyncIterator[Address]:
     """Answer requests on `listener` inside the block; at its end running ones are awaited."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=drain_timeout_s,
-        # A target may have 1,024 characters, four bytes each; custom attributes another 1,024.
-        max_field_size=16384,
-    )
+    runner = runner_of(app, drain_timeout_s)
     await runner.setup()
     try:
         await web.SockSite(runner, listener, backlog=1024).start()
@@ -93,6 +93,12 @@ async def serving(
                 await runner.cleanup()
         except TimeoutError:
             log.warning("requests that did not end within %g s are broken off", drain_timeout_s)
+
+
+def bodies_of(settings: Settings, book: MemoryBook) -> BodyBudget:
+    """What the bodies of all requests under way may hold; one always fits."""
+    limit_bytes = settings.max_bodies_bytes or book.reading().limit // BODIES_SHARE
+    return BodyBudget(max(limit_bytes, settings.max_body_bytes))
 
 
 def pids_of(keepers: Sequence[Keeper[Any]]) -> set[int]:
@@ -139,11 +145,13 @@ async def starting(stop: asyncio.Event) -> AsyncIterator[None]:
         raise EndpointFailed(str(error)) from error
 
 
-async def until_stopped(stop: asyncio.Event, keepers: Sequence[Keeper[Any]]) -> None:
+async def until_stopped(stop: asyncio.Event, engine: Engine) -> None:
     """Return when told to stop; raises EndpointFailed when a child cannot be kept running."""
-    await _first_of(stop.wait(), *(keeper.gave_up.wait() for keeper in keepers))
-    failures = [keeper.failure for keeper in keepers if keeper.failure is not None]
+    await _first_of(stop.wait(), *(keeper.gave_up.wait() for keeper in engine.keepers))
+    failures = [keeper.failure for keeper in engine.keepers if keeper.failure is not None]
     if failures:
+        # What waits could not be answered any more: a drain would only delay the end.
+        engine.workers.fail_all()
         raise EndpointFailed(failures[0])
 
 

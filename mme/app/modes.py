@@ -1,9 +1,9 @@
 """Which of its three lives the endpoint leads, and on which port: read from the environment.
 
-Pure. What SageMaker tells an endpoint is read here and nowhere else (a training job is for
-`mme.training.container`); ours (`MME_*`) are in the settings. A second port, for which SageMaker
-would name a range, is not needed: all else is Unix sockets. Leaves it to `serve.py`'s three ways to
-do it.
+Pure. What SageMaker tells an endpoint is read here and nowhere else (a training job's is read in
+`mme.training.container`); our own variables (`MME_*`) are in the settings. A second port, for which
+SageMaker names a range, is not needed: all else is Unix sockets. What each mode is made of is in
+the modules named after them.
 """
 
 from __future__ import annotations

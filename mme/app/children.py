@@ -1,0 +1,139 @@
+"""What all modes run on: template, model server and workers, wired and kept.
+
+`Engine` holds the parts that the modes share; each adds a catalog and a surface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from mme.app.template import Templates
+from mme.memory import MemoryBook, MemoryReader, TaskReader, Watermarks, anonymous_bytes
+from mme.mms import MmsServer, find_java
+from mme.mms.config import report_dir, worker_launcher
+from mme.prefork.admission_client import AdmissionClient
+from mme.prefork.files import PreforkFiles
+from mme.supervise import Keeper, StartError
+from mme.workers.engine import Workers
+from mme.workers.server import CurrentServer
+from mme.workers.starting import WorkerStarter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mme.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The parts that every mode has."""
+
+    workers: Workers
+    book: MemoryBook
+    admissions: AdmissionClient
+    templates: Templates
+    keepers: tuple[Keeper[Any], ...]
+    """Of the template and the model server."""
+    files: PreforkFiles
+
+    @classmethod
+    def make(cls, settings: Settings, folder: Path, *, refuses_unfitting: bool = False) -> Self:
+        """Wire them; what they write goes below `folder`. Raises JavaMissingError."""
+        files = PreforkFiles(folder / "prefork")
+        files.make(fallback=_python_launcher(settings, folder))
+        pool_dir = folder / "pool"
+        pool_dir.mkdir()
+        server = CurrentServer()
+        templates = Templates(settings, files, signs=report_dir(folder))
+        keepers = (
+            templates.keeper,
+            _model_server(settings, server, files, folder, pool_dir),
+        )
+
+        def our_use() -> int:
+            pids = [keeper.child.pid for keeper in keepers if keeper.child is not None]
+            return workers.own_bytes + sum(map(anonymous_bytes, (os.getpid(), *pids)))
+
+        book = MemoryBook(
+            Watermarks(settings.memory_high, settings.memory_low, settings.settle_s),
+            MemoryReader(settings.memory_limit, our_use).read,
+            TaskReader().read,
+            policy=settings.eviction,
+            pins=settings.pin,
+        )
+        workers = Workers(
+            settings,
+            server=server,
+            starter=WorkerStarter(
+                server, files.doors, templates.is_up, timeout_s=settings.load_timeout_s
+            ),
+            template=templates,
+            book=book,
+            pool_dir=pool_dir,
+            refuses_unfitting=refuses_unfitting,
+        )
+        admissions = AdmissionClient(files.admissions, templates.is_up)
+        return cls(workers, book, admissions, templates, keepers, files)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Inside the block template and model server are up and kept so, and requests can be taken.
+
+        Raises StartError.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            # Launchers' lines survive the template they were written for.
+            stack.callback(os.close, self.files.open_requests())
+            try:
+                async with asyncio.TaskGroup() as starts:  # side by side, for both take a second
+                    for keeper in self.keepers:
+                        starts.create_task(stack.enter_async_context(keeper.running()))
+            except* StartError as errors:
+                raise errors.exceptions[0] from None
+            stack.push_async_callback(self.workers.close)
+            stack.push_async_callback(self.templates.close)
+            await self.workers.until_ready()
+            yield
+
+
+def _model_server(
+    settings: Settings,
+    current: CurrentServer,
+    files: PreforkFiles,
+    folder: Path,
+    pool_dir: Path,
+) -> Keeper[MmsServer]:
+    """Keeps the model server. Raises JavaMissingError."""
+    java = find_java(settings.java)
+    for_workers = {
+        "MME_DOORS": str(files.doors),
+        "MME_POOL_DIR": str(pool_dir),
+        "MME_RESIDENT_MODELS": str(settings.resident_models),
+    }
+
+    async def start() -> MmsServer:
+        return await MmsServer.start(
+            settings,
+            java,
+            handler=settings.handler,
+            worker_program=files.launcher,
+            run_dir=folder,
+            environment=os.environ,
+            for_workers=for_workers,
+        )
+
+    return Keeper("model server", start, on_up=current.attach, on_down=current.detach)
+
+
+def _python_launcher(settings: Settings, folder: Path) -> Path:
+    """The program for what the model server starts besides workers: a plain Python."""
+    program = folder / "worker-python"
+    program.write_text(worker_launcher(sys.executable, settings.handler), encoding="utf-8")
+    program.chmod(0o700)
+    return program

@@ -1,0 +1,73 @@
+"""The single-model container: one model, loaded at the start, answered for on the public port.
+
+What cannot be loaded ends the container, with the reason as its last line; so does a model whose
+computing ends its workers again and again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from mme.app.children import Engine
+from mme.app.life import (
+    ANY_ADDRESS,
+    Address,
+    EndpointFailed,
+    bind,
+    bodies_of,
+    orphans_reaped,
+    serving,
+    starting,
+    stop_signals,
+    until_stopped,
+)
+from mme.app.run_dir import run_dir
+from mme.core.errors import EndpointError, ModelFailed
+from mme.gateway import make_single_app
+from mme.residency.folder_models import FolderCatalog, SoleModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mme.app.modes import Platform
+    from mme.core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+async def run_single_model(
+    settings: Settings, platform: Platform, on_ready: Callable[[Address], None]
+) -> None:
+    """Run the container until SIGTERM or SIGINT. Raises EndpointFailed."""
+    stop = stop_signals()
+    async with contextlib.AsyncExitStack() as stack:
+        listener = stack.enter_context(bind(ANY_ADDRESS, platform.port, "SAGEMAKER_BIND_TO_PORT"))
+        folder = stack.enter_context(run_dir())
+        engine = Engine.make(settings, folder)
+        catalog = FolderCatalog(
+            settings, engine.admissions.admit, folder / "converted",
+            checks=not engine.workers.is_foreign,
+        )  # fmt: skip
+        model = SoleModel(settings, catalog, engine.workers, platform.model_dir)
+        await stack.enter_async_context(orphans_reaped(engine.keepers))
+        async with starting(stop):
+            await stack.enter_async_context(engine.running())
+            stack.push_async_callback(model.close)
+            try:
+                await model.load()
+            except EndpointError as error:
+                reason = error.body if isinstance(error, ModelFailed) else error.message
+                text = f"the model in {platform.model_dir} cannot be loaded: {reason}"
+                raise EndpointFailed(text) from None
+            # Comes last, so it goes first: requests are answered while the model is still there.
+            app = make_single_app(settings, model, bodies_of(settings, engine.book))
+            address = await stack.enter_async_context(
+                serving(app, listener, settings.drain_timeout_s)
+            )
+            on_ready(address)
+        if not stop.is_set():
+            await until_stopped(stop, engine)
+        log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
+    log.info("stopped")

@@ -1,0 +1,140 @@
+"""The standalone endpoint as a whole: what is started in which order, watched, and taken down.
+
+Start: store, cache, port, template and model server, workers, gateway. End: the reverse, with a
+deadline for running requests. A child that ends is started again; one that does not come up again
+ends the endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from mme.app.children import Engine
+from mme.app.life import (
+    Address,
+    EndpointFailed,
+    bind,
+    bodies_of,
+    orphans_reaped,
+    serving,
+    starting,
+    stop_signals,
+    until_stopped,
+)
+from mme.app.run_dir import run_dir
+from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
+from mme.gateway import make_app
+from mme.residency.store_models import StoreCatalog, StoreModels
+from mme.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from mme.cache.threads import Run
+    from mme.core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+SPARE_THREADS = 2
+
+
+async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) -> None:
+    """Run the endpoint until SIGTERM or SIGINT. Raises EndpointFailed."""
+    stop = stop_signals()
+    async with contextlib.AsyncExitStack() as stack:
+        run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
+        listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
+        engine = Engine.make(settings, stack.enter_context(run_dir()))
+        try:
+            store = open_store(settings.store)
+            cache = await stack.enter_async_context(_cache(settings, run, engine))
+        except (ValueError, OSError, CacheInUse) as error:
+            raise EndpointFailed(str(error)) from error
+        catalog = StoreCatalog(
+            settings,
+            store=store,
+            cache=cache,
+            admit=engine.admissions.admit,
+            run=run,
+            workers=engine.workers,
+        )
+        models = StoreModels(settings, catalog, cache, engine.workers, engine.book)
+        await stack.enter_async_context(orphans_reaped(engine.keepers))
+        async with starting(stop):
+            await stack.enter_async_context(engine.running())
+        stack.push_async_callback(models.close)
+        if not stop.is_set():
+            app = make_app(settings, models, bodies_of(settings, engine.book))
+            on_ready(
+                await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))
+            )
+            await until_stopped(stop, engine)
+        log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
+    log.info("stopped")
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[Run]:
+    """Threads for blocking work, started at once: at a task limit none could be later.
+
+    One that hangs on a store that does not answer is left when the process ends.
+    """
+    executor = ThreadPoolExecutor(count, "artifacts")
+    barrier = threading.Barrier(count)
+    for _ in range(count):
+        executor.submit(barrier.wait)
+
+    def run(work: Callable[[], Result]) -> asyncio.Future[Result]:
+        return asyncio.wrap_future(executor.submit(work))
+
+    try:
+        yield run
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+@contextlib.asynccontextmanager
+async def _cache(settings: Settings, run: Run, engine: Engine) -> AsyncIterator[ArtifactCache]:
+    """The disk cache; a private one if the default one serves another endpoint already."""
+    limits = ExtractionLimits(
+        archive_bytes=settings.artifact_limit_bytes,
+        unpacked_bytes=settings.artifact_limit_bytes,
+        files=settings.artifact_limit_files,
+    )
+    terms = AdmissionTerms(
+        memory_bytes=settings.admission_memory,
+        cpu_s=settings.admission_cpu_s,
+        checks=not engine.workers.is_foreign,
+    )
+    opened = partial(
+        ArtifactCache.open,
+        limits=limits,
+        terms=terms,
+        limit_bytes=settings.cache_limit_bytes,
+        run=run,
+    )
+    with contextlib.ExitStack() as stack:
+        try:
+            cache = opened(settings.cache_dir)
+        except CacheInUse as error:
+            if "cache_dir" in settings.model_fields_set:
+                raise
+            private = stack.enter_context(tempfile.TemporaryDirectory(prefix="mme-cache-"))
+            log.warning("%s; this endpoint uses %s, which goes when it stops", error, private)
+            cache = opened(Path(private))
+        stack.callback(cache.close)
+        upkeep = asyncio.create_task(cache.upkeep(), name="cache upkeep")
+        try:
+            yield cache
+        finally:
+            upkeep.cancel()
+            await asyncio.gather(upkeep, return_exceptions=True)

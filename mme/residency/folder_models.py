@@ -1,0 +1,269 @@
+"""Models in folders that somebody else keeps: a platform's many, or the one of a container.
+
+`FolderCatalog` admits what lies in a folder - nothing is unpacked, only checked and converted - and
+keeps what it converted below a folder of our own, since theirs may be read-only. `PlatformModels`
+adds the platform's names; `SoleModel` has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import time
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from mme.cache import AdmissionJob, ExtractionLimits
+from mme.core.artifact import Admitted
+from mme.core.errors import AlreadyLoaded, InvalidRequest, LoadFailed, NotLoaded
+from mme.core.names import model_name
+from mme.residency.residency import Residency
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mme.cache import Admit
+    from mme.core.settings import Settings
+    from mme.residency.views import Answer
+    from mme.workers.engine import Workers
+
+log = logging.getLogger(__name__)
+
+NOT_FOUND = 404
+SOLE = "model"
+
+
+class FolderCatalog:
+    """A catalog of names that are declared, each with its folder."""
+
+    def __init__(
+        self, settings: Settings, admit: Admit, scratch_root: Path, *, checks: bool
+    ) -> None:
+        """`checks`: whether the artifacts are of this project's families."""
+        self._settings = settings
+        self._admit = admit
+        self._scratch_root = scratch_root
+        self._checks = checks
+        self._folders: dict[str, Path] = {}
+        self._admitted: dict[str, Admitted] = {}
+        self._slots = asyncio.Semaphore(settings.parallel_loads)
+
+    def declare(self, name: str, folder: Path) -> None:
+        """From now on there is this model."""
+        self._folders[name] = folder
+
+    def withdraw(self, name: str) -> None:
+        """From now on there is not."""
+        self._folders.pop(name, None)
+        self._admitted.pop(name, None)
+
+    def folder(self, name: str) -> Path | None:
+        """The folder of a declared model."""
+        return self._folders.get(name)
+
+    async def bring(self, target: str) -> Admitted:
+        """See Catalog."""
+        folder = self._folders.get(target)
+        if folder is None:
+            raise NotLoaded(target)
+        known = self._admitted.get(target)
+        if known is not None and known.model_dir == folder:
+            return known
+        admitted = await self._admitted_from(target, folder)
+        if self._folders.get(target) == folder:
+            self._admitted[target] = admitted
+        return admitted
+
+    async def has_changed(self, artifact: Admitted) -> bool:
+        """See Catalog: what a platform has put there it never changes."""
+        del artifact
+        return False
+
+    def is_here(self, artifact: Admitted) -> bool:
+        """See Catalog."""
+        return artifact.model_dir.is_dir() and artifact.target in self._admitted
+
+    async def discard(self, artifact: Admitted) -> None:
+        """See Catalog."""
+        self._admitted.pop(artifact.target, None)
+        await asyncio.to_thread(shutil.rmtree, artifact.scratch_dir.parent, ignore_errors=True)
+
+    def abandoned(self) -> list[Path]:
+        """What was converted of models that are not loaded and whose folders are gone."""
+        kept = {model_name(str(folder), "") for folder in self._folders.values()}
+        return [
+            place
+            for place in self._scratch_root.iterdir()
+            if place.name not in kept and not self._source_of(place).is_dir()
+        ]
+
+    async def _admitted_from(self, target: str, folder: Path) -> Admitted:
+        name = model_name(str(folder), "")
+        place = self._scratch_root / name
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "source").write_text(str(folder), encoding="utf-8", errors="surrogateescape")
+        settings = self._settings
+        job = AdmissionJob(
+            target=target,
+            uri=str(folder),
+            archive=None,
+            model_dir=folder,
+            scratch_dir=place / "mapped",
+            limits=ExtractionLimits(
+                archive_bytes=settings.artifact_limit_bytes,
+                unpacked_bytes=settings.artifact_limit_bytes,
+                files=settings.artifact_limit_files,
+            ),
+            memory_bytes=settings.admission_memory,
+            cpu_s=settings.admission_cpu_s,
+            checks=self._checks,
+        )
+        async with self._slots:
+            findings = await self._admit(job)
+        return Admitted(
+            name=name,
+            target=target,
+            version="",
+            model_dir=folder,
+            scratch_dir=job.scratch_dir,
+            archive_bytes=0,
+            admitted_at=time.time(),
+            findings=findings,
+        )
+
+    def _source_of(self, place: Path) -> Path:
+        try:
+            text = (place / "source").read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            text = ""
+        return place / "nothing" if not text else type(place)(text)
+
+
+class PlatformModels:
+    """What the platform's surface asks (`mme.gateway.engine.Platform`)."""
+
+    def __init__(
+        self, settings: Settings, catalog: FolderCatalog, workers: Workers, models_dir: Path
+    ) -> None:
+        self._catalog = catalog
+        self._workers = workers
+        self._models_dir = models_dir
+        self._residency = Residency(settings, catalog, workers)
+        self._loaded: list[str] = []
+        """The names the platform may call, in order."""
+        self._leaving: dict[str, asyncio.Event] = {}
+
+    async def load(self, name: str, url: str) -> None:
+        """Load the model in the folder `url`; returns when it answers.
+
+        Raises AlreadyLoaded (also while it is loading), InvalidRequest, LoadFailed.
+        """
+        while name in self._leaving:
+            await self._leaving[name].wait()
+        if self._catalog.folder(name) is not None:
+            raise AlreadyLoaded(name)
+        self._catalog.declare(name, self._checked_folder(name, url))
+        # A load goes on without the platform's connection: it may ask later whether it is there.
+        await asyncio.shield(self._finish_load(name))
+
+    async def unload(self, name: str) -> None:
+        """Unload a model; returns when what it had is free. Raises NotLoaded."""
+        if not self._has(name) or name in self._leaving:
+            raise NotLoaded(name)
+        gone = self._leaving[name] = asyncio.Event()
+        self._loaded.remove(name)
+        try:
+            await self._residency.leave(name)
+            log.info("unloaded %s", name)
+        finally:
+            self._catalog.withdraw(name)
+            del self._leaving[name]
+            gone.set()
+
+    def page(self, after: str, limit: int) -> tuple[list[tuple[str, Path]], bool]:
+        """The `limit` loaded names after `after` with their folders; whether more follow."""
+        start = bisect_right(self._loaded, after)
+        names = self._loaded[start : start + limit]
+        return [(name, self.folder(name)) for name in names], start + limit < len(self._loaded)
+
+    def folder(self, name: str) -> Path:
+        """The folder of a loaded model. Raises NotLoaded."""
+        folder = self._catalog.folder(name)
+        if folder is None or not self._has(name):
+            raise NotLoaded(name)
+        return folder
+
+    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """See `Residency.invoke`; raises NotLoaded for a name that is not loaded."""
+        if name in self._leaving or self._catalog.folder(name) is None:
+            raise NotLoaded(name)
+        return await self._residency.invoke(name, headers, body)
+
+    async def is_ready(self, timeout_s: float) -> bool:
+        """Whether models can be loaded."""
+        return await self._workers.is_ready(timeout_s)
+
+    async def close(self) -> None:
+        """Stop loading."""
+        await self._residency.close()
+
+    async def _finish_load(self, name: str) -> None:
+        try:
+            known = await self._residency.arrivals.bring_in(name)
+            if self._workers.is_own(known.artifact):
+                await self._residency.load(name)
+        except BaseException:
+            self._catalog.withdraw(name)
+            raise
+        self._loaded.insert(bisect_right(self._loaded, name), name)
+        log.info("loaded %s", name)
+
+    def _has(self, name: str) -> bool:
+        place = bisect_right(self._loaded, name) - 1
+        return place >= 0 and self._loaded[place] == name
+
+    def _checked_folder(self, name: str, url: str) -> Path:
+        """The folder a load names, which must be one of the platform's."""
+        root = self._models_dir.resolve()
+        folder = type(self._models_dir)(url)
+        if not folder.is_absolute() or not folder.resolve().is_relative_to(root):
+            raise InvalidRequest(f"Model {name!r}: url {url[:200]!r} is no folder in {root}")
+        if not folder.is_dir():
+            raise LoadFailed(name, NOT_FOUND, f"There is no folder {url[:200]!r}")
+        return folder
+
+
+class SoleModel:
+    """What the surface of a single-model container asks (`mme.gateway.engine.Sole`)."""
+
+    def __init__(
+        self, settings: Settings, catalog: FolderCatalog, workers: Workers, folder: Path
+    ) -> None:
+        self._workers = workers
+        self._residency = Residency(settings, catalog, workers)
+        self._is_loaded = False
+        catalog.declare(SOLE, folder)
+
+    @property
+    def workers(self) -> int:
+        """How many requests it answers side by side."""
+        return self._workers.side_by_side
+
+    async def load(self) -> None:
+        """Admit the model and have it in memory. Raises EndpointError."""
+        await self._residency.load(SOLE)
+        self._is_loaded = True
+
+    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """See `Residency.invoke`."""
+        return await self._residency.invoke(SOLE, headers, body)
+
+    async def is_ready(self, timeout_s: float) -> bool:
+        """Whether the model is loaded and answers."""
+        return self._is_loaded and await self._workers.is_ready(timeout_s)
+
+    async def close(self) -> None:
+        """End the background work."""
+        await self._residency.close()
