@@ -5,8 +5,9 @@ loop, `files` how its owner starts it and where they meet.
 
 Workers: `launcher` is what the model server starts for each, `worker` what the fork becomes, `loop`
 its life, `doorway` its socket, `calls` one call of the handler, `residents` the models it keeps,
-`links` how launcher and worker end together. Admissions: `admissions` in the template, `admission`
-in the fork, under `limits`; `admission_client` in the gateway.
+`streams` where its output does not go, `links` how launcher and worker end together. Admissions:
+`admissions` in the template, `admission` in the fork, under `limits`; `admission_client` in the
+gateway.
 
 The start-up protocol of a worker, in order:
 

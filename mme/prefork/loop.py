@@ -24,6 +24,7 @@ from mme.prefork.calls import Calls
 from mme.prefork.doorway import Door, listening
 from mme.prefork.failures import as_serving_error, error_body
 from mme.prefork.residents import RESIDENTS, most_by_files
+from mme.prefork.streams import quiet_streams
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 
 LOAD, PREDICT = b"L", b"I"
 NO_ROOM, OK = 507, 200
-STREAM_ENDINGS = ("-stdout", "-stderr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,30 +227,3 @@ def _service(message: dict[str, Any]) -> Any:
         message["modelName"].decode(), model_dir, message["handler"].decode(), None,
         int(message.get("batchSize", 1)),
     )  # fmt: skip
-
-
-def quiet_streams(message: dict[str, Any], tmp_dir: str) -> list[str]:
-    """Give the front end two empty files where it looks for the worker's output.
-
-    It opens `CHANNEL-stdout` and `-stderr` when the model is loaded and reads each in a thread of
-    its own; at the end of an empty file that thread ends, at a FIFO's it would stay.
-    """
-    channel = message.get("ioFileDescriptor")
-    if channel is None:
-        return []
-    paths = [f"{tmp_dir}/{channel.decode()}{ending}" for ending in STREAM_ENDINGS]
-    for path in paths:
-        with contextlib.suppress(FileExistsError):
-            # A detour that names us, so that a link left behind can be told from one in use.
-            os.symlink(f"/proc/{os.getpid()}/../../dev/null", path)  # noqa: PTH211
-    return paths
-
-
-def remove_streams_of(pid: int, tmp_dir: str) -> None:
-    """Remove what `quiet_streams` of a dead worker left behind, if it had no time to."""
-    for name in os.listdir(tmp_dir):  # noqa: PTH208
-        path = f"{tmp_dir}/{name}"
-        if name.endswith(STREAM_ENDINGS):
-            with contextlib.suppress(OSError):
-                if os.readlink(path).startswith(f"/proc/{pid}/"):  # noqa: PTH115
-                    os.unlink(path)  # noqa: PTH108

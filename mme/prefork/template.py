@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mme.prefork.admissions import Admissions
 from mme.prefork.launcher import SEPARATOR
-from mme.prefork.loop import remove_streams_of
+from mme.prefork.streams import remove_streams_of
 from mme.prefork.worker import WorkerRequest, parse_request, run_child
 
 if TYPE_CHECKING:

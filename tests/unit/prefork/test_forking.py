@@ -10,7 +10,7 @@ import pytest
 
 from mme.prefork.files import SINGLE_THREADED
 from mme.prefork.launcher import SEPARATOR, launcher_script
-from mme.prefork.loop import remove_streams_of
+from mme.prefork.streams import remove_streams_of
 from mme.prefork.worker import parse_request
 from tests.support.endpoint import PROJECT
 
