@@ -135,7 +135,7 @@ def _raise_error(job: AdmissionJob, error: dict[str, Any]) -> NoReturn:
 
 def load_failed(job: AdmissionJob, kind: str, message: str, status: int = FAILED) -> LoadFailed:
     """The error of a model that cannot be loaded, in the form its callers read."""
-    body = {"type": kind, "message": message, "status": status}
+    body = {"type": kind, "message": message, "status": status, "target_model": job.target}
     return LoadFailed(job.target, status, json.dumps(body))
 
 
