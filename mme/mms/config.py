@@ -226,6 +226,8 @@ _LOG_CONFIG = f"""<?xml version="1.0" encoding="UTF-8"?>
     <Logger name="MODEL_METRICS" level="off"/>
     <Logger name="MMS_METRICS" level="off"/>
     <Logger name="com.amazonaws.ml.mms.wlm" level="error"/>
+    <!-- Its tries to bring back a worker that is gone: another one is there long since. -->
+    <Logger name="com.amazonaws.ml.mms.wlm.WorkerThread" level="off"/>
     <!-- Options of TCP, which a Unix socket has not. -->
     <Logger name="io.netty.bootstrap" level="error"/>
     <Root level="warn"><AppenderRef ref="stdout"/></Root>

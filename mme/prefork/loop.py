@@ -64,6 +64,8 @@ class Surroundings:
 class Hooks:
     """What else is to be done on the way."""
 
+    on_load: Callable[[], None] = lambda: None
+    """Called when the model server has told the worker to load."""
     on_door: Callable[[str], None] = lambda _: None
     """Called with the door's path when others can come."""
     on_serving: Callable[[], None] = lambda: None
@@ -167,6 +169,7 @@ class WorkerLoop:
 
     def _load(self, message: dict[str, Any]) -> bool:
         """Let the handler load, open the door, tell the model server; False if that failed."""
+        self._hooks.on_load()
         self._streams = quiet_streams(message, self._tmp_dir)
         try:
             service, code, text = _service(message), OK, f"loaded model {self._name}"

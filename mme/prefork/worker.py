@@ -16,7 +16,7 @@ import os
 import random
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,8 +102,10 @@ def serve(
         on_listening()
         connection, _ = listener.accept()
     os.unlink(request.sock_name)  # noqa: PTH108
-    _report_connected(surroundings.reports, request.model_name)
     gc.enable()
+    hooks = replace(
+        hooks, on_load=lambda: _report_connected(surroundings.reports, request.model_name)
+    )
     with connection:
         loop = WorkerLoop(
             connection, request.model_name, request.tmp_dir, generation,
@@ -159,7 +161,7 @@ def _give_back() -> None:
 
 
 def _report_connected(folder: str, name: str) -> None:
-    """Leave word, for whatever ordered the worker, that the front end has what it waited for."""
+    """Leave word, for whatever ordered the worker, that the front end has told it to load."""
     if folder:
         with contextlib.suppress(OSError):
             os.close(os.open(f"{folder}/{name}.connected", os.O_CREAT | os.O_WRONLY, 0o600))

@@ -76,6 +76,7 @@ class Workers:
         cores = os.cpu_count() or 1
         self._settings = settings
         self._server = server
+        self._starter = starter
         self._template = template
         self._book = book
         self._clock = clock
@@ -224,6 +225,7 @@ class Workers:
         """End the background work; the workers end with the model server."""
         self.fail_all()
         await self._background.close()
+        await self._starter.close()
         for live in self._live.all():
             self._live.remove(live)
 
@@ -271,12 +273,13 @@ class Workers:
             return
         if not live.is_condemned and not live.started.server.has_ended:
             log.warning("worker %s (pid %d) died", live.started.name, live.started.pid)
-        self._groups.clean_up(live)
         if request is not None:
             self._blame(request)
         if live.artifact is not None and self._dispatch.waiting(live.artifact.name):
             self._own.ensure(live.artifact)
+        # First: the end of a dead worker may take the model server a while.
         self._groups.step()
+        self._groups.clean_up(live)
 
     def _blame(self, request: Request) -> None:
         """A model's computing ended a worker: if that happens again and again, it gets its own."""

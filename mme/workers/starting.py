@@ -18,6 +18,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mme.core.background import BackgroundTasks
 from mme.core.errors import LoadFailed
 from mme.mms.client import MmsError, ServerGone, StartFailed
 from mme.mms.starts_and_ends import StartsAndEnds
@@ -35,10 +36,12 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 INTERNAL, NO_ROOM = 500, 507
-LOOK_S, HELD_LOOKS = 0.005, 400
-"""How often it is looked for a sign of the start, and how often while ends are held up by it."""
-BEGUN_S = 5.0
-"""From the order to the worker's load having begun, which takes some 20 ms."""
+LOOK_S = 0.005
+"""How often it is looked for a sign of the start."""
+HELD_S = 2.0
+"""How long ends of workers are held up by a start that does not begin."""
+BEGUN_S = 3.0
+"""From then on until a start that has not begun is given up; it takes some 20 ms."""
 END_TIMEOUT_S = 5.0
 
 
@@ -57,6 +60,44 @@ class StartedWorker:
     """Of the template it was forked from."""
     door: Door
     server: MmsServer
+
+
+class Signs:
+    """The files by which a worker that starts tells how far it has come."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._forked, self._connected, self._report = (
+            str(folder / f"{name}.{ending}") for ending in ("forked", "connected", "json")
+        )
+        self.pid: int | None = None
+        """The worker's process, once it is known."""
+
+    def has_begun(self) -> bool:
+        """Whether the model server has told the worker to load."""
+        return os.path.exists(self._connected)  # noqa: PTH110 - often asked
+
+    def check_alive(self) -> None:
+        """Raise WorkerLost if the worker was there and is not any more."""
+        if self.pid is None:
+            with contextlib.suppress(OSError, ValueError), open(self._forked) as file:  # noqa: PTH123
+                self.pid = int(file.read())
+        elif not os.path.exists(f"/proc/{self.pid}"):  # noqa: PTH110 - often asked
+            raise WorkerLost(f"process {self.pid} ended while it started")
+
+    def report(self) -> dict[str, Any]:
+        """What the worker wrote about its load; empty if it did not come so far."""
+        try:
+            with open(self._report, encoding="utf-8") as file:  # noqa: PTH123
+                report = json.load(file)
+        except (OSError, ValueError):
+            return {}
+        return report if isinstance(report, dict) else {}
+
+    def remove(self) -> None:
+        """Remove all of them."""
+        for path in (self._forked, self._connected, self._report):
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # noqa: PTH108
 
 
 class WorkerStarter:
@@ -79,6 +120,7 @@ class WorkerStarter:
         self._timeout_s = timeout_s
         self._serial = itertools.count(1)
         self._lock = StartsAndEnds()
+        self._background = BackgroundTasks()
 
     async def start(self, folder: Path, target: str) -> StartedWorker:
         """Start a worker for what is in `folder`; `target` is for errors. Raises LoadFailed."""
@@ -104,52 +146,69 @@ class WorkerStarter:
         except TimeoutError:
             kill(worker.pid)
 
+    async def close(self) -> None:
+        """Give up clearing away: the model server is about to end."""
+        await self._background.close()
+
     async def _start(
         self, server: MmsServer, name: str, folder: Path, target: str
     ) -> StartedWorker:
-        reports = server.config.report_dir
+        signs = Signs(server.config.report_dir, name)
         ordered = asyncio.create_task(
             server.client.start_worker(name, str(folder), timeout_s=self._timeout_s)
         )
-        signs = [reports / f"{name}.{ending}" for ending in ("forked", "connected", "json")]
         started: StartedWorker | None = None
         try:
             async with self._lock.starting():
-                await self._until(ordered, signs[1], HELD_LOOKS)
-            await self._until(ordered, signs[1], int(BEGUN_S / LOOK_S))
-            if not ordered.done() and not signs[1].exists():
+                await self._until_begun(ordered, signs, HELD_S)
+            if not await self._until_begun(ordered, signs, BEGUN_S):
                 raise WorkerLost(f"{name} did not begin within {BEGUN_S:g} s")
-            await asyncio.shield(ordered)
+            while not ordered.done():
+                await asyncio.wait({ordered}, timeout=LOOK_S)
+                signs.check_alive()
+            ordered.result()
             door = await open_door(self._doors / name)
             hello = door.hello.result()
             started = StartedWorker(name, hello.pid, hello.generation, door, server)
         except StartFailed as error:
-            report = _report(signs[2])
+            report = signs.report()
             if not report and not error.is_for_room:
                 raise WorkerLost(error.message) from None
             status = NO_ROOM if error.is_for_room else INTERNAL
             raise _failed(target, {"message": error.message} | report, status) from None
         finally:
             if started is None:
-                await asyncio.shield(self._abandon(server, name, ordered, signs[0]))
-            for path in signs:
-                path.unlink(missing_ok=True)
+                self._background.start(self._abandon(server, name, ordered, signs.pid))
+            signs.remove()
         return started
 
-    async def _until(self, ordered: asyncio.Task[None], sign: Path, looks: int) -> None:
-        for _ in range(looks):
-            if ordered.done() or os.path.exists(sign):  # noqa: ASYNC240, PTH110 - no wait
-                return
+    async def _until_begun(
+        self, ordered: asyncio.Task[None], signs: Signs, patience_s: float
+    ) -> bool:
+        """Return when the worker's load has begun, or all is over; False: neither, for so long."""
+        clock = asyncio.get_running_loop().time
+        deadline_s = clock() + patience_s
+        while clock() < deadline_s:
+            if ordered.done() or signs.has_begun():
+                return True
+            signs.check_alive()
             await asyncio.wait({ordered}, timeout=LOOK_S)
+        return False
 
     async def _abandon(
-        self, server: MmsServer, name: str, ordered: asyncio.Task[None], forked: Path
+        self, server: MmsServer, name: str, ordered: asyncio.Task[None], pid: int | None
     ) -> None:
-        """Leave nothing of a start that failed, or that nobody wants any more."""
-        ordered.cancel()
-        await asyncio.gather(ordered, return_exceptions=True)
-        with contextlib.suppress(OSError, ValueError):
-            kill(int(forked.read_text(encoding="ascii")))  # noqa: ASYNC240 - a few bytes
+        """Leave nothing of a start that failed.
+
+        The model server may take a minute to find out that a worker does not come, and nothing can
+        be ended before: that must hold up no other start.
+        """
+        if pid is not None:
+            kill(pid)
+        try:
+            await asyncio.gather(ordered, return_exceptions=True)
+        finally:
+            ordered.cancel()
         await self._forget(server, name)
 
     async def _forget(self, server: MmsServer, name: str) -> None:
@@ -178,12 +237,3 @@ def _failed(target: str, report: dict[str, Any], status: int) -> LoadFailed:
     }
     text = json.dumps(body, ensure_ascii=False)
     return LoadFailed(target, int(report.get("status", status)), text)
-
-
-def _report(path: Path) -> dict[str, Any]:
-    """What the worker wrote about its load; empty if it did not come so far."""
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return report if isinstance(report, dict) else {}
