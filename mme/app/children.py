@@ -71,7 +71,7 @@ class Engine:
             settings,
             server=server,
             starter=WorkerStarter(
-                server, files.doors, templates.is_up, timeout_s=settings.load_timeout_s
+                server, files.doors, templates, timeout_s=settings.load_timeout_s
             ),
             template=templates,
             book=book,

@@ -14,6 +14,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -110,6 +111,9 @@ def _prepare(job: AdmissionJob) -> int:
     if job.archive is None:
         unpacked_bytes = files_bytes(job.model_dir)
     else:
+        for folder in (job.model_dir, job.scratch_dir):  # of an earlier try that was ended
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
         with job.archive.open("rb") as archive:
             unpacked_bytes = extract(archive, job.model_dir, job.limits, job.uri).unpacked_bytes
     if job.checks:

@@ -55,11 +55,14 @@ class AdmissionClient:
 
         A job that failed or was cancelled may leave files in its two folders.
         """
-        for _ in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             await self._is_up()
             try:
                 outcome, ending = await self._done(job)
             except (OSError, TemplateGone):
+                await asyncio.sleep(self._retry_s)
+                continue
+            if _was_ended_from_outside(ending) and attempt < ATTEMPTS:
                 await asyncio.sleep(self._retry_s)
                 continue
             return findings_of(job, outcome, ending)
@@ -83,6 +86,11 @@ class AdmissionClient:
         if not ending.startswith(b'{"exit":'):
             raise TemplateGone
         return outcome, ending
+
+
+def _was_ended_from_outside(ending: bytes) -> bool:
+    """Whether the fork was killed, or there was none: which need not be the artifact's doing."""
+    return _object(ending).get("exit") in (-signal.SIGKILL, None)
 
 
 def findings_of(job: AdmissionJob, outcome: bytes, ending: bytes) -> Findings:

@@ -26,11 +26,11 @@ from mme.supervise import until_gone
 from mme.workers.door import Door, open_door
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from mme.mms import MmsServer
     from mme.workers.server import CurrentServer
+    from mme.workers.template import Template
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ ATTEMPTS = 5
 INTERNAL, NO_ROOM = 500, 507
 LOOK_S = 0.005
 """How often it is looked for a sign of the start."""
+TAKEN_OVER_S = 0.5
+"""How long after a change of templates a worker that was ordered before should be there."""
 HELD_S = 2.0
 """How long ends of workers are held up by a start that does not begin."""
 BEGUN_S = 3.0
@@ -103,20 +105,20 @@ class Signs:
 class WorkerStarter:
     """Starts and ends workers. The event loop owns it.
 
-    `template_is_up` returns when there is a template; `doors` is the folder of the workers' doors.
+    `doors` is the folder of the workers' doors.
     """
 
     def __init__(
         self,
         server: CurrentServer,
         doors: Path,
-        template_is_up: Callable[[], Awaitable[None]],
+        template: Template,
         *,
         timeout_s: float,
     ) -> None:
         self._server = server
         self._doors = doors
-        self._template_is_up = template_is_up
+        self._template = template
         self._timeout_s = timeout_s
         self._serial = itertools.count(1)
         self._lock = StartsAndEnds()
@@ -125,7 +127,7 @@ class WorkerStarter:
     async def start(self, folder: Path, target: str) -> StartedWorker:
         """Start a worker for what is in `folder`; `target` is for errors. Raises LoadFailed."""
         for attempt in itertools.count(1):
-            await self._template_is_up()
+            await self._template.is_up()
             server = await self._server.wait()
             name = f"w{next(self._serial)}"
             try:
@@ -160,9 +162,9 @@ class WorkerStarter:
         started: StartedWorker | None = None
         try:
             async with self._lock.starting():
-                await self._until_begun(ordered, signs, HELD_S)
-            if not await self._until_begun(ordered, signs, BEGUN_S):
-                raise WorkerLost(f"{name} did not begin within {BEGUN_S:g} s")
+                has_begun = await self._until_begun(ordered, signs, HELD_S)
+            if not has_begun and not await self._until_begun(ordered, signs, BEGUN_S):
+                raise WorkerLost(f"{name} did not begin in time")
             while not ordered.done():
                 await asyncio.wait({ordered}, timeout=LOOK_S)
                 signs.check_alive()
@@ -188,10 +190,16 @@ class WorkerStarter:
         """Return when the worker's load has begun, or all is over; False: neither, for so long."""
         clock = asyncio.get_running_loop().time
         deadline_s = clock() + patience_s
+        generation = self._template.generation
         while clock() < deadline_s:
             if ordered.done() or signs.has_begun():
                 return True
             signs.check_alive()
+            if self._template.generation != generation:
+                # The former template may have died with the order; if not, the new one has it.
+                generation = self._template.generation
+                if signs.pid is None:
+                    deadline_s = min(deadline_s, clock() + TAKEN_OVER_S)
             await asyncio.wait({ordered}, timeout=LOOK_S)
         return False
 
