@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mme.mms.java import Java
 
 # Starting and ending a worker block one network thread each, and every connection on it.
-NETWORK_THREADS = 8
+NETWORK_THREADS = 16
 QUIET_FROM_JAVA = 24
 
 

@@ -152,10 +152,12 @@ class Template:
     def _clean_after(self, request: WorkerRequest) -> None:
         """Remove what lies about of a worker, most of it only if it died early."""
         sign = self._sign_of(request)
+        # The sign is there only while the worker is waited for: whatever waits can tell from this.
+        with contextlib.suppress(OSError):
+            sign.rename(sign.with_suffix(".ended"))
         paths: list[str | Path] = [
             request.lifeline,
             request.sock_name,
-            sign,
             sign.with_suffix(".connected"),
         ]
         if self._paths.doors is not None:

@@ -275,11 +275,12 @@ class Workers:
             log.warning("worker %s (pid %d) died", live.started.name, live.started.pid)
         if request is not None:
             self._blame(request)
+        # First: the model server interrupts, with the end of a dead worker, whichever worker its
+        # thread has been given to meanwhile.
+        self._groups.clean_up(live)
         if live.artifact is not None and self._dispatch.waiting(live.artifact.name):
             self._own.ensure(live.artifact)
-        # First: the end of a dead worker may take the model server a while.
         self._groups.step()
-        self._groups.clean_up(live)
 
     def _blame(self, request: Request) -> None:
         """A model's computing ended a worker: if that happens again and again, it gets its own."""

@@ -40,10 +40,10 @@ LOOK_S = 0.005
 """How often it is looked for a sign of the start."""
 TAKEN_OVER_S = 0.5
 """How long after a change of templates a worker that was ordered before should be there."""
-HELD_S = 2.0
+HELD_S = 0.5
 """How long ends of workers are held up by a start that does not begin."""
-BEGUN_S = 3.0
-"""From then on until a start that has not begun is given up; it takes some 20 ms."""
+BEGUN_S = 0.5
+"""How long it is then waited for a start that has not begun, at the first try; it takes 20 ms."""
 END_TIMEOUT_S = 5.0
 
 
@@ -68,8 +68,8 @@ class Signs:
     """The files by which a worker that starts tells how far it has come."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._forked, self._connected, self._report = (
-            str(folder / f"{name}.{ending}") for ending in ("forked", "connected", "json")
+        self._forked, self._ended, self._connected, self._report = (
+            str(folder / f"{name}.{ending}") for ending in ("forked", "ended", "connected", "json")
         )
         self.pid: int | None = None
         """The worker's process, once it is known."""
@@ -83,8 +83,8 @@ class Signs:
         if self.pid is None:
             with contextlib.suppress(OSError, ValueError), open(self._forked) as file:  # noqa: PTH123
                 self.pid = int(file.read())
-        elif not os.path.exists(f"/proc/{self.pid}"):  # noqa: PTH110 - often asked
-            raise WorkerLost(f"process {self.pid} ended while it started")
+        if os.path.exists(self._ended):  # noqa: PTH110 - often asked
+            raise WorkerLost("the worker's process ended while it started")
 
     def report(self) -> dict[str, Any]:
         """What the worker wrote about its load; empty if it did not come so far."""
@@ -97,7 +97,7 @@ class Signs:
 
     def remove(self) -> None:
         """Remove all of them."""
-        for path in (self._forked, self._connected, self._report):
+        for path in (self._forked, self._ended, self._connected, self._report):
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108
 
@@ -131,7 +131,7 @@ class WorkerStarter:
             server = await self._server.wait()
             name = f"w{next(self._serial)}"
             try:
-                return await self._start(server, name, folder, target)
+                return await self._start(server, name, folder, target, BEGUN_S * attempt)
             except (ServerGone, WorkerLost, OSError, TimeoutError) as error:
                 if attempt == ATTEMPTS:
                     reason = f"No worker could be started: {error}"
@@ -153,7 +153,7 @@ class WorkerStarter:
         await self._background.close()
 
     async def _start(
-        self, server: MmsServer, name: str, folder: Path, target: str
+        self, server: MmsServer, name: str, folder: Path, target: str, patience_s: float
     ) -> StartedWorker:
         signs = Signs(server.config.report_dir, name)
         ordered = asyncio.create_task(
@@ -163,7 +163,7 @@ class WorkerStarter:
         try:
             async with self._lock.starting():
                 has_begun = await self._until_begun(ordered, signs, HELD_S)
-            if not has_begun and not await self._until_begun(ordered, signs, BEGUN_S):
+            if not has_begun and not await self._until_begun(ordered, signs, patience_s):
                 raise WorkerLost(f"{name} did not begin in time")
             while not ordered.done():
                 await asyncio.wait({ordered}, timeout=LOOK_S)
@@ -180,7 +180,7 @@ class WorkerStarter:
             raise _failed(target, {"message": error.message} | report, status) from None
         finally:
             if started is None:
-                self._background.start(self._abandon(server, name, ordered, signs.pid))
+                await self._abandon(server, name, ordered, signs.pid)
             signs.remove()
         return started
 
@@ -208,11 +208,19 @@ class WorkerStarter:
     ) -> None:
         """Leave nothing of a start that failed.
 
-        The model server may take a minute to find out that a worker does not come, and nothing can
-        be ended before: that must hold up no other start.
+        Where the model server has ended its part, now: it would interrupt the next worker that is
+        given the same thread. Else later, since it may take a minute to find out that a worker
+        does not come.
         """
         if pid is not None:
             kill(pid)
+        forgetting = self._background.start(self._forget_once_over(server, name, ordered))
+        if ordered.done():
+            await asyncio.wait({forgetting}, timeout=END_TIMEOUT_S)
+
+    async def _forget_once_over(
+        self, server: MmsServer, name: str, ordered: asyncio.Task[None]
+    ) -> None:
         try:
             await asyncio.gather(ordered, return_exceptions=True)
         finally:
