@@ -12,7 +12,7 @@ import logging
 import signal
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -37,6 +37,18 @@ ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a container is useless on loopback
 
 class EndpointFailed(RuntimeError):
     """The endpoint cannot run, or not any longer; the message is its last word."""
+
+
+class Vital(Protocol):
+    """What the endpoint cannot do without: its end is the endpoint's."""
+
+    @property
+    def gave_up(self) -> asyncio.Event:
+        """Set when it cannot be kept going."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +157,14 @@ async def starting(stop: asyncio.Event) -> AsyncIterator[None]:
         raise EndpointFailed(str(error)) from error
 
 
-async def until_stopped(stop: asyncio.Event, engine: Engine) -> None:
-    """Return when told to stop; raises EndpointFailed when a child cannot be kept running."""
-    await _first_of(stop.wait(), *(keeper.gave_up.wait() for keeper in engine.keepers))
-    failures = [keeper.failure for keeper in engine.keepers if keeper.failure is not None]
+async def until_stopped(stop: asyncio.Event, engine: Engine, *others: Vital) -> None:
+    """Return when told to stop; raises EndpointFailed when something vital cannot be kept going.
+
+    Vital are the engine's children and `others`.
+    """
+    vital: tuple[Vital, ...] = (*engine.keepers, *others)
+    await _first_of(stop.wait(), *(each.gave_up.wait() for each in vital))
+    failures = [each.failure for each in vital if each.failure is not None]
     if failures:
         # What waits could not be answered any more: a drain would only delay the end.
         engine.workers.fail_all()

@@ -1,7 +1,7 @@
 """The single-model container: one model, loaded at the start, answered for on the public port.
 
-What cannot be loaded ends the container, with the reason as its last line; so does a model whose
-computing ends its workers again and again.
+What cannot be loaded ends the container, with the reason as its last line; so does a model that
+fails again and again, without one answer between (`mme.residency.kept_model`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from mme.app.life import (
 from mme.app.run_dir import run_dir
 from mme.core.errors import EndpointError, ModelFailed
 from mme.gateway import make_single_app
-from mme.residency.folder_models import FolderCatalog, SoleModel
+from mme.residency.folder_models import SOLE, FolderCatalog, SoleModel
+from mme.residency.kept_model import KeptModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,9 @@ async def run_single_model(
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(bind(ANY_ADDRESS, platform.port, "SAGEMAKER_BIND_TO_PORT"))
         folder = stack.enter_context(run_dir())
-        engine = Engine.make(settings, folder)
+        # However short memory is, it would be needed again for the next request.
+        pinned = settings.model_copy(update={"pin": (*settings.pin, SOLE)})
+        engine = Engine.make(pinned, folder)
         catalog = FolderCatalog(
             settings, engine.admissions.admit, folder / "converted",
             checks=not engine.workers.is_foreign,
@@ -62,12 +65,14 @@ async def run_single_model(
                 text = f"the model in {platform.model_dir} cannot be loaded: {reason}"
                 raise EndpointFailed(text) from None
             # Comes last, so it goes first: requests are answered while the model is still there.
-            app = make_single_app(settings, model, bodies_of(settings, engine.book))
+            kept = KeptModel(model)
+            stack.push_async_callback(kept.close)
+            app = make_single_app(settings, kept, bodies_of(settings, engine.book))
             address = await stack.enter_async_context(
                 serving(app, listener, settings.drain_timeout_s)
             )
             on_ready(address)
         if not stop.is_set():
-            await until_stopped(stop, engine)
+            await until_stopped(stop, engine, kept)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
     log.info("stopped")

@@ -251,6 +251,15 @@ class SoleModel:
         """How many requests it answers side by side."""
         return self._workers.side_by_side
 
+    @property
+    def has_worker(self) -> bool:
+        """Whether there is a process it can answer in; one of the pool will do if it is there."""
+        known = self._residency.table.current(SOLE)
+        if known is None:
+            return False
+        artifact = known.artifact
+        return not self._workers.is_own(artifact) or self._workers.workers_of(artifact.name) > 0
+
     async def load(self) -> None:
         """Admit the model and have it in memory. Raises EndpointError."""
         await self._residency.load(SOLE)
