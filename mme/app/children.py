@@ -113,9 +113,11 @@ def _model_server(
     java = find_java(settings.java)
     for_workers = {
         "MME_DOORS": str(files.doors),
-        "MME_POOL_DIR": str(pool_dir),
         "MME_RESIDENT_MODELS": str(settings.resident_models),
     }
+    # Handlers of others find in a worker what a stock model server would give them.
+    if not settings.is_foreign_handler:
+        for_workers["MME_POOL_DIR"] = str(pool_dir)
 
     async def start() -> MmsServer:
         return await MmsServer.start(

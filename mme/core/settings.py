@@ -134,6 +134,11 @@ class Settings(BaseSettings):
     log_level: Annotated[str, AfterValidator(_known_level)] = "INFO"
     """Least level that is logged."""
 
+    @property
+    def is_foreign_handler(self) -> bool:
+        """Whether the handler is not this project's, so that only it can tell what a model is."""
+        return self.handler != PROJECT_ROOT / "model_handler.py"
+
     @model_validator(mode="after")
     def _most_is_above_least(self) -> Settings:
         if self.pool_max is not None and self.pool_max < (self.pool_min or 1):

@@ -210,6 +210,7 @@ class PlatformModels:
         await self._residency.close()
 
     async def _finish_load(self, name: str) -> None:
+        self._residency.table.forgive(name)
         try:
             known = await self._residency.arrivals.bring_in(name)
             if self._workers.is_own(known.artifact):

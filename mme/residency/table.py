@@ -134,6 +134,10 @@ class TargetTable:
             return None
         return failure.error
 
+    def forgive(self, target: str) -> None:
+        """The failure of a target is no reason not to try at once."""
+        self._failures.pop(target, None)
+
     def dismiss(self, known: Known) -> list[LetGo]:
         """A version shall serve no further request; it goes when its last one has ended."""
         if self._current.get(known.target) is known:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from mme.core.background import BackgroundTasks
 from mme.core.door import Question
 from mme.core.errors import Busy, LoadFailed, ShuttingDown
-from mme.core.settings import PROJECT_ROOT
 from mme.core.through_mms import LOAD_ONLY
 from mme.memory import anonymous_bytes
 from mme.workers.dispatch import Dispatch
@@ -80,7 +79,7 @@ class Workers:
         self._template = template
         self._book = book
         self._clock = clock
-        self._is_foreign = settings.handler != PROJECT_ROOT / "model_handler.py"
+        self._is_foreign = settings.is_foreign_handler
         self._is_shared = settings.isolation == "shared" and not self._is_foreign
         fewest = (settings.pool_min or max(cores, LEAST_POOL)) if self._is_shared else 0
         most = max(settings.pool_max or fewest + POOL_SPREAD, fewest)

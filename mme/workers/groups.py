@@ -188,8 +188,9 @@ class Groups:
         live = self._live.get(name)
         if live is None:
             return False
+        present = self._template.pipelines(self._template.generation)
         return (
-            live.started.generation < self._template.generation
+            not present <= self._template.pipelines(live.started.generation)
             or anonymous_bytes(live.started.pid) - live.born_bytes > GROWN_BYTES
         )
 

@@ -53,25 +53,28 @@ def resident(endpoint) -> list[dict]:
     return [model for model in models if model["state"] == "ready"]
 
 
+@pytest.mark.parametrize("isolation", ["shared", "model"])
 def test_a_working_set_above_the_limit_is_served_without_a_failure_or_a_kill(
-    store_dir, tmp_path, cgroup
+    store_dir, tmp_path, cgroup, isolation
 ):
     chosen = random.Random(7)  # noqa: S311 - a workload, not a secret
     weights = [1 / (rank + 1) for rank in range(MODELS)]
     asked = chosen.choices(range(MODELS), weights, k=600)
-    with running_endpoint(str(store_dir), tmp_path, before_start=cgroup.enter) as endpoint:
+    settings = {"MME_ISOLATION": isolation}
+    with running_endpoint(str(store_dir), tmp_path, settings, cgroup.enter) as endpoint:
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda n: ask(endpoint, n), asked))
         failures = [answer.text for answer in answers if answer.status_code != 200]
         assert failures == []
         assert cgroup.kills == 0
-        assert "evicting" in endpoint.log
-        assert 0 < len(resident(endpoint)) < len(set(asked))
+        if isolation == "model":
+            assert "evicting" in endpoint.log
+            assert 0 < len(resident(endpoint)) < len(set(asked))
         assert endpoint.stop() == 0
 
 
 def test_a_pinned_model_stays_while_others_leave(store_dir, tmp_path, cgroup):
-    settings = {"MME_PIN": "0.tar.gz"}
+    settings = {"MME_PIN": "0.tar.gz", "MME_ISOLATION": "model"}
     with running_endpoint(str(store_dir), tmp_path, settings, cgroup.enter) as endpoint:
         for n in range(MODELS):
             assert ask(endpoint, n).status_code == 200

@@ -76,7 +76,7 @@ def test_a_load_refused_for_want_of_room_is_tried_again_when_another_model_has_l
     with start() as endpoint:
         answers = [ask(endpoint, name) for name in "abc"]
         assert [answer.status_code for answer in answers] == [200, 200, 200]
-        assert "there was no room for c.tar.gz after all" in endpoint.log
+        endpoint.wait_for_log("there was no room for c.tar.gz after all")
         assert "c" in ready(endpoint)
         assert len(ready(endpoint)) <= ROOM_FOR
 

@@ -1,4 +1,4 @@
-"""Hot models get more workers and lose them again; nobody asking notices."""
+"""The pool grows while all workers compute something long, and shrinks again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from tests.support.endpoint import PROJECT, running_endpoint
-from tests.support.processes import pids_of, server_and_workers, wait_until, wait_until_gone
+from tests.support.processes import wait_until, workers
+from tests.support.slow import slow_text
 
 KEYPHRASES = "TopicalPageRank.tar.gz"
 TARGET = "X-Amzn-SageMaker-Target-Model"
@@ -21,16 +22,20 @@ TEXT = "Die Bundesregierung plant eine neue Steuer auf Strom aus Solaranlagen. "
 
 
 @pytest.fixture
-def endpoint(tmp_path):
+def store(tmp_path):
     (tmp_path / "store").mkdir()
     shutil.copy(PROJECT / "artifacts" / KEYPHRASES, tmp_path / "store")
-    settings = {"MME_WORKERS_PER_MODEL": "2"}
-    with running_endpoint(str(tmp_path / "store"), tmp_path, settings) as running:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def endpoint(tmp_path, store):
+    with running_endpoint(str(store), tmp_path) as running:
         yield running
 
 
 @contextlib.contextmanager
-def asking(endpoint, clients=6):
+def asking(endpoint, text, clients):
     """Many clients ask without a pause; yields what they got, by status and body."""
     seen: Counter[tuple[int, str]] = Counter()
     over = threading.Event()
@@ -40,7 +45,7 @@ def asking(endpoint, clients=6):
             while not over.is_set():
                 answer = session.post(
                     f"{endpoint.url}/invocations",
-                    data=TEXT.encode(),
+                    data=text,
                     headers={TARGET: KEYPHRASES, "Content-Type": "text/plain"},
                     timeout=60,
                 )
@@ -57,41 +62,28 @@ def asking(endpoint, clients=6):
             thread.join()
 
 
-def workers(endpoint) -> int:
-    (model,) = requests.get(f"{endpoint.url}/models", timeout=10).json()["models"]
-    return model.get("workers", 0)
+@pytest.mark.timeout(200)
+def test_while_slow_requests_hold_all_workers_others_are_answered_by_further_ones(endpoint):
+    least = len(workers(endpoint))
+    slow = slow_text().encode()
+    with asking(endpoint, slow, clients=least + 1):
+        wait_until(lambda: len(workers(endpoint)) > least, "a further worker")
+        with asking(endpoint, TEXT.encode(), clients=1) as seen:
+            wait_until(lambda: seen.total() > 5, "quick answers beside them")
+        assert {status for status, _ in seen} == {200}
+    wait_until(lambda: len(workers(endpoint)) == least, "their end", timeout_s=60)
 
 
-def test_a_hot_model_gets_a_second_worker_and_loses_it_again(endpoint):
-    with asking(endpoint) as seen:
-        wait_until(lambda: workers(endpoint) == 2, "a second worker")
-        assert len(server_and_workers(endpoint)[1]) == 2
-    wait_until(lambda: workers(endpoint) == 1, "its end", timeout_s=60)
-    wait_until(lambda: len(pids_of(endpoint, "/bin/sh")) == 1, "the end of its launcher")
-    ((status, _),) = seen
-    assert status == 200
-
-
-def test_a_further_worker_that_is_killed_fails_at_most_the_request_it_was_at(endpoint):
-    with asking(endpoint) as seen:
-        wait_until(lambda: seen.total() > 0, "an answer")
-        (first,) = server_and_workers(endpoint)[1]
-        wait_until(lambda: workers(endpoint) == 2, "a second worker")
-        (second,) = set(server_and_workers(endpoint)[1]) - {first}
-        os.kill(second, signal.SIGKILL)
-        wait_until_gone([second])
-        before = seen.total()
-        wait_until(lambda: seen.total() > before + 50, "answers after its death")
-    failed = Counter({key: count for key, count in seen.items() if key[0] != 200})
-    assert failed.total() <= 1, failed
-    assert len(seen) - len(failed) == 1
-
-
-def test_unloading_a_hot_model_ends_all_its_workers(endpoint):
-    with asking(endpoint):
-        wait_until(lambda: workers(endpoint) == 2, "a second worker")
-    _, forks = server_and_workers(endpoint)
-    gone = requests.delete(f"{endpoint.url}/models/{KEYPHRASES}", timeout=60)
-    assert gone.status_code == 200
-    wait_until_gone(forks)
-    assert pids_of(endpoint, "/bin/sh") == []
+def test_a_hot_model_with_a_process_of_its_own_gets_a_second_one(tmp_path, store):
+    settings = {"MME_ISOLATION": "model", "MME_WORKERS_PER_MODEL": "2"}
+    with running_endpoint(str(store), tmp_path, settings) as endpoint:
+        with asking(endpoint, slow_text(3_000).encode(), clients=4) as seen:
+            wait_until(lambda: len(workers(endpoint)) == 2, "a second worker")
+            (second,) = workers(endpoint)[1:]
+            os.kill(second, signal.SIGKILL)
+            before = seen.total()
+            wait_until(lambda: seen.total() > before + 5, "answers after its death")
+        failed = Counter({key: count for key, count in seen.items() if key[0] != 200})
+        assert failed.total() <= 1, failed
+        assert requests.delete(f"{endpoint.url}/models/{KEYPHRASES}", timeout=60).status_code == 200
+        wait_until(lambda: not workers(endpoint), "the end of all")

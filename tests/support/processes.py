@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,11 +36,31 @@ def parent(pid: int) -> int:
         return 0
 
 
-def server_and_workers(endpoint: Endpoint) -> tuple[int, list[int]]:
-    """The prefork server and its forks."""
+def template_and_workers(endpoint: Endpoint) -> tuple[int, list[int]]:
+    """The template and its forks, those that admit an artifact aside."""
     everyone = pids_of(endpoint, "mme.prefork")
-    server = next(pid for pid in everyone if parent(pid) == endpoint.process.pid)
-    return server, [pid for pid in everyone if pid != server]
+    template = next(
+        pid for pid in everyone if parent(pid) == endpoint.process.pid and _leads_session(pid)
+    )
+    return template, [pid for pid in everyone if pid != template and not _leads_session(pid)]
+
+
+def workers(endpoint: Endpoint) -> list[int]:
+    """The worker processes."""
+    return template_and_workers(endpoint)[1]
+
+
+def _leads_session(pid: int) -> bool:
+    """Whether a process has a session of its own, as an admission has."""
+    try:
+        return os.getsid(pid) == pid
+    except OSError:
+        return False
+
+
+def computes(pid: int) -> bool:
+    """Whether a process is on a core, or wants one."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "R"
 
 
 def is_running(pid: int) -> bool:
