@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from mme.cli.settings import meanings
@@ -31,12 +28,6 @@ def test_every_variable_that_is_off_is_named_with_its_value(monkeypatch):
     monkeypatch.setenv("MME_LOG_LEVEL", "loud")
     with pytest.raises(SettingsError, match=r"MME_PORT='http'.*MME_LOG_LEVEL='loud'"):
         read_settings()
-
-
-def test_the_readme_lists_every_setting():
-    readme = Path(__file__).parents[3].joinpath("README.md").read_text()
-    listed = re.findall(r"^\| `MME_(\w+)` \|", readme, re.MULTILINE)
-    assert [name.lower() for name in listed] == list(Settings.model_fields)
 
 
 @pytest.mark.parametrize(
