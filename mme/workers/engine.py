@@ -72,6 +72,8 @@ class Workers:
         refuses_unfitting: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.on_model_death: Callable[[str], None] = lambda _: None
+        """Told the name of a model whose computing has ended a worker."""
         cores = os.cpu_count() or 1
         self._settings = settings
         self._server = server
@@ -284,6 +286,7 @@ class Workers:
     def _blame(self, request: Request) -> None:
         """A model's computing ended a worker: if that happens again and again, it gets its own."""
         artifact = request.artifact
+        self.on_model_death(artifact.name)
         if not self._usages.died(self._usages.of(artifact)) or request.is_own:
             return
         log.warning("%s has ended workers repeatedly: it gets one of its own", artifact.target)
