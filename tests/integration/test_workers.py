@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import requests
 
 from mme.memory import anonymous_bytes
+from tests.support.archives import tar_gz
 from tests.support.endpoint import PROJECT, processes_with, running_endpoint
 from tests.support.processes import (
     parent,
@@ -185,6 +187,45 @@ def footprint(endpoint) -> dict[str, int]:
         ),
         "files": sum(1 for _ in run_dir(endpoint).rglob("*")),
     }
+
+
+def english_keyphrases() -> bytes:
+    """The sample artifact for keyphrases, as if it were of English texts."""
+    files = {}
+    with tarfile.open(PROJECT / "artifacts" / "TopicalPageRank.tar.gz") as archive:
+        for member in archive:
+            if (content := archive.extractfile(member)) is not None:
+                files[member.name.removeprefix("./")] = content.read()
+    params = json.loads(files["TopicalPageRank-params.json"])
+    files["TopicalPageRank-params.json"] = json.dumps(params | {"language": "en"}).encode()
+    return tar_gz(files)
+
+
+def test_a_pipeline_that_the_template_lacks_is_learned_once_for_all_workers(endpoint, tmp_path):
+    ask(endpoint)
+    for name in ("en1", "en2"):
+        (tmp_path / "store" / f"{name}.tar.gz").write_bytes(english_keyphrases())
+    before = workers(endpoint)
+    phrases = [keyphrases(endpoint, f"{name}.tar.gz") for name in ("en1", "en2")]
+    assert phrases[0] == phrases[1]
+    assert phrases[0]["pipeline"] == "built-in en"
+    endpoint.wait_for_log("all new workers have the pipeline en")
+    assert endpoint.log.count("a template with it is being prepared") == 1
+    wait_until(
+        lambda: len(workers(endpoint)) == len(before) and not {*before} & {*workers(endpoint)},
+        "all workers to be replaced",
+    )
+    ask(endpoint)
+
+
+def keyphrases(endpoint, target) -> dict:
+    answer = endpoint.client().invoke_endpoint(
+        EndpointName="demo",
+        TargetModel=target,
+        ContentType="application/json",
+        Body=json.dumps({"text": "The government plans a new tax on electricity."}),
+    )
+    return json.load(answer["Body"])
 
 
 def test_through_the_model_server_the_answers_are_the_same(endpoint, tmp_path):

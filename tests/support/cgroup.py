@@ -74,3 +74,46 @@ def _make(limit_bytes: int) -> MemoryCgroup | None:
             continue
         return MemoryCgroup(folder, version)
     return None
+
+
+@dataclass(frozen=True)
+class TasksCgroup:
+    """A cgroup that counts tasks; its limit may be set while they run."""
+
+    folder: Path
+
+    def enter(self) -> None:
+        """Move the calling process in; for a child between fork and exec."""
+        (self.folder / "cgroup.procs").write_text(str(os.getpid()))
+
+    @property
+    def tasks(self) -> int:
+        return int((self.folder / "pids.current").read_text())
+
+    @property
+    def refusals(self) -> int:
+        """How many forks and threads the kernel refused."""
+        return int((self.folder / "pids.events").read_text().split()[1])
+
+    def limit(self, most: int | None) -> None:
+        (self.folder / "pids.max").write_text("max" if most is None else str(most))
+
+
+@contextlib.contextmanager
+def tasks_cgroup() -> Iterator[TasksCgroup | None]:
+    """A cgroup without a limit yet, removed at the end; None where none can be made."""
+    for parent in (ROOT / "pids", ROOT):
+        folder = parent / f"mme-test-{uuid.uuid4().hex[:8]}"
+        with contextlib.suppress(OSError):
+            folder.mkdir()
+            if (folder / "pids.max").exists():
+                break
+            folder.rmdir()
+    else:
+        yield None
+        return
+    try:
+        yield TasksCgroup(folder)
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()

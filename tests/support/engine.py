@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 IMAGE = os.environ.get("MME_IMAGE", "mme")
 START_TIMEOUT_S = 90
 PUBLIC_PORT = 8080
+FORKED = "mme.prefork"
+"""In the command lines of the template and of all its forks."""
 
-# A line for each process: pid, parent, state, command line.
+# A line for each process: pid, parent, session, state, command line.
 LIST_PROCESSES = """
 import os
 for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -31,7 +33,7 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
     except OSError:
         continue
     if int(pid) != os.getpid():
-        print(pid, stat[1], stat[0], words, sep="\\t")
+        print(pid, stat[1], stat[3], stat[0], words, sep="\\t")
 """
 COUNT_KILLS = """
 for name in ("memory/memory.oom_control", "memory.events"):
@@ -82,8 +84,14 @@ class Process:
 
     pid: int
     parent: int
+    session: int
     state: str
     command: str
+
+    @property
+    def leads(self) -> bool:
+        """Whether it has a session of its own."""
+        return self.session == self.pid
 
 
 @dataclass
@@ -127,17 +135,36 @@ class Container:
     def processes(self, words: str = "") -> list[Process]:
         """The processes inside whose command line holds `words`."""
         rows = [line.split("\t") for line in self.python(LIST_PROCESSES).splitlines()]
-        found = [Process(int(row[0]), int(row[1]), row[2], row[3]) for row in rows]
+        found = [
+            Process(int(pid), int(parent), int(session), state, command)
+            for pid, parent, session, state, command in rows
+        ]
         return [process for process in found if words in process.command]
 
-    def workers(self) -> list[Process]:
-        """The models' worker processes."""
-        forks = self.processes("mme.prefork")
-        servers = {process.pid for process in forks if process.parent == 1}
-        return [process for process in forks if process.parent in servers]
+    def template(self) -> Process:
+        """The process that workers and admissions are forks of."""
+        return next(each for each in self.processes(FORKED) if each.parent == 1 and each.leads)
 
-    def kill_inside(self, pid: int) -> None:
-        self.python(f"import os; os.kill({pid}, 9)")
+    def workers(self) -> list[Process]:
+        """Those that models answer in: forks of a template, which may be dead by now.
+
+        An admission has a session of its own; what it forks is no worker either.
+        """
+        everyone = self.processes(FORKED)
+        parents = {1} | {each.pid for each in everyone if each.parent == 1}
+        return [each for each in everyone if not each.leads and each.parent in parents]
+
+    def worker_pids(self) -> list[int]:
+        return sorted(each.pid for each in self.workers())
+
+    def kill_inside(self, *pids: int) -> None:
+        self.python(f"import os; [os.kill(pid, 9) for pid in {pids}]")
+
+    def wait_for_log(self, text: str, timeout_s: float = 30) -> None:
+        """Until it has said this."""
+        deadline_s = time.monotonic() + timeout_s
+        while text not in self.log:
+            assert time.monotonic() < deadline_s, f"{text!r} is not in\n{self.log}"
 
     def listening_ports(self) -> list[int]:
         return [int(port) for port in self.python(LIST_PORTS).split()]
