@@ -20,7 +20,7 @@ from mme.gateway import BodyBudget, runner_of
 from mme.supervise import StartError, become_subreaper, reap_orphans
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Sequence
 
     from mme.app.children import Engine
     from mme.core.settings import Settings
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CANCEL_GRACE_S = 0.5
-NOTHING: Mapping[str, asyncio.Event] = {}
 BODIES_SHARE = 8
 """Bodies may take this part of the memory."""
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a container is useless on loopback

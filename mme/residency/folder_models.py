@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 NOT_FOUND = 404
 SOLE = "model"
-MOST_DEATHS, DEATHS_WITHIN_S = 3, 60.0
-"""A sole model that ends more workers than that within that time is not worth keeping up."""
 
 
 class FolderCatalog:
@@ -244,13 +242,9 @@ class SoleModel:
     def __init__(
         self, settings: Settings, catalog: FolderCatalog, workers: Workers, folder: Path
     ) -> None:
-        self.gave_up = asyncio.Event()
-        """Set when the model's computing has ended workers too often."""
         self._workers = workers
         self._residency = Residency(settings, catalog, workers)
         self._is_loaded = False
-        self._deaths_s: list[float] = []
-        workers.on_model_death = self._note_death
         catalog.declare(SOLE, folder)
 
     @property
@@ -266,13 +260,6 @@ class SoleModel:
             return False
         artifact = known.artifact
         return not self._workers.is_own(artifact) or self._workers.workers_of(artifact.name) > 0
-
-    def _note_death(self, _: str) -> None:
-        now_s = time.monotonic()
-        self._deaths_s = [at_s for at_s in self._deaths_s if now_s - at_s < DEATHS_WITHIN_S]
-        self._deaths_s.append(now_s)
-        if len(self._deaths_s) > MOST_DEATHS:
-            self.gave_up.set()
 
     async def load(self) -> None:
         """Admit the model and have it in memory. Raises EndpointError."""

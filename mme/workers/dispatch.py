@@ -172,17 +172,20 @@ class Dispatch(Generic[R]):
         if worker in self._workers:
             self._workers[worker].is_leaving = True
 
-    def leave(self, worker: str) -> R | None:
-        """A worker is gone; returns the request it had, which is no worker's now."""
+    def leave(self, worker: str) -> list[Given[R]]:
+        """A worker is gone; the request it had is no worker's now.
+
+        What heavy and slow models had of the pool with it, another worker may give them.
+        """
         gone = self._workers.pop(worker, None)
         if gone is None:
-            return None
+            return []
         self._peers(gone.own_model).pop(worker, None)
         if gone.own_model is not None and not self._own[gone.own_model]:
             del self._own[gone.own_model]
         for model in gone.models:
             self._forget(worker, model)
-        return gone.request
+        return self._give_to(gone)
 
     def hold(self, worker: str) -> None:
         """Give a worker nothing more until `freed`, when it has answered what it has."""

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mme.core.background import BackgroundTasks
@@ -43,11 +44,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEAST_POOL, POOL_SPREAD = 2, 4
-STEP_S, LOOK_S, PRESSURE_S = 0.025, 0.25, 0.5
 HEAVY_BYTES = 64 * 1024 * 1024
 """A model that maps more is kept to few workers."""
 NOT_CONVERTED = 503
 """The worker's answer when what it should map is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often the background work is done."""
+
+    step_s: float = 0.025
+    """Looking whether workers should come or go."""
+    look_s: float = 0.25
+    """Looking after requests and workers."""
+    pressure_s: float = 0.5
+    """Looking at memory and tasks."""
 
 
 class NotAdmitted(Exception):
@@ -71,9 +83,8 @@ class Workers:
         pool_dir: Path,
         refuses_unfitting: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        rhythm: Rhythm = Rhythm(),
     ) -> None:
-        self.on_model_death: Callable[[str], None] = lambda _: None
-        """Told the name of a model whose computing has ended a worker."""
         cores = os.cpu_count() or 1
         self._settings = settings
         self._server = server
@@ -81,6 +92,7 @@ class Workers:
         self._template = template
         self._book = book
         self._clock = clock
+        self._rhythm = rhythm
         self._is_foreign = settings.is_foreign_handler
         self._is_shared = settings.isolation == "shared" and not self._is_foreign
         fewest = (settings.pool_min or max(cores, LEAST_POOL)) if self._is_shared else 0
@@ -113,7 +125,7 @@ class Workers:
         )  # fmt: skip
         self._watch = Watch(
             self._dispatch, self._live, self._deadlines,
-            clock=clock, timeout_s=settings.invoke_timeout_s, on_time_out=self._blame,
+            clock=clock, timeout_s=settings.invoke_timeout_s,
         )  # fmt: skip
         for work in (self._keep_workers(), self._keep_watch(), self._keep_memory()):
             self._background.start(work)
@@ -135,7 +147,7 @@ class Workers:
         """Return when there is a model server and, if there is to be a pool, a worker of it."""
         await self._server.wait()
         while self._groups.fewest and not self._dispatch.group():  # noqa: ASYNC110 - starts only
-            await asyncio.sleep(STEP_S)
+            await asyncio.sleep(self._rhythm.step_s)
 
     async def ask(self, artifact: Admitted, headers: Mapping[str, str], body: bytes) -> Answer:
         """The model's answer to one request; cancelling withdraws it.
@@ -219,6 +231,7 @@ class Workers:
         """Answer all requests that cannot be answered any more, and take no others."""
         self._is_closed = True
         for request in self._deadlines.all():
+            self._dispatch.withdraw(request)
             if not request.is_over:
                 request.answer.set_exception(ShuttingDown())
 
@@ -286,7 +299,6 @@ class Workers:
     def _blame(self, request: Request) -> None:
         """A model's computing ended a worker: if that happens again and again, it gets its own."""
         artifact = request.artifact
-        self.on_model_death(artifact.name)
         if not self._usages.died(self._usages.of(artifact)) or request.is_own:
             return
         log.warning("%s has ended workers repeatedly: it gets one of its own", artifact.target)
@@ -302,11 +314,11 @@ class Workers:
         await self._server.wait()
         while True:
             self._groups.step()
-            await asyncio.sleep(STEP_S)
+            await asyncio.sleep(self._rhythm.step_s)
 
     async def _keep_watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self._rhythm.look_s)
             self._watch.step()
 
     async def _measure_one(self) -> None:
@@ -323,7 +335,7 @@ class Workers:
 
     async def _keep_memory(self) -> None:
         while True:
-            await asyncio.sleep(PRESSURE_S)
+            await asyncio.sleep(self._rhythm.pressure_s)
             await self._measure_one()
             # Workers to spare go before any model does.
             if not (self._book.is_short() and self._groups.shed()):

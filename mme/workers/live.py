@@ -84,10 +84,6 @@ class LiveWorkers:
         """One by its name."""
         return self._live.get(name)
 
-    def with_request(self, request: Request) -> LiveWorker | None:
-        """The worker that computes a request."""
-        return next((each for each in self._live.values() if each.request is request), None)
-
     def join(self, live: LiveWorker, pipelines: frozenset[str] | None) -> None:
         """A worker has started and takes requests from now on."""
         name, door = live.started.name, live.started.door
@@ -117,8 +113,8 @@ class LiveWorkers:
     def remove(self, live: LiveWorker) -> None:
         """Forget a worker that is to be ended and computes nothing."""
         self._live.pop(live.started.name, None)
-        self._dispatch.leave(live.started.name)
         live.started.door.close()
+        self.send(self._dispatch.leave(live.started.name))
 
     def send(self, given: list[Given[Request]]) -> None:
         """Do what dispatch decided."""
@@ -184,7 +180,6 @@ class LiveWorkers:
         if self._live.get(name) is not live:
             return
         del self._live[name]
-        self._dispatch.leave(name)
         request, live.request = live.request, None
         is_its_doing = had_read and not live.is_condemned and not live.started.server.has_ended
         if request is not None and not request.is_over:
@@ -193,6 +188,7 @@ class LiveWorkers:
                 request = None
             else:
                 request.answer.set_exception(_died(request, is_its_doing=is_its_doing))
+        self.send(self._dispatch.leave(name))
         self._on_death(live, request if is_its_doing else None)
 
 

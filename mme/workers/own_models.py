@@ -87,11 +87,8 @@ class OwnModels:
     def ensure(self, artifact: Admitted) -> None:
         """Have a first worker started for a model that has none; if it fails, requests hear why."""
         name = artifact.name
-        if name in self._starts or self._dispatch.group(name) or self._groups.starting(name):
-            return
-        task = self._background.start(self._start_first(artifact))
-        self._starts[name] = task
-        task.add_done_callback(lambda _: self._starts.pop(name, None))
+        if name not in self._starts and not self._dispatch.group(name):
+            self._starts[name] = self._background.start(self._start_first(artifact))
 
     async def drop(self, name: str) -> None:
         """End all workers of a model; returns when they are gone and what they had is free."""
@@ -125,6 +122,9 @@ class OwnModels:
             failure = ModelFailed(artifact.target, 0, f"unforeseen {type(error).__name__}")
         else:
             return None
+        finally:
+            # At once: a request that comes from now on needs another start.
+            del self._starts[artifact.name]
         self._fail_waiting(artifact.name, failure)
         return failure
 

@@ -3,7 +3,7 @@
 A worker takes a question from its socket within microseconds; one that has not within a second
 never will (it is stopped, or stuck before its loop), so it is ended and the question goes to
 another. The same holds for one that something has stopped in the middle of its work. A worker that
-computes beyond the time a request has is ended with that request.
+computes for longer than a request may take is ended, whether somebody waits for the answer or not.
 """
 
 from __future__ import annotations
@@ -39,41 +39,43 @@ class Watch:
         *,
         clock: Callable[[], float],
         timeout_s: float,
-        on_time_out: Callable[[Request], None],
     ) -> None:
         self._dispatch = dispatch
         self._live = live
         self._deadlines = deadlines
         self._clock = clock
         self._timeout_s = timeout_s
-        self._on_time_out = on_time_out
 
     def step(self) -> None:
         """Look once."""
         now_s = self._clock()
         for request in self._deadlines.expired(now_s):
-            self._end(request)
-        for name, _, began_s in self._dispatch.requests_in_workers():
+            self._fail(request)
+        for name, request, began_s in self._dispatch.requests_in_workers():
             live = self._live.get(name)
-            if live is None or now_s - began_s < TAKEN_S or live.is_condemned:
+            if live is None or live.is_condemned:
                 continue
-            pid = live.started.pid
-            if live.started.door.has_unread() or process_state(pid) in STOPPED:
+            runs_s, pid = now_s - began_s, live.started.pid
+            if runs_s >= TAKEN_S and (live.started.door.has_unread() or _is_stopped(pid)):
                 log.warning("worker %s (pid %d) does not take its request and is ended", name, pid)
                 live.is_condemned = True
                 kill(pid)
+            elif runs_s >= self._timeout_s:
+                # Also where the caller has left: nobody else would ever end it.
+                target = request.artifact.target
+                log.warning("%s computes for too long; worker %s is ended", target, name)
+                kill(pid)
 
-    def _end(self, request: Request) -> None:
+    def _fail(self, request: Request) -> None:
         target = request.artifact.target
         if self._dispatch.withdraw(request):
             request.answer.set_exception(Busy(target, self._dispatch.waiting(request.model)))
-            return
-        live = self._live.with_request(request)
-        request.answer.set_exception(ModelTimedOut(target, self._timeout_s))
-        if live is not None:
-            log.warning("%s computes for too long; worker %s is ended", target, live.started.name)
-            kill(live.started.pid)
-            self._on_time_out(request)
+        else:
+            request.answer.set_exception(ModelTimedOut(target, self._timeout_s))
+
+
+def _is_stopped(pid: int) -> bool:
+    return process_state(pid) in STOPPED
 
 
 def process_state(pid: int, proc: Path = Path("/proc")) -> str:
