@@ -102,10 +102,17 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str:
             log.info("request refused: %s: %s", failure.type, failure.message)
         context.set_response_status(failure.status_code, failure.type, index)
         context.set_response_content_type(index, "application/json")
-        target = headers.get(TARGET_HEADER) or context.model_name
-        return json.dumps(error_body(failure) | {"target_model": target})
+        return json.dumps(error_body(failure) | _named(headers, context))
     context.set_response_content_type(index, response.content_type)
     return response.body
+
+
+def _named(headers: Mapping[str, str], context: Any) -> dict[str, str]:
+    """The target model, if it is known: what the context names may be a worker of many models."""
+    target = headers.get(TARGET_HEADER)
+    if target is None and MODEL_HEADER not in headers:
+        target = context.model_name
+    return {} if target is None else {"target_model": target}
 
 
 def _check_size(body: str) -> None:

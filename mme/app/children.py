@@ -78,7 +78,9 @@ class Engine:
             pool_dir=pool_dir,
             refuses_unfitting=refuses_unfitting,
         )
-        admissions = AdmissionClient(files.admissions, templates.is_up)
+        admissions = AdmissionClient(
+            files.admissions, templates.is_up, timeout_s=settings.load_timeout_s
+        )
         return cls(workers, book, admissions, templates, keepers, files)
 
     @contextlib.asynccontextmanager

@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiohttp import web
 
 from mme.gateway import BodyBudget, runner_of
-from mme.supervise import StartError, become_subreaper, reap_orphans
+from mme.supervise import StartError, become_subreaper, owned_pids, reap_orphans
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from collections.abc import AsyncIterator, Awaitable
 
     from mme.app.children import Engine
     from mme.core.settings import Settings
     from mme.memory import MemoryBook
-    from mme.supervise import Keeper
 
 log = logging.getLogger(__name__)
 
@@ -113,17 +112,12 @@ def bodies_of(settings: Settings, book: MemoryBook) -> BodyBudget:
     return BodyBudget(max(limit_bytes, settings.max_body_bytes))
 
 
-def pids_of(keepers: Sequence[Keeper[Any]]) -> set[int]:
-    """The process ids of the children that run."""
-    return {keeper.child.pid for keeper in keepers if keeper.child is not None}
-
-
 @contextlib.asynccontextmanager
-async def orphans_reaped(keepers: Sequence[Keeper[Any]]) -> AsyncIterator[None]:
+async def orphans_reaped() -> AsyncIterator[None]:
     """Collect orphans handed to us as they end, and once more at the very end."""
 
     def reap() -> None:
-        reap_orphans(pids_of(keepers))
+        reap_orphans(owned_pids())
 
     become_subreaper()
     loop = asyncio.get_running_loop()

@@ -55,7 +55,7 @@ async def run_multi_model(
             settings, engine.admissions.admit, converted, checks=not engine.workers.is_foreign
         )
         models = PlatformModels(settings, catalog, engine.workers, settings.models_dir)
-        await stack.enter_async_context(orphans_reaped(engine.keepers))
+        await stack.enter_async_context(orphans_reaped())
         # The platform asks for the list from the start, so the surface comes before the workers.
         public = contextlib.AsyncExitStack()
         app = make_platform_app(settings, models, bodies_of(settings, engine.book))

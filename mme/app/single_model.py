@@ -54,7 +54,7 @@ async def run_single_model(
             checks=not engine.workers.is_foreign,
         )  # fmt: skip
         model = SoleModel(settings, catalog, engine.workers, platform.model_dir)
-        await stack.enter_async_context(orphans_reaped(engine.keepers))
+        await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
             await stack.enter_async_context(engine.running())
             stack.push_async_callback(model.close)

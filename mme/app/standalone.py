@@ -68,7 +68,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             workers=engine.workers,
         )
         models = StoreModels(settings, catalog, cache, engine.workers, engine.book)
-        await stack.enter_async_context(orphans_reaped(engine.keepers))
+        await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
             await stack.enter_async_context(engine.running())
         stack.push_async_callback(models.close)

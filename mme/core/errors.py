@@ -76,7 +76,7 @@ class NotLoaded(EndpointError):
     """A management question about a target model this endpoint does not hold."""
 
     def __init__(self, target: str) -> None:
-        super().__init__(f"Target model {target!r} is not loaded")
+        super().__init__(f"Target model {target!r} is not loaded here")
         self.target = target
 
 

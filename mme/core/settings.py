@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     memory_low: float = Field(default=0.75, gt=0, le=1)
     """Share of the memory below which that stops."""
     eviction: Literal["worth", "lru"] = "worth"
-    """Who leaves first: what saves least loading time per byte, or the least recently used."""
+    """What leaves first: what saves least loading time per byte, or the least recently used."""
     pin: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
     """Comma list of target models (with * and ?) that stay loaded once they are."""
     settle_s: float = Field(default=1.0, ge=0)

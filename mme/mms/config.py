@@ -82,7 +82,7 @@ class MmsConfig:
 
 
 def report_dir(run_dir: Path) -> Path:
-    """Where workers leave the outcome of each load, and the prefork server its signs of them."""
+    """Where workers leave the outcome of each load, and the template its signs of them."""
     return run_dir / "loads"
 
 

@@ -40,7 +40,7 @@ def main() -> None:
 
     def announce() -> None:
         seconds = time.monotonic() - began_s
-        log.info("prefork server (pid %d) is ready after %.1f s", os.getpid(), seconds)
+        log.info("template (pid %d) is ready after %.1f s", os.getpid(), seconds)
         if options.ready is not None:
             write_whole(options.ready, json.dumps(loaded))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LINE_BYTES = 1024 * 1024
 ATTEMPTS = 3
 RETRY_S = 0.2
+TIMEOUT_S = 360.0
 """Until whoever keeps the template has noticed its end, so that `is_up` waits for the next."""
 MESSAGE_CHARS = 4096
 MOST_BYTES = 2**63
@@ -43,11 +44,17 @@ class AdmissionClient:
     """Asks for admissions at the template's socket; for any number of tasks of one event loop."""
 
     def __init__(
-        self, socket: Path, is_up: Callable[[], Awaitable[None]], retry_s: float = RETRY_S
+        self,
+        socket: Path,
+        is_up: Callable[[], Awaitable[None]],
+        *,
+        timeout_s: float = TIMEOUT_S,
+        retry_s: float = RETRY_S,
     ) -> None:
         """`is_up` returns when there is a template, or raises what the caller is to see."""
         self._socket = socket
         self._is_up = is_up
+        self._timeout_s = timeout_s
         self._retry_s = retry_s
 
     async def admit(self, job: AdmissionJob) -> Findings:
@@ -55,6 +62,14 @@ class AdmissionClient:
 
         A job that failed or was cancelled may leave files in its two folders.
         """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._admit(job)
+        except TimeoutError:
+            message = f"Checking it took more than {self._timeout_s:g} s"
+            raise load_failed(job, "AdmissionTimeout", message) from None
+
+    async def _admit(self, job: AdmissionJob) -> Findings:
         for attempt in range(1, ATTEMPTS + 1):
             await self._is_up()
             try:

@@ -1,6 +1,6 @@
 """The program the model server starts in place of Python: a shell script, since it must be small.
 
-It hands the worker's arguments to the prefork server and then waits for the worker's end. A shell
+It hands the worker's arguments to the template and then waits for the worker's end. A shell
 that waits owns about 0.1 MiB and starts in a millisecond; an interpreter would take ten.
 """
 
@@ -22,7 +22,7 @@ STDIN_COPY = 3
 def launcher_script(requests: Path, lifelines: Path, fallback: str) -> str:
     """The launcher's text.
 
-    `requests` is the prefork server's request FIFO, `lifelines` the folder for lifelines. Whatever
+    `requests` is the template's request FIFO, `lifelines` the folder for lifelines. Whatever
     is not a model's worker (the model server also starts a metrics collector) goes to `fallback`,
     a program that behaves as a Python interpreter.
     """

@@ -33,6 +33,14 @@ def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+_owned: set[int] = set()
+
+
+def owned_pids() -> frozenset[int]:
+    """The processes that have an owner here which collects them."""
+    return frozenset(_owned)
+
+
 class ChildProcess:
     """One running child that leads its own session, so that its descendants can be found.
 
@@ -42,6 +50,9 @@ class ChildProcess:
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self.name = name
         self._process = process
+        _owned.add(process.pid)
+        self._collected = asyncio.create_task(process.wait())
+        self._collected.add_done_callback(lambda _: _owned.discard(process.pid))
 
     @classmethod
     async def start(
