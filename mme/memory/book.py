@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mme.memory.amount import Amount, total
@@ -91,6 +92,11 @@ class MemoryBook:
     def has_spare(self, needed: Amount) -> bool:
         """Whether that fits without any model leaving."""
         return make_room(self._stock(), self._marks, needed, (), self._clock()).fits
+
+    def fits_alone(self, needed: Amount) -> bool:
+        """Whether that would fit if nothing at all were used: else it never will."""
+        empty = Stock(replace(self._read_bytes(), used=0), replace(self._read_tasks(), used=0))
+        return make_room(empty, self._marks, needed, (), self._clock()).fits
 
     def decide(self, needed: Amount, candidates: Iterable[Candidate]) -> Decision:
         """Whether that fits, and which of the candidates must leave for it."""

@@ -128,6 +128,12 @@ class OwnModels:
         self._fail_waiting(artifact.name, failure)
         return failure
 
+    def _start_ended(self, artifact: Admitted, start: asyncio.Task[EndpointError | None]) -> None:
+        del self._starts[artifact.name]
+        # The worker may have died before its start was over, with requests come since.
+        if not start.cancelled() and self._dispatch.waiting(artifact.name):
+            self.ensure(artifact)
+
     def _fail_waiting(self, name: str, error: EndpointError) -> None:
         for request in self._dispatch.take_all(name):
             if not request.is_over:
@@ -177,10 +183,11 @@ class OwnModels:
         deadline_s = self._clock() + self._ready_timeout_s
         while True:
             decision = self._book.decide(needed, self._candidates())
-            # Alone, a model that looks too large is tried: the kernel's word counts.
             alone = not self._has_others() and not self._book.has_promises
-            if alone and not decision.fits and self._refuses_unfitting:
+            is_hopeless = not decision.fits and (alone or not self._book.fits_alone(needed))
+            if is_hopeless and self._refuses_unfitting:
                 raise self._never_fits(artifact, needed)
+            # Alone, a model that looks too large is tried: the kernel's word counts.
             if decision.fits or alone:
                 self._book.promise(artifact.name, needed)
                 await asyncio.gather(*(self._evict(victim) for victim in decision.leave))
@@ -198,8 +205,8 @@ class OwnModels:
     def _never_fits(self, artifact: Admitted, needed: Amount) -> LoadFailed:
         reading = self._book.reading()
         message = (
-            f"loading takes about {needed.bytes // MIB} MiB; {reading.used // MIB} of"
-            f" {reading.limit // MIB} MiB are in use without any other model"
+            f"loading takes about {needed.bytes // MIB} MiB, for which there is no room even"
+            f" without other models; {reading.used // MIB} of {reading.limit // MIB} MiB are in use"
         )
         body = {"type": "NoRoom", "message": message, "target_model": artifact.target}
         return LoadFailed(artifact.target, NO_ROOM, json.dumps(body))

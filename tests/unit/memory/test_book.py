@@ -134,3 +134,13 @@ def test_pins_are_patterns_of_targets(machine):
     assert book.is_pinned("de/a.tar.gz")
     assert book.is_pinned("live.tar.gz")
     assert not book.is_pinned("en/a.tar.gz")
+
+
+def test_what_is_larger_than_all_there_is_never_fits_whatever_is_used_now(machine):
+    machine.used_bytes, machine.used_tasks = 790 * MIB, 200
+    book = machine.book()
+    book.promise("a", Amount(100 * MIB, 8))
+    assert book.fits_alone(Amount(800 * MIB, 8))
+    assert not book.fits_alone(Amount(801 * MIB, 8))
+    assert book.fits_alone(Amount(0, 240))
+    assert not book.fits_alone(Amount(0, 241))
