@@ -112,6 +112,12 @@ def encode(message: Message) -> bytes:
             return _frame(HELLO, [str(pid), str(generation)], b"")
 
 
+def beginning(question: Question) -> bytes:
+    """The frame of a question but for its body, which follows as it is. Raises DoorError."""
+    head = [question.model, question.model_dir, question.scratch_dir, *_flat(question.headers)]
+    return _beginning(QUESTION, head, len(question.body))
+
+
 def lengths(prefix: bytes | memoryview) -> tuple[int, int, int]:
     """Kind, bytes of the head, bytes of the body. Raises DoorError."""
     version, kind, head_bytes, body_bytes = PREFIX.unpack(prefix)
@@ -158,6 +164,10 @@ def _answer(fields: list[str], body: bytes) -> Answer:
 
 
 def _frame(kind: int, head: Sequence[str], body: bytes | bytearray) -> bytes:
+    return _beginning(kind, head, len(body)) + body
+
+
+def _beginning(kind: int, head: Sequence[str], body_bytes: int) -> bytes:
     joined = SEPARATOR.join(head)
     if joined.count(SEPARATOR) != max(0, len(head) - 1):
         raise DoorError("a name, path or header that holds a NUL")
@@ -165,9 +175,9 @@ def _frame(kind: int, head: Sequence[str], body: bytes | bytearray) -> bytes:
         encoded = joined.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise DoorError(f"a name, path or header that is no text: {error}") from None
-    if len(encoded) > HEAD_LIMIT_BYTES or len(body) > BODY_LIMIT_BYTES:
-        raise DoorError(f"a head of {len(encoded)} bytes, a body of {len(body)}")
-    return b"".join((PREFIX.pack(VERSION, kind, len(encoded), len(body)), encoded, body))
+    if len(encoded) > HEAD_LIMIT_BYTES or body_bytes > BODY_LIMIT_BYTES:
+        raise DoorError(f"a head of {len(encoded)} bytes, a body of {body_bytes}")
+    return PREFIX.pack(VERSION, kind, len(encoded), body_bytes) + encoded
 
 
 def _flat(headers: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,9 @@ request at a time, so that its death takes exactly one along.
 Two kinds of models do not get all workers of the pool: *heavy* ones, whose memory each further
 worker would touch again, and *slow* ones, that would leave none for quick requests.
 
+Where all models concerned are quick, a worker is sent a *next* request while it computes one, so
+that it need not wait for the gateway in between; it begins that when it has answered the first.
+
 Each method changes the state and returns the requests that must now be sent (`Given`). Starting and
 ending workers is for `pool.py`, sending for `engine.py`.
 """
@@ -19,15 +22,10 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from mme.workers.times import QUICK_S, SLOW_S, ModelTimes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-SLOW_S = 0.25
-"""A model whose requests take longer is slow."""
-NEWEST_SHARE = 0.3
-"""Weight of the newest request in the average of a model's times."""
-MOST_TIMES = 20_000
-"""How many models' times are remembered."""
 
 
 class Waiting(Protocol):
@@ -69,6 +67,9 @@ class _Worker(Generic[R]):
     """None: it takes models of any pipeline."""
     idle_since_s: float
     request: R | None = None
+    """What it computes."""
+    next: R | None = None
+    """What it has been sent besides."""
     began_s: float = 0.0
     is_leaving: bool = False
     is_occupied: bool = False
@@ -96,9 +97,15 @@ class Dispatch(Generic[R]):
     """The waiting requests and the workers. Not safe for threads: the event loop owns it."""
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, heavy_workers: int = 1
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        heavy_workers: int = 1,
+        looks_ahead: bool = False,
     ) -> None:
+        """`looks_ahead`: whether workers are sent a next request while they compute one."""
         self._clock = clock
+        self._looks_ahead = looks_ahead
         self._heavy_workers = heavy_workers
         self._workers: dict[str, _Worker[R]] = {}
         self._pool: dict[str, _Worker[R]] = {}
@@ -109,7 +116,7 @@ class Dispatch(Generic[R]):
         self._own_queues: dict[str, deque[R]] = {}
         self._having: dict[str, set[str]] = {}
         """Model -> the workers that have it."""
-        self._times_s: dict[str, float] = {}
+        self._times = ModelTimes()
 
     # ---- requests
 
@@ -120,9 +127,7 @@ class Dispatch(Generic[R]):
 
     def submit_again(self, request: R) -> list[Given[R]]:
         """A request that no worker saw comes back, ahead of all others."""
-        self._queue_of(request).appendleft(request)
-        if not request.is_own:
-            self._queues.move_to_end(request.model, last=False)
+        self._put_first(request)
         return self._give(request)
 
     def withdraw(self, request: R) -> bool:
@@ -173,19 +178,31 @@ class Dispatch(Generic[R]):
             self._workers[worker].is_leaving = True
 
     def leave(self, worker: str) -> list[Given[R]]:
-        """A worker is gone; the request it had is no worker's now.
+        """A worker is gone; the request it computed is no worker's now.
 
-        What heavy and slow models had of the pool with it, another worker may give them.
+        The next one it had been sent waits again, ahead of all others. What heavy and slow models
+        had of the pool with it, another worker may give them.
         """
         gone = self._workers.pop(worker, None)
         if gone is None:
             return []
+        if gone.next is not None:
+            self._put_first(gone.next)
         self._peers(gone.own_model).pop(worker, None)
         if gone.own_model is not None and not self._own[gone.own_model]:
             del self._own[gone.own_model]
         for model in gone.models:
             self._forget(worker, model)
         return self._give_to(gone)
+
+    def recall(self, worker: str) -> list[Given[R]]:
+        """Give the next request of a worker to another: its first takes longer than expected."""
+        state = self._workers.get(worker)
+        if state is None or state.next is None:
+            return []
+        request, state.next = state.next, None
+        self._put_first(request)
+        return self._give_to(state)
 
     def hold(self, worker: str) -> None:
         """Give a worker nothing more until `freed`, when it has answered what it has."""
@@ -197,10 +214,11 @@ class Dispatch(Generic[R]):
     ) -> list[Given[R]]:
         """A worker has answered its request, and has its model now unless it could not load it."""
         state = self._workers[worker]
-        request, state.request = state.request, None
+        request, state.request, state.next = state.request, state.next, None
         assert request is not None, worker  # noqa: S101 - a broken caller, not bad input
-        state.idle_since_s = self._clock()
-        self._note_time(request.model, state.idle_since_s - state.began_s)
+        now_s = self._clock()
+        self._times.note(request.model, now_s - state.began_s)
+        state.idle_since_s = state.began_s = now_s
         for model in dropped:
             self.dropped(worker, model)
         if has_model and request.model not in state.models:
@@ -259,6 +277,11 @@ class Dispatch(Generic[R]):
 
     # ---- the rules
 
+    def _put_first(self, request: R) -> None:
+        self._queue_of(request).appendleft(request)
+        if not request.is_own:
+            self._queues.move_to_end(request.model, last=False)
+
     def _queue_of(self, request: R) -> deque[R]:
         queues = self._own_queues if request.is_own else self._queues
         return queues.setdefault(request.model, deque())
@@ -275,9 +298,13 @@ class Dispatch(Generic[R]):
     def _give_own(self, model: str) -> list[Given[R]]:
         given: list[Given[R]] = []
         queue = self._own_queues.get(model)
-        for worker in self._own.get(model, {}).values():
+        workers = self._own.get(model, {}).values()
+        for worker in workers:
             if queue and worker.is_idle:
                 given += [self._start(worker, queue.popleft())]
+        for worker in workers:
+            if queue and self._may_send_ahead(worker, model):
+                given += [self._send_ahead(worker, queue.popleft())]
         if queue is not None and not queue:
             del self._own_queues[model]
         return given
@@ -305,7 +332,41 @@ class Dispatch(Generic[R]):
             self._queues.move_to_end(model, last=False)
         if given and idle and len(skipped) < len(self._queues):
             given += self._give_pool()
+        return given + self._give_ahead() if self._queues and self._looks_ahead else given
+
+    def _give_ahead(self) -> list[Given[R]]:
+        """Send busy workers what is next in turn, but nothing past a model that must wait."""
+        given: list[Given[R]] = []
+        while self._queues:
+            model, queue = next(iter(self._queues.items()))
+            able = [
+                worker
+                for worker in self._pool.values()
+                if model in worker.models and self._may_send_ahead(worker, model)
+            ]
+            if not able:
+                break
+            given.append(self._send_ahead(able[0], queue.popleft()))
+            self._queues.move_to_end(model)
+            if not queue:
+                del self._queues[model]
         return given
+
+    def _may_send_ahead(self, worker: _Worker[R], model: str) -> bool:
+        return (
+            self._looks_ahead
+            and worker.request is not None
+            and worker.next is None
+            and not worker.is_leaving
+            and not worker.is_occupied
+            and self._times.is_quick(model)
+            and self._times.is_quick(worker.request.model)
+            and self._clock() - worker.began_s < QUICK_S
+        )
+
+    def _send_ahead(self, worker: _Worker[R], request: R) -> Given[R]:
+        worker.next = request
+        return Given(worker.name, request)
 
     def _start(self, worker: _Worker[R], request: R) -> Given[R]:
         worker.request, worker.began_s = request, self._clock()
@@ -337,7 +398,7 @@ class Dispatch(Generic[R]):
         return len(loading | self._having.get(model, set()))
 
     def _is_slow(self, model: str) -> bool:
-        if self._times_s.get(model, 0.0) > SLOW_S:
+        if self._times.is_slow(model):
             return True
         now_s = self._clock()
         return any(
@@ -355,15 +416,6 @@ class Dispatch(Generic[R]):
         )
         # A pool of one has none to spare.
         return slow + 1 < max(len(self._pool), 2)
-
-    def _note_time(self, model: str, took_s: float) -> None:
-        known_s = self._times_s.pop(model, 0.0)
-        average_s = took_s if took_s > SLOW_S else known_s + NEWEST_SHARE * (took_s - known_s)
-        # What is far from slow need not be remembered.
-        if average_s > SLOW_S / 10:
-            self._times_s[model] = average_s
-            if len(self._times_s) > MOST_TIMES:
-                del self._times_s[next(iter(self._times_s))]
 
     def _forget(self, worker: str, model: str) -> None:
         having = self._having.get(model)

@@ -50,6 +50,11 @@ class Door(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(frame)
 
+    def send_frame(self, beginning: bytes, body: bytes) -> None:
+        """Send a message of which all but the body is in the form of a frame already."""
+        if self._transport is not None:
+            self._transport.writelines((beginning, body))
+
     def has_unread(self) -> bool:
         """Whether the worker has not yet read all that was sent to it."""
         if self._transport is None or self._socket is None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mme.core.background import BackgroundTasks
-from mme.core.door import Question
-from mme.core.errors import Busy, LoadFailed, ShuttingDown
+from mme.core.door import DoorError, Question, beginning
+from mme.core.errors import Busy, InvalidRequest, LoadFailed, ShuttingDown
 from mme.core.through_mms import LOAD_ONLY
 from mme.memory import anonymous_bytes
 from mme.workers.dispatch import Dispatch
@@ -103,7 +103,11 @@ class Workers:
         self._isolated: set[str] = set()
         self._to_measure: dict[str, LiveWorker] = {}
         self._is_closed = False
-        self._dispatch: Dispatch[Request] = Dispatch(clock=clock, heavy_workers=max(1, fewest // 2))
+        self._dispatch: Dispatch[Request] = Dispatch(
+            clock=clock,
+            heavy_workers=max(1, fewest // 2),
+            looks_ahead=settings.invoke == "door",
+        )
         self._live = LiveWorkers(
             self._dispatch,
             self._background,
@@ -248,13 +252,19 @@ class Workers:
     def _request(self, artifact: Admitted, headers: Mapping[str, str], body: bytes) -> Request:
         findings, now_s = artifact.findings, self._clock()
         model = "" if self._is_foreign else artifact.name
+        question = Question(
+            model, str(artifact.model_dir), str(artifact.scratch_dir), headers, body
+        )
+        try:
+            start = beginning(question)
+        except DoorError as error:
+            raise InvalidRequest(f"The request cannot be sent on: {error}") from error
         return Request(
             artifact=artifact,
             headers=headers,
             body=body,
-            question=Question(
-                model, str(artifact.model_dir), str(artifact.scratch_dir), headers, body
-            ),
+            question=question,
+            beginning=start,
             answer=asyncio.get_running_loop().create_future(),
             came_at_s=now_s,
             deadline_s=now_s + self._settings.invoke_timeout_s,

@@ -11,8 +11,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mme.core.door import Answer, DoorError, Drop
-from mme.core.errors import InvalidRequest, ModelFailed
+from mme.core.door import Answer, Drop
+from mme.core.errors import ModelFailed
 from mme.mms.client import MmsError, ServerGone, Unseen
 from mme.workers.requests import MOST_ATTEMPTS
 
@@ -41,6 +41,11 @@ class LiveWorker:
     born_bytes: int
     """Its anonymous memory when it came."""
     request: Request | None = None
+    """What it computes."""
+    next: Request | None = None
+    """What it has been sent besides, and computes when it has answered the first."""
+    recalled: Request | None = None
+    """The next one, if it has been given to another meanwhile."""
     is_condemned: bool = False
     """We end it for something its request has no part in."""
     to_drop: list[str] = field(default_factory=list)
@@ -120,15 +125,15 @@ class LiveWorkers:
         """Do what dispatch decided."""
         for each in given:
             live, request = self._live[each.worker], each.request
-            live.request = request
+            if live.request is None:
+                live.request = request
+            else:
+                live.next = request
             request.attempts += 1
             if self._through_mms:
                 self._background.start(self._ask_mms(live, request))
                 continue
-            try:
-                live.started.door.send(request.question)
-            except DoorError as error:
-                self._refuse(live, request, InvalidRequest(f"The request cannot be sent: {error}"))
+            live.started.door.send_frame(request.beginning, request.body)
 
     async def _ask_mms(self, live: LiveWorker, request: Request) -> None:
         """Send a request through the model server; the worker's end is seen at its door."""
@@ -145,11 +150,14 @@ class LiveWorkers:
             if self._live.get(live.started.name) is live and live.request is request:
                 self._heard(live, answer)
 
-    def _refuse(self, live: LiveWorker, request: Request, error: Exception) -> None:
-        live.request = None
-        if not request.is_over:
-            request.answer.set_exception(error)
-        self.send(self._dispatch.answered(live.started.name, has_model=False))
+    def recall(self, live: LiveWorker) -> None:
+        """Have another worker answer what this one has been sent besides its first request.
+
+        It will answer too; whichever answers first is heard.
+        """
+        if live.next is not None and live.recalled is None:
+            live.recalled = live.next
+            self.send(self._dispatch.recall(live.started.name))
 
     def _heard(self, live: LiveWorker, message: Message) -> None:
         name, request = live.started.name, live.request
@@ -158,14 +166,21 @@ class LiveWorkers:
             return
         if request is None:
             return
-        live.request = None
+        live.request, live.next = live.next, None
+        if request is live.recalled:
+            live.recalled = None
+            if not request.is_over:
+                request.answer.set_result(message)
+            if live.to_drop and live.request is None:
+                self._send_drops(live)
+            return
         if live.to_drop:
             self._dispatch.hold(name)
         if not request.is_over:
             request.answer.set_result(message)
         has_model = not message.is_unloadable and request.model not in live.to_drop
         given = self._dispatch.answered(name, has_model=has_model, dropped=message.dropped)
-        if live.to_drop:
+        if live.to_drop and live.request is None:
             self._send_drops(live)
         self.send(given)
         self._on_answered(live, request, message)
@@ -181,6 +196,10 @@ class LiveWorkers:
             return
         del self._live[name]
         request, live.request = live.request, None
+        if request is live.recalled:
+            request = None
+        # Of two it may have read the first; that it left bytes unread says nothing of that one.
+        had_read = had_read or live.next is not None
         is_its_doing = had_read and not live.is_condemned and not live.started.server.has_ended
         if request is not None and not request.is_over:
             if not is_its_doing and request.attempts < MOST_ATTEMPTS:

@@ -28,6 +28,8 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     question: Question
+    beginning: bytes
+    """The question's frame at the door, but for its body."""
     answer: asyncio.Future[Answer]
     came_at_s: float
     deadline_s: float

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TAKEN_S = 1.0
+RECALL_S = 0.1
+"""From when on a request does not wait any more for the one ahead of it in the same worker."""
 STOPPED = ("T", "t")
 
 
@@ -56,7 +58,11 @@ class Watch:
             if live is None or live.is_condemned:
                 continue
             runs_s, pid = now_s - began_s, live.started.pid
-            if runs_s >= TAKEN_S and (live.started.door.has_unread() or _is_stopped(pid)):
+            if runs_s >= RECALL_S:
+                self._live.recall(live)
+            # Where it has been sent two, the second may well lie unread.
+            is_unread = live.next is None and live.started.door.has_unread()
+            if runs_s >= TAKEN_S and (is_unread or _is_stopped(pid)):
                 log.warning("worker %s (pid %d) does not take its request and is ended", name, pid)
                 live.is_condemned = True
                 kill(pid)
