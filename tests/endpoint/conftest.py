@@ -109,13 +109,15 @@ def store_dir(own_store, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", params=["remote"] if REMOTE else ["door", "mms"])
 def endpoint(request, tmp_path_factory) -> Iterator[Endpoint | RemoteEndpoint]:
+    """An endpoint; one of our own is tried with both ways to ask workers."""
     if REMOTE:
         yield RemoteEndpoint(REMOTE.rstrip("/"))
         return
     store = str(request.getfixturevalue("store_dir"))
-    with running_endpoint(store, tmp_path_factory.mktemp("endpoint")) as running:
+    settings = {"MME_INVOKE": request.param}
+    with running_endpoint(store, tmp_path_factory.mktemp("endpoint"), settings) as running:
         yield running
 
 

@@ -23,7 +23,6 @@ def config(tmp_path):
         max_body_bytes=1000,
         heap_mib=99,
         queue_length=7,
-        scratch_dir=tmp_path / "scratch",
     )
 
 

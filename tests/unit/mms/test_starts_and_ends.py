@@ -1,4 +1,4 @@
-"""Starts and ends of workers exclude each other: never both at once, many of one kind, no starving."""
+"""Starts and ends of workers exclude each other: one kind side by side, and no kind starves."""
 
 from __future__ import annotations
 
