@@ -70,6 +70,8 @@ class _Worker(Generic[R]):
     """What it computes."""
     next: R | None = None
     """What it has been sent besides."""
+    is_recalled: bool = False
+    """Another worker is to answer the next one too."""
     began_s: float = 0.0
     is_leaving: bool = False
     is_occupied: bool = False
@@ -180,13 +182,13 @@ class Dispatch(Generic[R]):
     def leave(self, worker: str) -> list[Given[R]]:
         """A worker is gone; the request it computed is no worker's now.
 
-        The next one it had been sent waits again, ahead of all others. What heavy and slow models
-        had of the pool with it, another worker may give them.
+        The next one it had been sent waits again, ahead of all others, if it was not recalled.
+        What heavy and slow models had of the pool with it, another worker may give them.
         """
         gone = self._workers.pop(worker, None)
         if gone is None:
             return []
-        if gone.next is not None:
+        if gone.next is not None and not gone.is_recalled:
             self._put_first(gone.next)
         self._peers(gone.own_model).pop(worker, None)
         if gone.own_model is not None and not self._own[gone.own_model]:
@@ -196,12 +198,15 @@ class Dispatch(Generic[R]):
         return self._give_to(gone)
 
     def recall(self, worker: str) -> list[Given[R]]:
-        """Give the next request of a worker to another: its first takes longer than expected."""
+        """Give the next request of a worker to another too: its first takes longer than expected.
+
+        It cannot be taken back: this one computes it as well when it has answered the first.
+        """
         state = self._workers.get(worker)
-        if state is None or state.next is None:
+        if state is None or state.next is None or state.is_recalled:
             return []
-        request, state.next = state.next, None
-        self._put_first(request)
+        state.is_recalled = True
+        self._put_first(state.next)
         return self._give_to(state)
 
     def hold(self, worker: str) -> None:
@@ -215,6 +220,7 @@ class Dispatch(Generic[R]):
         """A worker has answered its request, and has its model now unless it could not load it."""
         state = self._workers[worker]
         request, state.request, state.next = state.request, state.next, None
+        state.is_recalled = False
         assert request is not None, worker  # noqa: S101 - a broken caller, not bad input
         now_s = self._clock()
         self._times.note(request.model, now_s - state.began_s)

@@ -44,8 +44,8 @@ class LiveWorker:
     """What it computes."""
     next: Request | None = None
     """What it has been sent besides, and computes when it has answered the first."""
-    recalled: Request | None = None
-    """The next one, if it has been given to another meanwhile."""
+    recalled: set[Request] = field(default_factory=set)
+    """Which of both has been given to another worker too."""
     is_condemned: bool = False
     """We end it for something its request has no part in."""
     to_drop: list[str] = field(default_factory=list)
@@ -155,8 +155,9 @@ class LiveWorkers:
 
         It will answer too; whichever answers first is heard.
         """
-        if live.next is not None and live.recalled is None:
-            live.recalled = live.next
+        request = live.next
+        if request is not None and request not in live.recalled and not request.is_over:
+            live.recalled.add(request)
             self.send(self._dispatch.recall(live.started.name))
 
     def _heard(self, live: LiveWorker, message: Message) -> None:
@@ -167,13 +168,9 @@ class LiveWorkers:
         if request is None:
             return
         live.request, live.next = live.next, None
-        if request is live.recalled:
-            live.recalled = None
-            if not request.is_over:
-                request.answer.set_result(message)
-            if live.to_drop and live.request is None:
-                self._send_drops(live)
-            return
+        if request in live.recalled:
+            live.recalled.discard(request)
+            self._dispatch.withdraw(request)
         if live.to_drop:
             self._dispatch.hold(name)
         if not request.is_over:
@@ -196,12 +193,10 @@ class LiveWorkers:
             return
         del self._live[name]
         request, live.request = live.request, None
-        if request is live.recalled:
-            request = None
         # Of two it may have read the first; that it left bytes unread says nothing of that one.
         had_read = had_read or live.next is not None
         is_its_doing = had_read and not live.is_condemned and not live.started.server.has_ended
-        if request is not None and not request.is_over:
+        if request is not None and not request.is_over and request not in live.recalled:
             if not is_its_doing and request.attempts < MOST_ATTEMPTS:
                 self.submit_again(request)
                 request = None
