@@ -9,9 +9,9 @@ import time
 from benchmarks.table import NotPossible, machine_facts, markdown, write_section
 
 NAMES = {
-    "cold": "a cold invocation against stock",
-    "memory": "what a model costs against stock",
-    "overhead": "what the gateway adds to MMS",
+    "cold": "a cold invocation, and the first one ever, against stock",
+    "memory": "what a loaded model takes against stock",
+    "overhead": "a model that does nothing, against stock",
     "churn": "one model while others come and go",
     "thousand": "a thousand models in 6 GiB",
     "docsim": "DocSim in the worker against gensim as stock used it",

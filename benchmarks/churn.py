@@ -27,7 +27,9 @@ def measure() -> list[Row]:
         scratch = Path(folder)
         models = fill_store(scratch / "store", OTHERS + 1)
         for model in models[1::BROKEN_EVERY]:
-            (scratch / "store" / model.target).write_bytes(b"this is no archive")
+            broken = scratch / "store" / model.target
+            broken.unlink()
+            broken.write_bytes(b"this is no archive")
         settings = {"MME_FAILURE_MEMORY_S": "0"}
         with running_endpoint(str(scratch / "store"), scratch, settings) as endpoint:
             probe = exchanges(endpoint.url, models[0])

@@ -1,50 +1,86 @@
-"""A cold invocation with the artifact on disk: from the request to the first answer."""
+"""A cold invocation: the model is admitted and in no worker's memory. And the first one ever.
+
+A cold one is compared with warm ones of the same run: each model is unloaded, asked, asked twice
+more. Stock registers the model and asks. The first one ever brings the artifact in besides, from a
+folder, so that there is hardly a download. Peers are for `peers`.
+"""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-
-import requests
 
 from benchmarks import stock_handler
 from benchmarks.stock import running_stock
 from benchmarks.table import Row
-from benchmarks.traffic import drive
+from benchmarks.traffic import drive, percentile_ms, request
 from benchmarks.workload import FAMILIES, TEXTS, exchanges, fill_store
 from tests.support.endpoint import running_endpoint
 
-MODELS, ROUNDS = 20, 4
+MODELS, ROUNDS = 60, 10
 STOCK_MODELS = 6
-AIM_S, AIM_RATIO = 0.050, 50
+WARM = 2
+"""How often a model is asked again once it is there."""
+AIM_P50_MS, AIM_P99_MS, AIM_RATIO = 2.0, 10.0, 500
+AIM_FIRST_MS = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What was seen, in seconds a request."""
+
+    first_s: list[float]
+    cold_s: list[float]
+    warm_s: list[float]
 
 
 def measure() -> list[Row]:
     """Stock registers and asks; ours is just asked."""
-    stock_s = _stock()
-    ours_s = _ours()
-    median_s, stock_median_s = statistics.median(ours_s), statistics.median(stock_s)
-    ratio = stock_median_s / median_s
+    stock_ms = percentile_ms(_stock(), 50)
+    ours = measure_ours()
+    cold_ms, warm_ms = (
+        [percentile_ms(samples_s, percent) for percent in (50, 99)]
+        for samples_s in (ours.cold_s, ours.warm_s)
+    )
+    more_ms = [cold - warm for cold, warm in zip(cold_ms, warm_ms, strict=True)]
+    ratio = stock_ms / cold_ms[0]
     return [
         Row(
-            "cold invocation, artifact on disk, median",
-            f"{stock_median_s:.2f} s",
-            f"{median_s * 1000:.0f} ms, {ratio:.0f}x better",
-            "≤ 50 ms and ≥ 50x better",
-            met=median_s <= AIM_S and ratio >= AIM_RATIO,
+            "cold invocation, p50 (warm in the same run)",
+            f"{stock_ms / 1000:.2f} s",
+            f"{cold_ms[0]:.2f} ms ({warm_ms[0]:.2f} ms), {ratio:.0f}x better",
+            f"≤ {AIM_P50_MS:g} ms more than warm and ≥ {AIM_RATIO}x better",
+            met=more_ms[0] <= AIM_P50_MS and ratio >= AIM_RATIO,
         ),
         Row(
-            "cold invocation, nine in ten below",
-            f"{_ninth(stock_s):.2f} s",
-            f"{_ninth(ours_s) * 1000:.0f} ms",
+            "cold invocation, p99 (warm in the same run)",
+            "-",
+            f"{cold_ms[1]:.2f} ms ({warm_ms[1]:.2f} ms)",
+            f"≤ {AIM_P99_MS:g} ms more than warm",
+            met=more_ms[1] <= AIM_P99_MS,
         ),
+        *_first_rows(ours.first_s),
     ]
 
 
-def _ninth(samples_s: list[float]) -> float:
-    return statistics.quantiles(samples_s, n=10)[8]
+def _first_rows(first_s: list[float]) -> list[Row]:
+    by_family = [
+        f"{family} {percentile_ms(first_s[number :: len(FAMILIES)], 50):.0f}"
+        for number, family in enumerate(FAMILIES)
+    ]
+    first_ms = percentile_ms(first_s, 50)
+    return [
+        Row(
+            "first invocation ever: admission and load included, p50",
+            "-",
+            f"{first_ms:.0f} ms ({', '.join(by_family)}; p99 {percentile_ms(first_s, 99):.0f})",
+            f"≤ {AIM_FIRST_MS:g} ms",
+            met=first_ms <= AIM_FIRST_MS,
+        )
+    ]
 
 
 def _stock() -> list[float]:
@@ -60,20 +96,38 @@ def _stock() -> list[float]:
     return samples_s
 
 
-def _ours() -> list[float]:
-    samples_s: list[float] = []
+def measure_ours(families: tuple[str, ...] = FAMILIES) -> Ours:
+    """First requests to models nobody has asked before, then rounds of unloading and asking."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        models = fill_store(scratch / "store", MODELS)
+        models = fill_store(scratch / "store", MODELS, families)
         with running_endpoint(str(scratch / "store"), scratch) as endpoint:
-            for number in range(ROUNDS + 1):
-                asked = [exchanges(endpoint.url, model)[0] for model in models]
-                seen = drive(endpoint.url, asked, connections=1, total=len(asked))
-                assert not seen.failures, seen.failures[:3]
-                if number > 0:  # in the first round the artifacts come to the disk
-                    samples_s += seen.latencies_s
-                for model in models:
-                    requests.delete(
-                        f"{endpoint.url}/models/{model.target}", timeout=60
-                    ).raise_for_status()
-    return samples_s
+            asked = [exchanges(endpoint.url, model)[0] for model in models]
+            first = drive(endpoint.url, asked, connections=1, total=len(asked))
+            again = []
+            for model, exchange in zip(models, asked, strict=True):
+                unload = request("DELETE", f"{endpoint.url}/models/{model.target}")
+                again += [unload, *[exchange] * (1 + WARM)]
+            drive(endpoint.url, again, connections=1, total=len(again))
+            seen = drive(endpoint.url, again, connections=1, total=ROUNDS * len(again))
+    assert not first.failures + seen.failures, (first.failures + seen.failures)[:3]
+    step = 2 + WARM
+    warm_s = [latency_s for at, latency_s in enumerate(seen.latencies_s) if at % step > 1]
+    return Ours(first.latencies_s, seen.latencies_s[1::step], warm_s)
+
+
+def main() -> None:
+    """Ours alone, by family: to look at while changing something."""
+    for family in FAMILIES:
+        ours = measure_ours((family,))
+        for name in Ours.__slots__:
+            samples_s = getattr(ours, name)
+            mean_ms = 1000 * statistics.mean(samples_s)
+            print(
+                f"{family} {name}: p50 {percentile_ms(samples_s, 50):.2f} ms, p99"
+                f" {percentile_ms(samples_s, 99):.2f}, mean {mean_ms:.2f}, {len(samples_s)}"
+            )
+
+
+if __name__ == "__main__":
+    main()

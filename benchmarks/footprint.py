@@ -1,7 +1,8 @@
-"""What processes own: pages nobody else has, and what the kernel's account of a cgroup says."""
+"""What processes own: anonymous memory, each page shared out among those that have it."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 MIB = 1024 * 1024
@@ -11,8 +12,9 @@ KIB = 1024
 def children(pid: int) -> list[int]:
     """The direct children of a process."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
+    with contextlib.suppress(OSError):  # it may end while we look
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
     return found
 
 
@@ -24,8 +26,28 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def anonymous_bytes(pid: int) -> int:
+    """Anonymous and shared memory of a process and its descendants, without files (Pss)."""
+    return sum(_anonymous_bytes(each) for each in (pid, *descendants(pid)))
+
+
+def tasks(pid: int) -> int:
+    """Processes and threads."""
+    return sum(len(list(Path(f"/proc/{each}/task").iterdir())) for each in (pid, *descendants(pid)))
+
+
+def _anonymous_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(
+        int(line.split()[1]) * KIB for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:"))
+    )
+
+
 def own_bytes(pid: int) -> int:
-    """The process's private pages (USS)."""
+    """The process's private pages, those of files too (USS)."""
     return sum(
         int(line.split()[1]) * KIB
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

@@ -1,84 +1,94 @@
-"""What the gateway adds: a model that does nothing, asked through it and straight at MMS."""
+"""What everything around a model costs: one that does nothing, and one that does little.
+
+The no-op is a foreign handler (`MME_HANDLER`), so it has a process of its own; stock serves the
+same handler. The other is a sample artifact in the pool. Peers are for `peers`.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import statistics
+import contextlib
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import noop_handler
-from benchmarks.footprint import command, descendants
+from benchmarks.stock import running_stock
 from benchmarks.table import Row
-from benchmarks.traffic import Samples, drive, post
-from benchmarks.workload import TARGET, fill_store
-from mme.mms import MmsClient
-from tests.support.endpoint import Endpoint, running_endpoint
+from benchmarks.workload import TARGET, TEXTS, expected_answer, fill_store
+from benchmarks.wrk import Call, Reports, checked, wrk
+from tests.support.endpoint import running_endpoint
 
-ROUNDS, ROUND_S = 5, 3.0
-CONNECTIONS = 16
-AIM_MS, AIM_RATE = 0.7, 1500
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROUNDS, ROUND_S = 3, 4
+ONE, MANY = 1, 16
+DATA = "DocSim"
 
 
 def measure() -> list[Row]:
-    """Alternate between the two, so that the machine's moods hit both."""
-    alone: list[tuple[Samples, Samples]] = []
-    crowd: list[Samples] = []
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
-        (model,) = fill_store(scratch / "store", 1)
-        settings = {"MME_HANDLER": noop_handler.__file__}
-        with running_endpoint(str(scratch / "store"), scratch, settings) as endpoint:
-            headers = {TARGET: model.target, "Content-Type": "text/plain"}
-            through = post(f"{endpoint.url}/invocations", headers, b"hello", b"ok")
-            drive(endpoint.url, [through], connections=1, total=200)
-            server, name = _model_server(endpoint)
-            kind = {"Content-Type": "text/plain"}
-            straight = post(f"http://mms/models/{name}/invoke", kind, b"hello", b"ok")
-            for _ in range(ROUNDS):
-                one = drive(server, [straight], connections=1, for_s=ROUND_S)
-                two = drive(endpoint.url, [through], connections=1, for_s=ROUND_S)
-                alone.append((one, two))
-                crowd.append(drive(endpoint.url, [through], connections=CONNECTIONS, for_s=ROUND_S))
-    runs = [*crowd, *(run for pair in alone for run in pair)]
-    assert not any(run.failures for run in runs), "the no-op model failed"
-    straight_ms = statistics.median(one.percentile_ms(50) for one, _ in alone)
-    through_ms = statistics.median(two.percentile_ms(50) for _, two in alone)
-    added_ms = statistics.median(
-        two.percentile_ms(50) - one.percentile_ms(50) for one, two in alone
-    )
-    rate = statistics.median(run.rate for run in crowd)
+    """In turn, so that the machine's moods hit all."""
+    with _stock_noop() as stock, _ours_noop() as ours, _ours_data() as data:
+        calls = {"stock": stock, "no-op": ours, "data": data}
+        seen = {name: Reports() for name in calls}
+        for call in calls.values():
+            wrk(checked(call), MANY, 1)
+        for _ in range(ROUNDS):
+            for connections in (ONE, MANY):
+                for name, call in calls.items():
+                    seen[name].add(connections, wrk(call, connections, ROUND_S))
+    p50_ms = {name: seen[name].p50_ms(ONE) for name in calls}
+    rate = {name: seen[name].rate(MANY) for name in calls}
     return [
         Row(
-            "warm request to a no-op model, p50: straight to MMS, through the gateway",
-            f"{straight_ms:.2f} ms",
-            f"{through_ms:.2f} ms, {added_ms:.2f} ms more",
-            "≤ 0.7 ms more",
-            met=added_ms <= AIM_MS,
+            "warm request to a no-op model, p50 (p99), one connection",
+            f"{p50_ms['stock']:.2f} ms ({seen['stock'].p99_ms(ONE):.2f})",
+            f"{p50_ms['no-op']:.2f} ms ({seen['no-op'].p99_ms(ONE):.2f})",
         ),
         Row(
-            "requests per second through the gateway at 16 connections",
-            "-",
-            f"{rate:,.0f}",
-            "≥ 1,500",
-            met=rate >= AIM_RATE,
+            f"the same, requests per second at {MANY} connections",
+            f"{rate['stock']:,.0f}",
+            f"{rate['no-op']:,.0f}",
         ),
+        Row(
+            f"warm request to a small {DATA} in the pool, p50 (p99), one connection",
+            "-",
+            f"{p50_ms['data']:.2f} ms ({seen['data'].p99_ms(ONE):.2f})",
+        ),
+        Row(f"the same, requests per second at {MANY} connections", "-", f"{rate['data']:,.0f}"),
     ]
 
 
-def _model_server(endpoint: Endpoint) -> tuple[str, str]:
-    """Where the model server listens, behind the gateway, and what it calls its one model."""
-    java = next(pid for pid in descendants(endpoint.process.pid) if "ModelServer" in command(pid))
-    options = command(java).split()
-    properties = Path(options[options.index("-f") + 1]).read_text()
-    address = next(
-        line.partition("=")[2]
-        for line in properties.splitlines()
-        if line.startswith("inference_address=")
-    )
+@contextlib.contextmanager
+def _stock_noop() -> Iterator[Call]:
+    with running_stock(Path(noop_handler.__file__)) as stock:
+        stock.load("m0", DATA)
+        yield _noop(f"{stock.url}/models/m0/invoke", {})
 
-    async def first_name() -> str:
-        async with MmsClient(Path(address.removeprefix("unix:"))) as client:
-            return (await client.names(timeout_s=10))[0]
 
-    return address, asyncio.run(first_name())
+@contextlib.contextmanager
+def _ours_noop() -> Iterator[Call]:
+    with _ours({"MME_HANDLER": noop_handler.__file__}) as (url, target):
+        yield _noop(url, {TARGET: target})
+
+
+@contextlib.contextmanager
+def _ours_data() -> Iterator[Call]:
+    kind, text = TEXTS[DATA][0]
+    expected = expected_answer(DATA, kind, text)
+    with _ours({}) as (url, target):
+        headers = {TARGET: target, "Content-Type": kind}
+        yield Call(url, headers, text.encode(), expected.__eq__)
+
+
+def _noop(url: str, headers: dict[str, str]) -> Call:
+    return Call(url, {"Content-Type": "text/plain", **headers}, b"hello", b"ok".__eq__)
+
+
+@contextlib.contextmanager
+def _ours(settings: dict[str, str]) -> Iterator[tuple[str, str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        (model,) = fill_store(scratch / "store", 1, (DATA,))
+        with running_endpoint(str(scratch / "store"), scratch, settings) as endpoint:
+            yield f"{endpoint.url}/invocations", model.target

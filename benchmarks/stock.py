@@ -81,7 +81,6 @@ def running_stock(handler: Path, before_start: Callable[[], None] | None = None)
             max_body_bytes=6 * 1024 * 1024,
             heap_mib=256,
             queue_length=100,
-            scratch_dir=folder / "scratch",
         )
         for each in (*config.folders, folder / "models"):
             each.mkdir()

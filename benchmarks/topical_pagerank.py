@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.table import Row
 from mme.core.settings import PROJECT_ROOT
-from mme.prefork.process import SINGLE_THREADED
+from mme.prefork.files import SINGLE_THREADED
 
 AIMS_MS = {"30": 2, "260": 10, "1900": 60}
 AIM_TAGGING = 10

@@ -43,8 +43,7 @@ class Samples:
 
     def percentile_ms(self, percent: float) -> float:
         """The latency below which `percent` of the requests stayed, in milliseconds."""
-        ordered = sorted(self.latencies_s)
-        return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)] * 1000
+        return percentile_ms(self.latencies_s, percent)
 
     @property
     def rate(self) -> float:
@@ -52,13 +51,30 @@ class Samples:
         return len(self.latencies_s) / self.duration_s
 
 
+def percentile_ms(latencies_s: Sequence[float], percent: float) -> float:
+    """The latency below which `percent` of these are, in milliseconds."""
+    ordered = sorted(latencies_s)
+    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)] * 1000
+
+
 def post(
     url: str, headers: Mapping[str, str], body: bytes, expected: bytes | None = None
 ) -> Exchange:
     """A POST request as an exchange."""
+    return request("POST", url, headers, body, expected)
+
+
+def request(
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    expected: bytes | None = None,
+) -> Exchange:
+    """Any request as an exchange."""
     parts = urlsplit(url)
-    lines = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines = [f"{method} {parts.path} HTTP/1.1", f"Host: {parts.netloc}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     lines += [f"Content-Length: {len(body)}", "", ""]
     return Exchange("\r\n".join(lines).encode() + body, expected)
 

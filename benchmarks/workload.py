@@ -16,7 +16,7 @@ from models.registry import load_model
 from models.serving import Request
 
 TARGET = "X-Amzn-SageMaker-Target-Model"
-FAMILIES = ("DocSim", "TopicalPageRank")
+FAMILIES = ("DocSim", "TopicalPageRank", "Search")
 TEXTS = {
     "DocSim": (
         ("text/csv", "Impfstoff,Erbgut"),
@@ -27,6 +27,11 @@ TEXTS = {
         ("text/plain", "Die Bundesregierung plant eine neue Steuer auf Strom aus Solaranlagen."),
         ("text/plain", "Impfstoffe verändern das Erbgut nicht, sagte der Minister in Berlin."),
         ("text/plain", "Das alte Video zeigt keine Flüchtlinge. Es wurde in Syrien aufgenommen!"),
+    ),
+    "Search": (
+        ("text/plain", "Impfstoffe verändern das Erbgut."),
+        ("text/plain", "Die Inflation frisst das Bargeld auf, sagt die Zentralbank."),
+        ("text/plain", "Im Trinkwasser der Stadt wurden giftige Stoffe gefunden."),
     ),
 }
 
@@ -40,13 +45,19 @@ class Model:
 
 
 def fill_store(folder: Path, count: int, families: tuple[str, ...] = FAMILIES) -> list[Model]:
-    """Put `count` artifacts, of the families in turn, into a folder."""
+    """Put `count` artifacts, of the families in turn, into a folder.
+
+    Those of a family are links to one file: to change one, remove it first.
+    """
     folder.mkdir(parents=True)
-    models = []
+    models: list[Model] = []
     for number in range(count):
         family = families[number % len(families)]
         target = f"{family}-{number}.tar.gz"
-        shutil.copy(PROJECT_ROOT / "artifacts" / f"{family}.tar.gz", folder / target)
+        if number < len(families):
+            shutil.copy(PROJECT_ROOT / "artifacts" / f"{family}.tar.gz", folder / target)
+        else:
+            (folder / target).hardlink_to(folder / models[number % len(families)].target)
         models.append(Model(target, family))
     return models
 
