@@ -134,6 +134,7 @@ def command(config: MmsConfig, java: Java) -> list[str]:
         *quiet,
         *mapped,
         f"-Xmx{config.heap_mib}m",
+        "-Xms8m",
         "-Xss512k",  # five threads a worker: their stacks add up
         "-XX:StackShadowPages=10",  # written by every thread, though hardly one goes that deep
         "-XX:+UseSerialGC",
