@@ -109,7 +109,7 @@ class OwnModels:
 
     async def _start_first(self, artifact: Admitted) -> EndpointError | None:
         """Returns why it failed, which waiting requests are told too."""
-        failure: EndpointError
+        failure: EndpointError | None = None
         try:
             async with self._slots:
                 await self._await_pipeline(artifact)
@@ -120,19 +120,15 @@ class OwnModels:
         except Exception as error:
             log.exception("no worker for %s", artifact.target)
             failure = ModelFailed(artifact.target, 0, f"unforeseen {type(error).__name__}")
-        else:
-            return None
         finally:
             # At once: a request that comes from now on needs another start.
             del self._starts[artifact.name]
-        self._fail_waiting(artifact.name, failure)
-        return failure
-
-    def _start_ended(self, artifact: Admitted, start: asyncio.Task[EndpointError | None]) -> None:
-        del self._starts[artifact.name]
-        # The worker may have died before its start was over, with requests come since.
-        if not start.cancelled() and self._dispatch.waiting(artifact.name):
+        if failure is not None:
+            self._fail_waiting(artifact.name, failure)
+        elif self._dispatch.waiting(artifact.name):
+            # The worker may have died before its start was over, with requests come since.
             self.ensure(artifact)
+        return failure
 
     def _fail_waiting(self, name: str, error: EndpointError) -> None:
         for request in self._dispatch.take_all(name):
