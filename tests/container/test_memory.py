@@ -11,12 +11,12 @@ import pytest
 import requests
 
 from tests.container.conftest import SIMILARITY
-from tests.support.endpoint import PROJECT
+from tests.support.ballast import HANDLERS, narrow_container, with_ballast
 from tests.support.engine import container
-from tests.support.platform import platform_of
+from tests.support.platform import models_of
 
 LIMIT = "--memory=1g"
-HEAVY = f"--volume={PROJECT}/tests/container/handlers:/handlers:ro"
+HEAVY = f"--volume={HANDLERS}:/handlers:ro"
 HANDLER = {"MME_HANDLER": "/handlers/heavy_handler.py"}
 MODELS, REQUESTS = 60, 150
 BALLAST_BYTES = 48 * 1024 * 1024
@@ -32,32 +32,23 @@ def asked() -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def heavy(unpacked, tmp_path_factory):
+def heavy(unpacked):
     """An unpacked artifact with ballast."""
-    folder = tmp_path_factory.mktemp("heavy") / "artifact"
-    folder.mkdir()
-    for file in (unpacked / SIMILARITY).iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    (folder / "ballast.bin").write_bytes(bytes(BALLAST_BYTES))
-    return folder
+    return with_ballast(unpacked / SIMILARITY, BALLAST_BYTES)
 
 
-def test_in_a_multi_model_container_507_makes_the_platform_unload_and_nothing_is_killed(
-    heavy, tmp_path_factory
+def test_in_a_multi_model_container_models_leave_without_the_platform_and_nothing_is_killed(
+    heavy, tmp_path
 ):
-    models_dir = heavy.parent / "models"
-    models_dir.mkdir()
-    environment = HANDLER | {"SAGEMAKER_MULTI_MODEL": "true"}
-    mounts = (f"--volume={models_dir}:/opt/ml/models:ro", HEAVY)
-    with container(*mounts, LIMIT, environment=environment) as box:
-        platform = platform_of(box, models_dir)
-        platform.wait_until_healthy()
+    with narrow_container(tmp_path, LIMIT) as (box, platform):
         for n in range(MODELS):
             platform.link(f"{n}", heavy)
         answers = [platform.invoke(f"{n}", ROW, CSV) for n in asked()]
         failures = [answer.body for answer in answers if answer.status != 200]
         assert failures == []
-        assert platform.unloads_for_room > 0
+        assert platform.unloads_for_room == 0
+        assert len(models_of(platform.get("/models?limit=1000"))) == len(set(asked()))
+        assert "evicting" in box.log
         assert box.memory_kills() == 0
         assert box.stop() == 0
 

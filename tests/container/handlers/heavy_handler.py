@@ -15,8 +15,9 @@ _ballast: list[bytearray] = []
 
 def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
     if data is None:
-        model_dir = Path(context.system_properties["model_dir"])
-        ballast = model_dir / "ballast.bin"
-        if ballast.exists():
-            _ballast.append(bytearray(ballast.read_bytes()))
+        path = Path(context.system_properties["model_dir"]) / "ballast.bin"
+        if path.exists():
+            _ballast.append(bytearray(path.stat().st_size))
+            with path.open("rb") as ballast:
+                ballast.readinto(_ballast[-1])
     return model_handler.handle(data, context)
