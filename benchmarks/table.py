@@ -43,9 +43,10 @@ class Row:
 HEADER = ("measure", "stock", "ours", "aim", "met")
 
 
-def markdown(rows: Iterable[Row]) -> str:
-    """The rows as a table."""
-    lines: list[Sequence[str]] = [HEADER, ["---"] * len(HEADER)]
+def markdown(rows: Iterable[Row], others: str = "stock") -> str:
+    """The rows as a table; `others` is who we are compared with."""
+    header = [others if cell == "stock" else cell for cell in HEADER]
+    lines: list[Sequence[str]] = [header, ["---"] * len(header)]
     lines += [row.cells for row in rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
