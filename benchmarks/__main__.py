@@ -14,6 +14,8 @@ NAMES = {
     "memory": "what a loaded model takes against stock",
     "overhead": "a model that does nothing, against stock",
     "peers": "the same work by Triton, MLServer and mosec (installs them once)",
+    "known": "a hundred thousand artifacts in the store and on the disk",
+    "slow": "fifty models beside one that computes for seconds",
     "churn": "one model while others come and go",
     "many": "ten thousand models in a container of 1 GiB and 256 tasks",
     "docsim": "DocSim in the worker against gensim as stock used it",
