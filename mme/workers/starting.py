@@ -79,11 +79,14 @@ class Signs:
         return os.path.exists(self._connected)  # noqa: PTH110 - often asked
 
     def check_alive(self) -> None:
-        """Raise WorkerLost if the worker was there and is not any more."""
+        """Raise WorkerLost if the worker was there and is gone without a word.
+
+        If it left a report, the model server is about to tell how the start failed.
+        """
         if self.pid is None:
             with contextlib.suppress(OSError, ValueError), open(self._forked) as file:  # noqa: PTH123
                 self.pid = int(file.read())
-        if os.path.exists(self._ended):  # noqa: PTH110 - often asked
+        if os.path.exists(self._ended) and not self.report():  # noqa: PTH110 - often asked
             raise WorkerLost("the worker's process ended while it started")
 
     def report(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import enum
 import os
 from typing import TYPE_CHECKING, Self
@@ -40,13 +41,22 @@ class Manner(enum.Enum):
     ANSWER = enum.auto()
     ANSWER_IN_PARTS = enum.auto()
     FAIL_TO_LOAD = enum.auto()
+    NOT_CONVERTED = enum.auto()
+    """What it should map is not there."""
     BREAK_OFF = enum.auto()
     """An answer whose pieces are void, since an error ends it."""
     HANG = enum.auto()
     """Read the question and say nothing until `let_go` is set, then answer."""
+    DEAF = enum.auto()
+    """Read nothing any more."""
     DIE_BEFORE_READING = enum.auto()
     DIE_AFTER_READING = enum.auto()
     DIE_WITHIN_ANSWER = enum.auto()
+
+
+UNREADING = (Manner.DEAF, Manner.DIE_BEFORE_READING)
+"""What leaves questions where they are; so for all questions, never for those to one model."""
+DYING = (Manner.DIE_AFTER_READING, Manner.DIE_WITHIN_ANSWER)
 
 
 class FakeWorker:
@@ -58,9 +68,10 @@ class FakeWorker:
         self.path = path
         self.hello = Hello(os.getpid() if pid is None else pid, generation)
         self.most = most
-        self.manner = Manner.ANSWER
         self.manners: dict[str, Manner] = {}
         """Model -> what is done with its questions, instead of `manner`."""
+        self.by_body: dict[bytes, Manner] = {}
+        """Body -> what is done with such questions, above all."""
         self.asked: list[Question] = []
         """Questions it has read."""
         self.models: dict[str, None] = {}
@@ -69,11 +80,25 @@ class FakeWorker:
         """Set when it has read a question it hangs on."""
         self.let_go = asyncio.Event()
         self.dead = asyncio.Event()
+        self._manner = Manner.ANSWER
+        self._transport: asyncio.Transport | None = None
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
+    @property
+    def manner(self) -> Manner:
+        """What is done with questions from now on."""
+        return self._manner
+
+    @manner.setter
+    def manner(self, manner: Manner) -> None:
+        self._manner = manner
+        if self._transport is not None and not self.dead.is_set():
+            self._read_or_not(self._transport)
+
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_unix_server(self._serve, self.path)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(lambda: _Accepted(self), self.path)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,15 +141,32 @@ class FakeWorker:
         self.path.unlink(missing_ok=True)  # there is one gateway
         writer.write(encode(self.hello))
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, DoorError):
-            while self.manner is not Manner.DIE_BEFORE_READING or await self._waits_for(reader):
+            while True:
                 await self._hear(await read_message(reader), writer)
                 await writer.drain()
 
-    async def _waits_for(self, reader: asyncio.StreamReader) -> bool:
-        """Wait for the first byte of a message; then it is time to die."""
-        await reader.readexactly(1)
-        self.dead.set()
-        return False
+    def let_in(self, transport: asyncio.BaseTransport) -> None:
+        """The gateway has connected; called before anything it sends is read."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._read_or_not(transport)
+
+    def _read_or_not(self, transport: asyncio.Transport) -> None:
+        if self.manner not in UNREADING:
+            transport.resume_reading()
+            return
+        transport.pause_reading()
+        if self.manner is Manner.DIE_BEFORE_READING:
+            # The kernel tells when something lies there; that it is not taken is the point.
+            waiting = os.dup(transport.get_extra_info("socket").fileno())
+            loop = asyncio.get_running_loop()
+
+            def die() -> None:
+                loop.remove_reader(waiting)
+                os.close(waiting)
+                self.dead.set()
+
+            loop.add_reader(waiting, die)
 
     async def _hear(self, message: Message, writer: asyncio.StreamWriter) -> None:
         match message:
@@ -133,35 +175,48 @@ class FakeWorker:
                     self.models.pop(name, None)
                 writer.write(encode(Done()))
             case Question():
-                self.asked.append(message)
                 await self._answer(message, writer)
             case _:
                 raise DoorError("not for a worker")
 
     async def _answer(self, question: Question, writer: asyncio.StreamWriter) -> None:
+        manner = self._manner_for(question)
+        if manner is Manner.DIE_WITHIN_ANSWER:
+            writer.write(encode(Answer(200, TEXT, b"ok"))[:-1])
+            await writer.drain()
+        answer = await self.answered(question)
+        if manner in (Manner.ANSWER_IN_PARTS, Manner.BREAK_OFF):
+            body = answer.body
+            writer.write(encode(Part(body[:4])) + encode(Part(body[4:])))
+            answer = dataclasses.replace(answer, body=b"")
+        if manner is Manner.BREAK_OFF:
+            answer = Answer(503, TEXT, b"broken off")
+        writer.write(encode(answer))
+
+    def _manner_for(self, question: Question) -> Manner:
         manner = self.manners.get(question.model, self.manner)
+        return self.by_body.get(bytes(question.body), manner)
+
+    async def answered(self, question: Question) -> Answer:
+        """The whole answer to a question, which may come another way than through the door.
+
+        Raises ConnectionError where it dies instead.
+        """
+        self.asked.append(question)
+        manner = self._manner_for(question)
         body = f"ok {question.model} {len(question.body)}".encode()
         if manner is Manner.HANG:
             self.reading.set()
             await self.let_go.wait()
-        elif manner is Manner.DIE_AFTER_READING:
-            raise ConnectionError
-        elif manner is Manner.DIE_WITHIN_ANSWER:
-            writer.write(encode(Answer(200, TEXT, body))[:-3])
-            await writer.drain()
+        elif manner in DYING:
             raise ConnectionError
         elif manner is Manner.FAIL_TO_LOAD:
             failure = b'{"type": "ArtifactError", "message": "bad", "status": 500}'
-            writer.write(encode(Answer(500, TEXT, failure, is_unloadable=True)))
-            return
+            return Answer(500, TEXT, failure, is_unloadable=True)
+        elif manner is Manner.NOT_CONVERTED:
+            return Answer(503, TEXT, b"not converted", is_unloadable=True)
         load_s, dropped = self._load(question.model)
-        if manner in (Manner.ANSWER_IN_PARTS, Manner.BREAK_OFF):
-            writer.write(encode(Part(body[:4])) + encode(Part(body[4:])))
-            body = b""
-        if manner is Manner.BREAK_OFF:
-            writer.write(encode(Answer(503, TEXT, b"broken off")))
-        else:
-            writer.write(encode(Answer(200, TEXT, body, load_s, dropped=dropped)))
+        return Answer(200, TEXT, body, load_s, dropped=dropped)
 
     def _load(self, name: str) -> tuple[float, list[str]]:
         if name in self.models:
@@ -172,6 +227,18 @@ class FakeWorker:
             del self.models[gone]
         self.models[name] = None
         return 0.001, dropped
+
+
+class _Accepted(asyncio.StreamReaderProtocol):
+    """A connection to the door."""
+
+    def __init__(self, worker: FakeWorker) -> None:
+        super().__init__(asyncio.StreamReader(), worker._serve)
+        self._worker = worker
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._worker.let_in(transport)
+        super().connection_made(transport)
 
 
 async def read_message(reader: asyncio.StreamReader) -> Message:
