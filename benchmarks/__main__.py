@@ -23,6 +23,7 @@ NAMES = {
     "policies": "eviction policies on replayed traces",
     "search": "what Search finds, and what it costs, against plain BM25",
     "training": "both families from a corpus",
+    "chaos": "what callers notice of dying processes",
     "container": "the image: size, start, idle memory (needs `make image`)",
     "pressure": "ten minutes with ten times too many models",
 }
