@@ -73,7 +73,7 @@ class Folders:
         if not stat.S_ISDIR(mode) or not NAME.fullmatch(path.name):
             _set_aside(self.root, path)
             return
-        log.warning("%s has no record that can be believed: it is removed", path)
+        log.warning("%r has no record that can be believed: it is removed", str(path))
         left = self.leave(path)
         if left is not None:
             remove(self.leaving, left)
@@ -135,7 +135,7 @@ def _mode(path: Path) -> int | None:
 
 def _set_aside(root: Path, path: Path) -> None:
     aside = root / f"aside-{path.name[:64]}-{uuid.uuid4().hex[:8]}"
-    log.warning("%s is in the way: it is moved to %s", path, aside)
+    log.warning("%r is in the way: it is moved to %r", str(path), str(aside))
     path.rename(aside)
 
 

@@ -50,7 +50,7 @@ def remove(parent: Path, name: str) -> None:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                log.warning("something below %s cannot be removed: %s", parent, error)
+                log.warning("something below %r cannot be removed: %s", str(parent), error)
     finally:
         os.close(descriptor)
 
