@@ -28,7 +28,7 @@ from mme.core.settings import PROJECT_ROOT
 from tests.support.endpoint import processes_with, running_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.limits import Bounds
     from tests.support.endpoint import Endpoint
@@ -49,7 +49,8 @@ class Scenario:
     """What is hit, and how the endpoint runs."""
 
     name: str
-    periods_s: Mapping[str, float]
+    kinds: Sequence[str] = tuple(PERIODS_S)
+    every_s: float = 1.0
     stops: bool = False
     is_narrow: bool = False
     is_container: bool = False
@@ -58,27 +59,25 @@ class Scenario:
     @property
     def longest_s(self) -> float:
         """How long a request may take."""
-        return LONGEST_MMS_S if "mms" in self.periods_s else LONGEST_S
+        return LONGEST_MMS_S if "mms" in self.kinds else LONGEST_S
 
 
 SCENARIOS = (
     *(
-        Scenario(f"a {kind} dies every {period_s:g} s", {kind: period_s})
+        Scenario(f"only {kind}: one dies every {period_s:g} s", (kind,), period_s)
         for kind, period_s in PERIODS_S.items()
     ),
-    Scenario("all of them die", PERIODS_S),
-    Scenario("all of them are stopped for half a second", PERIODS_S, stops=True),
-    Scenario("all die, 512 MiB and 128 tasks", PERIODS_S, is_narrow=True),
+    Scenario("one of any kind dies every second"),
+    Scenario("one of any kind is stopped for half a second", stops=True),
+    Scenario("any kind, 512 MiB and 128 tasks", is_narrow=True),
     Scenario(
-        "a process for each model, all die, 512 MiB and 128 tasks",
-        PERIODS_S,
+        "any kind, a process for each model, 512 MiB and 128 tasks",
         is_narrow=True,
         settings={"MME_ISOLATION": "model"},
     ),
-    Scenario("multi-model container, all die", PERIODS_S, is_container=True),
+    Scenario("multi-model container, any kind", is_container=True),
     Scenario(
-        "multi-model container, all die, 512 MiB and 128 tasks",
-        PERIODS_S,
+        "multi-model container, any kind, 512 MiB and 128 tasks",
         is_narrow=True,
         is_container=True,
     ),
@@ -160,7 +159,7 @@ def run(scenario: Scenario, duration_s: float) -> Outcome:
         _warm(site)
         pid = endpoint.process.pid
         with Callers(site, CALLERS) as callers:
-            with Blows(pid, scenario.periods_s, scenario.stops) as blows:
+            with Blows(pid, scenario.kinds, scenario.every_s, scenario.stops) as blows:
                 time.sleep(duration_s / 2)
                 middle_bytes = _anonymous_bytes(pid)
                 time.sleep(duration_s / 2)

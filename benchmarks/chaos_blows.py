@@ -15,10 +15,10 @@ from benchmarks.footprint import command, descendants
 from tests.support.processes import parent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
 PERIODS_S = {"worker": 0.5, "launcher": 1.0, "template": 3.0, "mms": 6.0}
-"""How often one of each kind is hit."""
+"""The least time between two blows to each kind."""
 STOPPED_S = 0.5
 
 
@@ -47,10 +47,14 @@ def _kind(pid: int, endpoint: int) -> str:
 
 @dataclass
 class Blows:
-    """Hits processes of an endpoint, each kind at its period, until the end of the `with` block."""
+    """Hits a process of an endpoint every so often, until the end of the `with` block.
+
+    Of the kinds whose period is over since they were hit, chance has one.
+    """
 
     endpoint: int
-    periods_s: Mapping[str, float]
+    kinds: Sequence[str]
+    every_s: float
     stops: bool = False
     """Stop them for a while instead of killing them."""
     seed: int = 1
@@ -72,10 +76,14 @@ class Blows:
 
     def _run(self) -> None:
         chosen = random.Random(self.seed)  # noqa: S311 - a workload
-        due_s = {kind: time.monotonic() + period_s for kind, period_s in self.periods_s.items()}
-        while due_s and not self._over.wait(max(0.0, min(due_s.values()) - time.monotonic())):
-            kind = min(due_s, key=lambda each: due_s[each])
-            due_s[kind] = time.monotonic() + self.periods_s[kind]
+        open_s = dict.fromkeys(self.kinds, 0.0)
+        while not self._over.wait(self.every_s):
+            now_s = time.monotonic()
+            kinds = [kind for kind, from_s in open_s.items() if from_s <= now_s]
+            if not kinds:
+                continue
+            kind = chosen.choice(kinds)
+            open_s[kind] = now_s + PERIODS_S[kind]
             if victims := of_kind(self.endpoint, kind):
                 self._hit(chosen.choice(victims), kind)
 
