@@ -121,6 +121,9 @@ class Templates:
             log.warning("no template with the pipeline %s: %s", pipeline, error)
             self._in_vain.add(pipeline)
             return
+        except OSError as error:  # no process could be made, for now
+            log.warning("no template with the pipeline %s yet: %s", pipeline, error)
+            return
         if pipeline not in template.pipelines:
             log.warning("there is no pipeline %s to share; each worker looks for itself", pipeline)
             self._in_vain.add(pipeline)

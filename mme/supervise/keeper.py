@@ -61,6 +61,8 @@ class Keeper(Generic[R]):
         *,
         on_up: Callable[[R], None] = lambda _: None,
         on_down: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
         self.child: R | None = None
@@ -69,6 +71,8 @@ class Keeper(Generic[R]):
         self._start = start
         self._on_up = on_up
         self._on_down = on_down
+        self._clock = clock
+        self._sleep = sleep
         self._failures = 0
 
     @contextlib.asynccontextmanager
@@ -93,20 +97,20 @@ class Keeper(Generic[R]):
             await former.stop()
 
     async def _bring_up(self) -> None:
-        began_s = time.monotonic()
-        self.child = await self._start()
-        log.info(
-            "%s (pid %d) is up after %.1f s",
-            self.name,
-            self.child.pid,
-            time.monotonic() - began_s,
-        )
-        self._on_up(self.child)
+        began_s = self._clock()
+        child = await self._start()
+        took_s = self._clock() - began_s
+        if self.child is not None:  # another one took the place meanwhile (`replace`)
+            await child.stop()
+            return
+        self.child = child
+        log.info("%s (pid %d) is up after %.1f s", self.name, child.pid, took_s)
+        self._on_up(child)
 
     async def _watch(self) -> None:
         try:
             while (child := self.child) is not None:
-                up_since_s = time.monotonic()
+                up_since_s = self._clock()
                 code = await child.wait()
                 if self.child is not child:  # it was replaced
                     continue
@@ -114,7 +118,7 @@ class Keeper(Generic[R]):
                 self._on_down()
                 self.child = None
                 await child.stop()
-                is_failure = time.monotonic() - up_since_s < STABLE_S
+                is_failure = self._clock() - up_since_s < STABLE_S
                 self._failures = self._failures + 1 if is_failure else 0
                 await self._bring_up_again(f"ended with code {code} right after its start")
         except Exception as error:
@@ -124,10 +128,12 @@ class Keeper(Generic[R]):
     async def _bring_up_again(self, reason: str) -> None:
         """Start until it is up, or give up."""
         while self._failures <= MAX_FAILURES:
-            await asyncio.sleep(PAUSE_S * self._failures)
+            await self._sleep(PAUSE_S * self._failures)
+            if self.child is not None:
+                return
             try:
                 await self._bring_up()
-            except StartError as error:
+            except (StartError, OSError) as error:
                 log.error("%s", error)  # noqa: TRY400 - the message says it all
                 self._failures += 1
                 reason = str(error)

@@ -6,83 +6,198 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from mme.supervise import ChildProcess, Keeper, StartError, reap_orphans
-from mme.supervise.keeper import MAX_DEATHS, WINDOW_S, too_often
+from mme.supervise import ChildProcess, Keeper, StartError, owned_pids, reap_orphans
+from mme.supervise.keeper import MAX_FAILURES, STABLE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Script:
-    """A child that ends when told to, in order of a list of exit codes."""
+    """A child that ends when it is told to."""
 
-    def __init__(self):
+    def __init__(self, code: int | None = None):
         self.pid = 1
-        self.ended = asyncio.get_running_loop().create_future()
-        self.stopped = False
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.watched = asyncio.Event()
+        self.is_stopped = False
+        if code is not None:
+            self.ended.set_result(code)
 
     async def wait(self):
+        self.watched.set()
         return await asyncio.shield(self.ended)
 
     async def stop(self):
-        self.stopped = True
+        self.is_stopped = True
+
+
+class Nursery:
+    """Starts scripts, as a test says; time passes in it when something waits."""
+
+    def __init__(self, start: Callable[[], Script] = Script):
+        self.children: asyncio.Queue[Script] = asyncio.Queue()
+        self.events: list[str] = []
+        self.starts = 0
+        self.now_s = 0.0
+        self.pauses: list[float] = []
+        self._start = start
+        self.keeper: Keeper[Script] = Keeper(
+            "child",
+            self.start,
+            on_up=lambda _: self.events.append("up"),
+            on_down=lambda: self.events.append("down"),
+            clock=lambda: self.now_s,
+            sleep=self.pause,
+        )
+
+    async def start(self):
+        self.starts += 1
+        child = self._start()
+        await self.children.put(child)
+        return child
+
+    async def pause(self, seconds):
+        self.now_s += seconds
+        self.pauses.append(seconds)
+        await asyncio.sleep(0)
 
 
 async def test_a_child_that_dies_is_started_again_and_its_users_are_told():
-    children, events = [], []
-    started: asyncio.Queue[Script] = asyncio.Queue()
-
-    async def start():
-        children.append(Script())
-        await started.put(children[-1])
-        return children[-1]
-
-    keeper = Keeper(
-        "child", start, on_up=lambda _: events.append("up"), on_down=lambda: events.append("down")
-    )
-    async with keeper.running():
-        first = await started.get()
+    nursery = Nursery()
+    async with nursery.keeper.running():
+        first = await nursery.children.get()
         first.ended.set_result(-9)
-        second = await started.get()
-        assert first.stopped
-        assert not second.stopped
-    assert events == ["up", "down", "up", "down"]
-    assert second.stopped
-    assert keeper.failure is None
+        second = await nursery.children.get()
+        assert first.is_stopped
+        assert not second.is_stopped
+    assert nursery.events == ["up", "down", "up", "down"]
+    assert second.is_stopped
+    assert nursery.keeper.failure is None
 
 
-async def test_a_child_that_dies_too_often_is_given_up():
-    async def start():
-        child = Script()
-        child.ended.set_result(1)
-        return child
+async def test_a_child_that_is_killed_from_outside_is_started_again_however_often():
+    nursery = Nursery()
+    async with nursery.keeper.running():
+        for _ in range(5 * MAX_FAILURES):
+            child = await nursery.children.get()
+            await child.watched.wait()
+            nursery.now_s += STABLE_S
+            child.ended.set_result(-9)
+        await nursery.children.get()
+        assert not nursery.keeper.gave_up.is_set()
+        assert not any(nursery.pauses)
 
-    keeper = Keeper("child", start)
-    async with keeper.running():
-        await asyncio.wait_for(keeper.gave_up.wait(), 5)
-    assert f"died {MAX_DEATHS + 1} times" in (keeper.failure or "")
+
+async def test_a_child_that_ends_right_after_each_start_is_given_up_after_longer_pauses():
+    nursery = Nursery(lambda: Script(code=1))
+    async with nursery.keeper.running():
+        await nursery.keeper.gave_up.wait()
+    assert nursery.starts == MAX_FAILURES + 1
+    told = f"failed {MAX_FAILURES + 1} times in a row: ended with code 1 right after its start"
+    assert nursery.keeper.failure == f"the child {told}"
+    assert nursery.pauses == sorted(set(nursery.pauses))
+    assert nursery.keeper.child is None
 
 
-async def test_a_child_that_does_not_come_up_again_is_given_up_with_its_reason():
-    starts = []
+@pytest.mark.parametrize("error", [StartError("no room"), OSError("no room")])
+async def test_a_child_that_does_not_come_up_again_is_given_up_with_its_reason(error):
+    def start():
+        if nursery.starts > 1:
+            raise error
+        return Script(code=1)
 
-    async def start():
-        starts.append(1)
-        if len(starts) > 1:
+    nursery = Nursery(start)
+    async with nursery.keeper.running():
+        await nursery.keeper.gave_up.wait()
+    assert nursery.keeper.failure == f"the child failed {MAX_FAILURES + 1} times in a row: no room"
+
+
+async def test_a_child_that_stays_up_makes_up_for_failed_starts():
+    fails = iter([False, *[True] * (MAX_FAILURES - 1), False] * 3)
+
+    def start():
+        if next(fails):
             raise StartError("no room")
-        child = Script()
-        child.ended.set_result(1)
-        return child
+        return Script()
 
-    keeper = Keeper("child", start)
+    nursery = Nursery(start)
+    async with nursery.keeper.running():
+        for _ in range(5):
+            child = await nursery.children.get()
+            await child.watched.wait()
+            nursery.now_s += STABLE_S
+            child.ended.set_result(-9)
+        await nursery.children.get()
+    assert nursery.keeper.failure is None
+
+
+async def test_a_child_that_does_not_come_up_the_first_time_is_the_callers_business():
+    def start():
+        raise StartError("no room")
+
+    with pytest.raises(StartError, match="no room"):
+        async with Nursery(start).keeper.running():
+            pass
+
+
+async def test_what_goes_wrong_with_watching_itself_is_told():
+    def start():
+        if nursery.starts > 1:
+            raise ValueError("off")
+        return Script(code=1)
+
+    nursery = Nursery(start)
+    async with nursery.keeper.running():
+        await nursery.keeper.gave_up.wait()
+    assert nursery.keeper.failure == "watching the child failed: off"
+
+
+async def test_a_child_that_takes_the_place_of_another_is_the_one_that_is_watched():
+    nursery = Nursery()
+    async with nursery.keeper.running():
+        former = await nursery.children.get()
+        await former.watched.wait()
+        successor = Script()
+        await nursery.keeper.replace(successor)
+        assert former.is_stopped
+        assert nursery.keeper.child is successor
+        former.ended.set_result(0)
+        await successor.watched.wait()
+        assert nursery.starts == 1
+        successor.ended.set_result(-9)
+        third = await nursery.children.get()
+        assert successor.is_stopped
+    assert third.is_stopped
+    assert nursery.events == ["up", "up", "down", "up", "down"]
+
+
+async def test_a_child_that_was_being_started_again_ends_if_another_took_its_place():
+    successor, begun, release = Script(), asyncio.Event(), asyncio.Event()
+    started: list[Script] = []
+
+    async def start():
+        started.append(Script())
+        if len(started) > 1:
+            begun.set()
+            await release.wait()
+        return started[-1]
+
+    keeper: Keeper[Script] = Keeper("child", start)
     async with keeper.running():
-        await asyncio.wait_for(keeper.gave_up.wait(), 5)
-    assert keeper.failure == "no room"
-
-
-def test_deaths_long_ago_do_not_count():
-    assert too_often([100.0 + n for n in range(MAX_DEATHS + 1)], 110.0)
-    assert not too_often([100.0 + n for n in range(MAX_DEATHS + 1)], 110.0 + WINDOW_S)
+        started[0].ended.set_result(-9)
+        await begun.wait()
+        await keeper.replace(successor)
+        release.set()
+        await successor.watched.wait()
+        assert keeper.child is successor
+        assert started[1].is_stopped
+        assert not successor.is_stopped
+    assert successor.is_stopped
 
 
 @pytest.fixture
@@ -128,6 +243,16 @@ async def test_a_child_that_heeds_sigterm_ends_in_its_own_way(start_shell):
     child, _ = await start_shell(script)
     await child.stop(grace_s=10)
     assert child.exit_code == 7
+
+
+async def test_what_is_started_here_is_ours_until_it_has_been_collected(start_shell):
+    child, _ = await start_shell("echo up; sleep 1000")
+    assert child.pid in owned_pids()
+    assert not child.has_ended
+    await child.stop(grace_s=0)
+    await asyncio.sleep(0)
+    assert child.has_ended
+    assert child.pid not in owned_pids()
 
 
 def test_orphans_are_collected_and_our_own_children_left_alone():
