@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mme.cli.modes import Mode, PlatformError, public_port, read_platform
+from mme.app.modes import Mode, PlatformError, public_port, read_platform
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import tempfile
 
 import pytest
 
-from mme.cli.multi_model import abandoned
-from mme.cli.run_dir import LOCK, PREFIX, run_dir
-from mme.cli.running import EndpointFailed
+from mme.app.life import EndpointFailed
+from mme.app.run_dir import LOCK, PREFIX, run_dir
 
 
 @pytest.fixture
@@ -43,13 +42,3 @@ def test_no_folder_at_all_is_said_clearly(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "file" / "tmp"))
     with pytest.raises(EndpointFailed, match="TMPDIR="), run_dir():
         pass
-
-
-def test_converted_files_of_deleted_models_are_abandoned(tmp_path):
-    scratch, models = tmp_path / "scratch", tmp_path / "models"
-    for name in ("kept", "deleted"):
-        (scratch / name).mkdir(parents=True)
-    assert abandoned(scratch, models, ()) == []  # no platform here
-    (models / "kept").mkdir(parents=True)
-    assert abandoned(scratch, models, ()) == [scratch / "deleted"]
-    assert abandoned(scratch, models, {"deleted"}) == []  # in use under another name
