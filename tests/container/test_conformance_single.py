@@ -185,7 +185,7 @@ def test_single_model_that_does_not_come_back(mortal):
         while box.is_running:  # somebody looks at its health, as the platform does
             ping(box)
         code = box.wait()
-        told = box.last_line.startswith("mme: ") and "told to load no more" in box.last_line
+        told = box.last_line.startswith("mme: ") and "unexpected ValueError" in box.last_line
         said = "the reason in the last line" if told else box.last_line
     return f"exit code {code}, {said}"
 

@@ -33,9 +33,11 @@ print(sum(len(os.listdir(f"/proc/{pid}/task")) for pid in os.listdir("/proc") if
 
 
 @contextmanager
-def healthy(models_dir: Path, *options: str) -> Iterator[tuple[Container, Platform]]:
+def healthy(
+    models_dir: Path, *options: str, **settings: str
+) -> Iterator[tuple[Container, Platform]]:
     mount = f"--volume={models_dir}:/opt/ml/models:ro"
-    with container(mount, *options, environment=PLATFORM_ENVIRONMENT) as box:
+    with container(mount, *options, environment=PLATFORM_ENVIRONMENT | settings) as box:
         platform = platform_of(box, models_dir)
         platform.wait_until_healthy()
         yield box, platform
@@ -146,8 +148,10 @@ def test_any_user_may_run_it_with_a_read_only_root_and_one_volume(models_dir):
             assert box.stop() == 0
 
 
-def test_little_memory_refuses_no_load(models_dir, unpacked):
-    with healthy(models_dir, "--memory=420m") as (box, platform):
+def test_too_little_memory_refuses_no_load(models_dir, unpacked):
+    # More is used from the start than shall be, so each model leaves as soon as it may.
+    marks = {"MME_MEMORY_HIGH": "0.1", "MME_MEMORY_LOW": "0.05"}
+    with healthy(models_dir, "--memory=420m", **marks) as (box, platform):
         names = [
             platform.link(f"{n}", unpacked / (SIMILARITY if n % 2 else KEYPHRASES))
             for n in range(80)
@@ -160,6 +164,7 @@ def test_little_memory_refuses_no_load(models_dir, unpacked):
             for n, name in enumerate(names)
         ]
         assert answers == [200] * 160
+        assert "evicting" in box.log
         assert loaded_names(platform) == sorted(names)
         assert box.memory_kills() == 0
         assert box.stop() == 0

@@ -29,7 +29,8 @@ import os
 while True:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if b"ModelServer" in open(f"/proc/{pid}/cmdline", "rb").read():
+            command = open(f"/proc/{pid}/cmdline", "rb").read()
+            if b"ModelServer" in command and int(pid) != os.getpid():
                 os.kill(int(pid), 9)
         except OSError:
             continue
