@@ -21,6 +21,8 @@ EndpointError
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class EndpointError(Exception):
     """Base of all errors the endpoint answers with; `message` is meant for the caller's eyes."""
@@ -28,6 +30,15 @@ class EndpointError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def anew(self) -> Self:
+        """The same error, not raised yet.
+
+        Each raise of one object adds frames to it, and they keep what the functions had: bodies.
+        """
+        again = type(self).__new__(type(self), *self.args)
+        again.__dict__.update(self.__dict__)
+        return again
 
 
 class InvalidRequest(EndpointError):

@@ -63,7 +63,7 @@ class Arrivals:
         while True:
             failure = self._table.failure(target, time.monotonic())
             if failure is not None:
-                raise failure
+                raise failure.anew()
             arrival = self.start(target)
             # The arrival is not this request's alone: it goes on when the request is withdrawn.
             left_s = max(0.0, deadline_s - time.monotonic())
@@ -113,10 +113,15 @@ class Arrivals:
             artifact = await self._catalog.bring(target)
         except EndpointError as error:
             log.warning("cannot bring in %s: %s", target, error.message)
-            until_s = time.monotonic() + self._failure_memory_s
-            self._table.failed(target, error, until_s)
+            self._failed(target, error)
             raise
         except Exception as error:
             log.exception("cannot bring in %s", target)
-            raise ModelFailed(target, NO_ANSWER, f"unforeseen {type(error).__name__}") from error
+            failure = ModelFailed(target, NO_ANSWER, f"unforeseen {type(error).__name__}")
+            self._failed(target, failure)
+            raise failure from error
         self._on_arrived(artifact)
+
+    def _failed(self, target: str, error: EndpointError) -> None:
+        until_s = time.monotonic() + self._failure_memory_s
+        self._table.failed(target, error.anew(), until_s)

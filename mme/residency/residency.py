@@ -133,7 +133,9 @@ class Residency:
     async def _let_go(self, action: LetGo) -> None:
         artifact = action.known.artifact
         await self._workers.drop(artifact)
-        if action.is_superseded:
+        current = self.table.current(artifact.target)
+        is_back = current is not None and current.artifact.name == artifact.name
+        if action.is_superseded and not is_back:
             await self._catalog.discard(artifact)
             log.info("the former version of %s is gone", artifact.target)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_IDLE = 20_000
 """So many targets are remembered; what an idle one needs to come back is on the disk."""
+MOST_FAILURES = 10_000
+"""So many are remembered, since anybody may ask for any name."""
 
 
 @dataclass(eq=False, slots=True)
@@ -36,7 +38,6 @@ class Known:
     invocations: int = 0
     last_used_at: float | None = None
     """Wall clock, for people."""
-    is_retiring: bool = False
 
     @property
     def target(self) -> str:
@@ -64,11 +65,14 @@ class Failure:
 class TargetTable:
     """The targets that were asked for. Not safe for threads: the event loop owns it."""
 
-    def __init__(self, most_idle: int = MOST_IDLE) -> None:
+    def __init__(self, most_idle: int = MOST_IDLE, most_failures: int = MOST_FAILURES) -> None:
         self._most_idle = most_idle
+        self._most_failures = most_failures
         self._current: OrderedDict[str, Known] = OrderedDict()
         self._retiring: dict[str, Known] = {}
+        """By name."""
         self._in_use: dict[str, int] = {}
+        """Requests under way by name, which records of one version admitted anew share."""
         self._failures: dict[str, Failure] = {}
 
     def __iter__(self) -> Iterator[Known]:
@@ -93,7 +97,7 @@ class TargetTable:
         known.in_flight += 1
         known.invocations += 1
         known.last_used_at = wall_s
-        if not known.is_retiring:
+        if self._current.get(known.target) is known:
             self._current.move_to_end(known.target)
 
     def end(self, known: Known, wall_s: float) -> list[LetGo]:
@@ -104,24 +108,29 @@ class TargetTable:
             del self._in_use[name]
         known.in_flight -= 1
         known.last_used_at = wall_s
-        return self._if_drained(known)
+        return self._if_drained(name)
 
     def arrived(self, artifact: Admitted, now_s: float, wall_s: float) -> list[LetGo]:
         """A version is on this disk and serves from now on; the one before it retires."""
         self._failures.pop(artifact.target, None)
+        # It may have been on its way out, and is back.
+        self._retiring.pop(artifact.name, None)
         replaced = self._current.pop(artifact.target, None)
         if replaced is not None and replaced.artifact == artifact:
             replaced.checked_at_s = now_s
             self._current[artifact.target] = replaced
             return []
-        self._current[artifact.target] = Known(artifact, now_s, now_s, wall_s)
         self._forget_idle()
+        self._current[artifact.target] = Known(artifact, now_s, now_s, wall_s)
         if replaced is None or replaced.artifact.name == artifact.name:
             return []
         return self._retire(replaced)
 
     def failed(self, target: str, error: EndpointError, until_s: float) -> None:
         """An arrival failed; a version that serves already goes on serving."""
+        self._failures.pop(target, None)
+        if len(self._failures) >= self._most_failures:
+            del self._failures[next(iter(self._failures))]
         self._failures[target] = Failure(error, until_s)
 
     def failure(self, target: str, now_s: float) -> EndpointError | None:
@@ -140,8 +149,9 @@ class TargetTable:
 
     def dismiss(self, known: Known) -> list[LetGo]:
         """A version shall serve no further request; it goes when its last one has ended."""
-        if self._current.get(known.target) is known:
-            del self._current[known.target]
+        if self._current.get(known.target) is not known:
+            return []
+        del self._current[known.target]
         return self._retire(known)
 
     def forget(self, known: Known) -> None:
@@ -150,22 +160,20 @@ class TargetTable:
             del self._current[known.target]
 
     def _retire(self, known: Known) -> list[LetGo]:
-        if known.is_retiring:
-            return []
-        known.is_retiring = True
         self._retiring[known.artifact.name] = known
-        return self._if_drained(known)
+        return self._if_drained(known.artifact.name)
 
-    def _if_drained(self, known: Known) -> list[LetGo]:
-        drained = known.is_retiring and known.in_flight == 0
-        # Popped, so that it is ordered out once only.
-        if drained and self._retiring.pop(known.artifact.name, None) is known:
-            current = self._current.get(known.target)
-            return [LetGo(known, is_superseded=current is not None)]
-        return []
+    def _if_drained(self, name: str) -> list[LetGo]:
+        if name in self._in_use:
+            return []
+        known = self._retiring.pop(name, None)
+        if known is None:
+            return []
+        return [LetGo(known, is_superseded=known.target in self._current)]
 
     def _forget_idle(self) -> None:
-        if len(self._current) <= self._most_idle:
+        """Make room for one more."""
+        if len(self._current) < self._most_idle:
             return
         for target, known in self._current.items():
             if not known.in_flight:
