@@ -103,6 +103,8 @@ class FakeMms:
         """What is done with questions of these bodies."""
         self.orders: list[tuple[str, str]] = []
         """Names and folders of all workers ordered so far."""
+        self.outcomes: dict[str, list[Start]] = {}
+        """What comes of the next starts for a folder; then what its file says."""
         self.let_go = asyncio.Event()
         self._placed: dict[str, Placed | None] = {}
         self._lives: set[asyncio.Task[None]] = set()
@@ -111,6 +113,11 @@ class FakeMms:
     def as_server(self) -> MmsServer:
         """Itself, for those that take the real one."""
         return cast("MmsServer", self)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of those that are there."""
+        return [each.hello.pid for each in self.workers]
 
     @property
     def workers(self) -> list[FakeWorker]:
@@ -142,6 +149,10 @@ class FakeMms:
         """End with all workers, as the real one does when it dies."""
         self.has_ended = True
         self.let_go.set()
+        if self._runner is not None and self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
         for placed in self._placed.values():
             if placed is not None:
                 placed.process.kill()
@@ -176,8 +187,7 @@ class FakeMms:
         if not folder.is_dir():
             return failure(404, f"Model not found in model store: {folder}")
         self._placed[name] = None
-        told = folder / "start"
-        start = Start(told.read_text()) if told.exists() else None
+        start = self._outcome(folder)
         if start is Start.HANGS:
             await self.let_go.wait()
         if self.has_ended:
@@ -195,6 +205,12 @@ class FakeMms:
         return (
             failure(507, "No room") if start is Start.NO_ROOM else failure(500, "Failed to start")
         )
+
+    def _outcome(self, folder: Path) -> Start | None:
+        if outcomes := self.outcomes.get(str(folder)):
+            return outcomes.pop(0)
+        told = folder / "start"
+        return Start(told.read_text()) if told.exists() else None
 
     async def _place(self, name: str) -> Placed:
         process = stand_in()
@@ -243,7 +259,9 @@ class FakeMms:
             return failure(500, "Worker died.")
         answer = answering.result()
         said = answer_headers(answer.load_s, answer.is_unloadable, answer.dropped)
-        return web.Response(status=answer.status, body=answer.body, headers=answer.headers | said)
+        return web.Response(
+            status=answer.status, body=answer.body, headers={**answer.headers, **said}
+        )
 
 
 def stand_in() -> subprocess.Popen[bytes]:

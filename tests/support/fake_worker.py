@@ -105,8 +105,6 @@ class FakeWorker:
         await self.die()
         if self._server is not None:
             await self._server.wait_closed()
-        for task in self._serving:
-            task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def die(self) -> None:
