@@ -73,9 +73,9 @@ class Watch:
                 kill(pid)
 
     def _fail(self, request: Request) -> None:
-        target = request.artifact.target
+        target, waiting = request.artifact.target, self._dispatch.waiting(request.model)
         if self._dispatch.withdraw(request):
-            request.answer.set_exception(Busy(target, self._dispatch.waiting(request.model)))
+            request.answer.set_exception(Busy(target, waiting))
         else:
             request.answer.set_exception(ModelTimedOut(target, self._timeout_s))
 
