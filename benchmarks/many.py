@@ -45,6 +45,8 @@ class Seen:
     loads: Samples
     again: Samples
     ready: int
+    state: str
+    """What that many are at the end: in memory, or, where a platform counts, loaded for it."""
     bounds: str
     kills: int
 
@@ -70,7 +72,8 @@ def _rows(way: str, count: int, seen: Seen) -> list[Row]:
         Row(
             f"{way}: models loaded and answering in {LIMIT_BYTES // MIB} MiB, {MOST_TASKS} tasks",
             "-",
-            f"{count:,}, {len(failures)} failures; {seen.ready:,} of them in memory at the end,"
+            f"{count:,}, {len(failures)} failures; {seen.ready:,} of them {seen.state}"
+            f" at the end,"
             f" {seen.bounds}",
             f"{MODELS:,}, each answering correctly, nothing killed",
             met=count == MODELS and not failures and seen.kills == 0,
@@ -96,7 +99,8 @@ def _standalone(count: int, bounds: Bounds) -> Seen:
             str(scratch / "store"), scratch, before_start=bounds.enter
         ) as endpoint:
             asked = [exchanges(endpoint.url, model) for model in models]
-            return _seen(endpoint, bounds, [each[0] for each in asked], [each[1] for each in asked])
+            first, again = ([each[number] for each in asked] for number in (0, 1))
+            return _seen(endpoint, bounds, first, again, "in memory")
 
 
 def _container(count: int, bounds: Bounds) -> Seen:
@@ -123,20 +127,22 @@ def _container(count: int, bounds: Bounds) -> Seen:
                 _ask(endpoint.url, name, model.family)
                 for name, model in zip(names, models, strict=True)
             ]
-            return _seen(endpoint, bounds, loads, asked)
+            return _seen(endpoint, bounds, loads, asked, "listed as loaded")
 
 
-def _seen(endpoint: Endpoint, bounds: Bounds, loads: list[Exchange], again: list[Exchange]) -> Seen:
+def _seen(
+    endpoint: Endpoint, bounds: Bounds, loads: list[Exchange], again: list[Exchange], state: str
+) -> Seen:
     """Load all, ask all again in another order."""
     loaded = drive(endpoint.url, loads, connections=CONNECTIONS, total=len(loads))
     chosen = random.Random(5)  # noqa: S311 - a workload
     chosen.shuffle(again)
     asked = drive(endpoint.url, again, connections=CONNECTIONS, total=len(again))
-    return Seen(loaded, asked, _ready(endpoint), str(bounds), bounds.kills)
+    return Seen(loaded, asked, _ready(endpoint), state, str(bounds), bounds.kills)
 
 
 def _ready(endpoint: Endpoint) -> int:
-    """Models in a worker's memory, as the endpoint itself says."""
+    """Models in a worker's memory; of a container, which says no more, those it lists."""
     ready, token = 0, ""
     with requests.Session() as session:
         while True:
