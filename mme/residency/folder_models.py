@@ -11,6 +11,7 @@ import asyncio
 import logging
 import shutil
 import time
+import uuid
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 NOT_FOUND = 404
 SOLE = "model"
+LEAVING = ".leaving-"
 
 
 class FolderCatalog:
@@ -88,14 +90,26 @@ class FolderCatalog:
     async def discard(self, artifact: Admitted) -> None:
         """See Catalog."""
         self._admitted.pop(artifact.target, None)
-        await asyncio.to_thread(shutil.rmtree, artifact.scratch_dir.parent, ignore_errors=True)
+        place = artifact.scratch_dir.parent
+        # Out of the way at once: the next admission may begin before this is removed.
+        leaving = place.with_name(f"{LEAVING}{uuid.uuid4().hex}")
+        try:
+            place.rename(leaving)
+        except FileNotFoundError:
+            return
+        await asyncio.to_thread(shutil.rmtree, leaving, ignore_errors=True)
 
     def abandoned(self) -> list[Path]:
-        """What was converted of models that are not loaded and whose folders are gone."""
-        kept = {model_name(str(folder), "") for folder in self._folders.values()}
+        """What was converted of models that are not loaded and whose folders are gone.
+
+        May run in a thread of its own.
+        """
+        # Looked at first: what comes meanwhile was declared before its place was made.
+        places = list(self._scratch_root.iterdir())
+        kept = {model_name(str(folder), "") for folder in list(self._folders.values())}
         return [
             place
-            for place in self._scratch_root.iterdir()
+            for place in places
             if place.name not in kept and not self._source_of(place).is_dir()
         ]
 
@@ -170,17 +184,12 @@ class PlatformModels:
 
     async def unload(self, name: str) -> None:
         """Unload a model; returns when what it had is free. Raises NotLoaded."""
-        if not self._has(name) or name in self._leaving:
+        if not self._has(name):
             raise NotLoaded(name)
-        gone = self._leaving[name] = asyncio.Event()
         self._loaded.remove(name)
-        try:
-            await self._residency.leave(name)
-            log.info("unloaded %s", name)
-        finally:
-            self._catalog.withdraw(name)
-            del self._leaving[name]
-            gone.set()
+        gone = self._leaving[name] = asyncio.Event()
+        # As a load: its name is free when it is gone, whoever waits for that.
+        await asyncio.shield(self._finish_unload(name, gone))
 
     def page(self, after: str, limit: int) -> tuple[list[tuple[str, Path]], bool]:
         """The `limit` loaded names after `after` with their folders; whether more follow."""
@@ -213,6 +222,9 @@ class PlatformModels:
         self._residency.table.forgive(name)
         try:
             known = await self._residency.arrivals.bring_in(name)
+            while known.artifact.model_dir != self._catalog.folder(name):
+                # It was still on its way for an earlier load, which had been given up.
+                known = await self._residency.arrivals.bring_in(name)
             if self._workers.is_own(known.artifact):
                 await self._residency.load(name)
         except BaseException:
@@ -220,6 +232,15 @@ class PlatformModels:
             raise
         self._loaded.insert(bisect_right(self._loaded, name), name)
         log.info("loaded %s", name)
+
+    async def _finish_unload(self, name: str, gone: asyncio.Event) -> None:
+        try:
+            await self._residency.leave(name)
+            log.info("unloaded %s", name)
+        finally:
+            self._catalog.withdraw(name)
+            del self._leaving[name]
+            gone.set()
 
     def _has(self, name: str) -> bool:
         place = bisect_right(self._loaded, name) - 1
@@ -229,9 +250,14 @@ class PlatformModels:
         """The folder a load names, which must be one of the platform's."""
         root = self._models_dir.resolve()
         folder = type(self._models_dir)(url)
-        if not folder.is_absolute() or not folder.resolve().is_relative_to(root):
+        try:
+            is_inside = folder.is_absolute() and folder.resolve().is_relative_to(root)
+            is_there = folder.is_dir()
+        except (OSError, RuntimeError) as error:  # a name too long, a loop of links
+            raise LoadFailed(name, NOT_FOUND, f"{url[:200]!r} is no folder: {error}") from None
+        if not is_inside:
             raise InvalidRequest(f"Model {name!r}: url {url[:200]!r} is no folder in {root}")
-        if not folder.is_dir():
+        if not is_there:
             raise LoadFailed(name, NOT_FOUND, f"There is no folder {url[:200]!r}")
         return folder
 

@@ -20,43 +20,13 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic
 
+from mme.workers.given import Given, R, WorkerState
 from mme.workers.times import QUICK_S, SLOW_S, ModelTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-
-class Waiting(Protocol):
-    """A request as dispatch sees it."""
-
-    @property
-    def model(self) -> str:
-        """The name of the model."""
-
-    @property
-    def is_own(self) -> bool:
-        """Whether only a worker of the model's own may take it."""
-
-    @property
-    def is_heavy(self) -> bool:
-        """Whether few workers of the pool shall have the model."""
-
-    @property
-    def pipeline(self) -> str | None:
-        """What the worker's template must have loaded."""
-
-
-R = TypeVar("R", bound=Waiting)
-
-
-@dataclass(frozen=True, slots=True)
-class Given(Generic[R]):
-    """To be done: send this request to this worker."""
-
-    worker: str
-    request: R
 
 
 @dataclass(slots=True)
@@ -81,18 +51,6 @@ class _Worker(Generic[R]):
     @property
     def is_idle(self) -> bool:
         return self.request is None and not self.is_leaving and not self.is_occupied
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerState:
-    """A worker as scaling sees it."""
-
-    name: str
-    runs_s: float
-    """How long its request has been computed; 0 if it has none."""
-    idle_s: float
-    """How long it has had none; 0 if it has one."""
-    models: int
 
 
 class Dispatch(Generic[R]):
@@ -154,6 +112,10 @@ class Dispatch(Generic[R]):
     def oldest(self) -> list[R]:
         """The first waiting request of each model that is for the pool."""
         return [queue[0] for queue in self._queues.values()]
+
+    def own_waiting(self) -> set[str]:
+        """The models for whose own workers requests wait."""
+        return set(self._own_queues)
 
     def oldest_of(self, own_model: str) -> R | None:
         """The first request that waits for a worker of the model's own."""
@@ -304,7 +266,10 @@ class Dispatch(Generic[R]):
     def _give_own(self, model: str) -> list[Given[R]]:
         given: list[Given[R]] = []
         queue = self._own_queues.get(model)
-        workers = self._own.get(model, {}).values()
+        # One that has loaded the model comes first.
+        workers = sorted(
+            self._own.get(model, {}).values(), key=lambda worker: model not in worker.models
+        )
         for worker in workers:
             if queue and worker.is_idle:
                 given += [self._start(worker, queue.popleft())]

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mme.core.artifact import Admitted
     from mme.core.background import BackgroundTasks
     from mme.memory import MemoryBook
-    from mme.workers.dispatch import Dispatch, WorkerState
+    from mme.workers.dispatch import Dispatch
+    from mme.workers.given import WorkerState
     from mme.workers.live import LiveWorkers
     from mme.workers.requests import Request
     from mme.workers.starting import WorkerStarter
@@ -39,6 +40,7 @@ POOL_WORKER = Amount(16 * MIB, WORKER_TASKS)
 """What a further worker of the pool is expected to take by and by."""
 GROWN_BYTES = 128 * MIB
 """A worker of the pool that has grown by so much is replaced."""
+WHOLE_LOOK_S = 1.0
 PAUSE_S = 1.0
 """After a start that failed."""
 
@@ -74,6 +76,10 @@ class Groups:
         self._starting: dict[str | None, int] = {}
         self._paused_until_s: dict[str | None, float] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
+        self._own_artifacts: dict[str, Admitted] = {}
+        self._grown: set[str] = set()
+        """Workers of the pool that have grown too large."""
+        self._whole_look_at_s = 0.0
 
     @property
     def fewest(self) -> int:
@@ -85,11 +91,25 @@ class Groups:
         return self._starting.get(own_model, 0)
 
     def step(self) -> None:
-        """Look at the pool and at each model with workers of its own."""
+        """Look at the pool, and at each model for whose own workers requests wait.
+
+        Now and then at all models with workers of their own, of which there may be hundreds, and at
+        what the workers of the pool have grown to, which is read from files.
+        """
+        waiting = self._dispatch.own_waiting()
+        if self._clock() >= self._whole_look_at_s:
+            self._whole_look_at_s = self._clock() + WHOLE_LOOK_S
+            waiting = {each.own_model for each in self._live.all() if each.own_model is not None}
+            self._grown = {
+                each.started.name
+                for each in self._live.all()
+                if each.artifact is None
+                and anonymous_bytes(each.started.pid) - each.born_bytes > GROWN_BYTES
+            }
         if self._fewest:
             self._step_pool()
-        models = {each.own_model: each.artifact for each in self._live.all() if each.artifact}
-        for artifact in models.values():
+        for name in waiting:
+            artifact = self._own_artifacts.get(name)
             if artifact is not None:
                 self._step_own(artifact)
 
@@ -113,6 +133,8 @@ class Groups:
         own_model = None if artifact is None else artifact.name
         # Counted at once, so that none is started twice.
         self._starting[own_model] = self._starting.get(own_model, 0) + 1
+        if artifact is not None:
+            self._own_artifacts[artifact.name] = artifact
         return self._start(artifact, own_model)
 
     async def _start(self, artifact: Admitted | None, own_model: str | None) -> LiveWorker:
@@ -151,6 +173,8 @@ class Groups:
             await asyncio.sleep(0.01)
         if self._live.get(live.started.name) is live:
             self._live.remove(live)
+            if live.own_model is not None and not self._dispatch.group(live.own_model):
+                self._own_artifacts.pop(live.own_model, None)
             await self._starter.end(live.started)
 
     def _step_pool(self) -> None:
@@ -189,10 +213,8 @@ class Groups:
         if live is None:
             return False
         present = self._template.pipelines(self._template.generation)
-        return (
-            not present <= self._template.pipelines(live.started.generation)
-            or anonymous_bytes(live.started.pid) - live.born_bytes > GROWN_BYTES
-        )
+        has_all = present <= self._template.pipelines(live.started.generation)
+        return not has_all or name in self._grown
 
     def _step_own(self, artifact: Admitted) -> None:
         name = artifact.name

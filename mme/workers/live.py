@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mme.core.artifact import Admitted
     from mme.core.background import BackgroundTasks
     from mme.core.door import Message
-    from mme.workers.dispatch import Dispatch, Given
+    from mme.workers.dispatch import Dispatch
+    from mme.workers.given import Given
     from mme.workers.requests import Request
     from mme.workers.starting import StartedWorker
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mme.workers.dispatch import Dispatch, Given
+from mme.workers.dispatch import Dispatch
+from mme.workers.given import Given
 from mme.workers.times import MOST_TIMES, SLOW_S
 from tests.support.dispatched import Clock, Item
 

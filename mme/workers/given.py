@@ -1,0 +1,49 @@
+"""What dispatch is given and what it gives: requests as it sees them, orders to send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+
+class Waiting(Protocol):
+    """A request as dispatch sees it."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether only a worker of the model's own may take it."""
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether few workers of the pool shall have the model."""
+
+    @property
+    def pipeline(self) -> str | None:
+        """What the worker's template must have loaded."""
+
+
+R = TypeVar("R", bound=Waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Given(Generic[R]):
+    """To be done: send this request to this worker."""
+
+    worker: str
+    request: R
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker as scaling sees it."""
+
+    name: str
+    runs_s: float
+    """How long its request has been computed; 0 if it has none."""
+    idle_s: float
+    """How long it has had none; 0 if it has one."""
+    models: int
