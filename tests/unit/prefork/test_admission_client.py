@@ -106,7 +106,7 @@ def test_errors_are_told_with_the_facts_of_the_job():
     with pytest.raises(LoadFailed) as caught:
         findings_of(JOB, error(kind="unloadable", **fields), DONE)
     assert (caught.value.target, caught.value.status) == ("m", 503)
-    assert json.loads(caught.value.body) == fields
+    assert json.loads(caught.value.body) == fields | {"target_model": "m"}
 
 
 @pytest.mark.parametrize("status", [200, "500", None, 10**9, True])
