@@ -40,7 +40,7 @@ class Start(enum.StrEnum):
     FAILS = "fails"
     """The handler raises; it leaves a report."""
     NO_ROOM = "no room"
-    """The handler finds too little memory."""
+    """The handler finds too little memory; it leaves a report too."""
     DIES = "dies"
     """The worker ends, and nobody knows why."""
     HANGS = "hangs"
@@ -48,6 +48,7 @@ class Start(enum.StrEnum):
 
 
 REPORT = {"type": "ArtifactError", "message": "it is not one of ours", "status": 500}
+NO_ROOM_REPORT = {"type": "MemoryError", "message": "no room", "status": 507}
 
 
 @dataclass(frozen=True)
@@ -193,8 +194,9 @@ class FakeMms:
         if self.has_ended:
             return failure(500, "Failed to start")
         placed = await self._place(name)
-        if start is Start.FAILS:
-            (self.config.report_dir / f"{name}.json").write_text(json.dumps(REPORT))
+        if start in (Start.FAILS, Start.NO_ROOM):
+            report = NO_ROOM_REPORT if start is Start.NO_ROOM else REPORT
+            (self.config.report_dir / f"{name}.json").write_text(json.dumps(report))
         if start is None or start is Start.HANGS:
             return web.json_response({"status": "Workers scaled"})
         # The kernel is quicker than the model server to know of an end.

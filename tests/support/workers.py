@@ -29,13 +29,14 @@ QUICK = Rhythm(step_s=0.002, look_s=0.004, pressure_s=0.004)
 
 
 class Skipping:
-    """The clock, but hours may pass in an instant."""
+    """The clock, but hours may pass in an instant; or one on which only that passes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, runs: bool = True) -> None:
+        self._began_s = None if runs else time.monotonic()
         self._skipped_s = 0.0
 
     def __call__(self) -> float:
-        return time.monotonic() + self._skipped_s
+        return (self._began_s or time.monotonic()) + self._skipped_s
 
     def skip(self, seconds: float) -> None:
         self._skipped_s += seconds
@@ -116,11 +117,15 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def running_workers(
-    root: Path, *, refuses_unfitting: bool = False, **settings: Any
+    root: Path, *, refuses_unfitting: bool = False, time_passes: bool = True, **settings: Any
 ) -> AsyncIterator[Bench]:
-    """Workers with a model server; the pool, if there is one, is whole."""
+    """Workers with a model server; the pool, if there is one, is whole.
+
+    Where no time passes every model is quick, until the test skips some.
+    """
     chosen = Settings(**{"pool_min": 1, "pool_max": 1, "settle_s": 0.0} | settings)
-    clock, memory, template, server = Skipping(), Memory(), FakeTemplate(), CurrentServer()
+    clock, memory = Skipping(runs=time_passes), Memory()
+    template, server = FakeTemplate(), CurrentServer()
     doors, pool_dir = root / "doors", root / "pool"
     for folder in (doors, pool_dir):
         folder.mkdir()
@@ -128,6 +133,7 @@ async def running_workers(
         Watermarks(chosen.memory_high, chosen.memory_low, chosen.settle_s),
         lambda: memory.bytes,
         lambda: memory.tasks,
+        policy=chosen.eviction,
         pins=chosen.pin,
         clock=clock,
         process_bytes=lambda _: memory.worker_bytes,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -21,14 +22,14 @@ from tests.support.dispatched import Clock, Item
 PLAIN = ("p1", "p2")
 HEAVY_WORKERS = 1
 WORKERS = 3
-FACTS = {
+FACTS: dict[str, dict[str, Any]] = {
     **{name: {} for name in PLAIN},
     "heavy": {"is_heavy": True},
     "piped": {"pipeline": "de"},
     "slow": {},
     "own": {"is_own": True},
 }
-PIPELINES = (None, frozenset(), frozenset({"de"}))
+PIPELINES: tuple[frozenset[str] | None, ...] = (None, frozenset(), frozenset({"de"}))
 
 
 @dataclass
@@ -38,6 +39,8 @@ class Place:
     own_model: str | None
     pipelines: frozenset[str] | None
     request: Item | None = None
+    next: Item | None = None
+    is_recalled: bool = False
     is_held: bool = False
     is_leaving: bool = False
     models: set[str] = field(default_factory=set)
@@ -55,10 +58,14 @@ class Place:
 
 
 class DispatchMachine(RuleBasedStateMachine):
+    looks_ahead = False
+
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.dispatch: Dispatch[Item] = Dispatch(clock=self.clock, heavy_workers=HEAVY_WORKERS)
+        self.dispatch: Dispatch[Item] = Dispatch(
+            clock=self.clock, heavy_workers=HEAVY_WORKERS, looks_ahead=self.looks_ahead
+        )
         self.places: dict[str, Place] = {}
         self.waiting: dict[str, list[Item]] = {name: [] for name in FACTS}
         self.passed: dict[str, Counter[str]] = {}
@@ -69,22 +76,34 @@ class DispatchMachine(RuleBasedStateMachine):
     # ---- what dispatch decides is checked against the rules, then done
 
     def do(self, given: list) -> None:
-        given_workers = [each.worker for each in given]
-        assert len(set(given_workers)) == len(given_workers)
         for each in given:
             place, request = self.places[each.worker], each.request
-            assert place.is_idle
             assert place.may_take(request)
             queue = self.waiting[request.model]
             assert queue[0] is request, "neither lost nor given twice, and in its order"
-            self.check_affinity(place, request)
-            self.check_limits(place, request)
+            if place.request is None:
+                assert place.is_idle
+                self.check_affinity(place, request)
+                self.check_limits(place, request)
+                place.request = request
+            else:
+                self.check_ahead(place, request)
+                place.next = request
             queue.pop(0)
-            place.request = request
             self.check_turns(request)
 
+    def check_ahead(self, place: Place, request: Item) -> None:
+        assert self.looks_ahead
+        assert place.next is None
+        assert not place.is_held
+        assert not place.is_leaving
+        assert request.model in place.models or request.is_own
+        if not request.is_heavy:
+            others = self.places.values()
+            assert not any(other.is_idle and other.may_take(request) for other in others)
+
     def check_affinity(self, place: Place, request: Item) -> None:
-        if request.model not in place.models:
+        if place.own_model is None and request.model not in place.models:
             assert not any(
                 other.is_idle and other.may_take(request) and request.model in other.models
                 for other in self.places.values()
@@ -168,7 +187,8 @@ class DispatchMachine(RuleBasedStateMachine):
     def finish(self, name: str, has_model: bool, dropped: list[str]) -> None:
         place = self.places[name]
         assert place.request is not None
-        model, place.request = place.request.model, None
+        model, place.request, place.next = place.request.model, place.next, None
+        place.is_recalled = False
         place.models -= set(dropped)
         if has_model:
             place.models.add(model)
@@ -182,13 +202,30 @@ class DispatchMachine(RuleBasedStateMachine):
         request = self.places[name].request
         assert request is not None
         if not had_read:
-            self.waiting[request.model].insert(0, request)
-            if not request.is_own:  # ahead of all others, whose turn begins anew
-                self.passed = {model: Counter() for model in self.passed}
-            self.passed.setdefault(request.model, Counter())
+            self.comes_back(request)
             self.do(self.dispatch.submit_again(request))
-        del self.places[name]
+        gone = self.places.pop(name)
+        if gone.next is not None and not gone.is_recalled:
+            self.comes_back(gone.next)
         self.do(self.dispatch.leave(name))
+
+    def comes_back(self, request: Item) -> None:
+        """Ahead of all others, whose turn begins anew."""
+        self.waiting[request.model].insert(0, request)
+        if not request.is_own:
+            self.passed = {model: Counter() for model in self.passed}
+        self.passed.setdefault(request.model, Counter())
+
+    @precondition(lambda self: self.places)
+    @rule(data=data())
+    def recall(self, data) -> None:
+        """A worker's next request shall be answered by another."""
+        name = data.draw(sampled_from(sorted(self.places)))
+        place = self.places[name]
+        if place.next is not None and not place.is_recalled:
+            place.is_recalled = True
+            self.comes_back(place.next)
+        self.do(self.dispatch.recall(name))
 
     @precondition(lambda self: self.leaving())
     @rule(data=data())
@@ -305,5 +342,14 @@ class DispatchMachine(RuleBasedStateMachine):
             assert {state.name for state in self.dispatch.group(own_model)} == there
 
 
+class LooksAheadMachine(DispatchMachine):
+    """Workers of quick models are sent a next request while they compute one."""
+
+    looks_ahead = True
+
+
+OFTEN = settings(max_examples=60, stateful_step_count=60, deadline=None)
 TestDispatchMachine = DispatchMachine.TestCase
-TestDispatchMachine.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestDispatchMachine.settings = OFTEN
+TestLooksAheadMachine = LooksAheadMachine.TestCase
+TestLooksAheadMachine.settings = OFTEN

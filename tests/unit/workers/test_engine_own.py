@@ -288,16 +288,17 @@ async def test_where_tasks_are_short_no_further_worker_comes(tmp_path):
         await asyncio.gather(slow, waiting)
 
 
-async def test_the_least_valuable_idle_model_can_be_made_to_leave(bench):
-    rare, often = own(bench, "rare"), own(bench, "often")
-    for model in (rare, often, often, often):
-        await bench.ask(model)
-    assert await bench.workers.evict_one()
-    assert [bench.workers.workers_of(model.name) for model in (rare, often)] == [0, 1]
-    busy = await held(bench, often)
-    assert not await bench.workers.evict_one()
-    let_go(bench)
-    await busy
+async def test_the_least_valuable_idle_model_can_be_made_to_leave(tmp_path):
+    async with running_workers(tmp_path, isolation="model", eviction="lru") as bench:
+        first, last = own(bench, "first"), own(bench, "last")
+        for model in (first, last):
+            await bench.ask(model)
+        assert await bench.workers.evict_one()
+        assert [bench.workers.workers_of(model.name) for model in (first, last)] == [0, 1]
+        busy = await held(bench, last)
+        assert not await bench.workers.evict_one()
+        let_go(bench)
+        await busy
 
 
 async def test_what_models_take_is_measured_and_remembered(bench):
