@@ -1,8 +1,15 @@
-"""Requests and a clock for tests of what only decides: plain things, nothing behind them."""
+"""Requests, models and a clock for tests of what only decides: nothing is behind them."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mme.core.artifact import Admitted, Findings
+from mme.core.door import Question
+from mme.workers.requests import Request
 
 
 @dataclass(eq=False)
@@ -23,3 +30,28 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now_s
+
+
+def admitted(target: str = "m", **findings: Any) -> Admitted:
+    """An artifact of which nothing is on any disk."""
+    folder = Path("/nowhere") / target
+    found = Findings(**{"unpacked_bytes": 0} | findings)
+    return Admitted(f"name-of-{target}", target, "", folder, folder / "mapped", 0, 0.0, found)
+
+
+def request_until(deadline_s: float, target: str = "m", came_at_s: float = 0.0) -> Request:
+    """A request; must be made where an event loop runs."""
+    artifact = admitted(target)
+    return Request(
+        artifact=artifact,
+        headers={},
+        body=b"",
+        question=Question(artifact.name, "", "", {}, b""),
+        beginning=b"",
+        answer=asyncio.get_running_loop().create_future(),
+        came_at_s=came_at_s,
+        deadline_s=deadline_s,
+        is_own=False,
+        is_heavy=False,
+        pipeline=None,
+    )
