@@ -49,7 +49,7 @@ def main() -> None:
         print(f"\n{name}: {NAMES[name]} …", flush=True)
         try:
             module = importlib.import_module(f"benchmarks.{name}")
-            table = markdown(module.measure(), getattr(module, "OTHERS", "stock"))
+            table = markdown(module.measure(), getattr(module, "COMPARED_WITH", "stock"))
         except NotPossible as error:
             print(f"not measured: {error}", flush=True)
             continue

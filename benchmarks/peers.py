@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Running = TypeVar("Running")
 
-OTHERS = "peers"
+COMPARED_WITH = "peers"
 ROUNDS, ROUND_S = 3, 4
 ONE, MANY = 1, 16
 MODELS = {"Triton": 6, "MLServer": 30}
