@@ -33,7 +33,7 @@ train: $(RUNTIME) ## train the models switched on in models/models_to_be_trained
 	@$(BIN)/mme train
 
 test: $(DEV) $(ARTIFACTS) ## run the tests, two at a time
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --cov
 
 bench: $(DEV) $(ARTIFACTS) ## measure, against stock MMS, and write benchmarks/README.md (ONLY="cold memory")
 	@$(BIN)/python -m benchmarks $(ONLY)
