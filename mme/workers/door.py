@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HIGH_WATER_BYTES = 1 << 30
 """The transport takes a whole frame: there is one at a time, and its size is bounded before."""
 CONNECT_TIMEOUT_S = 5.0
+FIRST_ERROR = 400
 
 
 class Door(asyncio.Protocol):
@@ -120,7 +121,8 @@ class Door(asyncio.Protocol):
         elif isinstance(message, Part):
             self._parts.append(message.body)
         else:
-            if self._parts and isinstance(message, Answer):
+            # An error makes the parts before it void: the work broke off.
+            if self._parts and isinstance(message, Answer) and message.status < FIRST_ERROR:
                 message = _joined(message, self._parts)
             self._parts = []
             self.on_answer(message)
