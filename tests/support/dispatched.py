@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mme.core.artifact import Admitted, Findings
 from mme.core.door import Question
 from mme.workers.requests import Request
+
+if TYPE_CHECKING:
+    from mme.workers.dispatch import Dispatch
+    from mme.workers.given import Given
 
 
 @dataclass(eq=False)
@@ -55,3 +59,21 @@ def request_until(deadline_s: float, target: str = "m", came_at_s: float = 0.0) 
         is_heavy=False,
         pipeline=None,
     )
+
+
+def with_workers(dispatch: Dispatch[Item], *names: str) -> None:
+    """Have workers join the pool."""
+    for name in names:
+        dispatch.join(name)
+
+
+def bring(dispatch: Dispatch[Item], worker: str, model: str, **facts: Any) -> None:
+    """Have the worker that must be chosen compute a request and answer it: it has the model."""
+    (given,) = dispatch.submit(Item(model, **facts))
+    assert given.worker == worker
+    dispatch.answered(worker)
+
+
+def models(given: list[Given[Item]]) -> list[str]:
+    """Whose requests these are."""
+    return [each.request.model for each in given]

@@ -17,6 +17,7 @@ from mme.workers.server import CurrentServer
 from mme.workers.starting import WorkerStarter
 from tests.support.fake_engine import until
 from tests.support.fake_mms import FakeMms
+from tests.support.fake_worker import Manner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -105,6 +106,19 @@ class Bench:
 
     def asking(self, model: Admitted, body: bytes = b"12345") -> asyncio.Task[Answer]:
         return asyncio.create_task(self.ask(model, body))
+
+    async def held(self, model: Admitted, body: bytes = b"12345") -> asyncio.Task[Answer]:
+        """A request that a worker has read and does not answer before `let_go`."""
+        self.mms.manners[model.name] = Manner.HANG
+        asking = self.asking(model, body)
+        await until(lambda: any(worker.reading.is_set() for worker in self.mms.workers))
+        return asking
+
+    def let_go(self) -> None:
+        """Workers that hang answer, and no other hangs."""
+        self.mms.manners.clear()
+        for worker in self.mms.workers:
+            worker.let_go.set()
 
     async def until_there_are(self, count: int) -> None:
         """Return when there are so many workers, in the model server and here."""

@@ -42,20 +42,6 @@ async def pair(tmp_path):
         yield running
 
 
-async def hanging(bench, model, body=b"12345"):
-    """A request that a worker has read and does not answer."""
-    bench.mms.manners[model.name] = Manner.HANG
-    asking = bench.asking(model, body)
-    await until(lambda: any(worker.reading.is_set() for worker in bench.mms.workers))
-    return asking
-
-
-def let_go(bench):
-    bench.mms.manners.clear()
-    for worker in bench.mms.workers:
-        worker.let_go.set()
-
-
 @pytest.mark.parametrize("invoke", ["door", "mms"])
 async def test_a_model_answers_and_stays_in_memory(tmp_path, invoke):
     async with running_workers(tmp_path, invoke=invoke) as bench:
@@ -105,12 +91,12 @@ async def test_loading_asks_a_worker_to_load_only(bench):
 async def test_no_more_than_so_many_requests_wait_for_one_model(tmp_path):
     async with running_workers(tmp_path, queue_length=2) as bench:
         model, other = bench.model(), bench.model("other")
-        asked = [await hanging(bench, model), bench.asking(model)]
+        asked = [await bench.held(model), bench.asking(model)]
         await asyncio.sleep(0)
         with pytest.raises(Busy):
             await bench.ask(model)
         asked.append(bench.asking(other))
-        let_go(bench)
+        bench.let_go()
         assert [answer.status for answer in await asyncio.gather(*asked)] == [200] * 3
         assert (await bench.ask(model)).status == 200
 
@@ -135,9 +121,9 @@ async def test_what_is_not_converted_any_more_must_be_admitted_anew(bench):
 
 async def test_a_dropped_model_leaves_every_workers_memory(pair):
     model, other = pair.model(), pair.model("other")
-    held = await hanging(pair, other)
+    held = await pair.held(other)
     await pair.ask(model)
-    let_go(pair)
+    pair.let_go()
     await held
     await pair.workers.drop(model)
     assert pair.workers.workers_of(model.name) == 0
@@ -148,10 +134,10 @@ async def test_a_dropped_model_leaves_every_workers_memory(pair):
 async def test_a_model_dropped_while_its_worker_computes_leaves_when_it_has_answered(bench):
     model, other = bench.model(), bench.model("other")
     await bench.ask(model)
-    held = await hanging(bench, other)
+    held = await bench.held(other)
     await bench.workers.drop(model)
     assert bench.workers.workers_of(model.name) == 0
-    let_go(bench)
+    bench.let_go()
     await held
     await until(lambda: list(bench.mms.workers[0].models) == [other.name])
     assert (await bench.ask(model)).load_s > 0
@@ -162,12 +148,12 @@ async def test_a_model_dropped_while_its_worker_computes_leaves_when_it_has_answ
 
 async def test_a_caller_that_leaves_takes_its_waiting_request_along(bench):
     model, other = bench.model(), bench.model("other")
-    held = await hanging(bench, model)
+    held = await bench.held(model)
     leaving = bench.asking(other)
     await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
-    let_go(bench)
+    bench.let_go()
     await held
     await bench.ask(model)
     assert [question.model for question in bench.mms.workers[0].asked] == [model.name] * 2
@@ -175,16 +161,16 @@ async def test_a_caller_that_leaves_takes_its_waiting_request_along(bench):
 
 async def test_a_caller_that_leaves_a_worker_computing_harms_nobody(bench):
     model = bench.model()
-    leaving = await hanging(bench, model)
+    leaving = await bench.held(model)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     waiting = bench.asking(model)
-    let_go(bench)
+    bench.let_go()
     assert (await waiting).status == 200
 
 
 async def test_a_worker_that_computes_for_nobody_is_ended_when_its_time_is_over(bench):
-    leaving = await hanging(bench, bench.model())
+    leaving = await bench.held(bench.model())
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     (pid,) = bench.mms.pids
@@ -196,7 +182,7 @@ async def test_a_worker_that_computes_for_nobody_is_ended_when_its_time_is_over(
 
 async def test_a_request_that_takes_too_long_ends_with_its_worker(bench):
     model = bench.model()
-    asked = await hanging(bench, model)
+    asked = await bench.held(model)
     (pid,) = bench.mms.pids
     bench.clock.skip(bench.settings.invoke_timeout_s)
     with pytest.raises(ModelTimedOut):
@@ -210,7 +196,7 @@ async def test_a_request_that_takes_too_long_ends_with_its_worker(bench):
 
 
 async def test_a_request_that_waits_too_long_is_told_that_the_model_is_busy(bench):
-    held = await hanging(bench, bench.model())
+    held = await bench.held(bench.model())
     waiting = bench.asking(bench.model("other"))
     await asyncio.sleep(0)
     bench.clock.skip(bench.settings.invoke_timeout_s)
@@ -272,7 +258,7 @@ async def test_a_worker_that_does_not_take_its_request_is_replaced_within_a_seco
 
 async def test_a_worker_that_something_stopped_is_replaced(pair):
     model = pair.model()
-    asked = await hanging(pair, model)
+    asked = await pair.held(model)
     (stopped,) = (worker for worker in pair.mms.workers if worker.reading.is_set())
     os.kill(stopped.hello.pid, signal.SIGSTOP)
     pair.mms.manners.clear()
@@ -323,13 +309,13 @@ async def test_requests_that_wait_for_such_a_model_wait_for_its_own_worker(bench
 
 async def test_a_slow_request_brings_another_worker_which_goes_when_it_is_idle(tmp_path):
     async with running_workers(tmp_path, pool_min=1, pool_max=2) as bench:
-        slow = await hanging(bench, bench.model("slow"))
+        slow = await bench.held(bench.model("slow"))
         waiting = bench.asking(bench.model())
         await asyncio.sleep(0)
         bench.clock.skip(0.5)
         assert (await waiting).status == 200
         await bench.until_there_are(2)
-        let_go(bench)
+        bench.let_go()
         await slow
         bench.clock.skip(STAY_S + 1)
         await bench.until_there_are(1)
@@ -360,7 +346,7 @@ async def test_a_pipeline_no_template_can_learn_is_no_obstacle(bench):
 async def test_when_the_model_server_ends_requests_are_answered_by_the_next(tmp_path, invoke):
     async with running_workers(tmp_path, invoke=invoke) as bench:
         model = bench.model()
-        held, waiting = await hanging(bench, model), bench.asking(bench.model("other"))
+        held, waiting = await bench.held(model), bench.asking(bench.model("other"))
         await bench.mms.end()
         bench.server.detach()
         assert not await bench.workers.is_ready(0.05)
@@ -381,7 +367,7 @@ async def test_it_is_ready_with_a_server_and_a_worker(bench):
 
 
 async def test_at_the_end_every_request_is_told_and_none_is_taken(bench):
-    asked = [await hanging(bench, bench.model()), bench.asking(bench.model("other"))]
+    asked = [await bench.held(bench.model()), bench.asking(bench.model("other"))]
     await asyncio.sleep(0)
     bench.workers.fail_all()
     for each in asked:

@@ -29,20 +29,6 @@ def own(bench, target="m", **findings):
     return bench.model(target, **{"is_data": False} | findings)
 
 
-async def held(bench, model):
-    """A request that the model's worker has read and does not answer."""
-    bench.mms.manners[model.name] = Manner.HANG
-    asking = bench.asking(model)
-    await until(lambda: any(worker.reading.is_set() for worker in bench.mms.workers))
-    return asking
-
-
-def let_go(bench):
-    bench.mms.manners.clear()
-    for worker in bench.mms.workers:
-        worker.let_go.set()
-
-
 async def test_each_model_has_a_worker_for_its_own_folder(bench):
     models = [own(bench, target) for target in ("a", "b")]
     for model in models * 2:
@@ -150,11 +136,11 @@ async def test_requests_behind_one_that_ended_the_worker_are_answered(bench):
 
 async def test_dropping_ends_all_its_workers_once_they_have_answered(bench):
     model = own(bench)
-    asked = await held(bench, model)
+    asked = await bench.held(model)
     dropping = asyncio.create_task(bench.workers.drop(model))
     await asyncio.sleep(0)
     assert not dropping.done()
-    let_go(bench)
+    bench.let_go()
     assert (await asked).status == 200
     await dropping
     assert bench.mms.workers == []
@@ -164,14 +150,14 @@ async def test_dropping_ends_all_its_workers_once_they_have_answered(bench):
 async def test_a_hot_model_has_more_workers_as_long_as_it_is_hot(tmp_path):
     async with running_workers(tmp_path, isolation="model", workers_per_model=2) as bench:
         model = own(bench)
-        slow = await held(bench, model)
+        slow = await bench.held(model)
         bench.mms.manners.clear()
         waiting = bench.asking(model)
         await asyncio.sleep(0)
         bench.clock.skip(0.5)
         assert (await waiting).status == 200
         assert bench.workers.workers_of(model.name) == 2
-        let_go(bench)
+        bench.let_go()
         await slow
         bench.clock.skip(STAY_S + 1)
         await until(lambda: bench.workers.workers_of(model.name) == 1)
@@ -197,7 +183,7 @@ async def test_where_no_model_may_leave_a_start_waits_for_its_deadline(tmp_path,
         first, second = own(bench, "first", unpacked_bytes=BIG), own(bench, unpacked_bytes=BIG)
         bench.memory.worker_bytes = BIG
         await bench.ask(first)
-        busy = None if pin else await held(bench, first)
+        busy = None if pin else await bench.held(first)
         bench.memory.bytes = Reading(1000 * MIB, 600 * MIB)
         asked = bench.asking(second)
         await until(lambda: second.name in bench.workers._own._starts)
@@ -263,13 +249,13 @@ async def test_when_memory_gets_short_models_of_the_pool_are_dropped(tmp_path):
 async def test_workers_beyond_the_fewest_go_before_any_model_does(tmp_path):
     async with running_workers(tmp_path, pool_min=1, pool_max=2) as bench:
         slow, model = bench.model("slow"), bench.model()
-        held_up = await held(bench, slow)
+        held_up = await bench.held(slow)
         waiting = bench.asking(model)
         await asyncio.sleep(0)
         bench.clock.skip(0.5)
         await waiting
         await bench.until_there_are(2)
-        let_go(bench)
+        bench.let_go()
         await held_up
         bench.memory.tasks = Reading(100, 90)
         await bench.until_there_are(1)
@@ -277,14 +263,14 @@ async def test_workers_beyond_the_fewest_go_before_any_model_does(tmp_path):
 
 async def test_where_tasks_are_short_no_further_worker_comes(tmp_path):
     async with running_workers(tmp_path, pool_min=1, pool_max=2) as bench:
-        slow = await held(bench, bench.model("slow"))
+        slow = await bench.held(bench.model("slow"))
         bench.memory.tasks = Reading(100, 90)
         waiting = bench.asking(bench.model())
         await asyncio.sleep(0)
         bench.clock.skip(0.5)
         bench.workers._groups.step()
         assert len(bench.mms.orders) == 1
-        let_go(bench)
+        bench.let_go()
         await asyncio.gather(slow, waiting)
 
 
@@ -295,9 +281,9 @@ async def test_the_least_valuable_idle_model_can_be_made_to_leave(tmp_path):
             await bench.ask(model)
         assert await bench.workers.evict_one()
         assert [bench.workers.workers_of(model.name) for model in (first, last)] == [0, 1]
-        busy = await held(bench, last)
+        busy = await bench.held(last)
         assert not await bench.workers.evict_one()
-        let_go(bench)
+        bench.let_go()
         await busy
 
 
