@@ -69,7 +69,7 @@ async def serve(settings: Settings, platform: Platform) -> int:
         settle()
         print(f"The {platform.mode.value} is ready on port {address.port}", flush=True)
 
-    # Threads unpack artifacts beside the event loop; it must not wait 5 ms for each of them.
+    # Threads download artifacts beside the event loop; it must not wait 5 ms for each of them.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         match platform.mode:

@@ -1,1 +1,1 @@
-"""What every room may use: settings, the error tree, names, logging. Imports no other room."""
+"""What every package of `mme` may use: settings, errors, names, logging. Imports none of them."""

@@ -1,4 +1,4 @@
-"""What every room knows of an artifact on this disk: where it lies and what its admission found.
+"""What every package knows of an artifact on this disk: where it lies and what its admission found.
 
 Made by an admission (`mme.prefork.admission`), kept by the disk cache, used by workers.
 """

@@ -1,4 +1,4 @@
-"""Logging: one line per event on stderr, with a level and the room that speaks.
+"""Logging: one line per event on stderr, with a level and the module that speaks.
 
 Lines of one process are written together, at most a tenth of a second late: under load, writing
 each by itself would take longer than the request it tells of. Warnings and errors are written at
@@ -143,7 +143,7 @@ _stamps = Stamps()
 
 
 def configure_logging(level: str) -> None:
-    """Send the log of every room to stderr from `level` (a logging level name) upwards."""
+    """Send the log of every module to stderr from `level` (a logging level name) upwards."""
     handler = BatchingHandler(sys.stderr)
     handler.setFormatter(LineFormatter(_stamps))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,8 +1,8 @@
-"""Names: what a client calls a model, and what the model server calls it.
+"""Names: what a client calls a model, and what it is called inside.
 
 A *target model* is the path below the store that a client sends. Inside, a model has an opaque
 name derived from the target and the version of its artifact, as on SageMaker, so that a changed
-artifact is another model to the model server (which cannot have `/` in names either).
+artifact is another model to the workers, and its name can be a folder's.
 """
 
 from __future__ import annotations
@@ -39,6 +39,6 @@ def check_target(target: str) -> str:
 
 
 def model_name(target: str, version: str) -> str:
-    """The name the model server knows the artifact by: 32 hex digits, as SageMaker's are."""
+    """The name of one version of an artifact inside: 32 hex digits, as SageMaker's are."""
     digest = hashlib.sha256(f"{target}\0{version}".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:32]

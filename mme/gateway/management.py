@@ -1,6 +1,6 @@
 """The management surface: is the endpoint well, which models are here, load one, let one go.
 
-Speaks of target models only; the names and addresses the model server uses stay inside. Times are
+Speaks of target models only; names of versions and workers stay inside. Times are
 ISO-8601 in UTC, sizes bytes, durations seconds.
 """
 

@@ -7,7 +7,8 @@ Workers: `launcher` is what the model server starts for each, `worker` what the 
 its life, `doorway` its socket, `calls` one call of the handler, `residents` the models it keeps,
 `streams` where its output does not go, `links` how launcher and worker end together. Admissions:
 `admissions` in the template, `admission` in the fork, under `limits`; `admission_client` in the
-gateway.
+gateway. `failures` puts errors into words for both; `messages` are the model server's, which the
+rehearsal sends.
 
 The start-up protocol of a worker, in order:
 

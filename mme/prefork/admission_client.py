@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 LINE_BYTES = 1024 * 1024
 ATTEMPTS = 3
-RETRY_S = 0.2
 TIMEOUT_S = 360.0
+RETRY_S = 0.2
 """Until whoever keeps the template has noticed its end, so that `is_up` waits for the next."""
 MESSAGE_CHARS = 4096
 MOST_BYTES = 2**63

@@ -1,8 +1,9 @@
 """Orphans: processes whose parent died and that the kernel hands to us.
 
-The model server starts a process per model which forks another; when the first is killed the
-second becomes an orphan. As PID 1 of a container, or as a *subreaper* anywhere else, we inherit it
-and must collect it, or it stays a zombie. Children we started ourselves are left to their owners.
+Workers are forks of a template that may end before them, and what the model server starts may
+outlive it: both become orphans. As PID 1 of a container, or as a *subreaper* anywhere else, we
+inherit and must collect them, or they stay zombies. Children we started ourselves are left to their
+owners.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ Where all models concerned are quick, a worker is sent a *next* request while it
 that it need not wait for the gateway in between; it begins that when it has answered the first.
 
 Each method changes the state and returns the requests that must now be sent (`Given`). Starting and
-ending workers is for `pool.py`, sending for `engine.py`.
+ending workers is for `groups.py`, sending for `live.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What residency asks of the workers: an answer of a model, or that it leaves memory.
 
-Puts the parts of this room together and keeps them going: requests wait in `dispatch.py`, are sent
-by `live.py`, watched by `watch.py`; `groups.py` and `own_models.py` see to it that there are
+Puts the parts of this package together and keeps them going: requests wait in `dispatch.py`, are
+sent by `live.py`, watched by `watch.py`; `groups.py` and `own_models.py` see to it that there are
 workers. Which artifacts there are, and which version a target has, is residency's business.
 """
 
@@ -246,6 +246,7 @@ class Workers:
         await self._starter.close()
         for live in self._live.all():
             self._live.remove(live)
+            live.started.door.close()
 
     # ---- requests
 

@@ -3,7 +3,7 @@
 A worker gets a name that was never used before: a name whose start failed may stay half registered.
 What can go wrong without the model's doing - the template or the model server dies meanwhile, a
 thread of the model server is lost - is tried again; what the model's own load raised is an error
-with its reason. How many workers there shall be is for `pool.py`.
+with its reason. How many workers there shall be is for `groups.py`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ LOOK_S = 0.005
 """How often it is looked for a sign of the start."""
 TAKEN_OVER_S = 0.5
 """How long after a change of templates a worker that was ordered before should be there."""
-HELD_S = 0.5
+ENDING_S = 1.0
+"""How long starts are held up by an end at most."""
+HELD_S = 1.0
 """How long ends of workers are held up by a start that does not begin."""
 BEGUN_S = 0.5
 """How long it is then waited for a start that has not begun, at the first try; it takes 20 ms."""
@@ -144,8 +146,10 @@ class WorkerStarter:
 
     async def end(self, worker: StartedWorker) -> None:
         """End a worker, dead or alive; returns when it is gone and what it had is free."""
-        worker.door.close()
+        # Asked first: a worker that ended before would leave its thread in the model server to
+        # another one, which the end would then interrupt.
         await self._forget(worker.server, worker.name)
+        worker.door.close()
         try:
             await asyncio.wait_for(until_gone(worker.pid), END_TIMEOUT_S)
         except TimeoutError:
@@ -231,12 +235,19 @@ class WorkerStarter:
         await self._forget(server, name)
 
     async def _forget(self, server: MmsServer, name: str) -> None:
-        """Take a name out of the model server; failures are only logged."""
-        if server is not self._server.now:
-            return
-        try:
+        """Take a name out of the model server; returns when it is, or after a second.
+
+        The model server reads nothing for as long as a minute from a connection that lies on a
+        network thread of its own which waits for a worker to start: no start must wait for that.
+        """
+        if server is self._server.now:
             async with self._lock.ending():
-                await server.client.end_worker(name, timeout_s=self._timeout_s)
+                ended = self._background.start(self._end_in(server, name))
+                await asyncio.wait({ended}, timeout=ENDING_S)
+
+    async def _end_in(self, server: MmsServer, name: str) -> None:
+        try:
+            await server.client.end_worker(name, timeout_s=self._timeout_s)
         except MmsError as error:
             if server is self._server.now:
                 log.warning("cannot end %s: %s", name, error)

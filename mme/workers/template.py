@@ -1,4 +1,4 @@
-"""What the workers' room needs of the template: whether it is there, and what its forks have."""
+"""What `mme.workers` needs of the template: whether it is there, and what its forks have."""
 
 from __future__ import annotations
 
