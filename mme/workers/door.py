@@ -65,9 +65,13 @@ class Door(asyncio.Protocol):
         unread = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
         return bool(struct.unpack("i", unread)[0])
 
+    def forget(self) -> None:
+        """Tell no more of the worker, not even its end."""
+        self.on_answer, self.on_end = lambda _: None, lambda _: None
+
     def close(self) -> None:
         """Close it, which ends the worker; `on_end` is not called."""
-        self.on_answer, self.on_end = lambda _: None, lambda _: None
+        self.forget()
         if self._transport is not None:
             self._transport.abort()
 

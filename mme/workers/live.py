@@ -117,9 +117,9 @@ class LiveWorkers:
                     self._send_drops(live)
 
     def remove(self, live: LiveWorker) -> None:
-        """Forget a worker that is to be ended and computes nothing."""
+        """Forget a worker that computes nothing; it is its remover's to end."""
         self._live.pop(live.started.name, None)
-        live.started.door.close()
+        live.started.door.forget()
         self.send(self._dispatch.leave(live.started.name))
 
     def send(self, given: list[Given[Request]]) -> None:
