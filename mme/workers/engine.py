@@ -29,7 +29,7 @@ from mme.workers.usage import Usage, UsageBook
 from mme.workers.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from mme.core.artifact import Admitted
@@ -114,6 +114,7 @@ class Workers:
             through_mms=settings.invoke == "mms",
             on_answered=self._answered,
             on_death=self._died,
+            on_blame=self._blame,
         )
         self._groups = Groups(
             self._dispatch, self._live, starter,
@@ -131,7 +132,11 @@ class Workers:
             self._dispatch, self._live, self._deadlines,
             clock=clock, timeout_s=settings.invoke_timeout_s,
         )  # fmt: skip
-        for work in (self._keep_workers(), self._keep_watch(), self._keep_memory()):
+        for work in (
+            self._keep_workers(),
+            repeated(rhythm.look_s, self._look_after_requests),
+            repeated(rhythm.pressure_s, self._look_at_memory),
+        ):
             self._background.start(work)
 
     @property
@@ -293,13 +298,11 @@ class Workers:
 
     # ---- deaths
 
-    def _died(self, live: LiveWorker, request: Request | None) -> None:
+    def _died(self, live: LiveWorker) -> None:
         if self._is_closed:
             return
         if not live.is_condemned and not live.started.server.has_ended:
             log.warning("worker %s (pid %d) died", live.started.name, live.started.pid)
-        if request is not None:
-            self._blame(request)
         # First: the model server interrupts, with the end of a dead worker, whichever worker its
         # thread has been given to meanwhile.
         self._groups.clean_up(live)
@@ -323,14 +326,13 @@ class Workers:
 
     async def _keep_workers(self) -> None:
         await self._server.wait()
-        while True:
-            self._groups.step()
-            await asyncio.sleep(self._rhythm.step_s)
+        await repeated(self._rhythm.step_s, self._look_at_workers)
 
-    async def _keep_watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._rhythm.look_s)
-            self._watch.step()
+    async def _look_at_workers(self) -> None:
+        self._groups.step()
+
+    async def _look_after_requests(self) -> None:
+        self._watch.step()
 
     async def _measure_one(self) -> None:
         """Measure a model's worker, which takes the kernel milliseconds; it grows at first only."""
@@ -344,10 +346,26 @@ class Workers:
             usage.own_bytes = measured or usage.own_bytes
             self._book.learn(name, measured)
 
-    async def _keep_memory(self) -> None:
-        while True:
-            await asyncio.sleep(self._rhythm.pressure_s)
-            await self._measure_one()
-            # Workers to spare go before any model does.
-            if not (self._book.is_short() and self._groups.shed()):
-                await self._own.relieve()
+    async def _look_at_memory(self) -> None:
+        await self._measure_one()
+        # Workers to spare go before any model does.
+        if not (self._book.is_short() and self._groups.shed()):
+            await self._own.relieve()
+
+
+async def repeated(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
+    """Do `step` again and again. One that fails, as where no file can be opened, is not the last.
+
+    Of failures in a row the first is logged.
+    """
+    has_failed = False
+    while True:
+        try:
+            await step()
+        except Exception:
+            if not has_failed:
+                log.exception("background work failed; it is tried again")
+            has_failed = True
+        else:
+            has_failed = False
+        await asyncio.sleep(every_s)

@@ -7,6 +7,7 @@ is one whose worker ended for a reason of its own.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_ANSWER = 0
+JUDGE_S, JUDGE_LOOKS = 0.01, 8
 
 
 @dataclass(eq=False, slots=True)
@@ -60,7 +62,8 @@ class LiveWorker:
 class LiveWorkers:
     """All of them by name. The event loop owns it.
 
-    `on_answered` is told of each answer, `on_death` of each end, with the request that died along.
+    `on_answered` is told of each answer, `on_death` of each end, `on_blame` of each request whose
+    computing ended a worker.
     """
 
     def __init__(
@@ -70,13 +73,15 @@ class LiveWorkers:
         *,
         through_mms: bool,
         on_answered: Callable[[LiveWorker, Request, Answer], None],
-        on_death: Callable[[LiveWorker, Request | None], None],
+        on_death: Callable[[LiveWorker], None],
+        on_blame: Callable[[Request], None],
     ) -> None:
         self._dispatch = dispatch
         self._background = background
         self._through_mms = through_mms
         self._on_answered = on_answered
         self._on_death = on_death
+        self._on_blame = on_blame
         self._live: dict[str, LiveWorker] = {}
 
     def __len__(self) -> int:
@@ -194,17 +199,39 @@ class LiveWorkers:
             return
         del self._live[name]
         request, live.request = live.request, None
+        self.send(self._dispatch.leave(name))
+        self._on_death(live)
+        if request is None or request in live.recalled:
+            return
         # Of two it may have read the first; that it left bytes unread says nothing of that one.
         had_read = had_read or live.next is not None
-        is_its_doing = had_read and not live.is_condemned and not live.started.server.has_ended
-        if request is not None and not request.is_over and request not in live.recalled:
-            if not is_its_doing and request.attempts < MOST_ATTEMPTS:
-                self.submit_again(request)
-                request = None
-            else:
-                request.answer.set_exception(_died(request, is_its_doing=is_its_doing))
-        self.send(self._dispatch.leave(name))
-        self._on_death(live, request if is_its_doing else None)
+        if not had_read or live.is_condemned or live.started.server.has_ended:
+            self._again(request)
+            return
+        self._on_blame(request)
+        if not request.is_over:
+            self._background.start(self._judge(live, request))
+
+    async def _judge(self, live: LiveWorker, request: Request) -> None:
+        """Find out whose doing the death of a worker was that computed a request.
+
+        The model server's end takes its workers along, a moment before the kernel calls it ended.
+        """
+        for _ in range(JUDGE_LOOKS):
+            if live.started.server.has_ended:
+                self._again(request)
+                return
+            await asyncio.sleep(JUDGE_S)
+        if not request.is_over:
+            request.answer.set_exception(_died(request, is_its_doing=True))
+
+    def _again(self, request: Request) -> None:
+        if request.is_over:
+            return
+        if request.attempts < MOST_ATTEMPTS:
+            self.submit_again(request)
+        else:
+            request.answer.set_exception(_died(request, is_its_doing=False))
 
 
 def _died(request: Request, *, is_its_doing: bool) -> ModelFailed:
