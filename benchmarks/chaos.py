@@ -132,7 +132,12 @@ def _row(scenario: Scenario, outcome: Outcome) -> Row:
     unexcused, wrong = outcome.unexcused(), outcome.wrong()
     faults = sum(bool(each.fault) for each in outcome.requests)
     grown_bytes = outcome.end_bytes - outcome.middle_bytes
-    for what in (*unexcused[:3], *wrong[:3], *outcome.leftovers[:3]):
+    slow = [
+        f"{each.ended_s - each.began_s:.1f} s: {each.fault or 'right'}"
+        for each in outcome.requests
+        if each.ended_s - each.began_s > scenario.longest_s
+    ]
+    for what in (*unexcused[:3], *wrong[:3], *outcome.leftovers[:3], *slow[:3]):
         print(f"{scenario.name}: {what}", flush=True)
     return Row(
         scenario.name,
