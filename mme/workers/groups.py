@@ -41,6 +41,7 @@ POOL_WORKER = Amount(16 * MIB, WORKER_TASKS)
 GROWN_BYTES = 128 * MIB
 """A worker of the pool that has grown by so much is replaced."""
 WHOLE_LOOK_S = 1.0
+"""How often all models are looked at that have workers of their own, and all workers' memory."""
 PAUSE_S = 1.0
 """After a start that failed."""
 
@@ -99,7 +100,9 @@ class Groups:
         waiting = self._dispatch.own_waiting()
         if self._clock() >= self._whole_look_at_s:
             self._whole_look_at_s = self._clock() + WHOLE_LOOK_S
-            waiting = {each.own_model for each in self._live.all() if each.own_model is not None}
+            there = {each.own_model for each in self._live.all() if each.own_model is not None}
+            self._forget_all_but({*there, *waiting, *self._starting})
+            waiting = there
             self._grown = {
                 each.started.name
                 for each in self._live.all()
@@ -173,9 +176,14 @@ class Groups:
             await asyncio.sleep(0.01)
         if self._live.get(live.started.name) is live:
             self._live.remove(live)
-            if live.own_model is not None and not self._dispatch.group(live.own_model):
-                self._own_artifacts.pop(live.own_model, None)
             await self._starter.end(live.started)
+
+    def _forget_all_but(self, names: set[str | None]) -> None:
+        """Forget models whose own workers have gone, however they went."""
+        for name in self._own_artifacts.keys() - names:
+            del self._own_artifacts[name]
+        for own_model in self._paused_until_s.keys() - names - {None}:
+            del self._paused_until_s[own_model]
 
     def _step_pool(self) -> None:
         now_s = self._clock()
