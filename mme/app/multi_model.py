@@ -52,7 +52,7 @@ async def run_multi_model(
         converted = folder / "converted"
         converted.mkdir()
         catalog = FolderCatalog(
-            settings, engine.admissions.admit, converted, checks=not engine.workers.is_foreign
+            settings, engine.admissions.admit, converted, checks=not settings.is_foreign_handler
         )
         models = PlatformModels(settings, catalog, engine.workers, settings.models_dir)
         await stack.enter_async_context(orphans_reaped())

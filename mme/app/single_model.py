@@ -51,7 +51,7 @@ async def run_single_model(
         engine = Engine.make(pinned, folder)
         catalog = FolderCatalog(
             settings, engine.admissions.admit, folder / "converted",
-            checks=not engine.workers.is_foreign,
+            checks=not settings.is_foreign_handler,
         )  # fmt: skip
         model = SoleModel(settings, catalog, engine.workers, platform.model_dir)
         await stack.enter_async_context(orphans_reaped())

@@ -56,7 +56,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         engine = Engine.make(settings, stack.enter_context(run_dir()))
         try:
             store = open_store(settings.store)
-            cache = await stack.enter_async_context(_cache(settings, run, engine))
+            cache = await stack.enter_async_context(_cache(settings, run))
         except (ValueError, OSError, CacheInUse) as error:
             raise EndpointFailed(str(error)) from error
         catalog = StoreCatalog(
@@ -103,7 +103,7 @@ def _threads(count: int) -> Iterator[Run]:
 
 
 @contextlib.asynccontextmanager
-async def _cache(settings: Settings, run: Run, engine: Engine) -> AsyncIterator[ArtifactCache]:
+async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
     """The disk cache; a private one if the default one serves another endpoint already."""
     limits = ExtractionLimits(
         archive_bytes=settings.artifact_limit_bytes,
@@ -113,7 +113,7 @@ async def _cache(settings: Settings, run: Run, engine: Engine) -> AsyncIterator[
     terms = AdmissionTerms(
         memory_bytes=settings.admission_memory,
         cpu_s=settings.admission_cpu_s,
-        checks=not engine.workers.is_foreign,
+        checks=not settings.is_foreign_handler,
     )
     opened = partial(
         ArtifactCache.open,

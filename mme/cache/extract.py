@@ -40,9 +40,8 @@ class ExtractionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What was read and written."""
+    """What was written."""
 
-    archive_bytes: int
     unpacked_bytes: int
     files: int
 
@@ -60,7 +59,7 @@ def extract(source: BinaryIO, folder: Path, limits: ExtractionLimits, uri: str) 
         raise ArtifactRejected(uri, f"the archive is damaged or cut off ({error})") from error
     if extraction.files == 0:
         raise ArtifactRejected(uri, "it holds no files")
-    return Extracted(reader.read_bytes, extraction.unpacked_bytes, extraction.files)
+    return Extracted(extraction.unpacked_bytes, extraction.files)
 
 
 class _Extraction:

@@ -32,11 +32,6 @@ class Reading:
     used: int
 
     @property
-    def used_share(self) -> float:
-        """Used part of the limit."""
-        return self.used / self.limit
-
-    @property
     def free(self) -> int:
         """What is left; below zero where more is used than may be."""
         return self.limit - self.used

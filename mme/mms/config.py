@@ -39,7 +39,6 @@ class MmsConfig:
     max_body_bytes: int
     heap_mib: int
     queue_length: int
-    workers_per_model: int = 1
     address: str = ""
     """An address such as `http://127.0.0.1:8080` to listen on instead of `socket`."""
     for_workers: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +97,7 @@ def properties(config: MmsConfig) -> str:
         "model_store": "/",
         "load_models": "",
         "default_service_handler": f"{config.handler}:handle",
-        "default_workers_per_model": config.workers_per_model,
+        "default_workers_per_model": 1,
         "default_response_timeout_seconds": math.ceil(config.response_timeout_s),
         "unregister_model_timeout": 60,
         "max_request_size": body_limit,

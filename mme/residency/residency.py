@@ -1,4 +1,4 @@
-"""Models by target, whatever the mode: brought in, asked, let go. The shell of this room.
+"""Models by target, whatever the mode: brought in, asked, let go. The shell of this package.
 
 Decisions are pure and in `table.py`; a catalog knows which targets there are and brings their
 artifacts, `arrivals.py` does so once for all that wait, workers answer.

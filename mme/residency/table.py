@@ -3,7 +3,7 @@
 Each method looks at the table, decides, changes it and returns what must be done outside
 (`LetGo`). The shell (`residency.py`) does those things. A target has at most one *current* version;
 versions that were replaced or dismissed are *retiring* until their last request has ended. Where a
-version is in memory is known to the workers' room.
+version is in memory is known to `mme.workers`.
 """
 
 from __future__ import annotations

@@ -139,11 +139,6 @@ class Workers:
         ):
             self._background.start(work)
 
-    @property
-    def is_foreign(self) -> bool:
-        """Whether the handler is not this project's, so that only it can tell what a model is."""
-        return self._is_foreign
-
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether the model server answers and requests can be taken, within `timeout_s`."""
         with contextlib.suppress(TimeoutError):

@@ -56,7 +56,7 @@ async def test_requests_that_come_while_it_starts_share_one_start(bench):
 async def test_a_foreign_handler_is_asked_without_the_models_name(tmp_path):
     async with running_workers(tmp_path, handler=tmp_path / "handler.py") as bench:
         model = bench.model()
-        assert bench.workers.is_foreign
+        assert bench.settings.is_foreign_handler
         await bench.workers.load(model)
         assert bench.workers.workers_of(model.name) == 1
         assert (await bench.ask(model)).status == 200
