@@ -45,6 +45,11 @@ class Door(asyncio.Protocol):
         self._received = bytearray()
         self._parts: list[bytes] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the worker is there still."""
+        return self._transport is not None and not self._transport.is_closing()
+
     def send(self, message: Message) -> None:
         """Send one message. Raises DoorError for one that cannot be put into a frame."""
         frame = encode(message)

@@ -101,6 +101,9 @@ class LiveWorkers:
         self._live[name] = live
         door.on_answer = lambda message: self._heard(live, message)
         door.on_end = lambda had_read: self._ended(live, had_read=had_read)
+        if not door.is_open:  # it died before anything here could hear of it
+            self._ended(live, had_read=False)
+            return
         self.send(self._dispatch.join(name, live.own_model, pipelines))
 
     def submit(self, request: Request) -> None:
