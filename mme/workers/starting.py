@@ -187,7 +187,7 @@ class WorkerStarter:
             raise _failed(target, {"message": error.message} | report, status) from None
         finally:
             if started is None:
-                await self._abandon(server, name, ordered, signs.pid)
+                await self._abandon(server, name, ordered, signs)
             signs.remove()
         return started
 
@@ -211,7 +211,7 @@ class WorkerStarter:
         return False
 
     async def _abandon(
-        self, server: MmsServer, name: str, ordered: asyncio.Task[None], pid: int | None
+        self, server: MmsServer, name: str, ordered: asyncio.Task[None], signs: Signs
     ) -> None:
         """Leave nothing of a start that failed.
 
@@ -219,20 +219,21 @@ class WorkerStarter:
         given the same thread. Else later, since it may take a minute to find out that a worker
         does not come.
         """
-        if pid is not None:
-            kill(pid)
-        forgetting = self._background.start(self._forget_once_over(server, name, ordered))
+        if signs.pid is not None:
+            kill(signs.pid)
+        forgetting = self._background.start(self._forget_once_over(server, name, ordered, signs))
         if ordered.done():
             await asyncio.wait({forgetting}, timeout=END_TIMEOUT_S)
 
     async def _forget_once_over(
-        self, server: MmsServer, name: str, ordered: asyncio.Task[None]
+        self, server: MmsServer, name: str, ordered: asyncio.Task[None], signs: Signs
     ) -> None:
         try:
             await asyncio.gather(ordered, return_exceptions=True)
         finally:
             ordered.cancel()
         await self._forget(server, name)
+        signs.remove()  # it may have come after all
 
     async def _forget(self, server: MmsServer, name: str) -> None:
         """Take a name out of the model server; returns when it is, or after a second.

@@ -59,7 +59,7 @@ def test_a_working_set_above_the_limit_is_served_without_a_failure_or_a_kill(
 ):
     chosen = random.Random(7)  # noqa: S311 - a workload, not a secret
     weights = [1 / (rank + 1) for rank in range(MODELS)]
-    asked = chosen.choices(range(MODELS), weights, k=600)
+    asked = chosen.choices(range(MODELS), weights, k=600 if isolation == "shared" else 200)
     settings = {"MME_ISOLATION": isolation}
     with running_endpoint(str(store_dir), tmp_path, settings, cgroup.enter) as endpoint:
         with ThreadPoolExecutor(4) as pool:

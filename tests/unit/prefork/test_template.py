@@ -57,13 +57,19 @@ def sign(template, worker) -> Path:
     return template.signs / f"{worker.name}.forked"
 
 
+def pid_of(template, worker) -> int:
+    """What the sign says, once all of it is written."""
+    until(lambda: sign(template, worker).read_text() != "", "the worker's pid")
+    return int(sign(template, worker).read_text())
+
+
 def test_it_says_what_it_has_loaded(template):
     assert template.files.loaded(5) == ()
 
 
 def test_a_worker_answers_at_its_door_and_says_which_template_it_came_from(template, worker):
     door, hello = worker.door()
-    assert hello == Hello(int(sign(template, worker).read_text()), 5)
+    assert hello == Hello(pid_of(template, worker), 5)
     answer = door.ask(ASKED)
     assert isinstance(answer, Answer)
     assert answer.body == str(hello.pid).encode()
@@ -88,16 +94,17 @@ def test_when_the_model_server_hangs_up_worker_and_launcher_end(template, worker
 
 
 def test_when_the_launcher_is_killed_the_worker_is(template, worker):
-    pid = int(sign(template, worker).read_text())
+    pid = pid_of(template, worker)
     worker.launcher.kill()
     until(lambda: state_is_gone(pid), "the worker's end")
 
 
-def test_of_a_worker_that_is_killed_nothing_stays(template, worker):
+def test_of_a_worker_that_is_killed_only_a_sign_of_its_end_stays(template, worker):
     assert worker.door_path.exists()
-    os.kill(int(sign(template, worker).read_text()), signal.SIGKILL)
+    os.kill(pid_of(template, worker), signal.SIGKILL)
     until(lambda: not worker.door_path.exists(), "no door")
-    until(lambda: not list(template.signs.glob(f"{worker.name}.*")), "no signs")
+    ended = template.signs / f"{worker.name}.ended"
+    until(lambda: list(template.signs.glob(f"{worker.name}.*")) == [ended], "the sign")
     until(lambda: worker.launcher.poll() is not None, "no launcher")
 
 
