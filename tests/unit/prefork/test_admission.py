@@ -270,7 +270,6 @@ async def test_when_the_template_dies_its_admissions_do_and_the_next_one_does_th
             if len(ups) > 1:
                 template.process.wait(10)
                 wanted.archive.write_bytes(sample("DocSim").read_bytes())
-                (wanted.model_dir / "folder").rmdir()
                 await asyncio.to_thread(template.restart, 2)
 
         client = AdmissionClient(template.files.admissions, is_up)
