@@ -8,6 +8,7 @@ import secrets
 import uuid
 from typing import TYPE_CHECKING
 
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from mme.core.log import LineWriter
@@ -28,15 +29,18 @@ COUNTER_BITS = 48
 
 
 class NoTraces(logging.Filter):
-    """Bytes that are no HTTP are worth a line at most, not the trace of a failure of ours."""
+    """Bytes that are no HTTP are worth a line at most, not the trace of a failure of ours.
+
+    So is the rest of a body that cannot be unpacked, which has been answered already.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether aiohttp may log this itself."""
         error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, HttpProcessingError):
-            return True
-        log.debug("a request that is no HTTP: %s", one_line(error.message))
-        return False
+        if isinstance(error, HttpProcessingError):
+            log.debug("a request that is no HTTP: %s", one_line(error.message))
+            return False
+        return not isinstance(error, web.RequestPayloadError)
 
 
 def request_ids() -> Iterator[str]:

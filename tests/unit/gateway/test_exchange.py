@@ -160,6 +160,14 @@ async def test_what_is_no_http_is_refused_without_a_trace_and_the_next_one_answe
         assert answer.status == 200
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_body_that_cannot_be_unpacked_is_refused_without_a_trace(surface, caplog, coding):
+    head = f"POST {surface.invoke_path} HTTP/1.1\r\nHost: x\r\nX-Amzn-SageMaker-Target-Model: m\r\n"
+    head += f"Content-Encoding: {coding}\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
+    assert b" 400 " in (await surface.served.raw(head.encode() + b"a b,c"))
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 async def test_headers_may_be_as_long_as_the_service_lets_them(surface):
     async with surface.invoke(
         data=b"x", headers={"X-Amzn-SageMaker-Custom-Attributes": "x" * 9000}
