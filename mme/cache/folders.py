@@ -58,7 +58,9 @@ class Folders:
         return self.artifacts / name if NAME.fullmatch(name) else None
 
     def new_partial(self) -> Path:
-        """A new folder to fetch into."""
+        """A new folder to fetch into, also where somebody has removed the cache meanwhile."""
+        for folder in (self.artifacts, self.partial, self.leaving):
+            folder.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=self.partial))
 
     def leave(self, path: Path) -> str | None:

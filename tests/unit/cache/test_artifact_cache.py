@@ -7,6 +7,7 @@ import contextlib
 import errno
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -107,6 +108,16 @@ async def test_artifacts_survive_a_restart(shelf, root):
     with opened(root) as cache:
         assert cache.lookup(name) == found
         assert cache.page("", 9) == [found]
+
+
+async def test_a_cache_folder_that_somebody_removed_is_made_again(shelf, root):
+    name, ref = shelf.put()
+    with opened(root) as cache:
+        await cache.fetch(name, ref, shelf.store, admit)
+        shutil.rmtree(root)
+        found = await cache.fetch(name, ref, shelf.store, admit)
+        assert found.model_dir.is_dir()
+        assert inside(root / "partial") == []
 
 
 async def test_what_is_there_is_not_fetched_again(shelf, root):
