@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_FAILURES = 3
+MAX_FAILURES = 8
 """So many failed starts in a row are tried again."""
 STABLE_S = 1.0
 """A child that has been up for so long did come up."""
