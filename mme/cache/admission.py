@@ -64,5 +64,10 @@ class AdmissionJob:
         )
 
 
+REJECTED, UNLOADABLE, NO_DISK = "rejected", "unloadable", "no-disk"
+"""The kinds of errors in an admission's outcome."""
+NO_MEMORY = 107
+"""The exit code of an admission without memory for words; those of Python and shells are others."""
+
 Admit: TypeAlias = "Callable[[AdmissionJob], Awaitable[Findings]]"
 """Does the job. Raises ArtifactRejected, LoadFailed, NoDiskSpace."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -58,7 +57,6 @@ class ArtifactCache:
         limit_bytes: int | None,
         run: Run,
         clock: Callable[[], float],
-        free_bytes: Callable[[], int],
     ) -> None:
         self._folders = folders
         self._limits = limits
@@ -66,7 +64,6 @@ class ArtifactCache:
         self._limit_bytes = limit_bytes
         self._run = run
         self._clock = clock
-        self._free_bytes = free_bytes
         self._index = Index(folders.index, folders.artifacts)
         self._wanted_at: dict[str, float] = {}
         self._coming_bytes: dict[str, int] = {}
@@ -84,7 +81,6 @@ class ArtifactCache:
         limit_bytes: int | None = None,
         run: Run = asyncio.to_thread,
         clock: Callable[[], float] = time.time,
-        free_bytes: Callable[[], int] | None = None,
     ) -> Self:
         """The cache below `root`, at once, whatever it holds; `upkeep` should run beside.
 
@@ -97,7 +93,6 @@ class ArtifactCache:
             limit_bytes=limit_bytes,
             run=run,
             clock=clock,
-            free_bytes=free_bytes or (lambda: shutil.disk_usage(root).free),
         )
 
     def close(self) -> None:
@@ -201,20 +196,6 @@ class ArtifactCache:
             self._coming_bytes.pop(name, None)
         self._index.put([entry], self._clock())
         return entry.artifact
-
-    async def make_room(self, needed_bytes: int, is_in_use: Callable[[str], bool]) -> bool:
-        """Drop what was wanted longest ago until so much fits; False, and nothing goes, if not.
-
-        For 0 bytes: as much goes as can, to come within the limit.
-        """
-        excess = needed_bytes - self._free_bytes()
-        if self._limit_bytes is not None:
-            excess = max(excess, self._used_bytes() + needed_bytes - self._limit_bytes)
-        victims, excess = self._victims(excess, is_in_use)
-        if excess > 0 and needed_bytes > 0:
-            return False
-        await self._discard_unused(victims, is_in_use)
-        return excess <= 0
 
     async def drop_one(self, is_in_use: Callable[[str], bool]) -> bool:
         """Drop the artifact that was wanted longest ago and is not in use; False: there is none."""

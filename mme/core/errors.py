@@ -21,6 +21,7 @@ EndpointError
 
 from __future__ import annotations
 
+import json
 from typing import Self
 
 
@@ -119,6 +120,12 @@ class ModelFailed(EndpointError):
 
 class LoadFailed(ModelFailed):
     """The model could not be loaded; `body` is the reason the worker gave."""
+
+    @classmethod
+    def because(cls, target: str, kind: str, message: str, status: int) -> Self:
+        """The error whose body tells the reason in the form that models' own errors have."""
+        body = {"type": kind, "message": message, "status": status, "target_model": target}
+        return cls(target, status, json.dumps(body, ensure_ascii=False))
 
 
 class ModelTimedOut(ModelFailed):

@@ -7,18 +7,12 @@ comes. What a body has paid is given back by the exchange, when its request is o
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 from aiohttp.http import HttpVersion11
 
 from mme.core.errors import EndpointError, InvalidRequest, Overloaded, PayloadTooLarge
 
-if TYPE_CHECKING:
-    from mme.core.settings import Settings
-
-MIB = 1024 * 1024
-DEFAULT_BUDGET_BYTES = 256 * MIB
 READ_TIMEOUT_S = 60.0
 """A body that takes longer would keep its share of the budget from others."""
 
@@ -33,12 +27,6 @@ class BodyBudget:
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self.held_bytes = 0
-
-    @classmethod
-    def of(cls, settings: Settings) -> BodyBudget:
-        """The budget of the settings; one body always fits."""
-        limit_bytes = settings.max_bodies_bytes or DEFAULT_BUDGET_BYTES
-        return cls(max(limit_bytes, settings.max_body_bytes))
 
     def take(self, count: int) -> None:
         """Hold `count` bytes more. Raises Overloaded."""

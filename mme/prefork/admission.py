@@ -21,7 +21,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from mme.cache.admission import AdmissionJob
+from mme.cache.admission import NO_DISK, NO_MEMORY, REJECTED, UNLOADABLE, AdmissionJob
 from mme.cache.extract import extract
 from mme.core.artifact import Findings
 from mme.core.errors import ArtifactRejected
@@ -38,15 +38,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINE_BYTES = 1024 * 1024
-NO_MEMORY = 107
-"""The exit code of a process without memory; those of Python and of shells are others."""
 SMALL_BYTES = 4 * 1024 * 1024
 """An archive up to this size is unpacked and converted without a fork of its own."""
 LEAST_OWN_BYTES = 32 * 1024
-NO_DISK = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 MAPPED_TIMES = 2
 """The artifact may be mapped, and its converted form, which is no larger."""
-REJECTED, UNLOADABLE, NO_SPACE = "rejected", "unloadable", "no-disk"
 
 
 def admit_for(connection: socket.socket, parent: int) -> None:
@@ -181,7 +178,7 @@ def _error(error: Exception, job: AdmissionJob) -> dict[str, Any]:
             return error.error
         case ArtifactRejected():
             return {"kind": REJECTED, "message": error.reason}
-        case OSError(errno=number) if number in (errno.EFBIG, *NO_DISK):
+        case OSError(errno=number) if number in (errno.EFBIG, *DISK_FULL):
             return _not_kept(job)
         case MemoryError():
             error = NoRoom(f"It needs more than {job.memory_bytes >> 20} MiB to be admitted")
@@ -196,7 +193,7 @@ def _not_kept(job: AdmissionJob) -> dict[str, Any]:
     """Why something could not be written, in the first load perhaps, which goes on without."""
     facts, bound = os.statvfs(job.model_dir), job.limits.unpacked_bytes
     if facts.f_bavail * facts.f_frsize < bound:
-        return {"kind": NO_SPACE}
+        return {"kind": NO_DISK}
     return {"kind": REJECTED, "message": f"unpacked or converted it is larger than {bound} bytes"}
 
 

@@ -13,6 +13,7 @@ import math
 import signal
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from mme.cache import admission
 from mme.core.artifact import Findings
 from mme.core.errors import ArtifactRejected, LoadFailed, NoDiskSpace
 
@@ -30,8 +31,6 @@ RETRY_S = 0.2
 MESSAGE_CHARS = 4096
 MOST_BYTES = 2**63
 NO_ROOM, FAILED, UNAVAILABLE = 507, 500, 503
-NO_MEMORY = 107
-"""Exit code of an admission that had no memory left for words."""
 STATUSES = range(400, 600)
 MIB = 1024 * 1024
 
@@ -67,7 +66,7 @@ class AdmissionClient:
                 return await self._admit(job)
         except TimeoutError:
             message = f"Checking it took more than {self._timeout_s:g} s"
-            raise load_failed(job, "AdmissionTimeout", message) from None
+            raise LoadFailed.because(job.target, "AdmissionTimeout", message, FAILED) from None
 
     async def _admit(self, job: AdmissionJob) -> Findings:
         for attempt in range(1, ATTEMPTS + 1):
@@ -82,7 +81,7 @@ class AdmissionClient:
                 continue
             return findings_of(job, outcome, ending)
         message = "The process that checks artifacts went away again and again"
-        raise load_failed(job, "AdmissionLost", message, UNAVAILABLE)
+        raise LoadFailed.because(job.target, "AdmissionLost", message, UNAVAILABLE)
 
     async def _done(self, job: AdmissionJob) -> tuple[bytes, bytes]:
         """What the fork wrote and what the template said at its end. Raises TemplateGone."""
@@ -93,7 +92,9 @@ class AdmissionClient:
             while piece := await reader.read(65536):
                 said += piece
                 if len(said) > 2 * LINE_BYTES:
-                    raise load_failed(job, "InternalError", "It was admitted with too many words")
+                    raise LoadFailed.because(
+                        job.target, "InternalError", "It was admitted with too many words", FAILED
+                    )
         finally:
             # Closed without a word where we were cancelled: the fork ends with the connection.
             writer.transport.abort()
@@ -114,7 +115,7 @@ def findings_of(job: AdmissionJob, outcome: bytes, ending: bytes) -> Findings:
     code = ended.get("exit")
     if code is None:
         reason = f"No process could be started to check it: {ended.get('reason')}"
-        raise load_failed(job, "AdmissionLost", reason[:MESSAGE_CHARS], UNAVAILABLE)
+        raise LoadFailed.because(job.target, "AdmissionLost", reason[:MESSAGE_CHARS], UNAVAILABLE)
     if code != 0:
         _raise_ending(job, code)
     said = _object(outcome) if len(outcome) <= LINE_BYTES else {}
@@ -123,7 +124,9 @@ def findings_of(job: AdmissionJob, outcome: bytes, ending: bytes) -> Findings:
     try:
         return _findings(said["findings"])
     except (KeyError, TypeError, ValueError):
-        raise load_failed(job, "InternalError", "It was admitted without findings") from None
+        raise LoadFailed.because(
+            job.target, "InternalError", "It was admitted without findings", FAILED
+        ) from None
 
 
 def _raise_ending(job: AdmissionJob, code: object) -> NoReturn:
@@ -132,34 +135,30 @@ def _raise_ending(job: AdmissionJob, code: object) -> NoReturn:
         raise ArtifactRejected(
             job.uri, f"checking it took more than {job.cpu_s} s of processor time"
         )
-    if code in (-signal.SIGKILL, NO_MEMORY):
+    if code in (-signal.SIGKILL, admission.NO_MEMORY):
         message = f"It needs more than {job.memory_bytes // MIB} MiB to be admitted"
-        raise load_failed(job, "NoRoom", message, NO_ROOM)
+        raise LoadFailed.because(job.target, "NoRoom", message, NO_ROOM)
     how = f"with code {code}"
     if isinstance(code, int) and -code in {int(number) for number in signal.Signals}:
         how = f"by {signal.Signals(-code).name}"
-    raise load_failed(job, "InternalError", f"The process that checked it ended {how}")
+    raise LoadFailed.because(
+        job.target, "InternalError", f"The process that checked it ended {how}", FAILED
+    )
 
 
 def _raise_error(job: AdmissionJob, error: dict[str, Any]) -> NoReturn:
     message = str(error.get("message", ""))[:MESSAGE_CHARS]
     match error.get("kind"):
-        case "rejected":
+        case admission.REJECTED:
             raise ArtifactRejected(job.uri, message)
-        case "no-disk":
+        case admission.NO_DISK:
             raise NoDiskSpace(str(job.model_dir.parent), job.uri)
         case _:
             status = error.get("status")
             if not (isinstance(status, int) and status in STATUSES):
                 status = FAILED
             kind = str(error.get("type", ""))[:MESSAGE_CHARS] or "InternalError"
-            raise load_failed(job, kind, message, status)
-
-
-def load_failed(job: AdmissionJob, kind: str, message: str, status: int = FAILED) -> LoadFailed:
-    """The error of a model that cannot be loaded, in the form its callers read."""
-    body = {"type": kind, "message": message, "status": status, "target_model": job.target}
-    return LoadFailed(job.target, status, json.dumps(body))
+            raise LoadFailed.because(job.target, kind, message, status)
 
 
 def _object(text: bytes) -> dict[str, Any]:

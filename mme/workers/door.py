@@ -56,7 +56,7 @@ class Door(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(frame)
 
-    def send_frame(self, beginning: bytes, body: bytes) -> None:
+    def send_frame(self, beginning: bytes, body: bytes | bytearray) -> None:
         """Send a message of which all but the body is in the form of a frame already."""
         if self._transport is not None:
             self._transport.writelines((beginning, body))

@@ -25,6 +25,7 @@ from mme.workers.groups import Groups
 from mme.workers.live import LiveWorkers
 from mme.workers.own_models import OwnModels
 from mme.workers.requests import Deadlines, Request
+from mme.workers.scaling import pool_size
 from mme.workers.usage import Usage, UsageBook
 from mme.workers.watch import Watch
 
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEAST_POOL, POOL_SPREAD = 2, 4
 HEAVY_BYTES = 64 * 1024 * 1024
 """A model that maps more is kept to few workers."""
 NOT_CONVERTED = 503
@@ -85,7 +85,6 @@ class Workers:
         clock: Callable[[], float] = time.monotonic,
         rhythm: Rhythm = Rhythm(),
     ) -> None:
-        cores = os.cpu_count() or 1
         self._settings = settings
         self._server = server
         self._starter = starter
@@ -95,8 +94,10 @@ class Workers:
         self._rhythm = rhythm
         self._is_foreign = settings.is_foreign_handler
         self._is_shared = settings.isolation == "shared" and not self._is_foreign
-        fewest = (settings.pool_min or max(cores, LEAST_POOL)) if self._is_shared else 0
-        most = max(settings.pool_max or fewest + POOL_SPREAD, fewest)
+        cores = os.cpu_count() or 1
+        fewest, most = pool_size(settings.pool_min, settings.pool_max, cores)
+        if not self._is_shared:
+            fewest = most = 0
         self._background = BackgroundTasks()
         self._usages = UsageBook()
         self._deadlines = Deadlines()
@@ -262,8 +263,6 @@ class Workers:
             raise InvalidRequest(f"The request cannot be sent on: {error}") from error
         return Request(
             artifact=artifact,
-            headers=headers,
-            body=body,
             question=question,
             beginning=start,
             answer=asyncio.get_running_loop().create_future(),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mme.core.door import Answer, Drop
 from mme.core.errors import ModelFailed
-from mme.mms.client import MmsError, ServerGone, Unseen
+from mme.mms.client import MmsError, Unseen
 from mme.workers.requests import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class LiveWorkers:
             if self._through_mms:
                 self._background.start(self._ask_mms(live, request))
                 continue
-            live.started.door.send_frame(request.beginning, request.body)
+            live.started.door.send_frame(request.beginning, request.question.body)
 
     async def _ask_mms(self, live: LiveWorker, request: Request) -> None:
         """Send a request through the model server; the worker's end is seen at its door."""
@@ -151,8 +151,6 @@ class LiveWorkers:
         except Unseen:
             # Whatever is wrong there, this worker cannot be reached that way.
             self._ended(live, had_read=False)
-        except ServerGone:
-            self._ended(live, had_read=True)
         except MmsError:
             self._ended(live, had_read=True)
         else:

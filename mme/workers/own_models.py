@@ -8,7 +8,6 @@ up, those in the pool are dropped by its workers.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -204,8 +203,7 @@ class OwnModels:
             f"loading takes about {needed.bytes // MIB} MiB, for which there is no room even"
             f" without other models; {reading.used // MIB} of {reading.limit // MIB} MiB are in use"
         )
-        body = {"type": "NoRoom", "message": message, "target_model": artifact.target}
-        return LoadFailed(artifact.target, NO_ROOM, json.dumps(body))
+        return LoadFailed.because(artifact.target, "NoRoom", message, NO_ROOM)
 
     def _has_others(self) -> bool:
         return any(each.artifact is not None for each in self._live.all())

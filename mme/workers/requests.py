@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping
 
     from mme.core.artifact import Admitted
     from mme.core.door import Answer, Question
@@ -25,8 +24,6 @@ class Request:
     """One request. `answer` is awaited by one caller."""
 
     artifact: Admitted
-    headers: Mapping[str, str]
-    body: bytes
     question: Question
     beginning: bytes
     """The question's frame at the door, but for its body."""

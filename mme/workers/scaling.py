@@ -13,6 +13,7 @@ PATIENCE_S = 0.05
 """How long the oldest request waits before one more worker comes for it."""
 STAY_S = 10.0
 """How long a worker beyond the fewest stays with nothing to do."""
+LEAST_POOL, POOL_SPREAD = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,12 @@ class Load:
     """How long the request that was begun last has been computed; 0 if none is."""
     longest_idle_s: float
     """How long the worker has been idle that is so longest; 0 if none is."""
+
+
+def pool_size(least: int | None, most: int | None, cores: int) -> tuple[int, int]:
+    """The fewest and the most workers of the pool, from what the operator says, if anything."""
+    fewest = least or max(cores, LEAST_POOL)
+    return fewest, max(most or fewest + POOL_SPREAD, fewest)
 
 
 def change(load: Load, fewest: int, most: int) -> int:

@@ -261,10 +261,5 @@ def kill(pid: int) -> None:
 
 
 def _failed(target: str, report: dict[str, Any], status: int) -> LoadFailed:
-    body = {
-        "type": report.get("type", "LoadError"),
-        "message": report["message"],
-        "target_model": target,
-    }
-    text = json.dumps(body, ensure_ascii=False)
-    return LoadFailed(target, int(report.get("status", status)), text)
+    kind, message = report.get("type", "LoadError"), report["message"]
+    return LoadFailed.because(target, kind, message, int(report.get("status", status)))

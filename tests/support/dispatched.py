@@ -48,8 +48,6 @@ def request_until(deadline_s: float, target: str = "m", came_at_s: float = 0.0) 
     artifact = admitted(target)
     return Request(
         artifact=artifact,
-        headers={},
-        body=b"",
         question=Question(artifact.name, "", "", {}, b""),
         beginning=b"",
         answer=asyncio.get_running_loop().create_future(),

@@ -489,9 +489,11 @@ async def test_what_was_wanted_longest_ago_makes_room(shelf, root):
         first, second, third = await put_three(shelf, cache, clock)
         clock.append(200.0)
         cache.used(first)
-        assert await cache.make_room(50_000, none_in_use)
-        assert cache.count() == 3
-        assert await cache.make_room(200_000, none_in_use)
+        for _ in range(2):  # there is room for one of them
+            name, ref = shelf.put(f"{len(clock)}.tar.gz", tar_gz({"file": bytes(100_000)}))
+            await cache.fetch(name, ref, shelf.store, admit, none_in_use)
+            clock.append(clock[-1] + 1.0)
+            assert cache.count() == 4
         assert cache.lookup(second) is None
         assert cache.lookup(first) is not None
         assert cache.lookup(third) is not None
@@ -503,31 +505,28 @@ async def test_notes_of_use_outlive_the_endpoint(shelf, root):
         first, second, third = await put_three(shelf, cache, clock)
         clock.append(200.0)
         cache.used(first)
-    with opened(root, limit_bytes=250_000) as cache:
-        assert await cache.make_room(0, none_in_use)
+    with opened(root) as cache:
+        assert await cache.drop_one(none_in_use)
         assert [cache.lookup(name) is None for name in (first, second, third)] == [0, 1, 0]
 
 
-async def test_nothing_goes_in_vain_nor_while_it_is_in_use(shelf, root):
+async def test_nothing_goes_while_it_is_in_use(shelf, root):
     clock = [0.0]
     with opened(root, clock=lambda: clock[-1], limit_bytes=400_000) as cache:
         names = await put_three(shelf, cache, clock)
-        assert not await cache.make_room(300_000, lambda name: name == names[0])
-        assert not await cache.make_room(400_001, none_in_use)
-        assert cache.count() == 3
-        assert await cache.make_room(150_000, lambda name: name == names[0])
-        assert cache.lookup(names[0]) is not None
-        assert cache.lookup(names[1]) is None
+        name, ref = shelf.put("b.tar.gz", tar_gz({"file": bytes(150_000)}))
+        await cache.fetch(name, ref, shelf.store, admit, lambda name: name == names[0])
+        assert [cache.lookup(each) is None for each in names] == [0, 1, 0]
 
 
-async def test_a_limit_that_was_lowered_is_met_as_far_as_can_be(shelf, root):
+async def test_a_limit_that_was_lowered_is_met_with_the_next_fetch(shelf, root):
     clock = [0.0]
     with opened(root, clock=lambda: clock[-1]) as cache:
         names = await put_three(shelf, cache, clock)
-    with opened(root, limit_bytes=50_000) as cache:
-        assert not await cache.make_room(0, lambda name: name == names[1])
-        assert cache.count() == 1
-        assert cache.lookup(names[1]) is not None
+    with opened(root, limit_bytes=250_000) as cache:
+        name, ref = shelf.put("b.tar.gz", tar_gz({"file": bytes(100_000)}))
+        await cache.fetch(name, ref, shelf.store, admit, lambda name: name == names[1])
+        assert [cache.lookup(each) is None for each in names] == [1, 0, 1]
 
 
 async def test_a_fetch_makes_room_for_what_it_brings(shelf, root):
@@ -598,18 +597,6 @@ async def test_a_disk_too_full_to_download_to_is_named(shelf, root):
 
     with opened(root) as cache, pytest.raises(NoDiskSpace, match=str(root)):
         await cache.fetch(name, ref, FullStore(ref), admit)
-
-
-async def test_room_is_made_on_a_disk_that_gets_full(shelf, root):
-    clock = [0.0]
-    free = [0]
-    with opened(root, clock=lambda: clock[-1], free_bytes=lambda: free[0]) as cache:
-        names = await put_three(shelf, cache, clock)
-        assert await cache.make_room(150_000, none_in_use)
-        assert [cache.lookup(each) is None for each in names] == [1, 1, 0]
-        free[0] = 10**9
-        assert await cache.make_room(150_000, none_in_use)
-        assert cache.lookup(names[2]) is not None
 
 
 async def test_the_one_wanted_longest_ago_can_be_dropped(shelf, root):

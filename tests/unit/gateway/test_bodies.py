@@ -9,7 +9,6 @@ import io
 import pytest
 
 from mme.core.errors import Overloaded
-from mme.core.settings import Settings
 from mme.gateway import BodyBudget
 from mme.gateway import bodies as bodies_module
 from mme.gateway.bodies import Share
@@ -178,12 +177,6 @@ def test_a_budget_gives_what_it_has_and_no_more():
     budget.give_back(4)
     budget.take(4)
     assert budget.held_bytes == 10
-
-
-def test_one_body_always_fits_a_budget():
-    budget = BodyBudget.of(Settings(max_body_bytes=100, max_bodies_bytes=1))
-    budget.take(100)
-    assert BodyBudget.of(Settings(max_bodies_bytes=10**9)).limit_bytes == 10**9
 
 
 def test_a_share_can_be_given_back_twice():

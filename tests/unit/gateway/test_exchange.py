@@ -108,11 +108,11 @@ async def test_a_client_that_goes_cancels_its_request(surface, lines, bodies):
     assert bodies.held_bytes == 0
 
 
-async def test_at_the_end_running_requests_are_answered(settings):
+async def test_at_the_end_running_requests_are_answered(settings, bodies):
     engine = FakeSole()
     engine.is_hanging = True
     async with contextlib.AsyncExitStack() as ending:
-        single = await ending.enter_async_context(served(make_single_app(settings, engine)))
+        single = await ending.enter_async_context(served(make_single_app(settings, engine, bodies)))
         asked = asyncio.create_task(single.raw(ASK))
         await engine.begun.wait()
         closing = asyncio.create_task(ending.pop_all().aclose())
@@ -124,10 +124,10 @@ async def test_at_the_end_running_requests_are_answered(settings):
         await closing
 
 
-async def test_at_the_end_requests_that_do_not_end_are_cancelled(settings, lines):
+async def test_at_the_end_requests_that_do_not_end_are_cancelled(settings, bodies, lines):
     engine = FakeSole()
     engine.is_hanging = True
-    async with served(make_single_app(settings, engine), drain_timeout_s=0.01) as single:
+    async with served(make_single_app(settings, engine, bodies), drain_timeout_s=0.01) as single:
         asked = asyncio.create_task(single.raw(ASK))
         await engine.begun.wait()
     await asyncio.wait_for(engine.cancelled.wait(), 5)

@@ -116,9 +116,9 @@ async def test_what_the_engine_raises_has_its_answer(endpoint, engine, failure, 
         assert answer.headers["x-amzn-RequestId"]
 
 
-async def test_only_endpoints_with_a_name_of_the_list_are_served(settings, engine):
+async def test_only_endpoints_with_a_name_of_the_list_are_served(settings, engine, bodies):
     listed = settings.model_copy(update={"endpoint_names": ("demo", "ä /b")})
-    async with served(make_app(listed, engine)) as endpoint:
+    async with served(make_app(listed, engine, bodies)) as endpoint:
         for name, status in (("demo", 200), ("%C3%A4%20%2Fb", 200), ("other", 400)):
             raw = await endpoint.raw(
                 f"POST /endpoints/{name}/invocations HTTP/1.1\r\nHost: x\r\n{TARGET}: m\r\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mme.workers.scaling import PATIENCE_S, STAY_S, Load, change
+from mme.workers.scaling import PATIENCE_S, STAY_S, Load, change, pool_size
 
 LONG, SHORT = PATIENCE_S * 2, PATIENCE_S / 2
 QUIET = Load(
@@ -67,3 +67,17 @@ def test_their_number_never_leaves_its_bounds(load, fewest, more):
         assert there < fewest + more
     if wanted < 0:
         assert load.workers > fewest
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "cores", "size"),
+    [
+        (None, None, 1, (2, 6)),
+        (None, None, 8, (8, 12)),
+        (1, None, 8, (1, 5)),
+        (3, 3, 8, (3, 3)),
+        (None, 1, 8, (8, 8)),
+    ],
+)
+def test_the_pool_is_as_large_as_there_are_cores_or_as_the_operator_says(least, most, cores, size):
+    assert pool_size(least, most, cores) == size
