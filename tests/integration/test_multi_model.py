@@ -17,7 +17,8 @@ import requests
 
 from tests.support.endpoint import PROJECT, processes_with, running_endpoint
 from tests.support.processes import (
-    computes,
+    computing,
+    cpu_s,
     pids_of,
     template_and_workers,
     wait_until,
@@ -234,9 +235,10 @@ def test_the_list_comes_in_pages_that_survive_an_unload_between_them(container):
 def test_an_unload_lets_the_running_request_end_and_the_name_can_be_loaded_again(container):
     container.place("busy")
     container.load("busy")
+    before = {pid: cpu_s(pid) for pid in container.workers()}
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(container.ask, "busy", SLOW_ROWS)
-        wait_until(lambda: any(map(computes, container.workers())), "a worker to compute")
+        wait_until(lambda: bool(computing(before)), "a worker to compute")
         unloading = pool.submit(container.unload, "busy")
         wait_until(lambda: "busy" not in container.names(), "the unload")
         assert container.ask("busy").status_code == 404
@@ -281,10 +283,11 @@ def test_models_whose_workers_were_killed_stay_loaded_and_answer(container):
 def test_a_request_whose_worker_was_killed_in_the_middle_of_it_is_told(container):
     container.place("killed")
     container.load("killed")
+    before = {pid: cpu_s(pid) for pid in container.workers()}
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(container.ask, "killed", SLOW_ROWS)
-        wait_until(lambda: any(map(computes, container.workers())), "a worker to compute")
-        for worker in filter(computes, container.workers()):
+        wait_until(lambda: bool(computing(before)), "a worker to compute")
+        for worker in computing(before):
             os.kill(worker, signal.SIGKILL)
         assert asked.result().status_code == 502
         assert "ended while it computed" in asked.result().json()["message"]

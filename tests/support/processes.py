@@ -12,12 +12,13 @@ import pytest
 from tests.support.endpoint import processes_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tests.support.endpoint import Endpoint
 
 TIMEOUT_S = 30
 POLL_S = 0.005
+COMPUTES_S = 0.1
 
 
 def run_dir(endpoint: Endpoint) -> Path:
@@ -58,9 +59,21 @@ def _leads_session(pid: int) -> bool:
         return False
 
 
-def computes(pid: int) -> bool:
-    """Whether a process is on a core, or wants one."""
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "R"
+def cpu_s(pid: int) -> float:
+    """The processor time of a process; 0 if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def computing(since: Mapping[int, float]) -> list[int]:
+    """Which of these processes compute a request, given their processor time before it came.
+
+    To read one takes milliseconds; what has taken longer has read it.
+    """
+    return [pid for pid, before_s in since.items() if cpu_s(pid) - before_s >= COMPUTES_S]
 
 
 def is_running(pid: int) -> bool:
