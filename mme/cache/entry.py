@@ -11,7 +11,7 @@ import stat
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mme.core.artifact import Admitted, Findings
+from mme.core.artifact import Admitted, Findings, checked_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,13 +49,11 @@ def to_json(entry: Entry) -> str:
 def from_json(text: str, folder: Path) -> Entry:
     """The record of the artifact in `folder`. Raises KeyError, TypeError, ValueError."""
     record = _checked(json.loads(text), dict)
-    findings = _checked(record["findings"], dict)
     target = _checked(record["target"], str)
     target.encode()  # a lone surrogate is no text: a UnicodeEncodeError is a ValueError
     name = _checked(record["name"], str)
     if name != folder.name:
         raise ValueError(f"it is the record of {name!r}")
-    pipeline = findings["pipeline"]
     return Entry(
         Admitted(
             name=name,
@@ -63,19 +61,11 @@ def from_json(text: str, folder: Path) -> Entry:
             version=_checked(record["version"], str),
             model_dir=folder / MODEL_FOLDER,
             scratch_dir=folder / MAPPED_FOLDER,
-            archive_bytes=_size(record["archive_bytes"]),
+            archive_bytes=checked_size(record["archive_bytes"]),
             admitted_at=float(record["admitted_at"]),
-            findings=Findings(
-                unpacked_bytes=_size(findings["unpacked_bytes"]),
-                own_bytes=_size(findings["own_bytes"]),
-                mapped_bytes=_size(findings["mapped_bytes"]),
-                load_s=float(findings["load_s"]),
-                is_data=_checked(findings["is_data"], bool),
-                pipeline=None if pipeline is None else _checked(pipeline, str),
-                details=_checked(findings["details"], dict),
-            ),
+            findings=Findings.from_json(record["findings"]),
         ),
-        disk_bytes=_size(record["disk_bytes"]),
+        disk_bytes=checked_size(record["disk_bytes"]),
     )
 
 
@@ -108,10 +98,3 @@ def _checked(value: Any, wanted: type[Wanted]) -> Wanted:
     if not isinstance(value, wanted):
         raise TypeError(f"{value!r} is no {wanted.__name__}")
     return value
-
-
-def _size(value: Any) -> int:
-    size = _checked(value, int)
-    if not 0 <= size < 1 << 62:
-        raise ValueError(f"{size} is no size")
-    return size

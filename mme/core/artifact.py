@@ -5,12 +5,16 @@ Made by an admission (`mme.prefork.admission`), kept by the disk cache, used by 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+MOST_BYTES = 1 << 62
+"""No size is as large; an index holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,28 @@ class Findings:
     details: Mapping[str, object] = field(default_factory=dict)
     """What the family says of the model: family, language, sizes."""
 
+    @classmethod
+    def from_json(cls, said: Any) -> Self:
+        """From JSON that may be hostile; KeyError, TypeError or ValueError for a wrong field."""
+        pipeline, details, load_s = said["pipeline"], said["details"], said["load_s"]
+        if not (pipeline is None or isinstance(pipeline, str)):
+            raise TypeError("pipeline")
+        if not isinstance(details, dict) or not isinstance(said["is_data"], bool):
+            raise TypeError("details, is_data")
+        if isinstance(load_s, bool) or not isinstance(load_s, (int, float)):
+            raise TypeError("load_s")
+        if not (math.isfinite(load_s) and load_s >= 0):
+            raise ValueError("load_s")
+        return cls(
+            unpacked_bytes=checked_size(said["unpacked_bytes"]),
+            own_bytes=checked_size(said["own_bytes"]),
+            mapped_bytes=checked_size(said["mapped_bytes"]),
+            load_s=float(load_s),
+            is_data=said["is_data"],
+            pipeline=pipeline,
+            details=details,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -47,3 +73,12 @@ class Admitted:
     admitted_at: float
     """Wall clock seconds."""
     findings: Findings
+
+
+def checked_size(value: object) -> int:
+    """A size from JSON; TypeError or ValueError if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is no size")
+    if not 0 <= value < MOST_BYTES:
+        raise ValueError(f"{value} is no size")
+    return value

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import signal
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,7 +28,6 @@ TIMEOUT_S = 360.0
 RETRY_S = 0.2
 """Until whoever keeps the template has noticed its end, so that `is_up` waits for the next."""
 MESSAGE_CHARS = 4096
-MOST_BYTES = 2**63
 NO_ROOM, FAILED, UNAVAILABLE = 507, 500, 503
 STATUSES = range(400, 600)
 MIB = 1024 * 1024
@@ -122,7 +120,7 @@ def findings_of(job: AdmissionJob, outcome: bytes, ending: bytes) -> Findings:
     if isinstance(error := said.get("error"), dict):
         _raise_error(job, error)
     try:
-        return _findings(said["findings"])
+        return Findings.from_json(said["findings"])
     except (KeyError, TypeError, ValueError):
         raise LoadFailed.because(
             job.target, "InternalError", "It was admitted without findings", FAILED
@@ -167,33 +165,3 @@ def _object(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _findings(said: Any) -> Findings:
-    """Findings from JSON; KeyError, TypeError or ValueError where a field is wrong."""
-    pipeline, details, load_s = said["pipeline"], said["details"], said["load_s"]
-    if not (pipeline is None or isinstance(pipeline, str)):
-        raise TypeError("pipeline")
-    if not isinstance(details, dict) or not isinstance(said["is_data"], bool):
-        raise TypeError("details, is_data")
-    if isinstance(load_s, bool) or not isinstance(load_s, (int, float)):
-        raise TypeError("load_s")
-    if not (math.isfinite(load_s) and load_s >= 0):
-        raise ValueError("load_s")
-    return Findings(
-        unpacked_bytes=_size(said["unpacked_bytes"]),
-        own_bytes=_size(said["own_bytes"]),
-        mapped_bytes=_size(said["mapped_bytes"]),
-        load_s=float(load_s),
-        is_data=said["is_data"],
-        pipeline=pipeline,
-        details=details,
-    )
-
-
-def _size(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError("a size")
-    if not 0 <= value < MOST_BYTES:
-        raise ValueError("a size")
-    return value
