@@ -12,6 +12,8 @@ DEV := $(VENV)/.dev-installed
 ARTIFACTS := artifacts/TopicalPageRank.tar.gz artifacts/DocSim.tar.gz artifacts/Search.tar.gz
 
 ONLY ?=
+# Seconds for each fuzz target; by hand let it run for longer
+FUZZ_S ?= 30
 
 IMAGE ?= mme
 # docker where it answers, else podman
@@ -21,7 +23,7 @@ IMAGE_OPTIONS ?=
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-container conformance image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-container conformance security fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +52,12 @@ test-container: $(DEV) image ## test the image as a container, as the platform a
 
 conformance: $(DEV) image ## check the container contract and write docs/conformance.md
 	@MME_IMAGE=$(IMAGE) MME_ENGINE=$(ENGINE) $(BIN)/python -m pytest tests/container/test_conformance_*.py --write-conformance
+
+security: $(DEV) $(ARTIFACTS) ## try every hostile input and write the figures of docs/security.md
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/endpoint -m hostile --write-security
+
+fuzz: $(DEV) ## fuzz archives, pickles, requests and the workers' protocol (FUZZ_S seconds a target)
+	@MME_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest tests/fuzz --timeout=0
 
 check: $(DEV) ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
