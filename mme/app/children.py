@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from mme.app.confining import confinement_of
 from mme.app.template import Templates
 from mme.memory import MemoryBook, MemoryReader, TaskReader, Watermarks, anonymous_bytes
 from mme.mms import MmsServer, find_java
@@ -24,7 +25,7 @@ from mme.workers.server import CurrentServer
 from mme.workers.starting import WorkerStarter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from mme.core.settings import Settings
@@ -43,17 +44,31 @@ class Engine:
     files: PreforkFiles
 
     @classmethod
-    def make(cls, settings: Settings, folder: Path, *, refuses_unfitting: bool = False) -> Self:
-        """Wire them; what they write goes below `folder`. Raises JavaMissingError."""
+    def make(
+        cls,
+        settings: Settings,
+        folder: Path,
+        *,
+        readable: Sequence[Path],
+        are_files_ours: bool = False,
+        refuses_unfitting: bool = False,
+    ) -> Self:
+        """Wire them; what they write goes below `folder`. Raises JavaMissingError.
+
+        Models are in the folders `readable`, which we have written ourselves or not.
+        """
         files = PreforkFiles(folder / "prefork")
         files.make(fallback=_python_launcher(settings, folder))
         pool_dir = folder / "pool"
         pool_dir.mkdir()
         server = CurrentServer()
-        templates = Templates(settings, files, signs=report_dir(folder))
+        confinement = confinement_of(settings, readable, are_files_ours=are_files_ours)
+        templates = Templates(settings, files, report_dir(folder), confinement)
         keepers = (
             templates.keeper,
-            _model_server(settings, server, files, folder, pool_dir),
+            _model_server(
+                settings, server, files, folder, {**confinement, "MME_POOL_DIR": str(pool_dir)}
+            ),
         )
 
         def our_use() -> int:
@@ -109,7 +124,7 @@ def _model_server(
     current: CurrentServer,
     files: PreforkFiles,
     folder: Path,
-    pool_dir: Path,
+    for_our_handler: Mapping[str, str],
 ) -> Keeper[MmsServer]:
     """Keeps the model server. Raises JavaMissingError."""
     java = find_java(settings.java)
@@ -119,7 +134,7 @@ def _model_server(
     }
     # Handlers of others find in a worker what a stock model server would give them.
     if not settings.is_foreign_handler:
-        for_workers["MME_POOL_DIR"] = str(pool_dir)
+        for_workers |= for_our_handler
 
     async def start() -> MmsServer:
         return await MmsServer.start(

@@ -48,8 +48,10 @@ async def run_multi_model(
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(bind(ANY_ADDRESS, platform.port, "SAGEMAKER_BIND_TO_PORT"))
         folder = stack.enter_context(run_dir())
-        engine = Engine.make(settings, folder, refuses_unfitting=True)
         converted = folder / "converted"
+        engine = Engine.make(
+            settings, folder, readable=(settings.models_dir, converted), refuses_unfitting=True
+        )
         converted.mkdir()
         catalog = FolderCatalog(
             settings, engine.admissions.admit, converted, checks=not settings.is_foreign_handler

@@ -48,9 +48,11 @@ async def run_single_model(
         folder = stack.enter_context(run_dir())
         # However short memory is, it would be needed again for the next request.
         pinned = settings.model_copy(update={"pin": (*settings.pin, SOLE)})
-        engine = Engine.make(pinned, folder)
+        converted = folder / "converted"
+        converted.mkdir()
+        engine = Engine.make(pinned, folder, readable=(platform.model_dir, converted))
         catalog = FolderCatalog(
-            settings, engine.admissions.admit, folder / "converted",
+            settings, engine.admissions.admit, converted,
             checks=not settings.is_foreign_handler,
         )  # fmt: skip
         model = SoleModel(settings, catalog, engine.workers, platform.model_dir)

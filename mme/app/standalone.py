@@ -53,12 +53,13 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
     async with contextlib.AsyncExitStack() as stack:
         run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
         listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
-        engine = Engine.make(settings, stack.enter_context(run_dir()))
+        folder = stack.enter_context(run_dir())
         try:
             store = open_store(settings.store)
             cache = await stack.enter_async_context(_cache(settings, run))
         except (ValueError, OSError, CacheInUse) as error:
             raise EndpointFailed(str(error)) from error
+        engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
         catalog = StoreCatalog(
             settings,
             store=store,

@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mme.core.settings import PROJECT_ROOT
@@ -20,7 +21,7 @@ from mme.prefork.files import SINGLE_THREADED, PreforkFiles
 from mme.supervise import ChildProcess, Keeper, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mme.core.settings import Settings
@@ -56,13 +57,21 @@ class TemplateProcess:
 class Templates:
     """The template of the moment (`mme.workers.template.Template`). The event loop owns it."""
 
-    def __init__(self, settings: Settings, files: PreforkFiles, signs: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        files: PreforkFiles,
+        signs: Path,
+        confinement: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`confinement` is what the environment says of it."""
         self.keeper: Keeper[TemplateProcess] = Keeper(
             "template", self._start_current, on_up=self._up, on_down=self._down
         )
         self._settings = settings
         self._files = files
         self._signs = signs
+        self._confinement = dict(confinement)
         self._is_up = asyncio.Event()
         self._generation = 0
         self._next_generation = 1
@@ -139,7 +148,7 @@ class Templates:
         process = await ChildProcess.start(
             "template",
             self._files.command(self._settings.handler, pipelines, self._signs, generation),
-            environment=inherited(os.environ) | SINGLE_THREADED,
+            environment=inherited(os.environ) | SINGLE_THREADED | self._confinement,
             folder=PROJECT_ROOT,
             output=sys.stderr.fileno(),
         )

@@ -95,6 +95,11 @@ class ArtifactCache:
             clock=clock,
         )
 
+    @property
+    def folder(self) -> Path:
+        """Where the artifacts are."""
+        return self._folders.artifacts
+
     def close(self) -> None:
         """Remove what is unfinished or superseded and let others use the cache; idempotent."""
         if not self._is_open:

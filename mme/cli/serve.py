@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from mme.app.single_model import run_single_model
 from mme.app.standalone import run_endpoint
 from mme.core.log import flush_log
 from mme.mms import JavaMissingError
+from mme.prefork.confinement import be_private
 
 if TYPE_CHECKING:
     from mme.app.modes import Platform
@@ -69,6 +71,10 @@ async def serve(settings: Settings, platform: Platform) -> int:
         settle()
         print(f"The {platform.mode.value} is ready on port {address.port}", flush=True)
 
+    # It may hold credentials: no other process of this user shall look into it.
+    be_private()
+    # What others of this machine may read and what not is said where it is made.
+    os.umask(0o022)
     # Threads download artifacts beside the event loop; it must not wait 5 ms for each of them.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:

@@ -125,6 +125,11 @@ class Settings(BaseSettings):
     """Memory that checking and converting one artifact may take, as `2GiB` or bytes."""
     admission_cpu_s: int = Field(default=120, ge=1)
     """Processor time that checking and converting one artifact may take."""
+    request_memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=MIB)
+    """Memory a worker may take while it answers; default: 1 GiB, or half of all if that is less."""
+    confine_workers: bool = True
+    """Whether workers and admissions of this project's handler give up all rights they can do
+    without; see docs/security.md."""
     preload_languages: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ("de",)
     """Comma list of languages whose pipelines all workers share; those of the sample artifacts."""
     java: str | None = None

@@ -44,7 +44,7 @@ class MemoryBook:
         policy: str = "worth",
         pins: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
-        process_bytes: Callable[[int], int] = own_bytes,
+        process_bytes: Callable[[int, int], int] = own_bytes,
     ) -> None:
         self._marks = marks
         self._read_bytes = read_bytes
@@ -69,12 +69,14 @@ class MemoryBook:
         """Whether the operator wants this target to stay."""
         return any(fnmatch.fnmatchcase(target, pattern) for pattern in self._pins)
 
-    def worker_bytes(self, pid: int) -> int:
+    def worker_bytes(self, pid: int, born_bytes: int) -> int:
         """What would be free without the own-process worker `pid`; 0 if it has ended.
+
+        `born_bytes` was its anonymous memory when it came.
 
         Reads the process's maps, which may take milliseconds. May run in a thread.
         """
-        worker = self._process_bytes(pid)
+        worker = self._process_bytes(pid, born_bytes)
         return worker + LAUNCHER_BYTES + FRONT_END_BYTES if worker else 0
 
     def learn(self, name: str, own_bytes: int) -> None:

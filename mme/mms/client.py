@@ -68,7 +68,9 @@ class WorkerDied(MmsError):
 class MmsClient:
     """Keep-alive client of one model server. Safe for many tasks of one event loop."""
 
-    def __init__(self, server_socket: Path) -> None:
+    def __init__(self, server_socket: Path, handler: str = "") -> None:
+        """`handler` is `FILE:FUNCTION`, for all workers whatever their folders hold."""
+        self._handler = handler
         self._session = aiohttp.ClientSession(
             connector=aiohttp.UnixConnector(str(server_socket), limit=0, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=None),
@@ -113,7 +115,15 @@ class MmsClient:
 
         Raises ServerGone, StartFailed.
         """
-        body = {"model_name": name, "url": folder, "initial_workers": 1, "synchronous": True}
+        body: dict[str, object] = {
+            "model_name": name,
+            "url": folder,
+            "initial_workers": 1,
+            "synchronous": True,
+        }
+        if self._handler:
+            # Else a MAR-INF/MANIFEST.json in the folder chooses them.
+            body |= {"handler": self._handler, "runtime": "python"}
         status, content = await self._manage("POST", "/models", timeout_s, body)
         # 210 is "partial success": fewer workers than asked.
         if status == CONFLICT:

@@ -45,6 +45,11 @@ class MmsConfig:
     """What else workers find in their environment."""
 
     @property
+    def service(self) -> str:
+        """The handler as the server names one: file and function."""
+        return f"{self.handler}:handle"
+
+    @property
     def socket(self) -> Path:
         """Where it listens: no port to be found or taken, and nobody else's to connect to."""
         return self.temp_dir / "api.sock"
@@ -96,7 +101,7 @@ def properties(config: MmsConfig) -> str:
         # Local paths are loaded only below the model store.
         "model_store": "/",
         "load_models": "",
-        "default_service_handler": f"{config.handler}:handle",
+        "default_service_handler": config.service,
         "default_workers_per_model": 1,
         "default_response_timeout_seconds": math.ceil(config.response_timeout_s),
         "unregister_model_timeout": 60,

@@ -37,7 +37,7 @@ class MmsServer:
 
     def __init__(self, config: mms_config.MmsConfig, process: ChildProcess) -> None:
         self.config = config
-        self.client = MmsClient(config.socket)
+        self.client = MmsClient(config.socket, config.service)
         self._process = process
 
     @classmethod

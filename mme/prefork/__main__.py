@@ -11,9 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+from mme.prefork.confinement import be_private
 from mme.prefork.rehearsal import rehearse
 from mme.prefork.settling import settle
 from mme.prefork.template import Template, TemplatePaths
+from mme.prefork.worker import be_expendable
 from models.warm_up import warm_up
 
 LOADING_NICENESS = 10
@@ -34,6 +36,11 @@ def main() -> None:
     settle()
     # Forks are born with this: those who load let those pass who answer.
     os.nice(LOADING_NICENESS)
+    if os.geteuid() != 0:
+        # Workers are of the same user: none may change what all others are forked from. It comes
+        # first to be given up, as they are, since what is private may not say so any more.
+        be_expendable()
+        be_private()
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     paths = TemplatePaths(options.requests, options.signs, options.doors, options.admissions)
     template = Template(paths, options.generation)

@@ -25,6 +25,7 @@ from mme.cache.admission import NO_DISK, NO_MEMORY, REJECTED, UNLOADABLE, Admiss
 from mme.cache.extract import extract
 from mme.core.artifact import Findings
 from mme.core.errors import ArtifactRejected
+from mme.prefork.confinement import Confinement, confine_admission
 from mme.prefork.failures import as_serving_error, error_body
 from mme.prefork.limits import allow_mapped, anonymous_bytes, die_with, limit
 from models.errors import NoRoom, NotConverted
@@ -62,6 +63,7 @@ def admit_for(connection: socket.socket, parent: int) -> None:
             job.cpu_s,
             job.limits.unpacked_bytes,
         )
+        _confine(job)
         outcome = _outcome(lambda: dataclasses.asdict(admit(job)), "findings", job)
         connection.sendall(json.dumps(outcome).encode() + b"\n")
         code = 0
@@ -98,6 +100,15 @@ def admit(job: AdmissionJob) -> Findings:
         pipeline=needs.pipeline,
         details=model.describe(),
     )
+
+
+def _confine(job: AdmissionJob) -> None:
+    """Leave this process the files of the job."""
+    if Confinement.of(os.environ) is None:
+        return
+    job.scratch_dir.mkdir(parents=True, exist_ok=True)
+    ours = [job.scratch_dir] if job.archive is None else [job.scratch_dir, job.model_dir.parent]
+    confine_admission(read=[job.model_dir], write=ours)
 
 
 def files_bytes(folder: Path) -> int:

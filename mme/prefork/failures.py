@@ -7,9 +7,11 @@ model server gives in a handler's place (`refusal`), which the door gives in the
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 from mme.core.door import Answer
+from mme.prefork.confinement import Confinement
 from models.errors import InternalError, NoRoom, ServingError
 
 if TYPE_CHECKING:
@@ -23,9 +25,17 @@ def as_serving_error(error: BaseException) -> ServingError:
     if isinstance(error, ServingError):
         return error
     if isinstance(error, MemoryError):
-        return NoRoom(str(error) or "There is not enough memory for this")
+        return NoRoom(f"There is not enough memory for this{_bound()}")
     # The text of an unforeseen error may quote internals: it belongs in the log.
     return InternalError(f"An unexpected {type(error).__name__} occurred; the log has the details")
+
+
+def _bound() -> str:
+    """What this process may take, where it has been told."""
+    confinement = Confinement.of(os.environ)
+    if confinement is None:
+        return ""
+    return f": one request may take {confinement.pool_bytes >> 20} MiB (MME_REQUEST_MEMORY)"
 
 
 def error_body(error: ServingError) -> dict[str, object]:

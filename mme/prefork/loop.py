@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 LOAD, PREDICT = b"L", b"I"
 NO_ROOM, OK = 507, 200
+LARGE_BYTES = 256 * 1024
+"""A body beyond this leaves enough behind to be worth giving back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,12 @@ class Hooks:
     """Called when the model server has told the worker to load."""
     on_door: Callable[[str], None] = lambda _: None
     """Called with the door's path when others can come."""
+    on_visit: Callable[[], None] = lambda: None
+    """Called when the gateway has come to the door: no other file or socket is needed any more."""
     on_serving: Callable[[], None] = lambda: None
     """Called when the load is done, before anybody hears of it."""
     on_dropped: Callable[[], None] = lambda: None
-    """Called when models were dropped, before the gateway hears of it."""
+    """Called when models were dropped, before the gateway hears of it, and after large requests."""
     on_refusal: Callable[[], None] = lambda: None
     """Called before the model server is told that a load failed."""
 
@@ -155,6 +159,9 @@ class WorkerLoop:
                 message = door.receive()
                 if isinstance(message, Question) and self._calls is not None:
                     door.send(self._calls.ask(message, door.send_part))
+                    if len(message.body) > LARGE_BYTES:
+                        del message
+                        self._hooks.on_dropped()
                 elif isinstance(message, Drop):
                     self._residents.drop(message.models)
                     self._hooks.on_dropped()
@@ -207,6 +214,7 @@ class WorkerLoop:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._door_path)  # noqa: PTH108
         self._door = Door(self._connection)
+        self._hooks.on_visit()
         self._door.send(self._hello)
 
     def _report(self, error: Exception) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mme.prefork.confinement import Confinement, confine_worker
 from mme.prefork.doorway import listening
 from mme.prefork.launcher import STDIN_COPY
 from mme.prefork.links import die_when_closed, open_lifeline, outlive
@@ -70,10 +71,11 @@ def become_worker(request: WorkerRequest, generation: int) -> None:
     _take_over(request.launcher)
     die_when_closed(0)
     os.unlink(request.lifeline)  # noqa: PTH108 - fewer pages written than with a Path
-    _be_expendable()
+    be_expendable()
     # A load refused for want of room: the front end forgets the model's name only if the launcher
     # is gone when it hears of it (the thread that would wait for it is the one it interrupts).
     hooks = Hooks(
+        on_visit=lambda: _confine(request, lifeline),
         on_serving=_be_quick,
         on_dropped=_give_back,
         on_refusal=lambda: outlive(request.launcher, (lifeline, 0)),
@@ -140,7 +142,7 @@ def take_environment(launcher: int) -> None:
             os.environ[name] = value
 
 
-def _be_expendable() -> None:
+def be_expendable() -> None:
     """If the kernel must kill something, let it be one model and not the endpoint."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
         score.write(str(OOM_SCORE))
@@ -151,6 +153,17 @@ def _be_quick() -> None:
     with contextlib.suppress(OSError):  # only root may; others stay as they are
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         os.setpriority(os.PRIO_PROCESS, 0, 0)
+
+
+def _confine(request: WorkerRequest, lifeline: int) -> None:
+    """From now on this process only reads and computes; its ties to others stay."""
+    confinement = Confinement.of(os.environ)
+    if confinement is None:
+        return
+    is_of_pool = request.model_path == os.environ.get("MME_POOL_DIR")
+    confine_worker(confinement, confinement.pool_bytes if is_of_pool else confinement.own_bytes)
+    for descriptor in (lifeline, 0):
+        die_when_closed(descriptor)  # the kernel signals for the user who asked, a former one now
 
 
 def _give_back() -> None:

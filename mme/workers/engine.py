@@ -336,7 +336,9 @@ class Workers:
         usage = self._usages.get(name)
         if usage is not None:
             usage.measured_at = usage.answers
-            measured = await asyncio.to_thread(self._book.worker_bytes, live.started.pid)
+            measured = await asyncio.to_thread(
+                self._book.worker_bytes, live.started.pid, live.born_bytes
+            )
             usage.own_bytes = measured or usage.own_bytes
             self._book.learn(name, measured)
 

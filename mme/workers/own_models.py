@@ -163,7 +163,9 @@ class OwnModels:
             usage = self._usages.of(artifact)
             usage.load_s = self._clock() - began_s
             usage.used_at_s = self._clock()
-            usage.own_bytes = await asyncio.to_thread(self._book.worker_bytes, live.started.pid)
+            usage.own_bytes = await asyncio.to_thread(
+                self._book.worker_bytes, live.started.pid, live.born_bytes
+            )
             self._book.learn(artifact.name, usage.own_bytes)
             log.info("loaded %s in a process of its own, %.3f s", artifact.target, usage.load_s)
         finally:

@@ -150,7 +150,7 @@ async def running_workers(
         policy=chosen.eviction,
         pins=chosen.pin,
         clock=clock,
-        process_bytes=lambda _: memory.worker_bytes,
+        process_bytes=lambda *_: memory.worker_bytes,
     )
     async with FakeMms(root / "mms", doors) as mms:
         server.attach(mms.as_server())

@@ -26,7 +26,7 @@ class Machine:
             lambda: Reading(1000 * MIB, self.used_bytes),
             lambda: Reading(256, self.used_tasks),
             clock=lambda: self.now_s,
-            process_bytes=lambda pid: self.processes.get(pid, 0),
+            process_bytes=lambda pid, _: self.processes.get(pid, 0),
             **options,
         )
 
@@ -89,8 +89,8 @@ def test_what_was_learnt_first_is_forgotten_first(machine):
 def test_a_worker_costs_what_is_beside_it_too_and_an_ended_one_nothing(machine):
     machine.processes[7] = 5 * MIB
     book = machine.book()
-    assert 5 * MIB < book.worker_bytes(7) < 6 * MIB
-    assert book.worker_bytes(8) == 0
+    assert 5 * MIB < book.worker_bytes(7, 0) < 6 * MIB
+    assert book.worker_bytes(8, 0) == 0
 
 
 def test_a_promise_is_seen_by_the_next_decision(machine):

@@ -40,7 +40,7 @@ class Bench:
             Watermarks(high=0.8, low=0.7, settle_s=0.0),
             lambda: Reading(1000 * MIB, used_bytes),
             lambda: Reading(256, 0),
-            process_bytes=lambda _: MIB,
+            process_bytes=lambda *_: MIB,
         )
         self.models = OwnModels(
             self.dispatch, cast("Any", self), cast("Any", self),

@@ -1,0 +1,171 @@
+"""What a process may still do once it reads what comes from outside: compute, and read some files.
+
+All of it is asked of the kernel in the process itself, which cannot take it back: another user, no
+capabilities, no new privileges, no look from or into other processes, Landlock's rules for files,
+network and signals, a filter of system calls (`seccomp`). Each kernel has some of these; what it
+has not is passed over, and `describe` says what holds here. Which process is confined, and when, is
+for `worker` and `admission`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Self
+
+from mme.prefork import landlock, seccomp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+VARIABLE = "MME_CONFINEMENT"
+"""The environment variable that carries a `Confinement` to workers and template."""
+WORKER_USER = 65533
+"""No account has this number: nobody else's files, and no files of its own."""
+PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
+CAPABILITY_VERSION_3 = 0x20080522
+CAP_DAC_READ_SEARCH = 2
+SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/opt/venv")
+SYSTEM_FILES = ("/dev/null", "/dev/zero", "/dev/urandom", "/etc/localtime", "/etc/ld.so.cache")
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """How workers are confined, as their environment says it."""
+
+    user: int | None
+    """The user they become; None: they stay who they are."""
+    readable: tuple[str, ...]
+    """Folders they may read besides the program itself."""
+    pool_bytes: int
+    """Memory a worker of the pool may take beyond what it has when it begins to serve."""
+    own_bytes: int
+    """The same for the worker of one model, which holds the model as well."""
+
+    def to_text(self) -> str:
+        """For the environment."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self | None:
+        """What the environment says; None: nothing."""
+        text = environment.get(VARIABLE)
+        if not text:
+            return None
+        fields = json.loads(text)
+        return cls(**{**fields, "readable": tuple(fields["readable"])})
+
+
+def confine_worker(confinement: Confinement, memory_bytes: int) -> None:
+    """Leave this process what a worker needs that has its sockets open: to read and to compute."""
+    limit_worker(memory_bytes)
+    kept: tuple[int, ...] = ()
+    if confinement.user is None:
+        # Models that a platform unpacked may belong to anybody.
+        kept = (CAP_DAC_READ_SEARCH,)
+    else:
+        become(confinement.user)
+    drop_capabilities(kept)
+    set_flags()
+    landlock.restrict(read=program_files(confinement.readable), write=())
+    seccomp.refuse(seccomp.ALL)
+
+
+def confine_admission(read: Iterable[str | Path], write: Iterable[str | Path]) -> None:
+    """Leave this process and its forks what an admission needs: these files, and to compute."""
+    drop_capabilities((CAP_DAC_READ_SEARCH,))
+    set_flags()
+    landlock.restrict(read=program_files((*read, f"/proc/{os.getpid()}")), write=write)
+    seccomp.refuse(seccomp.ALL - seccomp.SIGNALS)
+
+
+def program_files(others: Iterable[str | Path]) -> list[str]:
+    """What this program reads as it runs: Python, the packages, its own code; and `others`."""
+    ours = {sys.prefix, sys.base_prefix, sys.exec_prefix, *(path for path in sys.path if path)}
+    return [*SYSTEM_FILES, *SYSTEM_FOLDERS, *sorted(ours), *map(str, others)]
+
+
+def limit_worker(memory_bytes: int) -> None:
+    """Let this process take so much memory beyond what it has, write no file and leave no core.
+
+    Mapped files do not count: RLIMIT_DATA is about memory of its own (getrlimit(2)).
+    """
+    most = data_bytes() + memory_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def data_bytes() -> int:
+    """What counts for RLIMIT_DATA of this process: VmData in its status."""
+    with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - no objects after a fork
+        for line in status:
+            if line.startswith(b"VmData:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def become(user: int) -> None:
+    """Be another user, of no group but its own; logged where this process may not."""
+    try:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except OSError as error:
+        log.warning("a worker stays user %d: %s", os.geteuid(), error)
+
+
+def drop_capabilities(kept_numbers: Sequence[int]) -> None:
+    """Give up root's powers but these; harmless where there are none."""
+    kept = sum(1 << number for number in kept_numbers)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0)
+    if _LIBC.capset(header, data) != 0:  # it has not those it shall keep
+        _LIBC.capset(header, (ctypes.c_uint32 * 6)())
+
+
+def set_flags() -> None:
+    """Get no privileges by starting a program, and be looked into by no other process."""
+    _LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    be_private()
+
+
+def be_private() -> None:
+    """Let no process of the same user read this one's memory, environment or descriptors."""
+    _LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def closed_to_others(path: Path) -> Path | None:
+    """The first folder on the way to `path`, or itself, that other users may not go through."""
+    for folder in (*reversed(path.resolve().parents), path.resolve()):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mode & 0o005 < (0o005 if folder == path.resolve() else 0o001):
+                return folder
+    return None
+
+
+def describe(user: int | None) -> str:
+    """What holds for workers on this kernel, in words."""
+    abi = landlock.version()
+    parts = [
+        "no capabilities, no new privileges",
+        f"user {user}" if user is not None else "",
+        f"Landlock {abi}" if abi else "no Landlock",
+        "seccomp" if seccomp.is_there() else "no seccomp",
+    ]
+    return ", ".join(part for part in parts if part)
