@@ -153,6 +153,6 @@ def _model_server(
 def _python_launcher(settings: Settings, folder: Path) -> Path:
     """The program for what the model server starts besides workers: a plain Python."""
     program = folder / "worker-python"
-    program.write_text(worker_launcher(sys.executable, settings.handler), encoding="utf-8")
+    program.write_bytes(os.fsencode(worker_launcher(sys.executable, settings.handler)))
     program.chmod(0o700)
     return program

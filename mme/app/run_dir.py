@@ -42,12 +42,22 @@ def run_dir() -> Iterator[Path]:
             _remove_abandoned(Path(tempfile.gettempdir()))
             made = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(made))
+            _check_programs_run(folder)
             stack.enter_context(_locked(folder / LOCK))
         except OSError as error:
             raise EndpointFailed(
                 f"there is no folder for temporary files (TMPDIR={named or ''}): {error}"
             ) from error
         yield folder
+
+
+def _check_programs_run(folder: Path) -> None:
+    """Raise EndpointFailed where the launcher of workers, which is written here, could not run."""
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        raise EndpointFailed(
+            f"no program may run in {folder.parent} (it is mounted noexec): set TMPDIR to a folder"
+            " where programs may"
+        )
 
 
 @contextlib.contextmanager

@@ -105,7 +105,10 @@ def _threads(count: int) -> Iterator[Run]:
 
 @contextlib.asynccontextmanager
 async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
-    """The disk cache; a private one if the default one serves another endpoint already."""
+    """The disk cache; a private one where the default one cannot be had.
+
+    It may serve another endpoint already, or there is no home folder.
+    """
     limits = ExtractionLimits(
         archive_bytes=settings.artifact_limit_bytes,
         unpacked_bytes=settings.artifact_limit_bytes,
@@ -126,7 +129,7 @@ async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
     with contextlib.ExitStack() as stack:
         try:
             cache = opened(settings.cache_dir)
-        except CacheInUse as error:
+        except (CacheInUse, OSError) as error:
             if "cache_dir" in settings.model_fields_set:
                 raise
             private = stack.enter_context(tempfile.TemporaryDirectory(prefix="mme-cache-"))

@@ -23,7 +23,10 @@ class SettingsError(ValueError):
 
 
 def _default_cache_dir() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    except RuntimeError:  # a user without an account has no home
+        base = "/nonexistent"
     return Path(base) / "mme"
 
 

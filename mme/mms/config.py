@@ -7,6 +7,7 @@ Pure: files and folders in, text and lists out. Facts behind the keys: MMS 1.1.1
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -117,7 +118,20 @@ def properties(config: MmsConfig) -> str:
         # Each collection starts a Python; the endpoint reads memory itself.
         "metric_time_interval": 86400,
     }
-    return "".join(f"{key}={value}\n" for key, value in values.items() if value != "")
+    return "".join(
+        f"{key}={_escaped(str(value))}\n" for key, value in values.items() if value != ""
+    )
+
+
+def _escaped(value: str) -> str:
+    """A value as a properties file has it: ASCII, backslashes doubled (java.util.Properties)."""
+    text = os.fsencode(value).decode("utf-8", "replace")  # paths may hold what the locale has not
+    units = text.replace("\\", "\\\\").encode("utf-16-be")
+    pairs = (units[place : place + 2] for place in range(0, len(units), 2))
+    return "".join(
+        chr(pair[1]) if pair[0] == 0 and chr(pair[1]).isascii() else f"\\u{pair.hex()}"
+        for pair in pairs
+    )
 
 
 def command(config: MmsConfig, java: Java) -> list[str]:
@@ -170,6 +184,8 @@ def inherited(base: Mapping[str, str]) -> dict[str, str]:
 def environment(config: MmsConfig, base: Mapping[str, str]) -> dict[str, str]:
     """The server's environment, which its workers inherit; `base` is ours."""
     return inherited(base) | {
+        # Else Java finds no file with a letter in its name that the locale has not.
+        "LC_ALL": "C.UTF-8",
         "LOG_LOCATION": str(config.log_dir),
         "METRICS_LOCATION": str(config.log_dir),
         "TEMP": str(config.temp_dir),

@@ -84,7 +84,7 @@ class PreforkFiles:
         self.doors.mkdir()
         os.mkfifo(self.requests, 0o600)
         script = launcher_script(self.requests, self.lifelines, str(fallback))
-        self.launcher.write_text(script, encoding="utf-8")
+        self.launcher.write_bytes(os.fsencode(script))
         self.launcher.chmod(0o700)
 
     def command(
