@@ -42,6 +42,8 @@ class Engine:
     keepers: tuple[Keeper[Any], ...]
     """Of the template and the model server."""
     files: PreforkFiles
+    start_timeout_s: float
+    """How long the first worker may take to come."""
 
     @classmethod
     def make(
@@ -96,7 +98,7 @@ class Engine:
         admissions = AdmissionClient(
             files.admissions, templates.is_up, timeout_s=settings.load_timeout_s
         )
-        return cls(workers, book, admissions, templates, keepers, files)
+        return cls(workers, book, admissions, templates, keepers, files, settings.start_timeout_s)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -115,7 +117,14 @@ class Engine:
                 raise errors.exceptions[0] from None
             stack.push_async_callback(self.workers.close)
             stack.push_async_callback(self.templates.close)
-            await self.workers.until_ready()
+            try:
+                async with asyncio.timeout(self.start_timeout_s):
+                    await self.workers.until_ready()
+            except TimeoutError:
+                raise StartError(
+                    f"no worker could be started within {self.start_timeout_s:g} s; the log tells"
+                    " of each try"
+                ) from None
             yield
 
 

@@ -39,7 +39,10 @@ def run_dir() -> Iterator[Path]:
         try:
             if named:  # it may lie on a volume that is still empty
                 Path(named).mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(Path(tempfile.gettempdir()))
+            parent = tempfile.gettempdir()
+            if named and not Path(parent).samefile(named):
+                log.warning("TMPDIR=%s cannot be written: %s is used instead", named, parent)
+            _remove_abandoned(Path(parent))
             made = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(made))
             _check_programs_run(folder)

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mme.app.life import Address, EndpointFailed
+from mme.app.limits import check_limits
 from mme.app.modes import Mode
 from mme.app.multi_model import run_multi_model
 from mme.app.single_model import run_single_model
@@ -78,6 +79,7 @@ async def serve(settings: Settings, platform: Platform) -> int:
     # Threads download artifacts beside the event loop; it must not wait 5 ms for each of them.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
+        check_limits()
         match platform.mode:
             case Mode.MULTI_MODEL:
                 await run_multi_model(settings, platform, announce_container)

@@ -157,9 +157,11 @@ def processes_with(marker: str) -> list[str]:
             continue
         try:
             command = (entry / "cmdline").read_bytes()
-            environment = (entry / "environ").read_bytes()
         except OSError:
             continue
+        environment = b""
+        with contextlib.suppress(OSError):  # confined processes let nobody but root see it
+            environment = (entry / "environ").read_bytes()
         if marker.encode() in command or marker.encode() in environment:
             found.append(
                 f"{entry.name}: {command.replace(bytes(1), b' ').decode(errors='replace')}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import tempfile
 
 import pytest
@@ -42,3 +44,30 @@ def test_no_folder_at_all_is_said_clearly(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "file" / "tmp"))
     with pytest.raises(EndpointFailed, match="TMPDIR="), run_dir():
         pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+@pytest.mark.hostile("surroundings")
+def test_where_no_program_may_run_that_is_said_with_the_setting(temp):
+    temp.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "noexec,size=1m", "none", str(temp)], check=False
+    ).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        with pytest.raises(EndpointFailed, match=r"noexec\): set TMPDIR"), run_dir():
+            pass
+    finally:
+        subprocess.run(["umount", str(temp)], check=True)
+
+
+def test_a_folder_that_cannot_be_written_is_told_where_another_one_is_used(
+    tmp_path, monkeypatch, caplog
+):
+    (tmp_path / "usable").mkdir()
+    (tmp_path / "named").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "named"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "usable"))
+    with run_dir() as folder:
+        assert folder.parent == tmp_path / "usable"
+    assert "named cannot be written" in caplog.text

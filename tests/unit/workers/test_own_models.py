@@ -58,7 +58,7 @@ class Bench:
         self.live[worker] = artifact
         self.dispatch.join(worker, artifact.name)
         self.on_started(worker)
-        return SimpleNamespace(started=SimpleNamespace(pid=1))
+        return SimpleNamespace(born_bytes=0, started=SimpleNamespace(pid=1))
 
     def die(self, worker: str) -> None:
         del self.live[worker]
