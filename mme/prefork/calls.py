@@ -46,6 +46,8 @@ class Calls:
         self._residents = residents
         self._limit_bytes = BODY_LIMIT_BYTES if limit_bytes is None else limit_bytes
         self._count = 0
+        self.has_run_out = False
+        """Whether a computing found too little memory: what it left may keep others from theirs."""
         service._entry_point = self._joined  # noqa: SLF001
 
     def ask(self, question: Question, send_part: Callable[[bytes], None]) -> Answer:
@@ -114,6 +116,9 @@ class Calls:
         """Call the handler; items are bytes or iterators of bytes, and all of it can be sent."""
         try:
             returned = self._handle(data, context)
+        except MemoryError:
+            self.has_run_out = True
+            raise
         except PredictionException as error:
             log.exception("Prediction error")
             code = error.error_code if error.error_code in ERRORS else 500
@@ -126,6 +131,8 @@ class Calls:
             raise PredictionException("number of batch response mismatched", FAILED)
         for index in range(len(returned)):
             _check_head(context, index)
+            is_full = context.get_response_status(index)[0] == NO_ROOM
+            self.has_run_out |= is_full and not self._residents.has_failed
         return [self._encoded(item) for item in returned]
 
     def _encoded(self, item: Any) -> Any:

@@ -151,7 +151,7 @@ class WorkerLoop:
             with contextlib.suppress(OSError):
                 os.unlink(self._streams.pop())  # noqa: PTH108
         self._mms.sendall(self._calls.ask_through_mms(message))
-        return True
+        return not self._calls.has_run_out
 
     def _hear_door(self, door: Door) -> bool:
         try:
@@ -169,7 +169,8 @@ class WorkerLoop:
                 else:
                     return False  # the gateway is gone
                 if not door.has_rest:
-                    return True
+                    # What has been sent meanwhile lies unread, so another worker gets it.
+                    return not (self._calls is not None and self._calls.has_run_out)
         except (OSError, DoorError) as error:
             log.warning("the door broke: %s", error)
             return False

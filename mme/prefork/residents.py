@@ -66,6 +66,11 @@ class Residents:
         self._models.clear()
         self._note = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a load has failed since the note was taken."""
+        return self._note is not None and self._note.is_unloadable
+
     def take_note(self) -> Note | None:
         """What happened since this was last asked; None: nothing."""
         note, self._note = self._note, None

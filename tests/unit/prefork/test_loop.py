@@ -160,7 +160,6 @@ TOO_MUCH = (
 )
 REFUSED = {
     "an error": ("raise KeyError('secret')", 503, "Prediction failed"),
-    "no memory": ("raise MemoryError", 507, "Out of resources"),
     "its own error": ("raise PredictionException('no', 422)", 422, "no"),
     "its own odd error": ("raise PredictionException(5, 'x')", 500, "5"),
     "no list": ("return 'x'", 503, "Invalid model predict output"),
@@ -213,6 +212,27 @@ def test_what_cannot_be_answered_is_refused_the_same_way_and_the_worker_goes_on(
     assert worker.through_mms(question("m")) == (status, message)
     assert door.ask(question("m", b"good")).body == b"good"
     assert worker.through_mms(question("m", b"good")).body == b"good"
+
+
+RAN_OUT = {
+    "in the handler": "raise MemoryError",
+    "told by the handler": "context.set_response_status(507, 'NoRoom', 0); return ['no room']",
+}
+
+
+@pytest.mark.parametrize("body", RAN_OUT.values(), ids=RAN_OUT)
+@pytest.mark.parametrize(
+    "is_at_door", [True, False], ids=["at the door", "through the model server"]
+)
+async def test_a_worker_that_has_run_out_of_memory_says_so_and_ends(handled, body, is_at_door):
+    worker = handled(f"def handle(data, context):\n  if data is None: return\n  {body}\n")
+    worker.load()
+    if is_at_door:
+        assert worker.door().ask(question("m")).status == 507
+    else:
+        answer = worker.through_mms(question("m"))
+        assert (answer[0] if isinstance(answer, tuple) else answer.status) == 507
+    await worker.ended()
 
 
 def test_through_the_model_server_an_answer_says_the_same_of_its_worker(worker):
