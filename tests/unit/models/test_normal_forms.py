@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from models.DocSim.taxonomy import exact_words
 from models.language.normal_forms import JOINER, LONGEST_RUN, normal_form
 from models.Search.analysis import words_of
 
-FORMS = ("NFC", "NFD", "NFKC")
+FORMS: tuple[Literal["NFC", "NFD", "NFKC"], ...] = ("NFC", "NFD", "NFKC")
 ACUTE, BELOW = "\u0301", "\u0323"
 TEXTS = st.text(max_size=LONGEST_RUN) | st.text("aäÄΣß1²ﬁ가" + ACUTE + BELOW, max_size=LONGEST_RUN)
 
