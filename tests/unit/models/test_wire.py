@@ -126,7 +126,7 @@ def test_what_is_not_json_is_bad_input(text):
 def test_rows_survive_quotes_line_ends_and_long_fields():
     long = "wort " * 100_000
     text = f'a,b\r\n\r\n"c ""d""","e\nf"\n,\n"{long}",NA\n1.50,"x"'
-    assert bodies.parse_rows(text) == [
+    assert bodies.parse_rows(text, 9) == [
         (1, ["a", "b"]),
         (3, ['c "d"', "e\nf"]),
         (4, ["", ""]),
@@ -138,7 +138,7 @@ def test_rows_survive_quotes_line_ends_and_long_fields():
 @pytest.mark.parametrize("text", ['"never closed,b', '"a"x,b', "a\0,b"])
 def test_what_is_not_csv_is_bad_input(text):
     with pytest.raises(BadInput):
-        bodies.parse_rows(text)
+        bodies.parse_rows(text, 9)
 
 
 def test_errors_carry_status_type_and_message():
