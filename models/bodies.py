@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Only these: some of Python's codecs are not from bytes to text, and some give invalid text.
 _MODULES = {"utf_8", "utf_8_sig", "ascii", "latin_1", "iso8859_1", "iso8859_15", "cp1252", "utf_16",
             "utf_16_le", "utf_16_be"}  # fmt: skip
-_SPELLINGS = {name: codecs.lookup(module).name
+_SPELLINGS = {name.replace(".", "_"): codecs.lookup(module).name
               for name, module in (*aliases.items(), *((name, name) for name in _MODULES))
               if module in _MODULES}  # fmt: skip
 """Name -> charset, for each name Python knows for one of these. Python itself is not asked: it

@@ -43,7 +43,7 @@ RUNS = st.lists(PIECES | st.sampled_from(SIGNS) | st.text(max_size=2), max_size=
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(run=RUNS, times=st.integers(1, 5))
 @example(run="." * 100 + "!", times=1)
 @example(run="a" + "." * 100, times=2)
