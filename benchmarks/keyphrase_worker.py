@@ -40,7 +40,7 @@ STOCK_REQUESTS, ROUNDS = 3, 4
 STREAM = {260: 300, 1900: 60}
 TOPICS, WORDS, LOADS = 40, 40_000, 20
 STEPS = {
-    "tokenize": ("models.language.pipelines", ("_tokens",)),
+    "tokenize": ("models.language.pipelines", ("tokens_of",)),
     "tag": ("models.language.hanta.tagger", ("HantaTagger.__call__",)),
     "candidates": ("models.TopicalPageRank.ranking", ("_candidates",)),
     "weights": (

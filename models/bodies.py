@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import codecs
 import csv
+import encodings
 import io
 import json
 import re
+from encodings.aliases import aliases
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from models.errors import BadInput, shorten
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
     from models.media import MediaType
 
 # Only these: some of Python's codecs are not from bytes to text, and some give invalid text.
-CHARSETS = frozenset(
-    {"utf-8", "utf-8-sig", "ascii", "iso8859-1", "iso8859-15", "cp1252", "utf-16", "utf-16-le",
-     "utf-16-be"}
-)  # fmt: skip
+_MODULES = {"utf_8", "utf_8_sig", "ascii", "latin_1", "iso8859_1", "iso8859_15", "cp1252", "utf_16",
+            "utf_16_le", "utf_16_be"}  # fmt: skip
+_SPELLINGS = {name.replace(".", "_"): codecs.lookup(module).name
+              for name, module in (*aliases.items(), *((name, name) for name in _MODULES))
+              if module in _MODULES}  # fmt: skip
+"""Name -> charset, for each name Python knows for one of these. Python itself is not asked: it
+would try to import what it does not know, and remember the name for ever."""
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _MAX_FIELD_CHARS = 2**31 - 1
 
@@ -32,11 +37,9 @@ _MAX_FIELD_CHARS = 2**31 - 1
 def decode(body: bytes, media: MediaType) -> str:
     """The body as text in the charset its type names (UTF-8 if none), without a byte-order mark."""
     wanted = media.parameters.get("charset", "utf-8")
-    try:
-        charset = codecs.lookup(wanted).name
-    except (LookupError, ValueError):
-        charset = ""
-    if charset not in CHARSETS:
+    name = encodings.normalize_encoding(wanted.lower()).replace(".", "_")
+    charset = _SPELLINGS.get(name)
+    if charset is None:
         raise BadInput(f"The charset {shorten(wanted)} is not supported; send UTF-8")
     try:
         text = body.decode(charset)
@@ -97,18 +100,29 @@ def check_count(value: object, key: str, maximum: int) -> int:
     return value
 
 
-def parse_rows(text: str) -> list[tuple[int, list[str]]]:
-    """The rows of a CSV with their numbers, counted from 1; blank lines count but are left out."""
+def parse_rows(text: str, maximum: int) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV with their numbers, counted from 1; blank lines count but are left out.
+
+    Refuses more than `maximum` rows that are not blank, without keeping them.
+    """
     if found := _unusable(text):
         raise BadInput(f"The body holds U+{ord(found[0]):04X} at character {found.start()}")
     csv.field_size_limit(_MAX_FIELD_CHARS)  # the module's limit of 128 KiB is less than a text
     # Strict: otherwise a quote that is never closed would take in the rest of the body silently.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    count = 0
     try:
-        rows = list(reader)
+        for number, row in enumerate(reader, 1):
+            if len(row) > 1 or "".join(row):
+                count += 1
+                if count <= maximum:
+                    rows.append((number, row))
     except csv.Error as error:
         raise BadInput(f"The body is not CSV at line {reader.line_num}: {error}") from error
-    return [(number, row) for number, row in enumerate(rows, 1) if len(row) > 1 or "".join(row)]
+    if count > maximum:
+        raise BadInput(f"{count} rows are too many; at most {maximum} are taken at once")
+    return rows
 
 
 def to_json(value: object) -> str:

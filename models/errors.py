@@ -16,11 +16,16 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sagemaker_inference.errors import BaseInferenceToolkitError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 SHOWN_CHARS = 200
+SHOWN_BITS = 1000
+"""Of a larger whole number only the size is shown."""
 NO_ROOM_ERRNOS = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
@@ -129,11 +134,56 @@ class CorpusError(ValueError):
 
 
 def shorten(value: object, limit: int = SHOWN_CHARS) -> str:
-    """The repr of what a caller sent, cut to about `limit` characters."""
-    if isinstance(value, (str, bytes)):
-        value = value[: limit + 1]  # a repr of megabytes would be made only to be cut
-    try:
-        shown = repr(value)
-    except RecursionError:
-        shown = f"<deeply nested {type(value).__name__}>"
-    return shown if len(shown) <= limit else f"{shown[:limit]}…"
+    """The repr of what a caller sent, cut to about `limit` characters.
+
+    Only what is shown is made: a value that holds itself many times over would have a repr without
+    end, and that of a number of many digits takes as long as their square.
+    """
+    shown = ""
+    for piece in _pieces(value, limit):
+        shown += piece
+        if len(shown) > limit:
+            return f"{shown[:limit]}…"
+    return shown
+
+
+def _pieces(value: object, limit: int) -> Iterator[str]:
+    """The repr of a value in pieces of about `limit` characters at most, made one by one.
+
+    Each list in a list begins with a piece, so whoever stops after `limit` characters is never
+    deeper in it than that.
+    """
+    match value:
+        case str() | bytes() | bytearray():
+            yield repr(value[: limit + 1])
+        case int() if value.bit_length() > SHOWN_BITS:
+            yield f"<a number of {value.bit_length()} bits>"
+        case list():
+            yield "["
+            yield from _joined((_pieces(each, limit) for each in value), "]")
+        case tuple():
+            yield "("
+            yield from _joined(
+                (_pieces(each, limit) for each in value), ",)" if len(value) == 1 else ")"
+            )
+        case dict():
+            yield "{"
+            yield from _joined((_entry(*pair, limit) for pair in value.items()), "}")
+        case None | int() | float():
+            yield repr(value)
+        case _:
+            yield f"<{type(value).__name__[:limit]}>"
+
+
+def _entry(key: object, value: object, limit: int) -> Iterator[str]:
+    yield from _pieces(key, limit)
+    yield ": "
+    yield from _pieces(value, limit)
+
+
+def _joined(parts: Iterable[Iterator[str]], end: str) -> Iterator[str]:
+    for number, part in enumerate(parts):
+        if number:
+            yield ", "
+        yield from part
+    yield end

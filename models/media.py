@@ -86,11 +86,10 @@ def _parse(text: str) -> MediaType:
 
 def _split(text: str, separator: str) -> list[str]:
     """Split at separators outside double quotes."""
-    parts, quoted = [""], False
-    for character in text:
+    parts, start, quoted = [], 0, False
+    for place, character in enumerate(text):
         quoted ^= character == '"'
         if character == separator and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
+            parts.append(text[start:place])
+            start = place + 1
+    return [*parts, text[start:]]

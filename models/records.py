@@ -16,6 +16,8 @@ import numpy as np
 from models.errors import shorten
 
 MAX_DIMENSIONS = 2
+MAX_SIZE = 2**48
+"""Of a dimension: more than fits into memory, and few enough digits to multiply at once."""
 _SIMPLE_DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|[US]\d{1,6}|O8?)", re.ASCII)
 
 
@@ -91,7 +93,7 @@ class ArrayRecord:
         if (
             not isinstance(shape, tuple)
             or len(shape) > MAX_DIMENSIONS
-            or not all(type(size) is int and size >= 0 for size in shape)
+            or not all(type(size) is int and 0 <= size <= MAX_SIZE for size in shape)
         ):
             raise UnreadableValueError(f"an array of the shape {shorten(shape)}")
         count = math.prod(shape)
@@ -104,7 +106,9 @@ class ArrayRecord:
             return values
         resolved = dtype.resolve()
         if not isinstance(raw, (bytes, bytearray)) or len(raw) != count * resolved.itemsize:
-            raise UnreadableValueError(f"an array of the shape {shape} with too few or many bytes")
+            raise UnreadableValueError(
+                f"an array of the shape {shorten(shape)} with too few or many bytes"
+            )
         flat = np.frombuffer(raw, resolved) if count else np.empty(0, resolved)
         return flat.reshape(shape, order="F" if self.is_fortran else "C")
 

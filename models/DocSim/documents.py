@@ -25,6 +25,7 @@ from models.mapped.folder import Mapped, mapped
 from models.mapped.npy import map_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -47,6 +48,13 @@ class Documents:
 
     def __len__(self) -> int:
         return len(self.units)
+
+    def fields_bytes(self, rows: Iterable[int]) -> int:
+        """How many bytes of JSON say what is known of some documents."""
+        ends = self._ends
+        if not len(ends):
+            return 0
+        return sum(int(ends[row]) - (int(ends[row - 1]) if row else 0) for row in rows)
 
     def fields(self, row: int) -> dict[str, Any]:
         """What is known of a document; nothing if the artifact says nothing."""

@@ -39,7 +39,10 @@ def map_vectors(
 
     def build() -> Mapped:
         vectors = read_now()
-        arrays = vocabulary_arrays(vectors.index)
+        try:
+            arrays = vocabulary_arrays(vectors.index)
+        except ValueError as error:
+            raise ArtifactError(path, str(error)) from error
         if isinstance(vectors.vectors, np.memmap):
             beside = str(vectors.vectors.filename).rsplit("/", 1)[-1]
             with contextlib.suppress(OSError, ValueError):  # float64, for one

@@ -18,7 +18,7 @@ from models.DocSim.documents import best_rows
 from models.DocSim.params import MAX_TEXTS
 from models.DocSim.texts import in_batches
 from models.DocSim.vectors import similarity
-from models.errors import BadInput, shorten
+from models.errors import AnswerTooLarge, BadInput, shorten
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 KEYS = ("query", "documents", "top_k")
 DEFAULT_TOP_K = 10
 MAX_TOP_K = 1_000_000
+MAX_FIELDS_BYTES = 256 * 1024 * 1024
+"""The most bytes of documents in an answer."""
 
 
 class Matcher:
@@ -84,6 +86,9 @@ class Matcher:
     def _prepared(self, documents: Documents, query: str, top_k: int) -> Answer:
         one = self._reader.first([query])
         best = documents.best(one.units[0], top_k) if one.counts[0] else []
+        fields_bytes = documents.fields_bytes(row for row, _ in best)
+        if fields_bytes > MAX_FIELDS_BYTES:
+            raise AnswerTooLarge(fields_bytes, MAX_FIELDS_BYTES)
         matches: list[dict[str, Any]] = []
         rows: list[list[object]] = []
         for row, score in best:

@@ -83,10 +83,9 @@ class DocSimModel:
         return Needs()
 
     def _of_rows(self, text: str) -> Answer:
-        rows = parse_rows(text)
+        rows = parse_rows(text, MAX_TEXTS)
         if not rows:
             raise BadInput("The body is empty: send CSV rows of two texts each")
-        check_number(len(rows), "rows", MAX_TEXTS)
         for number, row in rows:
             if len(row) != PAIR:
                 raise BadInput(f"Row {number} has {len(row)} columns instead of 2: {shorten(row)}")

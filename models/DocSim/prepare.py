@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TEXT_FIELD = "claim_text"
+SHOWN_COLUMNS, SHOWN_CHARS = 20, 60
 _MAX_FIELD_CHARS = 2**31 - 1
 
 
@@ -91,7 +92,7 @@ def _of_rows(file: TextIO, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         header = next(reader, [])
         if TEXT_FIELD not in header:
-            found = ", ".join(header) or "none"
+            found = ", ".join(name[:SHOWN_CHARS] for name in header[:SHOWN_COLUMNS]) or "none"
             raise CorpusError(table, f"has no column {TEXT_FIELD!r}; its columns: {found}")
         for number, row in enumerate(reader, 1):
             if len(row) > len(header):

@@ -25,6 +25,7 @@ from models.bodies import check_keys, check_text
 from models.DocSim.answers import Answer, as_number, check_number
 from models.DocSim.documents import is_inside
 from models.DocSim.taxonomy import Taxonomy, exact_words, read_taxonomy
+from models.DocSim.term_finder import TermFinder
 from models.DocSim.term_vectors import term_vectors, word_units
 from models.DocSim.texts import in_batches
 from models.errors import ArtifactError, BadInput, shorten
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 TAXONOMY_FILE = "DocSim-taxonomy.json"
 FORM = "DocSim.taxonomy.v1"
 MAX_TEXTS = 10_000
+MAX_FOUND = 200_000
+"""The most tags of all texts of a request together."""
 KEYS = ("text", "texts", "want")
 TAGS = "tags"
 NUMBERS_AT_ONCE = 1 << 20
@@ -91,9 +94,18 @@ class Tagger:
         check_number(len(texts), "texts", MAX_TEXTS)
         for index, text in enumerate(texts):
             check_text(text, f"text {index}", self._max_chars)
-        found = [self._tags(text) for text in texts]
+        found = self._tags_of_all(texts)
         rows = [[index, *tag.values()] for index, tags in enumerate(found) for tag in tags]
         return Answer({"results": [{TAGS: tags} for tags in found]}, rows)
+
+    def _tags_of_all(self, texts: Sequence[str]) -> list[list[dict[str, object]]]:
+        found, count = [], 0
+        for text in texts:
+            found.append(self._tags(text))
+            count += len(found[-1])
+            if count > MAX_FOUND:
+                raise BadInput(f"The texts have more than {MAX_FOUND} tags: send less at a time")
+        return found
 
     def _tags(self, text: str) -> list[dict[str, object]]:
         best: dict[tuple[str, str], _Found] = {}
@@ -117,15 +129,10 @@ class Tagger:
 
     def _exact(self, text: str) -> list[_Found]:
         """The terms that stand in the text word for word."""
-        words = exact_words(text)
-        found: dict[int, _Found] = {}
-        for place, word in enumerate(words):
-            for length in self._lengths_by_first_word.get(word, ()):
-                phrase = " ".join(words[place : place + length])
-                for term in self._terms_by_phrase.get(phrase, ()):
-                    found.setdefault(term, _Found(1.0, term, phrase))
+        numbers, phrases = self._finder.find(exact_words(text)), self._phrases
+        found = [_Found(1.0, number, phrases[number]) for number in numbers]
         # The longest of a tag's terms says most.
-        return sorted(found.values(), key=lambda each: (-len(each.word), each.term))
+        return sorted(found, key=lambda each: (-len(each.word), each.term))
 
     def _alike(self, text: str) -> list[_Found]:
         """For each term the word of the text that is most like it, if it is above the threshold."""
@@ -158,19 +165,13 @@ class Tagger:
         return frozenset(term.lower() for term in self._taxonomy.excluded)
 
     @cached_property
-    def _terms_by_phrase(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for number, term in enumerate(self._taxonomy.terms):
-            found.setdefault(" ".join(exact_words(term.text)), []).append(number)
-        return found
+    def _phrases(self) -> list[str]:
+        """Each term as it is looked for."""
+        return [" ".join(exact_words(term.text)) for term in self._taxonomy.terms]
 
     @cached_property
-    def _lengths_by_first_word(self) -> dict[str, Sequence[int]]:
-        found: dict[str, set[int]] = {}
-        for phrase in self._terms_by_phrase:
-            words = phrase.split(" ")
-            found.setdefault(words[0], set()).add(len(words))
-        return {word: sorted(lengths) for word, lengths in found.items()}
+    def _finder(self) -> TermFinder:
+        return TermFinder(phrase.split(" ") for phrase in self._phrases)
 
 
 def load_tagger(

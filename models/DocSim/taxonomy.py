@@ -12,13 +12,12 @@ term is for `tagging` and `taxonomy_report`.
 from __future__ import annotations
 
 import json
-import math
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from models.errors import ArtifactError, shorten
+from models.language.normal_forms import normal_form
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +27,9 @@ NESTED = ("categories", "taxonomy")
 MAX_BYTES = 16 * 1024 * 1024
 MAX_TERMS = 20_000
 MAX_TERM_CHARS = 200
+MAX_TERM_WORDS = 200_000
+"""The most words of all terms together."""
+MAX_NAME_CHARS = 1000
 _WORD = re.compile(r"\w+")
 
 
@@ -69,7 +71,7 @@ def exact_words(text: str) -> list[str]:
 
     Unlike words that have vectors, these may be short, or long, or have digits: `covid`, `19`.
     """
-    return _WORD.findall(unicodedata.normalize("NFC", text).lower())
+    return _WORD.findall(normal_form("NFC", text).lower())
 
 
 def read_taxonomy(path: Path) -> Taxonomy:
@@ -88,11 +90,11 @@ def read_taxonomy(path: Path) -> Taxonomy:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {shorten(repeated, 60)} stands there twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {shorten(key, 60)} stands there twice")
+        found[key] = value
     return found
 
 
@@ -106,15 +108,19 @@ class _Reader:
         threshold = self._threshold(value.get(THRESHOLD))
         categories = self._categories(value)
         terms = [
-            Term(self._name(category, "a category"), self._name(tag, f"a tag of {category}"), term)
+            Term(category, tag, term)
             for category, tags in categories.items()
-            for tag, listed in self._object(category, tags).items()
+            for tag, listed in self._tags(category, tags).items()
             for term in self._terms(f"{category}.{tag}", listed)
         ]
         if not terms:
             self._refuse("the taxonomy", categories, "must have a category with a tag with a term")
         if len(terms) > MAX_TERMS:
             raise ArtifactError(self.path, f"has {len(terms)} terms; at most {MAX_TERMS} are taken")
+        if (words := sum(len(exact_words(term.text)) for term in terms)) > MAX_TERM_WORDS:
+            raise ArtifactError(
+                self.path, f"has terms of {words} words; at most {MAX_TERM_WORDS} are taken"
+            )
         excluded = self._terms(EXCLUDED, value.get(EXCLUDED, []), may_be_empty=True)
         return Taxonomy(threshold, tuple(excluded), tuple(terms))
 
@@ -129,28 +135,32 @@ class _Reader:
 
     def _threshold(self, value: object) -> float:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or not 0 <= value <= 1:  # type: ignore[arg-type, operator]
+        if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
             self._refuse(THRESHOLD, value, "must be a number from 0 to 1")
         return float(value)  # type: ignore[arg-type]
 
-    def _object(self, key: str, value: object) -> dict[str, Any]:
+    def _tags(self, category: str, value: object) -> dict[str, Any]:
+        self._check_name(category, "a category")
         if not isinstance(value, dict):
-            self._refuse(key, value, "must be an object of tags, each with a list of terms")
+            self._refuse(category, value, "must be an object of tags, each with a list of terms")
+        for tag in value:
+            self._check_name(tag, f"a tag of {category}")
         return value
 
-    def _name(self, name: str, what: str) -> str:
+    def _check_name(self, name: str, what: str) -> None:
         if not name.strip() or not _is_text(name):
             self._refuse("a name", name, f"must name {what}")
-        return name
+        if len(name) > MAX_NAME_CHARS:
+            self._refuse("a name", name, f"must be of at most {MAX_NAME_CHARS} characters")
 
     def _terms(self, key: str, value: object, *, may_be_empty: bool = False) -> list[str]:
         if not isinstance(value, list) or not (value or may_be_empty):
             self._refuse(key, value, "must be a list of terms")
         for term in value:
+            if isinstance(term, str) and len(term) > MAX_TERM_CHARS:
+                self._refuse(key, term, f"must hold terms of at most {MAX_TERM_CHARS} characters")
             if not isinstance(term, str) or not _is_text(term) or not exact_words(term):
                 self._refuse(key, term, "must hold terms with at least a letter or digit each")
-            if len(term) > MAX_TERM_CHARS:
-                self._refuse(key, term, f"must hold terms of at most {MAX_TERM_CHARS} characters")
         return list(dict.fromkeys(value))
 
     def _refuse(self, key: str, value: object, rule: str) -> NoReturn:
@@ -159,7 +169,11 @@ class _Reader:
 
 def _is_text(text: str) -> bool:
     """Whether the text can be sent as UTF-8: half a surrogate pair cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _holds_objects(value: dict[str, Any]) -> bool:

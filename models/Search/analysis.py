@@ -12,6 +12,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from models.language.normal_forms import normal_form
 from models.language.stemming import LANGUAGES, stemmer
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def words_of(text: str) -> list[str]:
 
     Digits in groups are one number, `10.000` is `10000`; compatible forms are one, `CO₂` is `co2`.
     """
-    text = unicodedata.normalize("NFKC", text).lower()
+    text = normal_form("NFKC", text).lower()
     return [word[:MAX_WORD_CHARS] for word in _WORD.findall(_GROUPED.sub("", text))]
 
 
@@ -71,5 +72,5 @@ def pieces(word: str) -> list[str]:
 def _bare(word: str) -> str:
     if word.isascii():
         return word
-    apart = unicodedata.normalize("NFD", word.replace("ß", "ss"))
+    apart = normal_form("NFD", word.replace("ß", "ss"))
     return "".join(letter for letter in apart if not unicodedata.combining(letter))

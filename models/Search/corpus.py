@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -95,16 +96,16 @@ def find_columns(path: Path, params: Params) -> Columns:
     with path.open(encoding="utf-8-sig", newline="") as file:
         # A column without a name is the row number that some programs write.
         names = [name.strip() for name in next(csv.reader(file)) if name.strip()]
+    if len(names) >= MAX_COLUMNS:
+        raise CorpusError(path, f"has {len(names)} columns; at most {MAX_COLUMNS - 1} are taken")
     identity = _id_column(names, params)
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise CorpusError(path, f"has two columns {shorten(name, 60)}")
         if name in RESERVED and name != identity:
             raise CorpusError(
                 path, f"has a column {name!r}, which answers call something else: rename it"
             )
-    if len(names) >= MAX_COLUMNS:
-        raise CorpusError(path, f"has {len(names)} columns; at most {MAX_COLUMNS - 1} are taken")
     if identity not in names:
         names.insert(0, identity)
     title = params.text("title_column", "title")

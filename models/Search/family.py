@@ -6,7 +6,7 @@ import importlib
 import json
 from typing import TYPE_CHECKING, cast
 
-from models.errors import ArtifactError
+from models.errors import ArtifactError, shorten
 from models.params import read_params
 from models.Search.analysis import Analyser
 from models.Search.index_file import map_index
@@ -34,7 +34,9 @@ class Search:
         index = map_index(model_dir / f"{self.name}-model", scratch)
         for column in params.fields or ():
             if column not in index.columns:
-                raise ArtifactError(raw.file, f"fields asks for {column!r}, which is no column")
+                raise ArtifactError(
+                    raw.file, f"fields asks for {shorten(column)}, which is no column"
+                )
         ranker = Ranker(index, Analyser(params.language, params.stop_words), params.weights)
         return SearchModel(params, index, ranker)
 

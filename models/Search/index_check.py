@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import ArtifactError
+from models.mapped.vocabulary import has_too_many_alike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +42,7 @@ def _faults(arrays: Arrays) -> Iterator[str]:
     if arrays["starts"][0] != 0 or arrays["cell_ends"][0] != 0:
         yield "starts and cell_ends do not begin at 0"
     rows, n_documents = arrays["rows"], len(arrays["cell_ends"]) - 1
-    if not _is_rising(arrays["hashes"]) or not np.array_equal(np.sort(rows), np.arange(len(rows))):
+    if not _is_vocabulary(arrays["hashes"], rows):
         yield "hashes and rows are no vocabulary"
     if not _is_rising(arrays["frequent_terms"]):
         yield "frequent_terms does not rise"
@@ -58,6 +59,12 @@ def _faults(arrays: Arrays) -> Iterator[str]:
     for name in ("letters", "cells"):
         if not _is_utf8(arrays[name]):
             yield f"{name} is not UTF-8"
+
+
+def _is_vocabulary(hashes: NDArray[Any], rows: NDArray[Any]) -> bool:
+    if not _is_rising(hashes) or has_too_many_alike(hashes):
+        return False
+    return np.array_equal(np.sort(rows), np.arange(len(rows)))
 
 
 def _is_rising(values: NDArray[Any]) -> bool:

@@ -13,23 +13,25 @@ import json
 from typing import TYPE_CHECKING
 
 from models.bodies import check_count, to_csv, to_json
-from models.errors import ArtifactError, BadInput, shorten
+from models.errors import AnswerTooLarge, ArtifactError, BadInput, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import QuestionReader
 from models.Search.params import MAX_MATCHES, MAX_TOP_K
 from models.serving import Needs, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from models.requests import Question
     from models.Search.index_file import Index
     from models.Search.params import SearchParams
-    from models.Search.ranking import Ranker
+    from models.Search.ranking import Match, Ranker
 
     Matches = list[dict[str, object]]
 
 UNDERSTOOD = (PLAIN, JSON)
+MAX_CELLS_BYTES = 256 * 1024 * 1024
+"""The most bytes of documents in an answer."""
 
 
 class SearchModel:
@@ -62,7 +64,13 @@ class SearchModel:
         answered_in = answer_type(request.accept)
         question = self._reader.read(request.body, media)
         top_k, shows_words = self._options(question)
-        found = [self._matches(claim, top_k, shows_words=shows_words) for claim in question.texts]
+        found, cells_bytes = [], 0
+        for claim in question.texts:
+            best = self._ranker.best(claim, top_k)
+            cells_bytes += sum(self._cells_bytes(match.row) for match in best)
+            if cells_bytes > MAX_CELLS_BYTES:  # a few documents may be large, or one be found often
+                raise AnswerTooLarge(cells_bytes, MAX_CELLS_BYTES)
+            found.append(self._matches(claim, best, shows_words=shows_words))
         if answered_in == CSV:
             names = self._names(shows_words=shows_words)
             return Response(CSV, _as_csv(found, names, is_single=question.is_single))
@@ -96,8 +104,7 @@ class SearchModel:
         matches = self._ranker.nearest(claim, count)
         return [self._cells(match.row)[self._index.id_column] for match in matches]
 
-    def _matches(self, claim: str, top_k: int, *, shows_words: bool) -> Matches:
-        found = self._ranker.best(claim, top_k)
+    def _matches(self, claim: str, found: Sequence[Match], *, shows_words: bool) -> Matches:
         matches: Matches = []
         for match in found:
             cells = self._cells(match.row)
@@ -109,6 +116,9 @@ class SearchModel:
             for shown, shared in zip(matches, words, strict=True):
                 shown["words"] = shared
         return matches
+
+    def _cells_bytes(self, row: int) -> int:
+        return int(self._index.cell_ends[row + 1]) - int(self._index.cell_ends[row])
 
     def _cells(self, row: int) -> list[str]:
         """A document's cells. The check of the index leaves them out, so they are checked here."""

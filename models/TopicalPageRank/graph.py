@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 DAMPING = 0.85
 TOLERANCE = 1e-4
 MAX_ITERATIONS = 100
+MAX_PAIRS = 4_000_000
+"""At most so many pairs of words are compared, that is some seconds and a few hundred MB."""
+USUAL_WINDOW = 20
+"""Up to this window texts may be as long as they like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,18 @@ class WordGraph:
     edges: Mapping[tuple[int, int], float]
 
 
+class TooManyPairs(Exception):
+    """More words are near each other than are compared."""
+
+
 def build_graph(words: Sequence[str | None], window: int) -> WordGraph:
     """Link words less than `window` positions apart, once for each time they are.
 
-    A None in `words` is a token that takes up a position but is no node.
+    A None in `words` is a token that takes up a position but is no node. Raises TooManyPairs where
+    the window is wide and the text long.
     """
+    if min(window, len(words)) * len(words) > max(MAX_PAIRS, USUAL_WINDOW * len(words)):
+        raise TooManyPairs
     index: dict[str, int] = {}
     positions = [-1 if word is None else index.setdefault(word, len(index)) for word in words]
     edges: dict[tuple[int, int], float] = {}

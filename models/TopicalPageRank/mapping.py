@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from models.errors import ArtifactError
 from models.mapped.folder import Mapped, check_may_convert, mapped
 from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
 from models.TopicalPageRank.lda import Lda
@@ -30,7 +31,11 @@ def map_lda(path: Path, scratch: Path | None, read: Callable[[], Lda] | None = N
 
     def build() -> Mapped:
         lda = read_now()
-        arrays = vocabulary_arrays(lda.word_index) | {
+        try:
+            arrays = vocabulary_arrays(lda.word_index)
+        except ValueError as error:
+            raise ArtifactError(path, str(error)) from error
+        arrays |= {
             "components": lda.components.T,
             "exp_dirichlet": lda.exp_dirichlet.T,
             "topic_totals": lda.topic_totals,

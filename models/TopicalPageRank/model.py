@@ -17,7 +17,8 @@ from models.language.pipelines import name_of, pipeline_key, tag
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import QuestionReader
 from models.serving import Needs, Request, Response
-from models.TopicalPageRank.params import MAX_COUNT
+from models.TopicalPageRank.graph import TooManyPairs
+from models.TopicalPageRank.params import MAX_COUNT, MAX_TEXTS
 from models.TopicalPageRank.ranking import rank
 from models.TopicalPageRank.tag_patterns import TooManySteps
 
@@ -55,6 +56,7 @@ class TopicalPageRankModel:
             advice="send the text to find keyphrases in",
             max_chars=params.max_chars,
             options=("max_count",),
+            max_texts=MAX_TEXTS,
             takes_bare=True,
         )
 
@@ -100,6 +102,10 @@ class TopicalPageRankModel:
         except TooManySteps as error:
             raise BadInput(
                 "This model's grammar takes too long on this text; send less at once"
+            ) from error
+        except TooManyPairs as error:
+            raise BadInput(
+                "This model's window is too wide for a text of this length; send less at once"
             ) from error
         return found[:max_count]
 

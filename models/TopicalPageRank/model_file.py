@@ -7,8 +7,8 @@ shape (topics, words), and the prior of a document's topics.
 from __future__ import annotations
 
 import gzip
-import math
 import pickle
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Protocol 4 is the newest all of pke's Pythons read.
 PICKLE_PROTOCOL = 4
 VALUES = 4
+MAX_PRIOR = sys.float_info.max
 
 
 def read_lda(path: Path) -> Lda:
@@ -104,6 +105,6 @@ def _prior(value: object, path: Path) -> float:
         value = numbers[0] if len(numbers) == 1 else numbers
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ArtifactError(path, f"doc_topic_prior is no number but {type(value).__name__}")
-    if not (math.isfinite(value) and value > 0):
+    if not 0 < value <= MAX_PRIOR:
         raise ArtifactError(path, f"doc_topic_prior is {shorten(value)}: it must be above 0")
     return float(value)

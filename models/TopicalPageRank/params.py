@@ -20,6 +20,8 @@ DEFAULT_MAX_CHARS = 1_000_000
 NO_STEMS, STEMS = "None", "stemming"
 NUMPY, PKE = "numpy", "pke"
 KEPT_GRAMMARS = 8
+MAX_TEXTS = 10_000
+"""The most texts of a request: even the shortest takes half a millisecond."""
 MAX_COUNT = 10_000
 """The most keyphrases one text is ever answered with."""
 

@@ -42,7 +42,7 @@ def rank(
     """All candidate phrases with their scores, best first, first seen first among equals.
 
     `sentences` hold (token, universal part-of-speech tag). A score is the sum of the ranks of the
-    phrase's words. Raises TooManySteps.
+    phrase's words. Raises TooManySteps and TooManyPairs.
     """
     normalise = normaliser(params)
     words = [[normalise(token) for token, _ in sentence] for sentence in sentences]

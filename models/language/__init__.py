@@ -1,5 +1,5 @@
 """What the families know of languages: stop words, stems and tagged sentences.
 
-`stop_words` and `stemming` are cheap to import. `pipelines` brings spaCy, and for languages without
-an installed pipeline the tagger of `hanta`.
+`stop_words`, `stemming` and `normal_forms` are cheap to import. `pipelines` brings spaCy, of which
+`tokens` makes what it needs, and for languages without an installed pipeline the tagger of `hanta`.
 """

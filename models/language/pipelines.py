@@ -12,14 +12,12 @@ import logging
 import re
 from functools import cache
 from importlib.metadata import entry_points
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import spacy
-from spacy.tokens import Doc
-from spacy.util import compile_infix_regex, is_package
 
 from models.language.hanta.tagger import COMPONENT, MODEL_FILES
+from models.language.tokens import blank, may_keep_words, renew, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,8 +37,6 @@ TAGGING = ("morphologizer", "attribute_ruler", "tagger")
 
 log = logging.getLogger(__name__)
 
-LONGEST_RUN = 250
-_LONG_RUN = re.compile(rf"\S{{{LONGEST_RUN + 1},}}")
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
@@ -80,11 +76,10 @@ def name_of(nlp: Language) -> str:
 def official(language: str) -> Language | None:
     """The smallest of spaCy's own pipelines for a language that is installed and works, if any.
 
-    A package counts only if it declares itself a pipeline, by an entry point `spacy_models`: other
-    packages may have the same names.
+    A package counts only if it declares itself a pipeline: other packages may have the same names.
     """
     names = [f"{language}_core_{corpus}_{size}" for size in SIZES for corpus in CORPORA]
-    there = {point.name for point in entry_points(group="spacy_models")}
+    there = _installed_names()
     for name in names:
         if name in there:
             try:
@@ -106,8 +101,7 @@ def built_in(language: str) -> Language:
             f"language {language[:20]!r} has no tagger here (there are {', '.join(MODEL_FILES)});"
             " name an installed spaCy pipeline as spacy_pipeline"
         )
-    nlp = spacy.blank(language)
-    _keep_hyphenated_words(nlp)
+    nlp = blank(language)
     nlp.add_pipe("sentencizer")
     nlp.add_pipe(COMPONENT)
     nlp.max_length = MAX_CHARS
@@ -116,10 +110,16 @@ def built_in(language: str) -> Language:
 
 @cache
 def _installed(name: str) -> Language:
-    # Only names of installed packages: spacy.load would also take a folder, and run its code.
-    if not _PACKAGE_NAME.fullmatch(name) or not is_package(name):
+    # Only what says that it is one: spacy.load would also take a folder, or any package, and run
+    # its code.
+    if not _PACKAGE_NAME.fullmatch(name) or name not in _installed_names():
         raise NoPipelineError(f"spacy_pipeline {name[:60]!r} is no installed spaCy pipeline")
     return _load(name)
+
+
+def _installed_names() -> set[str]:
+    """The packages that declare themselves pipelines, by an entry point `spacy_models`."""
+    return {point.name for point in entry_points(group="spacy_models")}
 
 
 def _load(name: str, disable: Sequence[str] = ()) -> Language:
@@ -131,44 +131,28 @@ def _load(name: str, disable: Sequence[str] = ()) -> Language:
 
 
 def tag(nlp: Language, text: str) -> TaggedSentences:
-    """Sentences of (token, universal part of speech); spaces are no tokens."""
+    """Sentences of (token, universal part of speech); spaces are no tokens.
+
+    Nothing is kept of the text, but for some words.
+    """
+    if nlp.has_pipe(COMPONENT):
+        sentences = _tag(nlp, text)
+        renew(nlp)
+        return sentences
+    if may_keep_words(nlp, text):
+        return _tag(nlp, text)
+    with nlp.memory_zone():
+        return _tag(nlp, text)
+
+
+def _tag(nlp: Language, text: str) -> TaggedSentences:
     return [
         [(token.text, token.pos_) for token in sentence if not token.is_space]
-        for sentence in nlp(_tokens(nlp, text)).sents
+        for sentence in nlp(tokens_of(nlp, text)).sents
     ]
-
-
-def _tokens(nlp: Language, text: str) -> Doc:
-    """The text in tokens. Runs without a space that are longer than any word are cut first.
-
-    For each sign that spaCy's tokenizer splits off a run it reads the rest of the run again: for a
-    megabyte of signs it would take hours.
-    """
-    cuts = [
-        place
-        for run in _LONG_RUN.finditer(text)
-        for place in range(run.start() + LONGEST_RUN, run.end(), LONGEST_RUN)
-    ]
-    if not cuts:
-        return nlp.make_doc(text)
-    words: list[str] = []
-    spaces: list[bool] = []
-    for start, end in pairwise([0, *cuts, len(text)]):
-        part = nlp.make_doc(text[start:end])
-        words += [token.text for token in part]
-        spaces += [bool(token.whitespace_) for token in part]
-    return Doc(nlp.vocab, words, spaces)
 
 
 def tokenize(nlp: Language, texts: Iterable[str]) -> Iterator[list[str]]:
     """The tokens of each text, untagged."""
     for doc in cast("Any", nlp.tokenizer).pipe(texts):
         yield [token.text for token in doc if not token.is_space]
-
-
-def _keep_hyphenated_words(nlp: Language) -> None:
-    """Keep `long-term` one token, as phrases need it; spaCy splits it in English."""
-    infixes = nlp.Defaults.infixes or ()
-    kept = [infix for infix in infixes if not re.search(infix, "long-term")]
-    if len(kept) < len(infixes):
-        cast("Any", nlp.tokenizer).infix_finditer = compile_infix_regex(kept).finditer

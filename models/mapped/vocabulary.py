@@ -23,21 +23,34 @@ _hash = zlib.crc32
 """Fast, and the same in every process; words that share one are told apart by their letters."""
 
 
+MOST_ALIKE = 64
+"""So many words may share a hash. Of a hundred million words hardly ten do, unless they were made
+to, and a look-up goes through all that share one."""
+
+
 def vocabulary_arrays(index: Mapping[str, int]) -> dict[str, NDArray[Any]]:
     """The arrays of a vocabulary; `index` maps its n words onto 0 to n-1.
 
     *Shapes*: hashes (n,) rising, rows (n,) in the order of hashes, ends (n,) by row, letters (m,).
+    Raises ValueError for words that could not be found quickly.
     """
     words = sorted(index, key=index.__getitem__)
     encoded = [word.encode("utf-8", "surrogatepass") for word in words]
     hashes = np.fromiter(map(_hash, encoded), np.uint32, len(words))
     order = np.argsort(hashes, kind="stable")
+    if has_too_many_alike(hashes[order]):
+        raise ValueError(f"more than {MOST_ALIKE} words share a hash")
     return {
         "hashes": hashes[order],
         "rows": order.astype(np.int32),
         "ends": np.cumsum([len(word) for word in encoded], dtype=np.int64),
         "letters": np.frombuffer(b"".join(encoded), np.uint8),
     }
+
+
+def has_too_many_alike(hashes: NDArray[Any]) -> bool:
+    """Whether more than MOST_ALIKE of rising hashes are the same."""
+    return bool((hashes[MOST_ALIKE:] == hashes[:-MOST_ALIKE]).any())
 
 
 class MappedVocabulary(Mapping[str, int]):

@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
-from models.language import pipelines
 from models.language.german_stems import stem_german
 from models.language.hanta.tagger import HantaTagger
 from models.language.hanta.tagsets import to_upos
 from models.language.pipelines import NoPipelineError, built_in, pipeline, tag
 from models.language.stemming import stemmer
 from models.language.stop_words import default_stop_words
+from models.language.tokens import LONGEST_RUN, tokens_of
 
 
 def test_stop_words_are_spacys_and_punctuation():
@@ -152,9 +152,9 @@ LONG = {
 @pytest.mark.parametrize("name", LONG)
 def test_runs_without_a_space_are_cut_and_nothing_is_lost(name):
     text = LONG[name]
-    tokens = pipelines._tokens(built_in("de"), text)
+    tokens = tokens_of(built_in("de"), text)
     assert tokens.text == text
-    assert max(map(len, tokens)) <= pipelines.LONGEST_RUN
+    assert max(map(len, tokens)) <= LONGEST_RUN
     assert tag(built_in("de"), text)
 
 
@@ -174,7 +174,7 @@ def test_a_language_without_a_model_is_an_error_with_advice():
 @pytest.mark.parametrize("name", ["no_such_pipeline", "/tmp", "../x", "os.path", "", "spacy "])
 def test_only_installed_pipelines_can_be_named(name, tmp_path):
     with pytest.raises(NoPipelineError):
-        pipelines._installed(name or str(tmp_path))
+        pipeline("de", name or str(tmp_path))
 
 
 def test_a_pipeline_is_loaded_once():

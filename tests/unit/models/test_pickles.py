@@ -100,6 +100,7 @@ def calls(marker) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize("name", calls("x"))
 def test_an_attack_is_refused_and_nothing_runs(target, tmp_path, name):
     marker = tmp_path / "ran"
@@ -127,6 +128,7 @@ BUILDS = {
 }
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize("name", BUILDS)
 def test_a_pickle_cannot_change_what_it_may_call(target, name):
     start, build = BUILDS[name]
@@ -206,6 +208,7 @@ def record(shape=(2,), dtype="f8", raw=bytes(16), dtype_state=None) -> ArrayReco
     return array
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize(
     ("shape", "dtype", "raw"),
     [
@@ -225,12 +228,14 @@ def test_an_array_that_makes_no_sense_is_refused(target, shape, dtype, raw):
         to_array(record(shape, dtype, raw), target, "vectors")
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize("code", ["O8,f8", "V8", "f8,O", "M8[ns]", "U999999999", "", None, 7])
 def test_only_plain_dtypes_are_read(code):
     with pytest.raises(records.UnreadableValueError):
         records.DtypeRecord(code)
 
 
+@pytest.mark.hostile("pickles")
 def test_a_dtype_whose_state_would_hide_objects_is_refused(target):
     plain = np.dtype([("a", "O")])
     body = pickle.dumps(np.zeros(1, plain), protocol=2)
@@ -240,6 +245,7 @@ def test_a_dtype_whose_state_would_hide_objects_is_refused(target):
         record(dtype_state=(3, "|", None, ("a",), {"a": (plain, 0)}, 8, 1, 0))
 
 
+@pytest.mark.hostile("pickles")
 def test_a_scalar_of_objects_is_refused(target):
     dtype = pickle.dumps(np.dtype("O"), protocol=2)[2:-1]
     body = b"\x80\x02cnumpy.core.multiarray\nscalar\n" + dtype + b"U\x01xo\x86R."
@@ -252,6 +258,7 @@ def test_gzip_is_recognised(target):
     assert read_pickle(target) == ["x"]
 
 
+@pytest.mark.hostile("pickles")
 def test_a_small_file_that_grows_too_large_is_refused_while_it_grows(target):
     write(target, gzip.compress(pickle.dumps(bytes(5_000_000))))
     with pytest.raises(ArtifactError, match="holds more than 1000000 bytes"):
@@ -262,6 +269,7 @@ def bytes_claiming(size) -> bytes:
     return b"\x80\x04\x8e" + struct.pack("<Q", size) + b"x."
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize(
     "data",
     [
@@ -287,6 +295,7 @@ def test_a_missing_file_is_said_to_be_missing(target):
         read_pickle(target)
 
 
+@pytest.mark.hostile("pickles")
 def test_deep_nesting_does_no_harm(target):
     body = io.BytesIO()
     body.write(b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".")

@@ -13,8 +13,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from models.language import pipelines
-from models.language.pipelines import name_of, official, pipeline, pipeline_key, split_key, tag
+from models.language import pipelines, tokens
+from models.language.pipelines import (
+    NoPipelineError,
+    name_of,
+    official,
+    pipeline,
+    pipeline_key,
+    split_key,
+    tag,
+)
 from models.registry import load_model
 from models.serving import Needs, Request
 from models.warm_up import warm_up
@@ -117,6 +125,28 @@ def test_one_that_does_not_tag_the_language_is_passed_over(site, caplog, fault):
     install(site, "de_core_news_md")
     assert name_of(pipeline("de")) == "de_core_news_md 3.8.0"
     assert "de_core_news_sm" in caplog.text
+
+
+@pytest.mark.hostile("parameters")
+@pytest.mark.parametrize("name", ["de_own_tagger", "numpy", "pip", "spacy", "models", "os", "json"])
+def test_only_what_declares_itself_a_pipeline_can_be_named(site, name):
+    install(site, "de_own_tagger", entry_point=False)
+    (site / "de_own_tagger" / "__init__.py").write_text("raise SystemExit('it was imported')")
+    with pytest.raises(NoPipelineError, match=f"'{name}' is no installed spaCy pipeline"):
+        pipeline("de", name)
+
+
+@pytest.mark.hostile("requests to models")
+@pytest.mark.parametrize("bound", ["MOST_WORDS", "LONG_TEXT_CHARS"])
+def test_an_installed_one_keeps_words_within_bounds(site, monkeypatch, bound):
+    install(site, "de_core_news_sm")
+    nlp = pipeline("de")
+    monkeypatch.setattr(tokens, bound, 0)
+    tag(nlp, TEXT)
+    known = len(nlp.vocab.strings)
+    for text in (f"Wort{number} steht{number} hier." for number in range(20)):
+        assert tag(nlp, text)[0][0] == (text.split()[0], "NOUN")
+    assert len(nlp.vocab.strings) == known
 
 
 def test_an_answer_and_the_models_description_name_the_pipeline(site, trained, tmp_path):
