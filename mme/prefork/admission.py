@@ -63,7 +63,6 @@ def admit_for(connection: socket.socket, parent: int) -> None:
             job.cpu_s,
             job.limits.unpacked_bytes,
         )
-        _confine(job)
         outcome = _outcome(lambda: dataclasses.asdict(admit(job)), "findings", job)
         connection.sendall(json.dumps(outcome).encode() + b"\n")
         code = 0
@@ -82,6 +81,8 @@ def admit(job: AdmissionJob) -> Findings:
     # A fork takes as long as all the rest where there is little to unpack; what is measured of the
     # load then is too little, since its memory is there already.
     unpacked_bytes = _prepare(job) if is_small else _apart(lambda: _prepare(job), job)
+    if not is_small:
+        _confine(job)  # the fork did so for itself alone
     if not job.checks:
         return Findings(unpacked_bytes, mapped_bytes=unpacked_bytes, is_data=False)
     only_map()
@@ -121,7 +122,8 @@ def files_bytes(folder: Path) -> int:
 
 
 def _prepare(job: AdmissionJob) -> int:
-    """Unpack and convert; the size of the artifact's files."""
+    """Unpack and convert, in a process that does no more; the size of the artifact's files."""
+    _confine(job)
     if job.archive is None:
         unpacked_bytes = files_bytes(job.model_dir)
     else:

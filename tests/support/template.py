@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mms.protocol.otf_message_handler import _retrieve_buffer, _retrieve_int
 
 from mme.core.door import PREFIX, Answer, Hello, Part, decode, encode, lengths
+from mme.prefork.confinement import VARIABLE, Confinement
 from mme.prefork.files import SINGLE_THREADED, PreforkFiles
 from mme.prefork.messages import load_message, predict_message
 from tests.support.endpoint import PROJECT
@@ -196,11 +197,15 @@ def wait_for_ready(template: RunningTemplate) -> None:
     until(is_ready, "the template", READY_S)
 
 
+CONFINED = {VARIABLE: Confinement(None, (), 0, 0).to_text()}
+"""Admissions are confined, as in an endpoint; workers are not told so."""
+
+
 def _start(files: PreforkFiles, handler: Path, signs: Path, log: Path, generation: int):
     with log.open("ab") as output:
         return subprocess.Popen(
             files.command(handler, [], signs, generation),
-            cwd=PROJECT, env=os.environ | SINGLE_THREADED, stdout=output,
+            cwd=PROJECT, env=os.environ | SINGLE_THREADED | CONFINED, stdout=output,
             stderr=subprocess.STDOUT,
         )  # fmt: skip
 
