@@ -66,6 +66,9 @@ class Shelf:
     def remove(self, target: str) -> None:
         (self._folder / target).unlink()
 
+    def check(self) -> None:
+        self.find(A)
+
     def find(self, target: str) -> ArtifactRef:
         if self.is_down:
             raise StoreUnavailable(target, "no route")
