@@ -21,7 +21,8 @@ from mme.core.errors import (
 )
 from mme.core.settings import Settings
 from mme.memory import MemoryBook, Reading, Watermarks
-from mme.residency.store_models import StoreCatalog, StoreModels
+from mme.residency.store_catalog import StoreCatalog
+from mme.residency.store_models import StoreModels
 from mme.residency.views import State
 from mme.store import open_store
 from tests.support.archives import tar_gz
