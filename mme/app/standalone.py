@@ -32,7 +32,8 @@ from mme.app.life import (
 from mme.app.run_dir import run_dir
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.gateway import make_app
-from mme.residency.store_models import StoreCatalog, StoreModels
+from mme.residency.store_catalog import StoreCatalog
+from mme.residency.store_models import StoreModels
 from mme.store import open_store
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             workers=engine.workers,
         )
         models = StoreModels(settings, catalog, cache, engine.workers, engine.book)
+        catalog.check_in_background()
         await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
             await stack.enter_async_context(engine.running())

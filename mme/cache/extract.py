@@ -8,20 +8,25 @@ away by the caller.
 
 from __future__ import annotations
 
+import errno
 import os
-import tarfile
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from mme.cache.gunzip import GzipReader
-from mme.cache.tar_members import TarStream
+from mme.cache.tar_members import DamagedTar, Kind, Member, TarStream
 from mme.core.errors import ArtifactRejected
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mme.cache.tar_members import Source
+
 NAME_BYTES, NAME_PART_BYTES = 2048, 255
+SHOWN_CHARS = 64
+NO_NAME = (errno.EILSEQ, errno.EINVAL, errno.ENAMETOOLONG)
+"""What file systems say of names that they do not take."""
 MOST_FOLDERS_DEEP = 32
 COPY_BYTES = 1024 * 1024
 MEMBER_HEADER_BYTES = 4096
@@ -52,10 +57,10 @@ def extract(source: BinaryIO, folder: Path, limits: ExtractionLimits, uri: str) 
     reader = GzipReader(source, uri, limits.archive_bytes, limits.unpacked_bytes + headers_bytes)
     extraction = _Extraction(folder, limits, uri)
     try:
-        stream = TarStream(reader)
+        stream = TarStream(reader, headers_bytes)
         for member in stream:
             extraction.unpack(stream, member)
-    except (tarfile.TarError, UnicodeError, RecursionError) as error:
+    except DamagedTar as error:
         raise ArtifactRejected(uri, f"the archive is damaged or cut off ({error})") from error
     if extraction.files == 0:
         raise ArtifactRejected(uri, "it holds no files")
@@ -75,32 +80,39 @@ class _Extraction:
         self.files = 0
         self.unpacked_bytes = 0
 
-    def unpack(self, stream: TarStream, member: tarfile.TarInfo) -> None:
+    def unpack(self, stream: TarStream, member: Member) -> None:
         """Write one member, a link as a copy."""
         self._members += 1
         if self._members > self._limits.files:
             self._refuse(f"it has more than {self._limits.files} members")
+        parts = _safe_parts(member.name, self._uri)
         linked = self._linked_file(member)
-        self._check_size(member.size if linked is None else linked.stat().st_size)
-        parts = _safe_parts(member, self._uri)
+        self._check_size(member.size_bytes if linked is None else linked.stat().st_size)
         if not parts:
             return  # the root itself, as `tar -C dir .` writes it
         place = self._folder.joinpath(*parts)
         try:
-            if member.isdir():
+            if member.kind is Kind.FOLDER:
                 self._make_folder(place)
                 return
-            if not member.isfile() and linked is None:
+            if member.kind is Kind.OTHER:
                 self._refuse(f"member {member.name!r} is neither file nor folder")
             self._make_folder(place.parent)
             self._count_made()
             self.files += 1
-            with stream.content(member) if linked is None else linked.open("rb") as content:
-                self._write(content, place)
+            if linked is None:
+                self._write(stream, place)
+            else:
+                with linked.open("rb") as content:
+                    self._write(content, place)
         except (FileExistsError, NotADirectoryError):
             self._refuse(f"member {member.name!r} is there twice")
+        except OSError as error:
+            if error.errno in NO_NAME:
+                self._refuse(f"member {member.name!r}: {os.strerror(error.errno)}")
+            raise
 
-    def _write(self, content: BinaryIO, place: Path) -> None:
+    def _write(self, content: Source, place: Path) -> None:
         # "x": a second member of the same name must not replace the first.
         with place.open("xb") as file:
             while data := content.read(COPY_BYTES):
@@ -128,21 +140,23 @@ class _Extraction:
         if self.unpacked_bytes + more_bytes > self._limits.unpacked_bytes:
             self._refuse(f"unpacked it is larger than {self._limits.unpacked_bytes} bytes")
 
-    def _linked_file(self, member: tarfile.TarInfo) -> Path | None:
+    def _linked_file(self, member: Member) -> Path | None:
         """The file unpacked already that a link stands for; None if `member` is no link."""
-        if not (member.issym() or member.islnk()):
+        if member.kind not in (Kind.HARD_LINK, Kind.SYMBOLIC_LINK):
             return None
-        # A symbolic link is relative to its own folder, a hard link to the archive's root.
-        base = PurePosixPath(member.name).parent if member.issym() else PurePosixPath()
-        place = self._folder / os.path.normpath(base / member.linkname)
-        # Nothing below the folder is a link, so a normal path that begins with it stays in it.
-        inside = place.is_relative_to(self._folder) and ".." not in place.parts
-        is_plain = len(member.linkname) <= NAME_BYTES and "\0" not in member.linkname
-        if not inside or not is_plain or not _is_file(place):
-            self._refuse(
-                f"member {member.name!r} is a link to {member.linkname!r}, no file before it"
-            )
-        return place
+        shown = member.linkname[:SHOWN_CHARS]
+        if len(member.linkname) <= NAME_BYTES and "\0" not in member.linkname:
+            # A symbolic link is relative to its own folder, a hard link to the archive's root.
+            is_symbolic = member.kind is Kind.SYMBOLIC_LINK
+            base = PurePosixPath(member.name).parent if is_symbolic else PurePosixPath()
+            place = self._folder / os.path.normpath(base / member.linkname)
+            # Nothing below the folder is a link, so a normal path that begins with it stays in it.
+            inside = place.is_relative_to(self._folder) and ".." not in place.parts
+            if inside and _is_file(place):
+                return place
+        raise ArtifactRejected(
+            self._uri, f"member {member.name!r} is a link to {shown!r}, no file before it"
+        )
 
     def _refuse(self, reason: str) -> NoReturn:
         raise ArtifactRejected(self._uri, reason)
@@ -155,9 +169,10 @@ def _is_file(place: Path) -> bool:
         return False
 
 
-def _safe_parts(member: tarfile.TarInfo, uri: str) -> tuple[str, ...]:
-    """The member's path below the folder; raises ArtifactRejected if it leads elsewhere."""
-    name = member.name
+def _safe_parts(name: str, uri: str) -> tuple[str, ...]:
+    """A member's path below the folder; raises ArtifactRejected if it leads elsewhere."""
+    if len(name) > NAME_BYTES:
+        raise ArtifactRejected(uri, f"member {name[:SHOWN_CHARS]!r}... has a name that is too long")
     if name.startswith("/") or "\0" in name or "\\" in name:
         raise ArtifactRejected(uri, f"member {name!r} is not a plain relative path")
     parts = tuple(part for part in PurePosixPath(name).parts if part != ".")
@@ -165,9 +180,9 @@ def _safe_parts(member: tarfile.TarInfo, uri: str) -> tuple[str, ...]:
         raise ArtifactRejected(uri, f"member {name!r} climbs out of the archive with '..'")
     in_bytes = [len(part.encode("utf-8", "surrogateescape")) for part in parts]
     if sum(in_bytes) > NAME_BYTES or any(each > NAME_PART_BYTES for each in in_bytes):
-        raise ArtifactRejected(uri, f"member {name[:64]!r}... has a name that is too long")
+        raise ArtifactRejected(uri, f"member {name[:SHOWN_CHARS]!r}... has a name that is too long")
     if len(parts) > MOST_FOLDERS_DEEP:
-        raise ArtifactRejected(uri, f"member {name[:64]!r}... lies too deep in folders")
+        raise ArtifactRejected(uri, f"member {name[:SHOWN_CHARS]!r}... lies too deep in folders")
     # The model server takes a folder with such a file for another archive format, and fails.
     if len(parts) <= 2 and parts[-1:] and parts[-1].lower() == "manifest.json":  # noqa: PLR2004
         raise ArtifactRejected(

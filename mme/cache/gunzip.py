@@ -91,7 +91,7 @@ class GzipReader:
 
     def _begin_member(self) -> bool:
         """Begin the next member behind one that has ended; False if only zero bytes were there."""
-        if self._input.count(0) == len(self._input):
+        if self._input[0] == 0 and not self._input.strip(b"\0"):
             self._input = b""
             return False
         self._member = zlib.decompressobj(GZIP)

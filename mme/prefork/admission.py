@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINE_BYTES = 1024 * 1024
+MESSAGE_CHARS = 4096
+"""Most of an error's words; names out of an artifact may be in them."""
 SMALL_BYTES = 4 * 1024 * 1024
 """An archive up to this size is unpacked and converted without a fork of its own."""
 LEAST_OWN_BYTES = 32 * 1024
@@ -147,7 +149,7 @@ class _Told(Exception):
 
 
 def _apart(work: Callable[[], int], job: AdmissionJob) -> int:
-    """Do `work` in a fork; raises _Told. What kills the fork kills this process."""
+    """Do `work` in a fork; raises _Told. What ends the fork untimely ends this process alike."""
     parent = os.getpid()
     ours, theirs = socket.socketpair()
     pid = os.fork()
@@ -171,6 +173,8 @@ def _apart(work: Callable[[], int], job: AdmissionJob) -> int:
         os.kill(os.getpid(), -code)
     if code == NO_MEMORY:
         raise MemoryError
+    if code:
+        os._exit(code)
     outcome = json.loads(said)
     if "error" in outcome:
         raise _Told(outcome["error"])
@@ -190,7 +194,7 @@ def _error(error: Exception, job: AdmissionJob) -> dict[str, Any]:
         case _Told():
             return error.error
         case ArtifactRejected():
-            return {"kind": REJECTED, "message": error.reason}
+            return {"kind": REJECTED, "message": error.reason[:MESSAGE_CHARS]}
         case OSError(errno=number) if number in (errno.EFBIG, *DISK_FULL):
             return _not_kept(job)
         case MemoryError():
@@ -199,7 +203,8 @@ def _error(error: Exception, job: AdmissionJob) -> dict[str, Any]:
             return _not_kept(job)
         case _:
             log.warning("%s cannot be loaded", job.uri, exc_info=error)
-    return {"kind": UNLOADABLE, **error_body(as_serving_error(error))}
+    body = error_body(as_serving_error(error))
+    return {"kind": UNLOADABLE, **body, "message": str(body["message"])[:MESSAGE_CHARS]}
 
 
 def _not_kept(job: AdmissionJob) -> dict[str, Any]:

@@ -73,7 +73,8 @@ class Arrivals:
                 raise ModelNotReady(target, reason)
             if arrival.cancelled():
                 raise ShuttingDown
-            arrival.result()
+            if (error := arrival.exception()) is not None:
+                raise error.anew() if isinstance(error, EndpointError) else error
             known = self._table.current(target)
             if known is not None:
                 return known

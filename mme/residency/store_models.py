@@ -1,128 +1,28 @@
-"""The models of a standalone endpoint: below a store, brought to this disk when asked for.
+"""What the management surface of a standalone endpoint shows beside `Residency`.
 
-`StoreCatalog` is where they come from; `StoreModels` adds to `Residency` what the management
-surface shows: pages of what is here, in what state.
+Pages of the models that are here, in what state. Where they come from is `store_catalog.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import time
 from typing import TYPE_CHECKING
 
-from mme.core.errors import NoDiskSpace, NotLoaded, StoreUnavailable
-from mme.core.names import check_target, model_name
+from mme.core.errors import NotLoaded
+from mme.core.names import check_target
 from mme.residency.residency import Residency
 from mme.residency.views import ModelView, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from mme.cache import Admit, ArtifactCache
-    from mme.cache.threads import Run
+    from mme.cache import ArtifactCache
     from mme.core.artifact import Admitted
     from mme.core.settings import Settings
     from mme.memory import MemoryBook
+    from mme.residency.store_catalog import StoreCatalog
     from mme.residency.table import Known
     from mme.residency.views import Answer
-    from mme.store import ArtifactRef, Store
     from mme.workers.engine import Workers
-
-log = logging.getLogger(__name__)
-
-
-class StoreCatalog:
-    """A catalog over a store and the disk cache; `run` is for the store's blocking calls."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        store: Store,
-        cache: ArtifactCache,
-        admit: Admit,
-        run: Run,
-        workers: Workers,
-    ) -> None:
-        self.is_used: Callable[[str], bool] = lambda _: False
-        """Which versions requests are under way to; set by the residency."""
-        self._settings = settings
-        self._store = store
-        self._cache = cache
-        self._admit = admit
-        self._run = run
-        self._workers = workers
-        self._arriving: set[str] = set()
-        self._slots = asyncio.Semaphore(settings.parallel_loads)
-
-    async def bring(self, target: str) -> Admitted:
-        """See Catalog. While the store does not answer, the version fetched last serves on."""
-        async with self._slots:
-            try:
-                ref = await self._find(target)
-            except StoreUnavailable as error:
-                kept = self._cache.latest(target)
-                if kept is None:
-                    raise
-                log.warning("%s; using the copy of %s on disk", error.message, target)
-                return kept
-            name = model_name(target, ref.version)
-            self._arriving.add(name)
-            try:
-                found = self._cache.lookup(name) or await self._fetch(name, ref)
-                self._cache.used(name)
-                await self._drop_other_versions(found)
-                return found
-            finally:
-                self._arriving.discard(name)
-
-    async def has_changed(self, artifact: Admitted) -> bool:
-        """See Catalog."""
-        ref = await self._find(artifact.target)
-        return model_name(artifact.target, ref.version) != artifact.name
-
-    def is_here(self, artifact: Admitted) -> bool:
-        """See Catalog."""
-        return self._cache.lookup(artifact.name) is not None
-
-    async def discard(self, artifact: Admitted) -> None:
-        """See Catalog."""
-        await self._cache.discard(artifact.name)
-
-    async def _find(self, target: str) -> ArtifactRef:
-        return await self._run(lambda: self._store.find(target))
-
-    async def _fetch(self, name: str, ref: ArtifactRef) -> Admitted:
-        began_s = time.monotonic()
-        while True:
-            try:
-                fetched = await self._cache.fetch(
-                    name, ref, self._store, self._admit, self._is_needed
-                )
-            except NoDiskSpace:
-                # Only what is in memory is left on the disk: models leave for this one.
-                if not await self._workers.evict_one():
-                    raise
-            else:
-                break
-        log.info(
-            "fetched %s: %d bytes, %d unpacked, in %.3f s",
-            ref.uri,
-            fetched.archive_bytes,
-            fetched.findings.unpacked_bytes,
-            time.monotonic() - began_s,
-        )
-        return fetched
-
-    async def _drop_other_versions(self, artifact: Admitted) -> None:
-        """Of what serves still, the residency disposes when it has drained."""
-        for name in self._cache.others(artifact.target, artifact.name):
-            if not self._is_needed(name):
-                await self._cache.discard(name)
-
-    def _is_needed(self, name: str) -> bool:
-        return name in self._arriving or self.is_used(name) or self._workers.workers_of(name) > 0
 
 
 class StoreModels:
@@ -136,6 +36,7 @@ class StoreModels:
         workers: Workers,
         book: MemoryBook,
     ) -> None:
+        self._catalog = catalog
         self._cache = cache
         self._workers = workers
         self._book = book
@@ -188,6 +89,7 @@ class StoreModels:
     async def close(self) -> None:
         """Stop bringing in."""
         await self._residency.close()
+        await self._catalog.close()
 
     def _view_of(self, artifact: Admitted) -> ModelView:
         known = self._table.current(artifact.target)

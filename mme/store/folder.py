@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mme.core.errors import StoreUnavailable, TargetNotFound
 from mme.core.names import check_target
-from mme.store.base import ARCHIVE_ENDING, ArtifactRef
+from mme.store.base import ARCHIVE_ENDING, ArtifactRef, TargetDenied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+NO_FILE = (errno.ENOENT, errno.ENOTDIR)
+DENIED = (errno.EACCES, errno.EPERM)
+NO_NAME = (errno.EILSEQ, errno.EINVAL, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
+"""What is wrong with a name, or a socket; any other number is a fault of the file system."""
 
 
 class FolderStore:
@@ -26,25 +32,34 @@ class FolderStore:
         self._root = root.resolve()
         self.uri = str(self._root)
 
+    def check(self) -> None:
+        """See Store."""
+        try:
+            with os.scandir(self._root) as entries:
+                next(entries, None)
+        except OSError as error:
+            raise StoreUnavailable(self.uri, f"the folder cannot be read: {error}") from error
+
     def find(self, target: str) -> ArtifactRef:
         """See Store."""
         check_target(target)
         path = self._root / target
         with self._open(target, path) as file:
-            return self._ref(target, path, os.fstat(file.fileno()))
+            return _ref(target, path, file)
 
     @contextlib.contextmanager
     def open(self, ref: ArtifactRef) -> Iterator[BinaryIO]:
         """See Store."""
         path = self._root / ref.target
         with self._open(ref.target, path) as file:
-            found = self._ref(ref.target, path, os.fstat(file.fileno()))
+            found = _ref(ref.target, path, file)
             if found.version != ref.version:
                 raise StoreUnavailable(ref.uri, "it has changed meanwhile; ask again")
-            yield file
+            yield cast("BinaryIO", _Content(file, ref.uri))
 
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""
+        self.check()
         for path in sorted(self._root.rglob(f"*{ending}")):
             target = path.relative_to(self._root).as_posix()
             if target.startswith(prefix):
@@ -57,25 +72,62 @@ class FolderStore:
             resolved = path.resolve(strict=True)
             if not resolved.is_relative_to(self._root):
                 raise TargetNotFound(target, str(path), "which leads out of the store")
-            # Not to hang on a FIFO that somebody put there.
-            descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            raise TargetNotFound(target, str(path)) from None
-        except PermissionError:
-            raise TargetNotFound(target, str(path), "access is denied") from None
-        except (OSError, RuntimeError, ValueError) as error:  # name too long, loop of links, NUL
+            return _opened(resolved)
+        except IsADirectoryError:
+            raise TargetNotFound(target, str(path), "which is not a file") from None
+        except OSError as error:
+            if error.errno in (*NO_FILE, *DENIED):
+                self.check()  # the fault may be the whole store's
+            if error.errno in NO_FILE:
+                raise TargetNotFound(target, str(path)) from None
+            if error.errno in DENIED:
+                raise TargetDenied(target, str(path), "access is denied") from None
+            if error.errno in NO_NAME:
+                raise TargetNotFound(target, str(path), str(error)) from None
+            raise StoreUnavailable(str(path), str(error)) from error
+        except (RuntimeError, ValueError) as error:  # a loop of links, NUL
             raise TargetNotFound(target, str(path), str(error)) from None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise TargetNotFound(target, str(path), "which is not a file")
-        return os.fdopen(descriptor, "rb")
 
-    @staticmethod
-    def _ref(target: str, path: Path, status: os.stat_result) -> ArtifactRef:
-        identity = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
-        return ArtifactRef(
-            target=target,
-            version=hashlib.sha256(identity.encode()).hexdigest()[:32],
-            size_bytes=status.st_size,
-            uri=str(path),
-        )
+
+def _ref(target: str, path: Path, file: BinaryIO) -> ArtifactRef:
+    try:
+        status = os.fstat(file.fileno())
+    except OSError as error:
+        raise StoreUnavailable(str(path), str(error)) from error
+    identity = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+    return ArtifactRef(
+        target=target,
+        version=hashlib.sha256(identity.encode()).hexdigest()[:32],
+        size_bytes=status.st_size,
+        uri=str(path),
+    )
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a plain file; IsADirectoryError if it is anything else."""
+    # Not to hang on a FIFO that somebody put there.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
+        os.close(descriptor)
+        raise
+    if not is_file:
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, "no file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+class _Content:
+    """A file's content; an error of the disk or the network below it is the store's fault."""
+
+    def __init__(self, file: BinaryIO, uri: str) -> None:
+        self._file = file
+        self._uri = uri
+
+    def read(self, size: int = -1) -> bytes:
+        """As of a file."""
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            raise StoreUnavailable(self._uri, str(error)) from error

@@ -1,11 +1,14 @@
 """A store in S3, or whatever speaks its API: targets are keys below a prefix, versions are ETags.
 
-Credentials, region and `AWS_ENDPOINT_URL_S3` are boto3's business.
+Credentials, region and `AWS_ENDPOINT_URL_S3` are boto3's business, and so are checksums that S3
+keeps beside an object. What an error means is in `s3_errors.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import re
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -13,21 +16,25 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mme.core.errors import EndpointError, StoreUnavailable, TargetNotFound
+from mme.core.errors import EndpointError, StoreUnavailable
 from mme.core.names import check_target
 from mme.store.base import ARCHIVE_ENDING, ArtifactRef
+from mme.store.s3_errors import has_no_words, is_denied, meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 60
 ATTEMPTS = 3
 DEFAULT_REGION = "us-east-1"
-FORBIDDEN, GONE, SERVER_FAULT = 403, 404, 500
-CHANGED = ("PreconditionFailed", "412")
+MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
+PLAIN_ENCRYPTION = (None, "AES256")
+"""With these an ETag can be the MD5 of the content, else never."""
 
 
 class S3Store:
@@ -38,19 +45,23 @@ class S3Store:
         self._prefix = prefix
         self._lock = threading.Lock()
         self._made: S3Client | None = None
+        self._digests = _Digests()
         self.uri = f"s3://{bucket}/{prefix}"
+
+    def check(self) -> None:
+        """See Store."""
+        with self._translated(""):
+            self._client().list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
 
     def find(self, target: str) -> ArtifactRef:
         """See Store."""
         check_target(target)
         with self._translated(target):
-            head = self._client().head_object(Bucket=self._bucket, Key=self._prefix + target)
-        return ArtifactRef(
-            target=target,
-            version=head["ETag"].strip('"'),
-            size_bytes=head["ContentLength"],
-            uri=self.uri + target,
-        )
+            try:
+                head = self._client().head_object(Bucket=self._bucket, Key=self._prefix + target)
+            except ClientError as error:
+                raise self._in_words(error, target) from error
+        return self._ref(target, head, "ContentLength")
 
     @contextlib.contextmanager
     def open(self, ref: ArtifactRef) -> Iterator[BinaryIO]:
@@ -59,23 +70,42 @@ class S3Store:
             answer = self._client().get_object(
                 Bucket=self._bucket, Key=self._prefix + ref.target, IfMatch=f'"{ref.version}"'
             )
-            with contextlib.closing(answer["Body"]) as body:
-                yield cast("BinaryIO", body)
+            is_md5 = answer.get("ServerSideEncryption") in PLAIN_ENCRYPTION
+            digests = self._digests if is_md5 and MD5.fullmatch(ref.version) else None
+        with contextlib.closing(answer["Body"]) as body:
+            yield cast("BinaryIO", _Content(body, ref, digests, self._translated))
 
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""
         with self._translated(prefix):
-            pages = self._client().get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
-                for found in page.get("Contents", []):
-                    target = found["Key"].removeprefix(self._prefix)
-                    if target.endswith(ending):
-                        yield ArtifactRef(
-                            target=target,
-                            version=found["ETag"].strip('"'),
-                            size_bytes=found["Size"],
-                            uri=self.uri + target,
-                        )
+            lister = self._client().get_paginator("list_objects_v2")
+            pages = iter(lister.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix))
+        while True:
+            with self._translated(prefix):
+                page = next(pages, None)
+                found = [] if page is None else [*self._refs(page.get("Contents", []), ending)]
+            if page is None:
+                return
+            yield from found
+
+    def _refs(self, entries: Iterable[Mapping[str, Any]], ending: str) -> Iterator[ArtifactRef]:
+        for entry in entries:
+            target = str(entry.get("Key", "")).removeprefix(self._prefix)
+            if target.endswith(ending):
+                yield self._ref(target, entry, "Size")
+
+    def _ref(self, target: str, facts: Mapping[str, Any], size: str) -> ArtifactRef:
+        missing = [name for name in ("ETag", size) if facts.get(name) in (None, "")]
+        if missing:
+            raise StoreUnavailable(
+                self.uri + target, f"its answer has no {' and no '.join(missing)}"
+            )
+        return ArtifactRef(
+            target=target,
+            version=facts["ETag"].strip('"'),
+            size_bytes=facts[size],
+            uri=self.uri + target,
+        )
 
     def _client(self) -> S3Client:
         """The client, made at first use: finding credentials may take a while."""
@@ -94,29 +124,88 @@ class S3Store:
                 )
             return self._made
 
+    def _in_words(self, error: ClientError, target: str) -> ClientError:
+        """The error of a HEAD, whose answer has no body, as a GET of one byte tells it."""
+        if has_no_words(error):
+            try:
+                answer = self._client().get_object(
+                    Bucket=self._bucket, Key=self._prefix + target, Range="bytes=0-0"
+                )
+                answer["Body"].close()
+            except ClientError as told:
+                return told
+        return error
+
     @contextlib.contextmanager
     def _translated(self, target: str) -> Iterator[None]:
-        """Turn boto3's errors into ours."""
+        """Turn whatever boto3 raises into ours: what it was told may have been anything."""
         place = self.uri + target
         try:
             yield
         except EndpointError:
             raise
         except ClientError as error:
-            raise self._meaning(error, target, place) from error
+            may_list = bool(target) and is_denied(error) and self._may_list(target)
+            raise meaning(error, target, place, self._bucket, may_list=may_list) from error
         except BotoCoreError as error:
             raise StoreUnavailable(place, str(error)) from error
+        except Exception as error:
+            raise StoreUnavailable(place, f"{type(error).__name__}: {error}") from error
 
-    def _meaning(self, error: ClientError, target: str, place: str) -> EndpointError:
-        details = cast("dict[str, Any]", error.response)
-        code = str(details.get("Error", {}).get("Code", ""))
-        status = int(details.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        if code == "NoSuchBucket":
-            return TargetNotFound(target, place, f"there is no bucket {self._bucket!r}")
-        if code in CHANGED:
-            return StoreUnavailable(place, "it has changed meanwhile; ask again")
-        if status == FORBIDDEN:
-            return TargetNotFound(target, place, f"access is denied ({code})")
-        if status == GONE or code == "NoSuchKey":
-            return TargetNotFound(target, place)
-        return StoreUnavailable(place, f"{status} {code}")
+    def _may_list(self, target: str) -> bool:
+        """Whether a missing object would have been called missing."""
+        try:
+            self._client().list_objects_v2(
+                Bucket=self._bucket, Prefix=self._prefix + target, MaxKeys=1
+            )
+        except (ClientError, BotoCoreError):
+            return False
+        return True
+
+
+class _Digests:
+    """Whether this store's ETags are MD5 sums of the content, as far as they look so.
+
+    They need not be: if a second download has the same other sum, they are something else.
+    """
+
+    def __init__(self) -> None:
+        self._are_md5 = True
+        self._unlike: dict[str, str] = {}
+
+    def check(self, ref: ArtifactRef, found: str) -> None:
+        """Raise StoreUnavailable if the content read is not what the ETag stands for."""
+        if found == ref.version or not self._are_md5:
+            return
+        if self._unlike.get(ref.uri) == found:
+            self._are_md5 = False
+            return
+        self._unlike = {ref.uri: found}
+        raise StoreUnavailable(ref.uri, f"its MD5 is {found} and should be {ref.version}")
+
+
+class _Content:
+    """An object's content; at its end the sum is compared."""
+
+    def __init__(
+        self,
+        body: StreamingBody,
+        ref: ArtifactRef,
+        digests: _Digests | None,
+        translated: Callable[[str], AbstractContextManager[None]],
+    ) -> None:
+        self._body = body
+        self._ref = ref
+        self._digests = digests
+        self._translated = translated
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def read(self, size: int = -1) -> bytes:
+        """As of a file; whoever reads to the end reads until there is nothing."""
+        with self._translated(self._ref.target):
+            data = self._body.read(None if size < 0 else size)
+        if self._digests is not None:
+            self._md5.update(data)
+            if size < 0 or (size and not data):
+                self._digests.check(self._ref, self._md5.hexdigest())
+        return data

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mme.cache.extract import ExtractionLimits, extract
 from mme.core.errors import ArtifactRejected
-from tests.support.archives import bomb, member, tar_gz
+from tests.support.archives import bomb, member, pax, raw_header, tar_gz
 
 LIMITS = ExtractionLimits(archive_bytes=10_000_000, unpacked_bytes=10_000_000, files=50)
 
@@ -113,40 +113,6 @@ def test_an_archive_above_its_limit_is_refused(tmp_path):
     noise = bytes((n * 7919) % 251 for n in range(100_000))
     with pytest.raises(ArtifactRejected, match="larger than 100 bytes"):
         unpack(tar_gz({"a": noise}), tmp_path / "out", ExtractionLimits(100, 10**6, 5))
-
-
-def raw_header(name=b"a", size=b"%011o\0" % 0, kind=b"0", linkname=b"", magic=b"ustar\x0000"):
-    """A header block with whatever is in its fields, the checksum right."""
-    block = bytearray(512)
-    block[: len(name)] = name
-    block[100:136] = b"0000644\0" + b"0000000\0" * 2 + size
-    block[136:148] = b"%011o\0" % 0
-    block[148:156] = b" " * 8
-    block[156:157] = kind
-    block[157 : 157 + len(linkname)] = linkname
-    block[257:265] = magic
-    block[148:156] = b"%06o\0 " % sum(block)
-    return bytes(block)
-
-
-def pax(records, name=b"a", content=b""):
-    """A member with an extended header before it."""
-    lines = b""
-    for key, value in records.items():
-        body = b" " + key.encode() + b"=" + value + b"\n"
-        length = len(body) + 1
-        while length != len(str(length)) + len(body):
-            length = len(str(length)) + len(body)
-        lines += str(length).encode() + body
-    padded = lines + bytes(-len(lines) % 512)
-    size = b"%011o\0"
-    return (
-        raw_header(b"pax", size % len(lines), b"x")
-        + padded
-        + raw_header(name, size % len(content))
-        + content
-        + bytes(-len(content) % 512)
-    )
 
 
 END = bytes(1024)

@@ -21,7 +21,8 @@ from mme.core.errors import (
 )
 from mme.core.settings import Settings
 from mme.memory import MemoryBook, Reading, Watermarks
-from mme.residency.store_models import StoreCatalog, StoreModels
+from mme.residency.store_catalog import StoreCatalog
+from mme.residency.store_models import StoreModels
 from mme.residency.views import State
 from mme.store import open_store
 from tests.support.archives import tar_gz
@@ -65,6 +66,9 @@ class Shelf:
 
     def remove(self, target: str) -> None:
         (self._folder / target).unlink()
+
+    def check(self) -> None:
+        self.find(A)
 
     def find(self, target: str) -> ArtifactRef:
         if self.is_down:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import types
 import uuid
 
 import pytest
 
 from mme.core.errors import InvalidRequest, StoreUnavailable, TargetNotFound
-from mme.store import open_store
+from mme.store import TargetDenied, open_store
 
 
 class StoreContract:
@@ -42,6 +44,11 @@ class StoreContract:
             store.find("de/none.tar.gz")
         assert caught.value.tried.endswith("/de/none.tar.gz")
         assert store.uri.rstrip("/") in caught.value.message
+
+    def test_a_store_that_is_there_is_found_well_also_if_it_is_empty(self, store, put):
+        store.check()
+        put("a.tar.gz", b"x")
+        store.check()
 
     def test_a_folder_is_no_artifact(self, store, put):
         put("de/a.tar.gz", b"x")
@@ -100,6 +107,55 @@ class TestFolderStore(StoreContract):
         with pytest.raises(TargetNotFound, match="not a file"):
             store.find("a.tar.gz")
 
+    @pytest.mark.hostile("stores")
+    def test_a_folder_that_is_gone_is_the_stores_fault(self, store, tmp_path):
+        (tmp_path / "store").rmdir()
+        for ask in (store.check, lambda: store.find("a.tar.gz"), lambda: list(store.list())):
+            with pytest.raises(StoreUnavailable, match="cannot be read"):
+                ask()
+
+    @pytest.mark.hostile("stores")
+    @pytest.mark.parametrize("name", ["EIO", "ESTALE", "ETIMEDOUT", "EMFILE", "EHOSTDOWN"])
+    @pytest.mark.parametrize("call", ["open", "fstat", "read"])
+    def test_a_fault_of_the_file_system_is_the_stores(self, store, put, monkeypatch, name, call):
+        put("a.tar.gz", b"x")
+        ref = store.find("a.tar.gz")
+        number = getattr(errno, name)
+
+        def fail(*_args, **_options):
+            raise OSError(number, os.strerror(number))
+
+        if call == "read":
+            with store.open(ref) as source:
+                source._file.close()
+                source._file = types.SimpleNamespace(read=fail)
+                with pytest.raises(StoreUnavailable, match=os.strerror(number)):
+                    source.read(1)
+            return
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, fail)
+            with pytest.raises(StoreUnavailable) as caught:
+                store.find("a.tar.gz")
+        assert caught.value.where.endswith("/a.tar.gz")
+
+    @pytest.mark.hostile("stores")
+    @pytest.mark.parametrize("name", ["EACCES", "EPERM"])
+    def test_what_nobody_may_read_is_told_from_what_is_missing(self, store, put, monkeypatch, name):
+        put("a.tar.gz", b"x")
+        number = getattr(errno, name)
+
+        def fail(*_args, **_options):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "open", fail)
+        with pytest.raises(TargetDenied, match="access is denied"):
+            store.find("a.tar.gz")
+
+    def test_a_fault_of_whoever_reads_is_not_the_stores(self, store, put):
+        put("a.tar.gz", b"x")
+        with pytest.raises(OSError, match="full"), store.open(store.find("a.tar.gz")):
+            raise OSError(errno.ENOSPC, "full")
+
 
 class TestS3Store(StoreContract):
     @pytest.fixture
@@ -131,8 +187,9 @@ class TestS3Store(StoreContract):
 
     def test_a_missing_bucket_is_named(self, s3_server, store):
         missing = open_store("s3://no-such-bucket-here/")
-        with pytest.raises(TargetNotFound, match="no-such-bucket-here"):
-            missing.find("a.tar.gz")
+        for ask in (missing.check, lambda: missing.find("a.tar.gz"), lambda: list(missing.list())):
+            with pytest.raises(StoreUnavailable, match=r"no-such-bucket-here.*NoSuchBucket"):
+                ask()
 
     def test_a_store_that_does_not_answer_is_unavailable(self, store, monkeypatch):
         with socket.socket() as free:

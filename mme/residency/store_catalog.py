@@ -1,0 +1,180 @@
+"""Where the models of a standalone endpoint come from: a store, and the disk cache.
+
+What goes wrong between the two is mended here as far as it can be: what did not come whole is
+fetched again, and where the store does not answer, what was fetched last serves on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from mme.core.background import BackgroundTasks
+from mme.core.errors import EndpointError, NoDiskSpace, StoreUnavailable
+from mme.core.names import model_name
+from mme.store import TargetDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mme.cache import Admit, ArtifactCache
+    from mme.cache.threads import Run
+    from mme.core.artifact import Admitted
+    from mme.core.settings import Settings
+    from mme.store import ArtifactRef, Store
+    from mme.workers.engine import Workers
+
+log = logging.getLogger(__name__)
+
+CHECK_S = 5.0
+"""How long the store may take to answer at the start."""
+TRIES = 5
+"""How often an artifact that was found is fetched, where the store does not give all of it."""
+FIRST_PAUSE_S = 0.2
+"""Before it is tried again; then twice as long each time."""
+WARNING_S = 10.0
+"""Between warnings that the store does not answer."""
+
+
+class StoreCatalog:
+    """A catalog over a store and the disk cache; `run` is for the store's blocking calls."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        cache: ArtifactCache,
+        admit: Admit,
+        run: Run,
+        workers: Workers,
+    ) -> None:
+        self.is_used: Callable[[str], bool] = lambda _: False
+        """Which versions requests are under way to; set by the residency."""
+        self._settings = settings
+        self._store = store
+        self._cache = cache
+        self._admit = admit
+        self._run = run
+        self._workers = workers
+        self._arriving: set[str] = set()
+        self._slots = asyncio.Semaphore(settings.parallel_loads)
+        self._background = BackgroundTasks()
+        self._next_warning_s = 0.0
+
+    def check_in_background(self) -> None:
+        """Try the store once, so that the log says at the start what is wrong with it."""
+        self._background.start(self._check())
+
+    async def close(self) -> None:
+        """End what runs in the background."""
+        await self._background.close()
+
+    async def bring(self, target: str) -> Admitted:
+        """See Catalog. While the store does not answer, the version fetched last serves on."""
+        until_s = time.monotonic() + self._settings.ready_timeout_s
+        pause_s = FIRST_PAUSE_S
+        for _ in range(TRIES):
+            async with self._slots:
+                try:
+                    ref = await self._find(target)
+                except (StoreUnavailable, TargetDenied) as error:
+                    return self._kept(target, error)
+                try:
+                    return await self._present(ref)
+                except StoreUnavailable as error:  # it has changed, or did not come whole
+                    last = error.anew()
+            if time.monotonic() + pause_s >= until_s:
+                break
+            log.info("%s; it is tried again", last.message)
+            await asyncio.sleep(pause_s)
+            pause_s *= 2
+        return self._kept(target, last)
+
+    async def has_changed(self, artifact: Admitted) -> bool:
+        """See Catalog."""
+        try:
+            ref = await self._find(artifact.target)
+        except StoreUnavailable as error:
+            self._warn(artifact.target, error)
+            raise
+        return model_name(artifact.target, ref.version) != artifact.name
+
+    def is_here(self, artifact: Admitted) -> bool:
+        """See Catalog."""
+        return self._cache.lookup(artifact.name) is not None
+
+    async def discard(self, artifact: Admitted) -> None:
+        """See Catalog."""
+        await self._cache.discard(artifact.name)
+
+    async def _check(self) -> None:
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self._run(self._store.check)
+        except TimeoutError:
+            log.warning("the model store %s has not answered for %g s", self._store.uri, CHECK_S)
+        except EndpointError as error:
+            log.warning("%s", error.message)
+
+    async def _present(self, ref: ArtifactRef) -> Admitted:
+        """The version `ref` on this disk."""
+        name = model_name(ref.target, ref.version)
+        self._arriving.add(name)
+        try:
+            found = self._cache.lookup(name) or await self._fetch(name, ref)
+            self._cache.used(name)
+            await self._drop_other_versions(found)
+            return found
+        finally:
+            self._arriving.discard(name)
+
+    def _kept(self, target: str, error: EndpointError) -> Admitted:
+        """The version fetched last; raises `error` if there is none."""
+        kept = self._cache.latest(target)
+        if kept is None:
+            raise error
+        self._warn(target, error)
+        return kept
+
+    def _warn(self, target: str, error: EndpointError) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._next_warning_s:
+            self._next_warning_s = now_s + WARNING_S
+            log.warning("%s; %s serves on from the copy on disk", error.message, target)
+
+    async def _find(self, target: str) -> ArtifactRef:
+        return await self._run(lambda: self._store.find(target))
+
+    async def _fetch(self, name: str, ref: ArtifactRef) -> Admitted:
+        began_s = time.monotonic()
+        while True:
+            try:
+                fetched = await self._cache.fetch(
+                    name, ref, self._store, self._admit, self._is_needed
+                )
+            except NoDiskSpace:
+                # Only what is in memory is left on the disk: models leave for this one.
+                if not await self._workers.evict_one():
+                    raise
+            else:
+                break
+        log.info(
+            "fetched %s: %d bytes, %d unpacked, in %.3f s",
+            ref.uri,
+            fetched.archive_bytes,
+            fetched.findings.unpacked_bytes,
+            time.monotonic() - began_s,
+        )
+        return fetched
+
+    async def _drop_other_versions(self, artifact: Admitted) -> None:
+        """Of what serves still, the residency disposes when it has drained."""
+        for name in self._cache.others(artifact.target, artifact.name):
+            if not self._is_needed(name):
+                await self._cache.discard(name)
+
+    def _is_needed(self, name: str) -> bool:
+        return name in self._arriving or self.is_used(name) or self._workers.workers_of(name) > 0

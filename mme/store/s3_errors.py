@@ -1,0 +1,79 @@
+"""What an error of S3 means: whose fault it is, and what to do about it.
+
+An object that is not there is the caller's fault. A bucket, credentials, a clock or a region that
+is wrong is the store's, so that what is on the disk serves on and clients try again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from mme.core.errors import StoreUnavailable, TargetNotFound
+from mme.store.base import TargetDenied
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+    from mme.core.errors import EndpointError
+
+SERVER_FAULT = 500
+CHANGED = ("PreconditionFailed", "412")
+MISSING = ("NoSuchKey", "404", "NotFound")
+DENIED = ("AccessDenied", "403", "Forbidden")
+HINTS = {
+    "AccessDenied": "the credentials may not read it (s3:GetObject, s3:ListBucket)",
+    "AllAccessDisabled": "the account or bucket is blocked",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: set AWS_REGION",
+    "BadRequest": "credentials or region may be wrong",
+    "ExpiredToken": "the session token has expired: renew the credentials",
+    "ExpiredTokenException": "the session token has expired: renew the credentials",
+    "IllegalLocationConstraintException": "the bucket is in another region: set AWS_REGION",
+    "InvalidAccessKeyId": "there is no such access key: check AWS_ACCESS_KEY_ID",
+    "InvalidObjectState": "it is archived and must be restored first",
+    "InvalidToken": "the session token is not valid: check AWS_SESSION_TOKEN",
+    "NoSuchBucket": "there is no such bucket: check MME_STORE",
+    "PermanentRedirect": "the bucket is in another region: set AWS_REGION",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "SignatureDoesNotMatch": "the secret key does not fit: check AWS_SECRET_ACCESS_KEY",
+    "SlowDown": "it is asked too often",
+    "TokenRefreshRequired": "the session token must be renewed",
+}
+
+
+def meaning(
+    error: ClientError, target: str, place: str, bucket: str, *, may_list: bool
+) -> EndpointError:
+    """The error to raise. `may_list`: a missing object would have been called missing."""
+    code, status = _code(error), _status(error)
+    if code in CHANGED:
+        return StoreUnavailable(place, "it has changed meanwhile; ask again")
+    if target and code in MISSING:
+        return TargetNotFound(target, place)
+    if target and code in DENIED and not may_list:
+        # So it is answered for what is missing too, where the bucket may not be listed.
+        return TargetDenied(target, place, "there is no such object, or access is denied (403)")
+    hint = HINTS.get("AccessDenied" if code in DENIED else code)
+    words = f"bucket {bucket!r}: {status} {code}" if code == "NoSuchBucket" else f"{status} {code}"
+    return StoreUnavailable(place, f"{words}, {hint}" if hint else words)
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether access was denied."""
+    return _code(error) in DENIED
+
+
+def has_no_words(error: ClientError) -> bool:
+    """Whether S3 may have more to say: a code that is a number came from an empty body."""
+    return _code(error).isdigit() and _status(error) < SERVER_FAULT
+
+
+def _code(error: ClientError) -> str:
+    return str(_details(error).get("Error", {}).get("Code", ""))
+
+
+def _status(error: ClientError) -> int:
+    return int(_details(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _details(error: ClientError) -> dict[str, Any]:
+    return cast("dict[str, Any]", error.response)
