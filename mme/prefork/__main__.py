@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from mme.prefork.confinement import be_private
+from mme.prefork.confinement import be_private, prepare
 from mme.prefork.rehearsal import rehearse
 from mme.prefork.settling import settle
 from mme.prefork.template import Template, TemplatePaths
@@ -33,6 +33,7 @@ def main() -> None:
     importlib.import_module(options.handler.stem)
     loaded = warm_up([key for key in options.languages.split(",") if key])
     rehearse(options.handler)
+    prepare()
     settle()
     # Forks are born with this: those who load let those pass who answer.
     os.nice(LOADING_NICENESS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import json
 import logging
 import os
@@ -78,7 +79,7 @@ def confine_worker(confinement: Confinement, memory_bytes: int) -> None:
         become(confinement.user)
     drop_capabilities(kept)
     set_flags()
-    landlock.restrict(read=program_files(confinement.readable), write=())
+    landlock.restrict(read=(*program_files(), *confinement.readable), write=())
     seccomp.refuse(seccomp.ALL)
 
 
@@ -86,14 +87,28 @@ def confine_admission(read: Iterable[str | Path], write: Iterable[str | Path]) -
     """Leave this process and its forks what an admission needs: these files, and to compute."""
     drop_capabilities((CAP_DAC_READ_SEARCH,))
     set_flags()
-    landlock.restrict(read=program_files((*read, f"/proc/{os.getpid()}")), write=write)
-    seccomp.refuse(seccomp.ALL - seccomp.SIGNALS)
+    landlock.restrict(read=(*program_files(), *read, f"/proc/{os.getpid()}"), write=write)
+    seccomp.refuse(seccomp.ALL_BUT_SIGNALS)
 
 
-def program_files(others: Iterable[str | Path]) -> list[str]:
-    """What this program reads as it runs: Python, the packages, its own code; and `others`."""
+def prepare() -> None:
+    """Do beforehand, in a process that will be forked, what is the same for all its forks."""
+    program_files()
+    landlock.version()
+    for names in (seccomp.ALL, seccomp.ALL_BUT_SIGNALS):
+        seccomp.prepare(names)
+
+
+@functools.cache
+def program_files() -> tuple[str, ...]:
+    """What this program reads as it runs: Python, the packages, its own code."""
     ours = {sys.prefix, sys.base_prefix, sys.exec_prefix, *(path for path in sys.path if path)}
-    return [*SYSTEM_FILES, *SYSTEM_FOLDERS, *sorted(ours), *map(str, others)]
+    found: list[str] = [path for path in SYSTEM_FILES if os.path.exists(path)]  # noqa: PTH110
+    for path in sorted({*SYSTEM_FOLDERS, *ours}):
+        # Those below another one are covered by it.
+        if os.path.isdir(path) and not any(path.startswith(f"{each}/") for each in found):  # noqa: PTH112
+            found.append(path)
+    return tuple(found)
 
 
 def limit_worker(memory_bytes: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import platform
 import struct
 
@@ -38,8 +39,7 @@ NUMBERS = {
     "personality": (135, 92), "quotactl": (179, 60), "acct": (163, 89),
 }  # fmt: skip
 ALL = frozenset(NUMBERS)
-SIGNALS = frozenset({"kill", "tkill", "pidfd_send_signal"})
-_made: dict[frozenset[str], bytes] = {}
+ALL_BUT_SIGNALS = ALL - {"kill", "tkill", "pidfd_send_signal"}
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -59,9 +59,15 @@ def refuse(names: frozenset[str]) -> bool:
     """
     if not is_there():
         return False
-    code = _made.setdefault(names, program(names, platform.machine()))
+    code = prepare(names)
     made = _Program(len(code) // 8, code)
     return bool(_LIBC.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(made), 0, 0) == 0)
+
+
+@functools.cache
+def prepare(names: frozenset[str]) -> bytes:
+    """The filter for this machine, made once."""
+    return program(names, platform.machine()) if platform.machine() in ARCHITECTURES else b""
 
 
 def program(names: frozenset[str], machine: str) -> bytes:
