@@ -13,6 +13,7 @@ found below the root, it does not stop the start.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -137,7 +138,8 @@ def _keep_for_us(root: Path, folder: Path) -> None:
     if folder.stat().st_uid != owner:
         _set_aside(root, folder)
         folder.mkdir()
-    folder.chmod(0o755)
+    with contextlib.suppress(PermissionError):  # where modes cannot be changed
+        folder.chmod(0o755)
 
 
 def _mode(path: Path) -> int | None:

@@ -8,6 +8,7 @@ so, and an artifact is not believed where they, or an owner, are others.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -28,7 +29,8 @@ def sealed(folder: Path) -> Seal:
     """Let nobody else change the artifact in `folder`, and note what it is."""
     for name, status in _walk(folder):
         if status.st_mode & OTHERS_MAY_WRITE:
-            (folder / name).chmod(stat.S_IMODE(status.st_mode) & ~OTHERS_MAY_WRITE)
+            with contextlib.suppress(PermissionError):  # where modes cannot be changed
+                (folder / name).chmod(stat.S_IMODE(status.st_mode) & ~OTHERS_MAY_WRITE)
     *_, content = content_steps(folder)
     return Seal(_facts(_walk(folder)), content)
 
