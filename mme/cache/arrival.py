@@ -16,6 +16,7 @@ from mme.cache.download import Download
 from mme.cache.entry import MAPPED_FOLDER, MODEL_FOLDER, Entry, read_entry, write_entry
 from mme.cache.folders import disk_bytes
 from mme.cache.removal import remove
+from mme.cache.seal import sealed
 from mme.core.artifact import Admitted
 from mme.core.errors import NoDiskSpace
 
@@ -51,6 +52,7 @@ class Arrival:
         self._folders = folders
         self._run = run
         self._scratch: Path | None = None
+        self._is_checked = False
 
     @property
     def scratch(self) -> Path:
@@ -72,6 +74,7 @@ class Arrival:
 
     def job(self, limits: ExtractionLimits, terms: AdmissionTerms) -> AdmissionJob:
         """What an admission is to do with the archive."""
+        self._is_checked = terms.checks
         model_dir, mapped_dir = self.scratch / MODEL_FOLDER, self.scratch / MAPPED_FOLDER
         with self._disk_full_named():
             model_dir.mkdir(mode=0o755)
@@ -104,7 +107,9 @@ class Arrival:
 
         def finish() -> Entry:
             (scratch / ARCHIVE_FILE).unlink(missing_ok=True)
-            entry = Entry(artifact, disk_bytes(scratch))
+            # Whoever handles it may write beside its files; a family never does.
+            seal = sealed(scratch) if self._is_checked else None
+            entry = Entry(artifact, disk_bytes(scratch), seal)
             write_entry(scratch, entry)
             scratch.chmod(0o755)
             return entry

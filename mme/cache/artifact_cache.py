@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from mme.cache import folders as cache_folders
@@ -19,6 +20,8 @@ from mme.cache.entry import read_entry
 from mme.cache.index import Index
 from mme.cache.reconcile import reconcile
 from mme.cache.removal import remove, remove_all
+from mme.cache.seal import is_intact
+from mme.cache.verify import verify
 from mme.core.errors import ArtifactRejected, NoDiskSpace
 
 if TYPE_CHECKING:
@@ -68,6 +71,8 @@ class ArtifactCache:
         self._wanted_at: dict[str, float] = {}
         self._coming_bytes: dict[str, int] = {}
         """What is being fetched, and how much of it counts for the limit already."""
+        self._damaged: list[str] = []
+        """What is to be removed in `leaving`."""
         self._is_open = True
         self._drop_superseded()
 
@@ -116,27 +121,38 @@ class ArtifactCache:
         """Remove leftovers, make index and folders agree, then keep them so; until cancelled."""
         await self._run(lambda: remove_all(self._folders.leaving))
         await self._reconcile()
-        while True:
-            await pause()
-            self.flush()
-            if self._index.is_incomplete:
-                await self._reconcile()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.verify())
+            while True:
+                await pause()
+                self.flush()
+                while self._damaged:
+                    left = self._damaged.pop()
+                    await self._run(partial(remove, self._folders.leaving, left))
+                if self._index.is_incomplete:
+                    await self._reconcile()
+
+    async def verify(self) -> None:
+        """Read all artifacts through, and drop those that are not what they were."""
+        await verify(self._folders, self._index, self._run, self._drop_damaged)
 
     def lookup(self, name: str) -> Admitted | None:
-        """The artifact of that name, if it is here whole."""
+        """The artifact of that name, if it is here as it was admitted."""
         folder = self._folders.of(name)
         if folder is None:
             return None
-        found = self._index.get(name)
-        if found is not None:
-            if found.model_dir.is_dir():
-                return found
-            self._index.remove([name])
-            return None
-        entry = read_entry(folder)
+        known = self._index.get(name)
+        entry = known or read_entry(folder)
         if entry is None:
             return None
-        self._index.put([entry])
+        if not entry.artifact.model_dir.is_dir():
+            self._index.remove([name])
+            return None
+        if entry.seal is not None and not is_intact(folder, entry.seal):
+            self._drop_damaged(name)
+            return None
+        if known is None:
+            self._index.put([entry])
         return entry.artifact
 
     def latest(self, target: str) -> Admitted | None:
@@ -254,6 +270,18 @@ class ArtifactCache:
                 raise NoDiskSpace("the disk cache (MME_CACHE_LIMIT_BYTES)", ref.uri)
             self._coming_bytes[entry.artifact.name] = size
             await self._discard_unused(victims, is_in_use)
+
+    def _drop_damaged(self, name: str) -> None:
+        """Put an artifact out of sight whose files were changed; `upkeep` removes it."""
+        log.warning("%s in the disk cache is not what was admitted: it goes", name)
+        self._index.remove([name])
+        try:
+            left = self._folders.leave(self._folders.artifacts / name)
+        except OSError as error:
+            log.warning("%s stays in the cache: %s", name, error)
+            return
+        if left is not None:
+            self._damaged.append(left)
 
     async def _remove(self, folder: Path) -> None:
         left = self._folders.leave(folder)

@@ -23,11 +23,23 @@ Wanted = TypeVar("Wanted")
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """What an artifact's files were when they were admitted (`seal.py`)."""
+
+    facts: str
+    """A digest of names, sizes and times."""
+    content: str
+    """A digest of all contents."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An admitted artifact and what it takes on disk."""
 
     artifact: Admitted
     disk_bytes: int
+    seal: Seal | None = None
+    """None where a handler of somebody else may write beside its files."""
 
 
 def to_json(entry: Entry) -> str:
@@ -42,6 +54,7 @@ def to_json(entry: Entry) -> str:
             "admitted_at": artifact.admitted_at,
             "disk_bytes": entry.disk_bytes,
             "findings": asdict(artifact.findings),
+            "seal": None if entry.seal is None else asdict(entry.seal),
         }
     )
 
@@ -66,7 +79,15 @@ def from_json(text: str, folder: Path) -> Entry:
             findings=Findings.from_json(record["findings"]),
         ),
         disk_bytes=checked_size(record["disk_bytes"]),
+        seal=_seal(record.get("seal")),
     )
+
+
+def _seal(record: Any) -> Seal | None:
+    """A seal; caches of earlier versions have none."""
+    if record is None:
+        return None
+    return Seal(_checked(record["facts"], str), _checked(record["content"], str))
 
 
 def read_entry(folder: Path) -> Entry | None:
@@ -88,6 +109,7 @@ def read_entry(folder: Path) -> Entry | None:
 def write_entry(folder: Path, entry: Entry, *, sync: bool = True) -> None:
     """Write the record; with `sync` it is on the disk before the folder gets its name."""
     with (folder / ENTRY_FILE).open("w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o644)
         file.write(to_json(entry))
         file.flush()
         if sync:

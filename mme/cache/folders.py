@@ -13,6 +13,7 @@ found below the root, it does not stop the start.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -96,6 +97,7 @@ def opened(root: Path) -> Folders:
         for folder in (artifacts, partial, leaving):
             _must_be(stat.S_ISDIR, root, folder)
             folder.mkdir(exist_ok=True)
+            _keep_for_us(root, folder)
         index = root / "index.db"
         for ending in FILE_ENDINGS:
             _must_be(stat.S_ISREG, root, index.with_name(index.name + ending))
@@ -126,6 +128,18 @@ def _must_be(is_right: Callable[[int], bool], root: Path, path: Path) -> None:
     mode = _mode(path)
     if mode is not None and not is_right(mode):
         _set_aside(root, path)
+
+
+def _keep_for_us(root: Path, folder: Path) -> None:
+    """Let nobody else write to a folder of the cache; set aside one that is somebody else's."""
+    probe = Path(tempfile.mkdtemp(dir=root))
+    owner = probe.stat().st_uid  # a file system may give us another number than ours
+    probe.rmdir()
+    if folder.stat().st_uid != owner:
+        _set_aside(root, folder)
+        folder.mkdir()
+    with contextlib.suppress(PermissionError):  # where modes cannot be changed
+        folder.chmod(0o755)
 
 
 def _mode(path: Path) -> int | None:

@@ -83,8 +83,8 @@ class Index:
         """Write what is left; idempotent."""
         self._connection.close()
 
-    def get(self, name: str) -> Admitted | None:
-        """The artifact of that name."""
+    def get(self, name: str) -> Entry | None:
+        """The record of that name."""
         found = self._all(self._select("SELECT name, entry FROM artifacts WHERE name = ?", name))
         return found[0] if found else None
 
@@ -94,7 +94,7 @@ class Index:
             "SELECT name, entry, MAX(admitted_at) FROM artifacts WHERE target > ?"
             " GROUP BY target ORDER BY target LIMIT ?"
         )
-        return self._all(self._select(query, after, limit))
+        return [entry.artifact for entry in self._all(self._select(query, after, limit))]
 
     def names_of(self, target: str) -> list[str]:
         """The names of all versions of `target`, the one that was admitted last first."""
@@ -199,11 +199,11 @@ class Index:
     def _names(self, query: str, *values: object) -> list[str]:
         return [str(row[0]) for row in self._select(query, *values)]
 
-    def _all(self, rows: Sequence[tuple[Any, ...]]) -> list[Admitted]:
+    def _all(self, rows: Sequence[tuple[Any, ...]]) -> list[Entry]:
         found = []
         for name, text, *_ in rows:
             with contextlib.suppress(ValueError, TypeError, KeyError):
-                found.append(from_json(text, self._artifacts / name).artifact)
+                found.append(from_json(text, self._artifacts / name))
         return found
 
 

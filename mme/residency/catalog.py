@@ -27,5 +27,11 @@ class Catalog(Protocol):
     def is_here(self, artifact: Admitted) -> bool:
         """Whether an artifact is still on this disk."""
 
+    def is_intact(self, artifact: Admitted) -> bool:
+        """Whether an artifact's files are still those that were admitted, as far as is known.
+
+        Asked after each load, so it takes microseconds.
+        """
+
     async def discard(self, artifact: Admitted) -> None:
         """Give up what is kept of a version on this disk; `bring` brings it anew."""

@@ -70,6 +70,10 @@ class Residency:
             except (NotAdmitted, LoadFailed) as error:
                 await self._again_or_raise(known, error, is_last=attempt == ATTEMPTS)
             else:
+                # Files that had changed when a worker loaded them: its answer is worth nothing.
+                if answer.load_s > 0 and not self._catalog.is_intact(known.artifact):
+                    await self._changed_or_raise(known, is_last=attempt == ATTEMPTS)
+                    continue
                 cold = not was_here or answer.load_s > 0
                 return Answer(answer.status, answer.headers, answer.body, cold)
             finally:
@@ -155,6 +159,15 @@ class Residency:
             if is_here:
                 await self._catalog.discard(known.artifact)
 
+    async def _changed_or_raise(self, known: Known, *, is_last: bool) -> None:
+        """Let go of an artifact whose files have been changed on this disk."""
+        if is_last:
+            reason = "its files on this disk are changed again and again"
+            raise ModelFailed(known.target, NO_ANSWER, reason)
+        log.warning("%s has been changed on this disk and is brought in anew", known.target)
+        self.table.forget(known)
+        await self._workers.drop(known.artifact)
+
     def _check_version_in_background(self, known: Known) -> None:
         """Now and then, look whether there is another version; if so bring it in beside."""
         now_s = time.monotonic()
@@ -164,6 +177,9 @@ class Residency:
                 self._background.start(self._check_version(known))
 
     async def _check_version(self, known: Known) -> None:
+        if not self._catalog.is_intact(known.artifact):
+            await self._changed_or_raise(known, is_last=False)
+            return
         try:
             has_changed = await self._catalog.has_changed(known.artifact)
         except EndpointError as error:

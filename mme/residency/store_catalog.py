@@ -106,6 +106,10 @@ class StoreCatalog:
         """See Catalog."""
         return self._cache.lookup(artifact.name) is not None
 
+    def is_intact(self, artifact: Admitted) -> bool:
+        """See Catalog."""
+        return self.is_here(artifact)
+
     async def discard(self, artifact: Admitted) -> None:
         """See Catalog."""
         await self._cache.discard(artifact.name)

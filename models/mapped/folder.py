@@ -134,23 +134,28 @@ def read(path: Path) -> Mapped:
         raise ValueError("not a mapped file")
     body = len(MAGIC) + 8
     length = int.from_bytes(memory[len(MAGIC) : body], "little")
-    header = json.loads(memory[body : body + length])
     start = _aligned(body + length)
-    arrays = {
-        entry["name"]: np.ndarray(
-            entry["shape"], _number(entry["dtype"]), buffer=memory, offset=start + entry["offset"]
-        )
-        for entry in header["arrays"]
-    }
-    return Mapped(arrays, header["facts"])
+    try:
+        header = json.loads(memory[body : body + length])
+        arrays = {entry["name"]: _array(entry, memory, start) for entry in header["arrays"]}
+        return Mapped(arrays, dict(header["facts"]))
+    except (TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"its header is damaged: {error}") from None
 
 
-def _number(dtype: str) -> np.dtype[Any]:
+def _array(entry: Mapping[str, Any], memory: mmap.mmap, start: int) -> NDArray[Any]:
+    offset, shape = entry["offset"], entry["shape"]
+    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in (offset, *shape)):
+        raise ValueError(f"an array at {offset} of shape {shape}")
+    return np.ndarray(shape, _number(entry["dtype"]), buffer=memory, offset=start + offset)
+
+
+def _number(dtype: object) -> np.dtype[Any]:
     """A dtype of plain numbers; others would let a file's bytes be taken for objects."""
-    found = np.dtype(dtype)
-    if found.kind not in "uif":
-        raise ValueError(f"an array of {dtype}")
-    return found
+    # As `write` says it: NumPy reads much more into a string.
+    if not (isinstance(dtype, str) and len(dtype) == 3 and dtype[1] in "uif"):  # noqa: PLR2004
+        raise ValueError(f"an array of {dtype!r}")
+    return np.dtype(dtype)
 
 
 def _aligned(offset: int) -> int:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,28 @@ def test_a_port_in_use_is_said_to_be(tmp_path, store_dir):
         )  # fmt: skip
     assert ended.returncode == 1
     assert f"port {port}" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.hostile("surroundings")
+@pytest.mark.parametrize("part", ["model", "mapped"])
+def test_files_changed_in_the_cache_never_make_an_answer(store_dir, tmp_path, part):
+    others = [f"other{number}.tar.gz" for number in range(4)]
+    for other in others:
+        shutil.copy(store_dir / SIMILARITY, store_dir / other)
+    with running_endpoint(str(store_dir), tmp_path, {"MME_RESIDENT_MODELS": "1"}) as endpoint:
+        first = ask(endpoint)
+        (found,) = (tmp_path / "cache" / "artifacts").iterdir()
+        with ThreadPoolExecutor(4) as pool:  # it leaves the workers for these
+            view = f"{endpoint.url}/models/{SIMILARITY}"
+            while requests.get(view, timeout=9).json()["state"] == "ready":
+                list(pool.map(lambda other: ask(endpoint, other), others))
+        for path in (found / part).rglob("*"):
+            if path.is_file():
+                size = path.stat().st_size
+                path.write_bytes(path.read_bytes()[: size // 2].ljust(size, b"\0"))
+        assert ask(endpoint) == first
+        endpoint.wait_for_log("is not what was admitted")
+        assert ask(endpoint) == first
 
 
 def test_two_endpoints_do_not_share_a_cache(store_dir, tmp_path):

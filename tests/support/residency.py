@@ -69,6 +69,8 @@ class FakeCatalog:
     checked: list[str] = field(default_factory=list)
     discarded: list[str] = field(default_factory=list)
     """Names of versions."""
+    damaged: list[str] = field(default_factory=list)
+    """Names of versions that are not intact, once each."""
     here: set[str] = field(default_factory=set)
     """Names of the versions on the disk."""
 
@@ -92,6 +94,13 @@ class FakeCatalog:
 
     def is_here(self, artifact: Admitted) -> bool:
         return artifact.name in self.here
+
+    def is_intact(self, artifact: Admitted) -> bool:
+        if artifact.name not in self.damaged:
+            return True
+        self.damaged.remove(artifact.name)
+        self.here.discard(artifact.name)
+        return False
 
     async def discard(self, artifact: Admitted) -> None:
         await self.discarding.passed()

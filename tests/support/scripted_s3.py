@@ -23,6 +23,8 @@ class Said:
     body: bytes = b""
     is_cut: bool = False
     """Hang up after half of the body."""
+    is_stalled: bool = False
+    """Say nothing more after half of the body, or nothing at all where there is none."""
 
     @classmethod
     def error(cls, status: int, code: str) -> Said:
@@ -45,10 +47,12 @@ class ScriptedS3:
     url: str = ""
     say: Callable[[str, str], Said] = lambda _method, _path: Said()
     asked: list[str] = field(default_factory=list)
+    ends: threading.Event = field(default_factory=threading.Event)
+    """Set when stalled answers end."""
 
 
 @contextlib.contextmanager
-def scripted_s3() -> Iterator[ScriptedS3]:
+def scripted_s3() -> Iterator[ScriptedS3]:  # noqa: C901 - a handler's class within
     """Start a server on a free port."""
     script = ScriptedS3()
 
@@ -67,14 +71,23 @@ def scripted_s3() -> Iterator[ScriptedS3]:
         def answer(self) -> None:
             script.asked.append(f"{self.command} {self.path}")
             said = script.say(self.command, self.path)
+            if said.is_stalled and (self.command == "HEAD" or not said.body):
+                script.ends.wait(30)
             self.send_response(said.status)
             for name, value in {"Content-Length": str(len(said.body)), **said.headers}.items():
                 if value:
                     self.send_header(name, value)
+            if not said.headers.get("Content-Length", "x"):
+                self.send_header("Connection", "close")
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(said.body[: len(said.body) // 2] if said.is_cut else said.body)
-            if said.is_cut or not said.headers.get("Content-Length", "x"):
+                is_half = said.is_cut or said.is_stalled
+                self.wfile.write(said.body[: len(said.body) // 2] if is_half else said.body)
+                if said.is_stalled:
+                    self.wfile.flush()
+                    script.ends.wait(30)
+                    self.close_connection = True
+            if said.is_cut:
                 self.close_connection = True
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -85,6 +98,7 @@ def scripted_s3() -> Iterator[ScriptedS3]:
     try:
         yield script
     finally:
+        script.ends.set()
         server.shutdown()
         thread.join()
         server.server_close()

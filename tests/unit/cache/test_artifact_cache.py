@@ -213,6 +213,7 @@ async def test_a_cancelled_download_ends_with_its_next_chunk(shelf, root):
         assert inside(root / "partial") == []
 
 
+@pytest.mark.hostile("surroundings")
 async def test_a_download_of_another_length_than_announced_is_an_error(shelf, root):
     name, ref = shelf.put()
     chunks = iter([b"short", b""])
@@ -266,6 +267,7 @@ async def test_a_name_that_is_none_is_not_looked_for(root, name):
         assert inside(root / "artifacts") == []
 
 
+@pytest.mark.hostile("surroundings")
 def test_a_second_process_is_told_which_has_the_cache(root):
     script = (
         "import sys; from pathlib import Path; from mme.cache import *;"
@@ -289,6 +291,7 @@ def test_a_second_process_is_told_which_has_the_cache(root):
 # What an end in between leaves
 
 
+@pytest.mark.hostile("surroundings")
 async def test_what_was_being_fetched_at_the_end_is_removed(root):
     half = root / "partial" / "abc" / "model"
     half.mkdir(parents=True)
@@ -322,6 +325,7 @@ async def test_upkeep_makes_index_and_folders_agree(root):
         assert cache.page("", 9) == [second.artifact, third.artifact]
 
 
+@pytest.mark.hostile("surroundings")
 async def test_a_broken_folder_is_removed_and_its_name_can_be_fetched(shelf, root):
     name, ref = shelf.put()
     with opened(root) as cache:
@@ -355,6 +359,7 @@ async def test_of_two_versions_left_by_an_end_in_between_the_later_stays(shelf, 
         assert cache.lookup(old) is None
 
 
+@pytest.mark.hostile("surroundings")
 @pytest.mark.parametrize("damage", [b"", b"no database", bytes(100_000)])
 async def test_a_damaged_index_is_filled_again_beside_the_work(root, damage):
     with opened(root) as cache:
@@ -384,6 +389,7 @@ def fill_place(place, kind, tmp_path):
         (place / "folder" / "inner").mkdir(parents=True)
 
 
+@pytest.mark.hostile("surroundings")
 @pytest.mark.parametrize("kind", ["file", "fifo", "link", "dangling", "folder"])
 @pytest.mark.parametrize(
     "place",
@@ -405,6 +411,7 @@ async def test_whatever_lies_in_the_folder_the_cache_starts_and_works(
         assert inside(tmp_path / "outside") == []
 
 
+@pytest.mark.hostile("surroundings")
 @pytest.mark.parametrize("kind", ["file", "fifo", "link", "dangling", "folder"])
 async def test_what_lies_where_an_artifact_belongs_is_cleared_away(shelf, root, tmp_path, kind):
     name, ref = shelf.put()
@@ -415,6 +422,7 @@ async def test_what_lies_where_an_artifact_belongs_is_cleared_away(shelf, root, 
         assert len(aside(root)) == (0 if kind == "folder" else 1)
 
 
+@pytest.mark.hostile("surroundings")
 @pytest.mark.parametrize("kind", ["file", "fifo", "link", "dangling", "folder"])
 async def test_strangers_among_the_artifacts_are_set_aside(root, tmp_path, kind):
     names = ["stranger", os.fsdecode(b"\xff\xfe"), "n" * 200]
@@ -427,6 +435,7 @@ async def test_strangers_among_the_artifacts_are_set_aside(root, tmp_path, kind)
         assert len(aside(root)) == len(names)
 
 
+@pytest.mark.hostile("surroundings")
 async def test_deep_and_forbidding_remains_do_not_stop_upkeep(root):
     deep = root / "partial"
     deep.mkdir(parents=True)
@@ -567,6 +576,7 @@ async def test_what_the_converted_form_takes_counts(shelf, root):
         assert inside(root / "partial") == []
 
 
+@pytest.mark.hostile("surroundings")
 async def test_a_full_disk_is_relieved_of_what_is_not_in_use(shelf, root):
     clock = [0.0]
     with opened(root, clock=lambda: clock[-1]) as cache:
@@ -588,6 +598,7 @@ async def test_a_full_disk_is_relieved_of_what_is_not_in_use(shelf, root):
         assert inside(root / "partial") == []
 
 
+@pytest.mark.hostile("surroundings")
 async def test_a_disk_too_full_to_download_to_is_named(shelf, root):
     name, ref = shelf.put()
 

@@ -66,6 +66,7 @@ def without(record, *keys):
     del record[keys[-1]]
 
 
+@pytest.mark.hostile("surroundings")
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -84,6 +85,7 @@ def test_a_field_of_another_kind_makes_it_no_record(folder, key, value):
     assert read_entry(folder) is None
 
 
+@pytest.mark.hostile("surroundings")
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -98,6 +100,7 @@ def test_a_finding_of_another_kind_makes_it_no_record(folder, key, value):
     assert read_entry(folder) is None
 
 
+@pytest.mark.hostile("surroundings")
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"null", b"\xff\xfe", b"[" * 100_000, b" " * 2_000_000, b"9" * 10_000]
 )
@@ -106,6 +109,7 @@ def test_anything_else_is_no_record(folder, content):
     assert read_entry(folder) is None
 
 
+@pytest.mark.hostile("surroundings")
 def test_a_fifo_a_link_or_a_folder_is_no_record_and_does_not_hang(folder, tmp_path):
     place = folder / ENTRY_FILE
     os.mkfifo(place)

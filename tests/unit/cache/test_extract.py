@@ -38,6 +38,7 @@ def test_files_and_folders_come_out_as_they_went_in(tmp_path):
     assert (extracted.files, extracted.unpacked_bytes) == (3, 4)
 
 
+@pytest.mark.hostile("archives")
 def test_modes_and_owners_of_the_archive_do_not_matter(tmp_path):
     info = tarfile.TarInfo("a")
     info.mode, info.uid = 0o4777, 12345
@@ -56,6 +57,7 @@ def test_links_to_files_of_the_archive_become_copies(tmp_path):
     assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
 
 
+@pytest.mark.hostile("archives")
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -98,12 +100,14 @@ def test_the_same_name_twice_is_refused(tmp_path):
         unpack(tar_gz({"a": b"x"}, tarfile.TarInfo("a")), tmp_path / "out")
 
 
+@pytest.mark.hostile("archives")
 def test_a_bomb_is_stopped_before_it_fills_the_disk(tmp_path):
     with pytest.raises(ArtifactRejected, match="larger than 10000000 bytes"):
         unpack(bomb(20_000_000), tmp_path / "out")
     assert sum(len(content) for content in contents(tmp_path / "out").values()) == 0
 
 
+@pytest.mark.hostile("archives")
 def test_too_many_members_are_refused(tmp_path):
     with pytest.raises(ArtifactRejected, match="50 members"):
         unpack(tar_gz({f"f{n}": b"" for n in range(51)}), tmp_path / "out")
@@ -119,6 +123,7 @@ END = bytes(1024)
 ONE_FILE = raw_header(b"first")
 
 
+@pytest.mark.hostile("archives")
 @pytest.mark.parametrize(
     ("tar", "reason"),
     [
@@ -197,6 +202,7 @@ def test_a_wrong_checksum_behind_the_last_member_is_refused(tmp_path):
         unpack(bytes(packed), tmp_path / "out")
 
 
+@pytest.mark.hostile("archives")
 def test_folders_count_also_those_that_are_only_implied(tmp_path):
     few = ExtractionLimits(archive_bytes=10**6, unpacked_bytes=10**6, files=10)
     assert unpack(tar_gz({"a/b/c/d/e/f/g/h/i/file": b""}), tmp_path / "a", few).files == 1
@@ -205,6 +211,7 @@ def test_folders_count_also_those_that_are_only_implied(tmp_path):
     assert len(list((tmp_path / "b").rglob("*"))) == 10
 
 
+@pytest.mark.hostile("archives")
 def test_copies_of_links_count_as_what_is_written(tmp_path):
     links = [member(f"l{n}", tarfile.LNKTYPE, "a") for n in range(20)]
     few = ExtractionLimits(archive_bytes=10**6, unpacked_bytes=10_500, files=50)
@@ -218,6 +225,7 @@ def test_the_deepest_folder_allowed_is_made(tmp_path):
     assert list(contents(tmp_path / "out").values()) == [b"x"]
 
 
+@pytest.mark.hostile("archives")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_a_changed_byte_writes_nothing_outside(tmp_path_factory, data):
@@ -235,6 +243,7 @@ names = st.lists(
 ).map("/".join)
 
 
+@pytest.mark.hostile("archives")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.dictionaries(names.filter(bool), st.binary(max_size=5), max_size=4))
 def test_no_names_make_a_file_outside(tmp_path_factory, files):

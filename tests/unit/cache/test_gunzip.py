@@ -69,6 +69,7 @@ def test_blocks_with_an_extra_field_are_read(tmp_path):
     assert read_all(with_header(4, extra) * 3) == b"content" * 3
 
 
+@pytest.mark.hostile("archives")
 @given(st.integers(1, 60))
 def test_what_is_cut_anywhere_is_refused(cut):
     packed = gzip.compress(b"some content that is long enough to be cut", mtime=0)
@@ -76,6 +77,7 @@ def test_what_is_cut_anywhere_is_refused(cut):
         read_all(packed[: max(0, len(packed) - cut)])
 
 
+@pytest.mark.hostile("archives")
 @pytest.mark.parametrize("place", [-1, -5, 15])
 def test_a_changed_byte_of_content_checksum_or_length_is_refused(place):
     packed = bytearray(gzip.compress(b"some content that is long enough to be cut"))
@@ -84,11 +86,13 @@ def test_a_changed_byte_of_content_checksum_or_length_is_refused(place):
         read_all(bytes(packed))
 
 
+@pytest.mark.hostile("archives")
 def test_what_follows_and_is_not_gzip_is_refused():
     with pytest.raises(ArtifactRejected, match="damaged"):
         read_all(gzip.compress(b"x") + b"and more")
 
 
+@pytest.mark.hostile("archives")
 def test_compressed_and_decompressed_size_have_bounds():
     with pytest.raises(ArtifactRejected, match=r"s3://b/x.*larger than 1000 bytes when decompr"):
         read_all(gzip.compress(bytes(1001)), most_bytes=1000)
@@ -96,6 +100,7 @@ def test_compressed_and_decompressed_size_have_bounds():
         read_all(gzip.compress(os.urandom(2000)), most_read_bytes=1000)
 
 
+@pytest.mark.hostile("archives")
 @pytest.mark.parametrize(
     "packed",
     [

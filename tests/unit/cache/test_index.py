@@ -52,11 +52,11 @@ def targets(page):
 
 def test_an_artifact_is_found_as_it_was_put_also_by_the_next_endpoint(path, index):
     index.put([entry("a")])
-    assert index.get(name_of("a")) == entry("a").artifact
+    assert index.get(name_of("a")) == entry("a")
     assert index.get(name_of("b")) is None
     index.close()
     again = Index(path, ARTIFACTS)
-    assert again.get(name_of("a")) == entry("a").artifact
+    assert again.get(name_of("a")) == entry("a")
     assert not again.is_incomplete
     again.close()
 
@@ -191,7 +191,7 @@ def test_where_no_index_can_be_written_it_is_in_memory(tmp_path):
     index = Index(tmp_path / "no such folder" / "index.db", ARTIFACTS)
     index.put([entry("a")])
     assert index.is_incomplete
-    assert index.get(name_of("a")) == entry("a").artifact
+    assert index.get(name_of("a")) == entry("a")
     index.close()
 
 

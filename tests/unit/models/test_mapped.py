@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 
 import numpy as np
 import pytest
@@ -48,6 +50,9 @@ def test_many_words_are_found_among_others_of_their_hash():
     assert only.find_all(["buckeroo", "plumless"]) == [-1, 0]
 
 
+ARRAY: dict[str, object] = {"name": "x", "dtype": "<f4", "shape": [8], "offset": 0}
+
+
 @pytest.fixture
 def content():
     numbers = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -70,6 +75,60 @@ def test_arrays_of_objects_are_never_read(tmp_path):
     (tmp_path / "a.mapped").write_bytes(raw)
     with pytest.raises(ValueError, match="O"):
         read(tmp_path / "a.mapped")
+
+
+LIES: dict[str, dict[str, object]] = {
+    "negative offset": {"offset": -64},
+    "offset behind the end": {"offset": 1 << 40},
+    "offset of many digits": {"offset": 10**30},
+    "offset in words": {"offset": "0"},
+    "negative shape": {"shape": [-1]},
+    "huge shape": {"shape": [1 << 62, 1 << 62]},
+    "too large by one": {"shape": [9]},
+    "huge and empty": {"shape": [0, 10**30]},
+    "many dimensions": {"shape": [1] * 100},
+    "no shape": {"shape": None},
+    "shape in words": {"shape": "12"},
+    "objects": {"dtype": "|O8"},
+    "records": {"dtype": "f4,f4"},
+    "a shape in the dtype": {"dtype": "(2,2)<f4"},
+    "words": {"dtype": "<U4"},
+    "no dtype": {"dtype": None},
+    "a name that is none": {"name": []},
+}
+HEADER = {
+    "nested deeply": b"[" * 100_000,
+    "no JSON": b"{",
+    "no object": b"[]",
+    "a number": b"5",
+    "no arrays": b'{"facts": {}}',
+    "arrays of nothing": b'{"facts": {}, "arrays": [null]}',
+    "arrays in a number": b'{"facts": {}, "arrays": 5}',
+    **{
+        name: json.dumps({"facts": {}, "arrays": [ARRAY | changed]}).encode()
+        for name, changed in LIES.items()
+    },
+}
+
+
+@pytest.mark.hostile("archives")
+@pytest.mark.parametrize("header", HEADER.values(), ids=HEADER)
+def test_a_header_that_lies_is_refused(tmp_path, header):
+    raw = b"MMEMAP02" + len(header).to_bytes(8, "little") + header
+    raw += bytes(-len(raw) % 64) + bytes(32)
+    (tmp_path / "a.mapped").write_bytes(raw)
+    with pytest.raises((ValueError, KeyError)):
+        read(tmp_path / "a.mapped")
+
+
+@pytest.mark.hostile("surroundings")
+@pytest.mark.parametrize("cut_bytes", [1, 47, 48, 100])
+def test_a_file_that_was_cut_is_refused(tmp_path, content, cut_bytes):
+    path = tmp_path / "a.mapped"
+    write(path, content)
+    os.truncate(path, path.stat().st_size - cut_bytes)
+    with pytest.raises(ValueError, match=r"\w"):
+        read(path)
 
 
 def test_it_is_built_once_and_again_when_the_artifact_changes(tmp_path, content):

@@ -214,6 +214,35 @@ async def test_a_model_that_is_gone_again_and_again_is_given_up_for_this_request
     assert (await bench.ask()).status == 200
 
 
+async def test_an_answer_from_files_that_were_changed_is_not_given_but_computed_anew():
+    bench = Bench()
+    bench.catalog.damaged = [V1]
+    answer = await bench.ask(b"y")
+    assert (answer.body, answer.cold) == (b"1", True)
+    assert bench.catalog.brought == ["m", "m"]
+    assert bench.workers.dropped == [V1]
+    assert bench.workers.asked == [(V1, b"y"), (V1, b"y")]
+
+
+async def test_files_that_are_changed_again_and_again_are_given_up_for_this_request():
+    bench = Bench()
+    bench.catalog.damaged = [V1] * ATTEMPTS
+    with pytest.raises(ModelFailed, match="changed again and again"):
+        await bench.ask()
+    bench.workers.resident.clear()
+    assert (await bench.ask()).status == 200
+
+
+async def test_a_model_in_memory_whose_files_were_changed_is_brought_in_anew_for_the_next_request():
+    bench = Bench(store_check_s=0.0)
+    await bench.ask()
+    bench.catalog.damaged = [V1]
+    await bench.ask()
+    await until(lambda: bench.workers.dropped == [V1])
+    assert (await bench.ask()).cold
+    assert bench.catalog.brought == ["m", "m"]
+
+
 async def test_a_model_that_cannot_be_loaded_though_it_is_whole_is_not_tried_again():
     bench = Bench()
     bench.workers.failures = [UNLOADABLE]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import socket
 import zlib
 
 import pytest
@@ -216,3 +217,41 @@ def test_two_different_faults_are_two_faults(s3, store):
         s3.say = lambda *_, content=content: Said.item(content, MD5)
         with pytest.raises(StoreUnavailable, match="its MD5"):
             whole(store)
+
+
+@pytest.fixture
+def impatient(s3, monkeypatch):
+    """A store that waits for a moment only."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setattr("mme.store.s3.READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("mme.store.s3.ATTEMPTS", 1)
+    yield S3Store("bucket", "live/")
+    s3.ends.set()
+
+
+def test_a_look_that_hangs_comes_to_an_end(s3, impatient):
+    s3.ends.clear()
+    s3.say = lambda *_: Said(is_stalled=True)
+    for ask in (lambda: impatient.find(KEY), impatient.check, lambda: list(impatient.list())):
+        with pytest.raises(StoreUnavailable, match=r"[Tt]ime"):
+            ask()
+
+
+def test_a_download_that_hangs_comes_to_an_end(s3, impatient):
+    s3.ends.clear()
+    head = Said.item(CONTENT, MD5)
+    stalled = Said(200, head.headers, CONTENT, is_stalled=True)
+    s3.say = lambda method, _: head if method == "HEAD" else stalled
+    with pytest.raises(StoreUnavailable, match=r"[Tt]ime"):
+        whole(impatient)
+
+
+def test_a_proxy_that_is_not_there_is_the_stores_fault(s3, impatient, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free.getsockname()[1]}")
+    s3.say = lambda *_: Said.item(CONTENT, MD5)
+    with pytest.raises(StoreUnavailable, match="proxy"):
+        impatient.find(KEY)
