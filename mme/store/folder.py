@@ -64,7 +64,8 @@ class FolderStore:
         except PermissionError:
             raise TargetNotFound(target, str(path), "access is denied") from None
         except (OSError, RuntimeError, ValueError) as error:  # name too long, loop of links, NUL
-            raise TargetNotFound(target, str(path), str(error)) from None
+            reason = getattr(error, "strerror", None) or "which cannot be followed"
+            raise TargetNotFound(target, str(path), reason) from None
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise TargetNotFound(target, str(path), "which is not a file")

@@ -25,7 +25,7 @@ async def test_a_model_is_loaded_listed_described_asked_and_unloaded(container, 
     assert (await ask(container, "POST", "/models", json=wanted))[0] == 200
     described = {"modelName": "m", "modelUrl": FOLDER}
     assert await ask(container, "GET", "/models") == (200, {"models": [described]})
-    assert await ask(container, "GET", "/models/m") == (200, [described])
+    assert await ask(container, "GET", "/models/m") == (200, described)
     sent = {"Content-Type": "text/csv", TARGET: "t", "X-Secret": "s"}
     answered = await ask(container, "POST", "/models/m/invoke", data=b"a", headers=sent)
     assert answered == (200, ["ok"])

@@ -92,7 +92,8 @@ async def test_a_load_that_fails_is_a_model_error(endpoint, engine):
     "body", [b"", b"[]", b"{}", b'{"target_model": 5}', b"[" * 60_000, b"\xff"]
 )
 async def test_a_load_without_a_target_is_refused(endpoint, body):
-    async with endpoint.client.post("/models", data=body) as answer:
+    json_type = {"Content-Type": "application/json"}
+    async with endpoint.client.post("/models", data=body, headers=json_type) as answer:
         assert answer.status == 400
         assert "target_model" in (await answer.json())["Message"]
 
