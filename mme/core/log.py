@@ -152,10 +152,11 @@ class LineWriter:
         """Write one line, if INFO is logged."""
         if not self._log.isEnabledFor(logging.INFO):
             return
+        text = one_line(text)
         handlers = logging.getLogger().handlers
         if len(handlers) == 1 and isinstance(handlers[0], BatchingHandler):
             now_s = time.time()
-            handlers[0].take(_stamps.at(now_s) + self._start + one_line(text), now_s)
+            handlers[0].take(_stamps.at(now_s) + self._start + text, now_s)
         else:
             self._log.info("%s", text)
 

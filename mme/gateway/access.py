@@ -10,7 +10,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from mme.core.log import LineWriter, one_line
+from mme.core.log import LineWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,5 +71,5 @@ def note_access(
 
 
 def shortened(text: str) -> str:
-    """`text` on one line, and not too long."""
-    return one_line(text if len(text) <= LONGEST_NOTE_CHARS else text[:LONGEST_NOTE_CHARS] + "…")
+    """`text`, not too long for a line."""
+    return text if len(text) <= LONGEST_NOTE_CHARS else text[:LONGEST_NOTE_CHARS] + "…"

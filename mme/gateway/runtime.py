@@ -41,6 +41,8 @@ class Runtime:
         self._max_body_bytes = settings.max_body_bytes
         self._engine = engine
         self._checks = InvocationChecks()
+        self._good_target = ""
+        """The last that was looked at: many requests have the same."""
 
     def routes(self) -> list[Route]:
         """The routes of this surface."""
@@ -61,7 +63,9 @@ class Runtime:
         given = call.request.headers
         target = target_in(given)
         self._checks.check_headers(given)
-        call.note = check_target(target)
+        if target != self._good_target:
+            self._good_target = check_target(target)
+        call.note = target
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given)
         headers[str(TARGET)] = printable(target)

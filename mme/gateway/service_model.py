@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
@@ -76,26 +76,40 @@ class InvocationChecks:
             if member.serialization.get("location") in ("header", "uri")
         }
         self._name_check = checks.pop(NAME_MEMBER)
-        self._target_header = checks.pop(TARGET_MEMBER).header
-        self._by_header = [
+        self._good_name = ""
+        self._target_header = cast("istr", checks.pop(TARGET_MEMBER).header)
+        self._by_header = tuple(
             (check.header, check) for check in checks.values() if check.header is not None
-        ]
+        )
+        self._good: dict[istr, str] = {}
+        """The last good value of each header: most requests have the same."""
 
     def check_name(self, endpoint: str) -> None:
         """Raise InvalidRequest for an endpoint name the service would not take."""
-        _raise_any(list(self._name_check.failures(endpoint)))
+        if endpoint != self._good_name:
+            _raise_any(list(self._name_check.failures(endpoint)))
+            self._good_name = endpoint
 
     def check_headers(self, headers: MultiMapping[str]) -> None:
         """Raise InvalidRequest for headers the service would not take."""
+        get, good = headers.get, self._good
+        for header, _ in self._by_header:
+            value = get(header)
+            if value is not None and value != good.get(header):
+                self._check_all(headers)
+                break
+        _only(headers, self._target_header)
+
+    def _check_all(self, headers: MultiMapping[str]) -> None:
         failures: list[str] = []
         for header, check in self._by_header:
             if header in headers:
-                failures += check.failures(_only(headers, header))
-                _check_meaning(check.member, headers[header])
-        if self._target_header is not None and self._target_header in headers:
-            _only(headers, self._target_header)
-        if failures:
-            _raise_any(failures)
+                value = _only(headers, header)
+                failures += check.failures(decoded(value))
+                _check_meaning(check.member, value)
+                if not failures:
+                    self._good[header] = value
+        _raise_any(failures)
 
 
 def _only(headers: MultiMapping[str], header: istr) -> str:
@@ -103,7 +117,7 @@ def _only(headers: MultiMapping[str], header: istr) -> str:
     values = headers.getall(header)
     if len(values) > 1:
         raise InvalidRequest(f"The header {header} is there {len(values)} times; it may be once")
-    return decoded(values[0])
+    return values[0]
 
 
 def _check_meaning(member: str, value: str) -> None:
