@@ -130,6 +130,7 @@ class Share:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
         finally:
             chunks.clear()
+            chunk = b""
 
     def _check(self, size: int, limit_bytes: int) -> None:
         if size > limit_bytes:

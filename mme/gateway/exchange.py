@@ -18,7 +18,7 @@ from mme.core.errors import EndpointError
 from mme.gateway.access import CLIENT_GONE, note_access, request_ids
 from mme.gateway.bodies import BodyBudget, Share
 from mme.gateway.connections import Door
-from mme.gateway.errors import SERVER_NAME
+from mme.gateway.errors import SERVER_NAME, NotHttp
 from mme.gateway.headers import REQUEST_ID
 from mme.gateway.routing import Router
 
@@ -126,6 +126,7 @@ class Exchange:
 
     async def _answer(self, call: Call, path: str, request_id: str) -> web.Response:
         try:
+            _check_version(call.request)
             if self._guard is not None:
                 self._guard(call.request.headers)
             handler, call.name = self._router.find(call.request.method, path)
@@ -142,6 +143,12 @@ class Exchange:
             log.exception("request %s failed", request_id)
             _let_go(error)
             return self._errors.answer(error)
+
+
+def _check_version(request: web.BaseRequest) -> None:
+    """Raise NotHttp for what the parser lets through, and no client of ours speaks."""
+    if request.version.major != 1:
+        raise NotHttp("its version is neither 1.0 nor 1.1")
 
 
 def _let_go(error: BaseException | None) -> None:

@@ -101,15 +101,17 @@ class InvocationChecks:
         _only(headers, self._target_header)
 
     def _check_all(self, headers: MultiMapping[str]) -> None:
-        failures: list[str] = []
-        for header, check in self._by_header:
-            if header in headers:
-                value = _only(headers, header)
-                failures += check.failures(decoded(value))
-                _check_meaning(check.member, value)
-                if not failures:
-                    self._good[header] = value
-        _raise_any(failures)
+        given = [
+            (check, header, _only(headers, header))
+            for header, check in self._by_header
+            if header in headers
+        ]
+        _raise_any(
+            [failure for check, _, value in given for failure in check.failures(decoded(value))]
+        )
+        for check, header, value in given:
+            _check_meaning(check.member, value)
+            self._good[header] = value
 
 
 def _only(headers: MultiMapping[str], header: istr) -> str:
