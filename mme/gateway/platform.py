@@ -19,6 +19,7 @@ from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import TARGET, passed_on, printable, target_in
 from mme.gateway.paging import limit_of
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
+from mme.gateway.sites import Forbidden, check_origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +70,7 @@ class PlatformSurface:
 
     async def load(self, call: Call) -> web.Response:
         """Load a model; returns when it answers."""
+        check_origin(call.request.headers)
         name, url = _wanted(await call.body(BODY_LIMIT_BYTES))
         call.note = f"load {name}"
         await self._engine.load(name, url)
@@ -80,6 +82,7 @@ class PlatformSurface:
 
     async def unload(self, call: Call) -> web.Response:
         """Unload a model; returns when its memory is free."""
+        check_origin(call.request.headers)
         call.note = f"unload {call.name}"
         await self._engine.unload(call.name)
         return json_answer({"status": f"Model {call.name!r} unregistered"})
@@ -162,6 +165,7 @@ PLATFORM_ERRORS = ErrorTable(
         errors.NotLoaded: _wire(404, "ModelNotFoundException"),
         NoSuchPath: _wire(404, "ResourceNotFoundException"),
         MethodNotAllowed: _not_allowed,
+        Forbidden: _wire(403, "ForbiddenException"),
         ExpectationFailed: _wire(417, "BadRequestException"),
         errors.ModelFailed: failure,
         errors.ModelNotReady: _wire(503, "ServiceUnavailableException"),

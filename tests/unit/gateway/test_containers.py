@@ -188,3 +188,14 @@ async def test_of_a_body_for_a_model_that_is_not_there_nothing_is_read(container
     assert b" 404 " in await reader.readline()
     assert bodies.held_bytes == 0
     writer.transport.abort()
+
+
+@pytest.mark.hostile("requests to models")
+@pytest.mark.parametrize(("method", "path"), [("POST", "/models"), ("DELETE", "/models/m")])
+async def test_a_page_of_another_site_loads_and_unloads_nothing(container, platform, method, path):
+    platform.folders["m"] = Path(FOLDER)
+    wanted = {"model_name": "n", "url": FOLDER}
+    headers = {"Origin": "https://evil.example"}
+    status, told = await ask(container, method, path, json=wanted, headers=headers)
+    assert (status, told["type"]) == (403, "ForbiddenException")
+    assert list(platform.folders) == ["m"]
