@@ -80,6 +80,7 @@ RUN install -d -m 1777 /var/lib/mme
 COPY --from=assembled /opt /opt
 ENV PATH=/opt/venv/bin:/opt/java/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
+    MME_HOST=0.0.0.0 \
     MME_JAVA=/opt/java/bin/java \
     MME_CACHE_DIR=/var/lib/mme/cache \
     TMPDIR=/var/lib/mme/tmp

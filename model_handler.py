@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_CHAR_BYTES = 4
+LOGS_PAYLOADS = os.environ.get("MME_LOG_PAYLOADS", "").lower() in ("true", "1", "yes", "on")
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
 MODEL_HEADER, MODEL_DIR_HEADER = MODEL.lower(), MODEL_DIR.lower()
 SCRATCH_DIR_HEADER, LOAD_ONLY_HEADER = SCRATCH_DIR.lower(), LOAD_ONLY.lower()
@@ -99,12 +100,17 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str:
         if failure.status_code >= 500:  # noqa: PLR2004 - our fault, so the trace is wanted
             log.exception("prediction failed")
         else:
-            log.info("request refused: %s: %s", failure.type, failure.message)
+            log.info("request refused: %s%s", failure.type, _told(failure.message))
         context.set_response_status(failure.status_code, failure.type, index)
         context.set_response_content_type(index, "application/json")
         return json.dumps(error_body(failure) | _named(headers, context))
     context.set_response_content_type(index, response.content_type)
     return response.body
+
+
+def _told(message: str) -> str:
+    """A message as the log may have it: it may quote what a caller sent."""
+    return f": {message}" if LOGS_PAYLOADS else ""
 
 
 def _named(headers: Mapping[str, str], context: Any) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 EndpointError
 ├── InvalidRequest            the caller's words are off (bad header, bad key, too large)
+│   ├── BodyRefused           ... in a body that is no secret to us: what a management call wants
 │   ├── PayloadTooLarge
 │   ├── EndpointNotFound
 │   ├── TargetNotFound        no such artifact in the store
@@ -32,6 +33,11 @@ class EndpointError(Exception):
         super().__init__(message)
         self.message = message
 
+    @property
+    def for_log(self) -> str:
+        """What the log may have of it: nothing that a caller sent in a body."""
+        return self.message
+
     def anew(self) -> Self:
         """The same error, not raised yet.
 
@@ -44,6 +50,15 @@ class EndpointError(Exception):
 
 class InvalidRequest(EndpointError):
     """The request cannot be served as it was sent."""
+
+
+class BodyRefused(InvalidRequest):
+    """The body of a management call is not what it should be; the message may quote it."""
+
+    @property
+    def for_log(self) -> str:
+        """Without the body."""
+        return type(self).__name__
 
 
 class PayloadTooLarge(InvalidRequest):
@@ -70,7 +85,8 @@ class TargetNotFound(InvalidRequest):
     """No artifact at the place a target model names."""
 
     def __init__(self, target: str, tried: str, reason: str = "there is no such object") -> None:
-        super().__init__(f"Target model {target!r} was not found: tried {tried}, {reason}")
+        shown = tried if "://" in tried else f"<store>/{target}"
+        super().__init__(f"Target model {target!r} was not found: tried {shown}, {reason}")
         self.target = target
         self.tried = tried
 
@@ -79,7 +95,7 @@ class ArtifactRejected(InvalidRequest):
     """An artifact that cannot be unpacked, or must not be."""
 
     def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"The artifact {source} was refused: {reason}")
+        super().__init__(f"The artifact {_shown(source)} was refused: {reason}")
         self.source = source
         self.reason = reason
 
@@ -104,7 +120,7 @@ class StoreUnavailable(EndpointError):
     """The store could not be reached or answered with a fault of its own."""
 
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"The model store did not answer for {where}: {reason}")
+        super().__init__(f"The model store did not answer for {_shown(where)}: {reason}")
         self.where = where
 
 
@@ -168,7 +184,8 @@ class NoDiskSpace(EndpointError):
     """The disk cache cannot take an artifact; nothing of it was kept."""
 
     def __init__(self, folder: str, source: str) -> None:
-        super().__init__(f"There is no space left in {folder} for {source}")
+        place = "the cache's folder" if folder.startswith("/") else folder
+        super().__init__(f"There is no space left in {place} for {_shown(source)}")
         self.folder = folder
         self.source = source
 
@@ -178,3 +195,8 @@ class ShuttingDown(EndpointError):
 
     def __init__(self) -> None:
         super().__init__("The endpoint is shutting down")
+
+
+def _shown(place: str) -> str:
+    """An address as callers may see it: of a path of this machine, the last part."""
+    return place if "://" in place else place.rpartition("/")[2]

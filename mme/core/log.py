@@ -2,8 +2,10 @@
 
 Lines of one process are written together, at most a tenth of a second late: under load, writing
 each by itself would take longer than the request it tells of. Warnings and errors are written at
-once, with all that came before. Leaves the request log to the gateway and the models' own output
-to the model server.
+once, with all that came before. Whatever a line tells of, it is one line, and shows no control
+characters: what could look like another line, or move a terminal's cursor, is escaped here, so that
+nobody who writes a log needs to think of it. Leaves the request log to the gateway and the models'
+own output to the model server.
 """
 
 from __future__ import annotations
@@ -104,12 +106,31 @@ class Stamps:
         return f"{self._text},{int((wall_s - second) * 1000):03d}"
 
 
-class LineFormatter(logging.Formatter):
-    """The form of a record's line."""
+def one_line(text: str) -> str:
+    """`text` with all that is not printable escaped: breaks, controls, marks of direction."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
-    def __init__(self, stamps: Stamps) -> None:
+
+class LineFormatter(logging.Formatter):
+    """The form of a record: one line, and below it the lines of a trace, set in."""
+
+    def __init__(self, stamps: Stamps | None = None) -> None:
         super().__init__(FORMAT)
-        self._stamps = stamps
+        self._stamps = stamps or Stamps()
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        """The line itself."""
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: logging._SysExcInfoType) -> str:  # noqa: N802 - logging's
+        """The lines of a trace."""
+        return _set_in(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's
+        """The lines of a stack."""
+        return _set_in(super().formatStack(stack_info))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
         """The date and time of a line."""
@@ -128,9 +149,10 @@ class LineWriter:
         self._start = f" {logging.getLevelName(logging.INFO):<7} {name}: "
 
     def write(self, text: str) -> None:
-        """Write one line, if INFO is logged; `text` must be one line."""
+        """Write one line, if INFO is logged."""
         if not self._log.isEnabledFor(logging.INFO):
             return
+        text = one_line(text)
         handlers = logging.getLogger().handlers
         if len(handlers) == 1 and isinstance(handlers[0], BatchingHandler):
             now_s = time.time()
@@ -158,6 +180,11 @@ def flush_log() -> None:
     """Write what waits: before a last word on stderr, and before `os._exit`, which tells nobody."""
     for handler in logging.getLogger().handlers:
         handler.flush()
+
+
+def _set_in(text: str) -> str:
+    """Lines that cannot be taken for a record's first one."""
+    return "\n".join(f"  {one_line(line)}" for line in text.split("\n"))
 
 
 def _call_later(delay_s: float, write: Callable[[], None]) -> object:

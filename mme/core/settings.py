@@ -58,8 +58,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MME_", frozen=True, extra="ignore")
 
-    host: str = "0.0.0.0"  # noqa: S104 - a container is useless on loopback; MME_HOST narrows it
-    """Address the gateway listens on."""
+    host: str = "127.0.0.1"
+    """Address the gateway listens on; the image sets 0.0.0.0, any."""
     port: int = Field(default=8080, ge=0, le=65535)
     """Port the gateway listens on; 0 takes a free one."""
     store: str = str(PROJECT_ROOT / "artifacts")
@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     """Most the unpacked artifacts may take on disk, as `20GiB` or bytes; default: no limit."""
     endpoint_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
     """Comma list of endpoint names to answer to; empty means any."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
+    """Comma list (with *) of names with dots the standalone endpoint goes by, beside its own."""
+    max_connections: int | None = Field(default=None, ge=1)
+    """Most connections at a time; default: 2000, or half of the file descriptors if fewer."""
     max_body_bytes: int = Field(default=6 * MIB, ge=1)
     """Largest request body and largest answer of an invocation."""
     max_bodies_bytes: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)
@@ -141,6 +145,8 @@ class Settings(BaseSettings):
     """Largest heap of the model server's front end."""
     log_level: Annotated[str, AfterValidator(_known_level)] = "INFO"
     """Least level that is logged."""
+    log_payloads: bool = False
+    """Whether the log may quote what callers send in bodies, and models answer."""
 
     @property
     def is_foreign_handler(self) -> bool:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import secrets
+import time
 import uuid
 from typing import TYPE_CHECKING
-
-from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from mme.core.log import LineWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 log = logging.getLogger(__name__)
 lines = LineWriter(__name__)
@@ -26,21 +25,27 @@ LONGEST_NOTE_CHARS = 500
 CLIENT_GONE = 499
 """What stands in the log as the status of a request whose client did not wait; none is sent."""
 COUNTER_BITS = 48
+RARELY_S = 1.0
 
 
-class NoTraces(logging.Filter):
-    """Bytes that are no HTTP are worth a line at most, not the trace of a failure of ours.
+class RareLines:
+    """Lines on what any client can cause as often as it likes: one a second, and how many more."""
 
-    So is the rest of a body that cannot be unpacked, which has been answered already.
-    """
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next_s = -math.inf
+        self._untold = 0
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether aiohttp may log this itself."""
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
-            log.debug("a request that is no HTTP: %s", one_line(error.message))
-            return False
-        return not isinstance(error, web.RequestPayloadError)
+    def write(self, text: str) -> None:
+        """Log `text`, unless a line was written within the last second."""
+        now_s = self._clock()
+        if now_s < self._next_s:
+            self._untold += 1
+            return
+        more = f" (and {self._untold} like it)" if self._untold else ""
+        log.info("%s%s", shortened(text), more)
+        self._next_s = now_s + RARELY_S
+        self._untold = 0
 
 
 def request_ids() -> Iterator[str]:
@@ -51,16 +56,13 @@ def request_ids() -> Iterator[str]:
         yield f"{fixed}{number & 0xFFFFFFFFFFFF:012x}"
 
 
-http_log.addFilter(NoTraces())
-
-
 def note_access(
     method: str, path: str, status: int, duration_s: float, *, request_id: str, note: str
 ) -> None:
     """Log the end of a request."""
     line = (
-        f"{method} {one_line(path)} {status} {duration_s * 1000:.1f} ms {request_id}"
-        f" {one_line(note)}"
+        f"{method} {shortened(path)} {status} {duration_s * 1000:.1f} ms {request_id}"
+        f" {shortened(note)}"
     )
     if path in QUIET_PATHS:
         log.debug("%s", line)
@@ -68,8 +70,6 @@ def note_access(
         lines.write(line)
 
 
-def one_line(text: str) -> str:
-    """`text` without line breaks and control characters, and not too long."""
-    if len(text) > LONGEST_NOTE_CHARS:
-        text = text[:LONGEST_NOTE_CHARS] + "…"
-    return text if text.isprintable() else repr(text)[1:-1]
+def shortened(text: str) -> str:
+    """`text`, not too long for a line."""
+    return text if len(text) <= LONGEST_NOTE_CHARS else text[:LONGEST_NOTE_CHARS] + "…"

@@ -10,37 +10,55 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mme.gateway.connections import Patience, most_connections
 from mme.gateway.exchange import Exchange
 from mme.gateway.management import Management
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
 from mme.gateway.runtime import Runtime
 from mme.gateway.service_errors import SERVICE_ERRORS
 from mme.gateway.single import SINGLE_ERRORS, SingleSurface
+from mme.gateway.sites import Sites
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from mme.core.settings import Settings
     from mme.gateway.bodies import BodyBudget
     from mme.gateway.engine import Platform, Sole, Standalone
+    from mme.gateway.errors import ErrorTable
+    from mme.gateway.routing import Route
 
 
 def make_app(settings: Settings, engine: Standalone, bodies: BodyBudget) -> web.Server:
     """The standalone endpoint: runtime and management on one port."""
     routes = Runtime(settings, engine).routes() + Management(engine).routes()
-    return Exchange(routes, SERVICE_ERRORS, bodies).server()
+    guard = Sites(settings.host, settings.allowed_hosts).check_host
+    return _server(settings, routes, SERVICE_ERRORS, bodies, guard)
 
 
 def make_platform_app(settings: Settings, engine: Platform, bodies: BodyBudget) -> web.Server:
     """The multi-model container."""
     routes = PlatformSurface(settings, engine).routes()
-    return Exchange(routes, PLATFORM_ERRORS, bodies).server()
+    return _server(settings, routes, PLATFORM_ERRORS, bodies)
 
 
 def make_single_app(settings: Settings, engine: Sole, bodies: BodyBudget) -> web.Server:
     """The single-model container."""
     routes = SingleSurface(settings, engine).routes()
-    return Exchange(routes, SINGLE_ERRORS, bodies).server()
+    return _server(settings, routes, SINGLE_ERRORS, bodies)
 
 
 def runner_of(server: web.Server, drain_timeout_s: float) -> web.ServerRunner:
     """What serves on sockets; its `cleanup` gives running requests `drain_timeout_s` to end."""
     return web.ServerRunner(server, shutdown_timeout=drain_timeout_s)
+
+
+def _server(
+    settings: Settings,
+    routes: Iterable[Route],
+    errors: ErrorTable,
+    bodies: BodyBudget,
+    guard: Callable[[Mapping[str, str]], None] | None = None,
+) -> web.Server:
+    exchange = Exchange(routes, errors, bodies, guard=guard, logs_payloads=settings.log_payloads)
+    return exchange.server(Patience(most_connections(settings.max_connections)))

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from mme.gateway.errors import json_answer
 from mme.gateway.headers import CONTENT_TYPE, passed_back
-from mme.gateway.reply import Reply
+from mme.gateway.reply import Reply, is_success
 
 if TYPE_CHECKING:
     from mme.core.errors import ModelFailed
@@ -26,7 +26,9 @@ ERRORS = range(400, 600)
 
 
 def model_answer(answer: Answer) -> web.Response:
-    """What the model answered."""
+    """What the model answered, if that is a success or an error."""
+    if answer.status not in ERRORS and not is_success(answer):
+        return problem(NO_ANSWER, "ModelFailed", f"The model answered with status {answer.status}")
     return Reply(answer.status, passed_back(answer), answer.body)
 
 

@@ -60,6 +60,9 @@ class Standalone(Protocol):
 class Platform(Protocol):
     """Models that a platform loads and unloads, by the names it gives them."""
 
+    def check(self, name: str) -> None:
+        """Raise NotLoaded if requests to this model would be refused."""
+
     async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request. Raises EndpointError."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from aiohttp import web
 from multidict import CIMultiDict
 
-from mme.core.errors import EndpointError
+from mme.core.errors import EndpointError, InvalidRequest, Overloaded
 from mme.gateway.headers import CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -21,7 +21,23 @@ if TYPE_CHECKING:
     Form: TypeAlias = Callable[[Any], web.Response]
 
 JSON = "application/json"
+SERVER_NAME = "mme"
+"""For the header `Server`; which versions of what answer is nobody's business."""
 UNFORESEEN = "failed in a way that was not foreseen; its log has the details"
+
+
+class NotHttp(InvalidRequest):
+    """Bytes that are no request: HTTP's own rules are broken."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This is no valid HTTP request: {reason.partition(chr(10))[0]}")
+
+
+class TooManyConnections(Overloaded):
+    """There are as many connections as there may be, and all of them are being answered."""
+
+    def __init__(self, limit: int) -> None:
+        EndpointError.__init__(self, f"All {limit} connections are in use; try again")
 
 
 class ErrorTable:

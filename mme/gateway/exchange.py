@@ -2,7 +2,7 @@
 
 Names the request, finds its handler, makes an answer of whatever the handler raises, gives back
 what its body held, and logs its end. What is answered is up to the surface: its routes and its
-table of errors.
+table of errors. An error ends here with all it went through: no frame of it is kept.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from mme.core.errors import EndpointError
-from mme.gateway.access import CLIENT_GONE, http_log, note_access, request_ids
+from mme.gateway.access import CLIENT_GONE, note_access, request_ids
 from mme.gateway.bodies import BodyBudget, Share
+from mme.gateway.connections import Door
+from mme.gateway.errors import SERVER_NAME, NotHttp
 from mme.gateway.headers import REQUEST_ID
 from mme.gateway.routing import Router
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from mme.gateway.connections import Connection, Patience
     from mme.gateway.errors import ErrorTable
     from mme.gateway.routing import Route
 
@@ -30,6 +33,10 @@ log = logging.getLogger(__name__)
 
 HEADER_LIMIT_BYTES = 16384
 """A target may have 1,024 characters, four bytes each; custom attributes another 1,024."""
+LARGE_BYTES = 65536
+"""An answer above it may have to wait for its client, and counts while it does."""
+LINGER_S = 5.0
+"""How long what is left of a body is read and dropped, so that its sender hears the answer."""
 
 
 class Call:
@@ -53,20 +60,32 @@ class Call:
 class Exchange:
     """What a surface's requests go through. Safe for any number at a time on one event loop."""
 
-    def __init__(self, routes: Iterable[Route], errors: ErrorTable, bodies: BodyBudget) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        errors: ErrorTable,
+        bodies: BodyBudget,
+        *,
+        guard: Callable[[Mapping[str, str]], None] | None = None,
+        logs_payloads: bool = False,
+    ) -> None:
+        """`guard` looks at the headers of each request before anything else does."""
         self._router = Router(routes)
+        self._guard = guard
+        self._logs_payloads = logs_payloads
         self._errors = errors
         self._bodies = bodies
         self._ids = request_ids()
 
-    def server(self) -> web.Server:
+    def server(self, patience: Patience) -> Door:
         """The server of this surface, for `web.ServerRunner`; to be made on its event loop."""
-        return web.Server(
+        return Door(
             self.answer,
-            handler_cancellation=True,  # a client that has gone holds no worker
-            access_log=None,
-            logger=http_log,
+            self._named,
+            self._bodies,
+            patience,
             max_field_size=HEADER_LIMIT_BYTES,
+            lingering_time=LINGER_S,
         )
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
@@ -79,7 +98,11 @@ class Exchange:
         try:
             answer = await self._answer(call, path, request_id)
             answer.headers[REQUEST_ID] = request_id
+            answer.headers[hdrs.SERVER] = SERVER_NAME
             status = answer.status
+            body = answer.body
+            if isinstance(body, bytes) and len(body) > LARGE_BYTES:
+                self._count(request, len(body))
             return answer
         finally:
             call.share.give_back()
@@ -88,19 +111,54 @@ class Exchange:
                 request.method, path, status, duration_s, request_id=request_id, note=call.note
             )
 
+    def _count(self, request: web.BaseRequest, size: int) -> None:
+        """Have an answer counted until it is written."""
+        share = Share(self._bodies)
+        share.hold(size)
+        cast("Connection", request.protocol).holds(share)
+
+    def _named(self, error: Exception) -> web.Response:
+        """The answer to what did not become a request."""
+        answer = self._errors.answer(error)
+        answer.headers[REQUEST_ID] = next(self._ids)
+        answer.headers[hdrs.SERVER] = SERVER_NAME
+        return answer
+
     async def _answer(self, call: Call, path: str, request_id: str) -> web.Response:
         try:
+            _check_version(call.request)
+            if self._guard is not None:
+                self._guard(call.request.headers)
             handler, call.name = self._router.find(call.request.method, path)
             return await handler(call)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             call.note = "the client did not wait, or the endpoint stops"
+            _let_go(error)
             raise
         except EndpointError as error:
-            call.note = error.message
+            call.note = error.message if self._logs_payloads else error.for_log
+            _let_go(error)
             return self._errors.answer(error)
         except Exception as error:
             log.exception("request %s failed", request_id)
+            _let_go(error)
             return self._errors.answer(error)
+
+
+def _check_version(request: web.BaseRequest) -> None:
+    """Raise NotHttp for what the parser lets through, and no client of ours speaks."""
+    if request.version.major != 1:
+        raise NotHttp("its version is neither 1.0 nor 1.1")
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free an error, and those it came from, of the frames they went through.
+
+    The frames hold bodies, and often the error itself: both would stay until the next collection.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _path_of(request: web.BaseRequest) -> str:

@@ -10,9 +10,11 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mme.core.errors import InvalidRequest
+from mme.core.errors import BodyRefused
+from mme.core.names import check_target
 from mme.gateway.errors import json_answer
 from mme.gateway.paging import limit_of, name_in, token_of
+from mme.gateway.sites import check_json, check_origin
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -67,12 +69,15 @@ class Management:
 
     async def load_model(self, call: Call) -> web.Response:
         """Load a target model now: `{"target_model": "de/DocSim.tar.gz"}`."""
-        target = _target_in(await call.body(BODY_LIMIT_BYTES))
+        check_origin(call.request.headers)
+        check_json(call.request.headers)
+        target = check_target(_target_in(await call.body(BODY_LIMIT_BYTES)))
         call.note = f"load {target}"
         return json_answer(_as_json(await self._engine.load(target)))
 
     async def unload_model(self, call: Call) -> web.Response:
         """Let a target model go; it stays on disk. Returns when it is out of memory."""
+        check_origin(call.request.headers)
         call.note = f"unload {call.name}"
         await self._engine.unload(call.name)
         return json_answer({"target_model": call.name, "status": "unloaded"})
@@ -110,8 +115,8 @@ def _target_in(body: bytes) -> str:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        raise InvalidRequest('The body is not JSON; send {"target_model": "NAME"}') from None
+        raise BodyRefused('The body is not JSON; send {"target_model": "NAME"}') from None
     target = content.get("target_model") if isinstance(content, dict) else None
     if not isinstance(target, str):
-        raise InvalidRequest('The body names no model; send {"target_model": "NAME"}')
+        raise BodyRefused('The body names no model; send {"target_model": "NAME"}')
     return target

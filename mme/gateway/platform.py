@@ -19,6 +19,7 @@ from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import TARGET, passed_on, printable, target_in
 from mme.gateway.paging import limit_of
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
+from mme.gateway.sites import Forbidden, check_origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 BODY_LIMIT_BYTES = 64 * 1024
 MAX_NAME_CHARS = 1024
+MAX_URL_CHARS, MAX_PART_BYTES = 4000, 255
+"""As Linux has it."""
 
 
 class PlatformSurface:
@@ -67,23 +70,26 @@ class PlatformSurface:
 
     async def load(self, call: Call) -> web.Response:
         """Load a model; returns when it answers."""
+        check_origin(call.request.headers)
         name, url = _wanted(await call.body(BODY_LIMIT_BYTES))
         call.note = f"load {name}"
         await self._engine.load(name, url)
         return json_answer({"status": f"Model {name!r} loaded"})
 
     async def describe(self, call: Call) -> web.Response:
-        """One loaded model, in a list as the model server has it."""
-        return json_answer([_described(call.name, self._engine.folder(call.name))])
+        """One loaded model."""
+        return json_answer(_described(call.name, self._engine.folder(call.name)))
 
     async def unload(self, call: Call) -> web.Response:
         """Unload a model; returns when its memory is free."""
+        check_origin(call.request.headers)
         call.note = f"unload {call.name}"
         await self._engine.unload(call.name)
         return json_answer({"status": f"Model {call.name!r} unregistered"})
 
     async def invoke(self, call: Call) -> web.Response:
         """One prediction."""
+        self._engine.check(call.name)
         body = await call.body(self._max_body_bytes)
         given = call.request.headers
         headers = passed_on(given)
@@ -103,19 +109,24 @@ def _wanted(body: bytes) -> tuple[str, str]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise errors.InvalidRequest(f"The body is not JSON: {error}") from error
+        raise errors.BodyRefused(f"The body is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise errors.InvalidRequest(f"The body is a JSON {type(content).__name__}, not an object")
+        raise errors.BodyRefused(f"The body is a JSON {type(content).__name__}, not an object")
     name, url = _text(content, "model_name"), _text(content, "url")
     if len(name) > MAX_NAME_CHARS:
-        raise errors.InvalidRequest(f"model_name has {len(name)} characters")
+        raise errors.BodyRefused(f"model_name has {len(name)} characters")
+    if (
+        max(len(part.encode()) for part in url.split("/")) > MAX_PART_BYTES
+        or len(url) > MAX_URL_CHARS
+    ):
+        raise errors.BodyRefused("url is longer than a path, or a part of one, can be")
     return name, url
 
 
 def _text(content: dict[str, object], key: str) -> str:
     value = content.get(key)
     if not isinstance(value, str) or not value or "\0" in value or not _is_utf8(value):
-        raise errors.InvalidRequest(
+        raise errors.BodyRefused(
             f'{key} is {str(value)[:100]!r}; wanted is {{"model_name": "...",'
             ' "url": "/opt/ml/models/.../model"}'
         )
@@ -154,6 +165,7 @@ PLATFORM_ERRORS = ErrorTable(
         errors.NotLoaded: _wire(404, "ModelNotFoundException"),
         NoSuchPath: _wire(404, "ResourceNotFoundException"),
         MethodNotAllowed: _not_allowed,
+        Forbidden: _wire(403, "ForbiddenException"),
         ExpectationFailed: _wire(417, "BadRequestException"),
         errors.ModelFailed: failure,
         errors.ModelNotReady: _wire(503, "ServiceUnavailableException"),

@@ -12,7 +12,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from aiohttp.http import SERVER_SOFTWARE, HttpVersion11
+from aiohttp.http import HttpVersion11
 
 if TYPE_CHECKING:
     from asyncio import Transport
@@ -20,8 +20,16 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from multidict import CIMultiDict
 
+    from mme.gateway.engine import Answer
+
 SMALL_BYTES = 65536
+SUCCESS = range(200, 300)
 WITH_BODY = frozenset({*range(200, 600)} - {204, 205, 304})
+
+
+def is_success(answer: Answer) -> bool:
+    """Whether a model's answer can be passed on as one: no redirect, no body where none may be."""
+    return answer.status in SUCCESS and (answer.status in WITH_BODY or not answer.body)
 
 
 class Reply(web.Response):
@@ -39,10 +47,7 @@ class Reply(web.Response):
             return await super().prepare(request)
         lines = [f"HTTP/1.1 {self.status} {self.reason}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        lines.append(
-            f"Content-Length: {len(self._bytes)}\r\nDate: {_date.now()}\r\n"
-            f"Server: {SERVER_SOFTWARE}\r\n\r\n"
-        )
+        lines.append(f"Content-Length: {len(self._bytes)}\r\nDate: {_date.now()}\r\n\r\n")
         head = "\r\n".join(lines).encode()
         transport.write(head + self._bytes)
         self._is_written = True

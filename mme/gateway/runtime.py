@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.core.errors import EndpointNotFound
+from mme.core.names import check_target
 from mme.gateway.headers import (
     CONTENT_TYPE,
     TARGET,
@@ -19,8 +20,9 @@ from mme.gateway.headers import (
     printable,
     target_in,
 )
-from mme.gateway.reply import Reply
+from mme.gateway.reply import Reply, is_success
 from mme.gateway.service_errors import model_error_of
+from mme.gateway.service_model import ONE_VARIANT, InvocationChecks
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Route
 
-FIRST_ERROR = 400
-ONE_VARIANT = "AllTraffic"
-
 
 class Runtime:
     """Handlers of the invocation routes."""
@@ -41,6 +40,9 @@ class Runtime:
         self._endpoint_names = settings.endpoint_names
         self._max_body_bytes = settings.max_body_bytes
         self._engine = engine
+        self._checks = InvocationChecks()
+        self._good_target = ""
+        """The last that was looked at: many requests have the same."""
 
     def routes(self) -> list[Route]:
         """The routes of this surface."""
@@ -51,21 +53,25 @@ class Runtime:
 
     async def invoke_endpoint(self, call: Call) -> web.Response:
         """InvokeEndpoint."""
+        self._checks.check_name(call.name)
         if self._endpoint_names and call.name not in self._endpoint_names:
             raise EndpointNotFound(call.name, self._endpoint_names)
         return await self.invoke(call)
 
     async def invoke(self, call: Call) -> web.Response:
-        """InvokeEndpoint without an endpoint name."""
+        """InvokeEndpoint without an endpoint name. Nothing of a body is read if the head is off."""
         given = call.request.headers
         target = target_in(given)
+        self._checks.check_headers(given)
+        if target != self._good_target:
+            self._good_target = check_target(target)
         call.note = target
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given)
         headers[str(TARGET)] = printable(target)
         answer = await self._engine.invoke(target, headers, body)
         call.note = f"{target} cold" if answer.cold else f"{target} warm"
-        if answer.status >= FIRST_ERROR:
+        if not is_success(answer):
             return model_error_of(answer)
         returned = passed_back(answer)
         returned.setdefault(CONTENT_TYPE, "")

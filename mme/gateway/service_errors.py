@@ -14,6 +14,7 @@ from mme.gateway.bodies import ExpectationFailed
 from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import ERROR_TYPE
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
+from mme.gateway.sites import Forbidden, NoJson
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -73,6 +74,8 @@ SERVICE_ERRORS = ErrorTable(
         errors.NotLoaded: _wire(404, "ResourceNotFound"),
         NoSuchPath: _wire(404, "UnknownOperationException"),
         MethodNotAllowed: _not_allowed,
+        Forbidden: _wire(403, "AccessDeniedException"),
+        NoJson: _wire(415, "UnsupportedMediaType"),
         ExpectationFailed: _wire(417, "ValidationError"),
         errors.ModelFailed: _model_failed,
         errors.ModelNotReady: _wire(429, "ModelNotReadyException"),

@@ -209,10 +209,14 @@ class PlatformModels:
             raise NotLoaded(name)
         return folder
 
-    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """See `Residency.invoke`; raises NotLoaded for a name that is not loaded."""
+    def check(self, name: str) -> None:
+        """Raise NotLoaded for a name that is not loaded, nor loading."""
         if name in self._leaving or self._catalog.folder(name) is None:
             raise NotLoaded(name)
+
+    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """See `Residency.invoke`; raises NotLoaded as `check` does."""
+        self.check(name)
         return await self._residency.invoke(name, headers, body)
 
     async def is_ready(self, timeout_s: float) -> bool:

@@ -38,7 +38,9 @@ class FolderStore:
             with os.scandir(self._root) as entries:
                 next(entries, None)
         except OSError as error:
-            raise StoreUnavailable(self.uri, f"the folder cannot be read: {error}") from error
+            raise StoreUnavailable(
+                self.uri, f"the folder cannot be read: {_reason(error)}"
+            ) from error
 
     def find(self, target: str) -> ArtifactRef:
         """See Store."""
@@ -83,17 +85,17 @@ class FolderStore:
             if error.errno in DENIED:
                 raise TargetDenied(target, str(path), "access is denied") from None
             if error.errno in NO_NAME:
-                raise TargetNotFound(target, str(path), str(error)) from None
-            raise StoreUnavailable(str(path), str(error)) from error
-        except (RuntimeError, ValueError) as error:  # a loop of links, NUL
-            raise TargetNotFound(target, str(path), str(error)) from None
+                raise TargetNotFound(target, str(path), _reason(error)) from None
+            raise StoreUnavailable(str(path), _reason(error)) from error
+        except (RuntimeError, ValueError):  # a loop of links, NUL
+            raise TargetNotFound(target, str(path), "which cannot be followed") from None
 
 
 def _ref(target: str, path: Path, file: BinaryIO) -> ArtifactRef:
     try:
         status = os.fstat(file.fileno())
     except OSError as error:
-        raise StoreUnavailable(str(path), str(error)) from error
+        raise StoreUnavailable(str(path), _reason(error)) from error
     identity = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
     return ArtifactRef(
         target=target,
@@ -101,6 +103,11 @@ def _ref(target: str, path: Path, file: BinaryIO) -> ArtifactRef:
         size_bytes=status.st_size,
         uri=str(path),
     )
+
+
+def _reason(error: OSError) -> str:
+    """What is wrong, without paths of this machine."""
+    return error.strerror or type(error).__name__
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -130,4 +137,4 @@ class _Content:
         try:
             return self._file.read(size)
         except OSError as error:
-            raise StoreUnavailable(self._uri, str(error)) from error
+            raise StoreUnavailable(self._uri, _reason(error)) from error

@@ -157,8 +157,8 @@ def test_list_by_pages(platform):
 @conforms(CALLS, "`GET /models/{name}`", "200, modelName and modelUrl")
 def test_describe(platform, loaded):
     answer = platform.get(f"/models/{loaded}")
-    found = answer.json()[0] if isinstance(answer.json(), list) else answer.json()
-    right = (found["modelName"], found["modelUrl"]) == (loaded, f"/opt/ml/models/{loaded}/model")
+    found = answer.json()
+    right = found == {"modelName": loaded, "modelUrl": f"/opt/ml/models/{loaded}/model"}
     return f"{answer.status_code}, {'modelName and modelUrl' if right else found}"
 
 

@@ -136,6 +136,9 @@ class FakePlatform(FakeEngine):
         super().__init__()
         self.folders: dict[str, Path] = {}
 
+    def check(self, name: str) -> None:
+        self.folder(name)
+
     async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
         self.folder(name)
         return await self.ask(name, headers, body)

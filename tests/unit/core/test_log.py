@@ -18,6 +18,7 @@ from mme.core.log import (
     Stamps,
     configure_logging,
     flush_log,
+    one_line,
 )
 from tests.support.fake_engine import until
 
@@ -178,3 +179,50 @@ def test_where_logging_is_not_configured_by_us_lines_are_records(caplog):
     caplog.set_level(logging.INFO)
     LineWriter("mme.room").write("100 %")
     assert [(r.name, r.getMessage()) for r in caplog.records] == [("mme.room", "100 %")]
+
+
+FORGED = {
+    "line feed": "a\n2026-01-01 00:00:00,000 INFO    root: forged",
+    "carriage return": "a\rb",
+    "colours": "a\x1b[31mb",
+    "bell and backspace": "a\x07\x08b",
+    "C1": "a\x85b\x9bc",
+    "line separator": "a\u2028b\u2029c",
+    "vertical tab and form feed": "a\x0bb\x0cc",
+    "file separators": "a\x1cb\x1dc\x1ed",
+    "override of direction": "a\u202eb\u2066c",
+    "half a surrogate pair": "a\ud800b",
+    "zero width": "a\u200bb\ufeffc",
+}
+
+
+@pytest.mark.hostile("surroundings")
+@pytest.mark.parametrize("text", FORGED.values(), ids=FORGED)
+def test_no_text_can_look_like_another_line_or_steer_a_terminal(configured, out, text):
+    log = logging.getLogger("mme.room")
+    log.warning("named %s", text)
+    log.warning(text)
+    LineWriter("mme.room").write(text)
+    flush_log()
+    lines = out.getvalue().split("\n")
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)
+    assert all(re.match(r"\d{4}-\d\d-\d\d \S+ (WARNING|INFO   ) mme\.room: ", x) for x in lines[:3])
+
+
+@pytest.mark.hostile("surroundings")
+@pytest.mark.parametrize("text", FORGED.values(), ids=FORGED)
+def test_the_lines_of_a_trace_are_set_in_whatever_the_error_says(configured, out, text):
+    try:
+        raise ValueError(text)  # noqa: TRY301
+    except ValueError:
+        logging.getLogger("mme.room").exception("failed")
+    first, *rest = out.getvalue().rstrip("\n").split("\n")
+    assert first.endswith("ERROR   mme.room: failed")
+    assert rest[0] == "  Traceback (most recent call last):"
+    assert all(line.startswith("  ") and line.isprintable() for line in rest)
+
+
+@pytest.mark.parametrize("text", ["", "plain größe", "a\\b", "日本語"])
+def test_what_can_be_printed_stays_as_it_is(text):
+    assert one_line(text) == text

@@ -97,23 +97,30 @@ async def test_bodies_together_hold_no_more_than_the_budget_until_they_are_answe
     assert (await invoke(surface, b"x" * LIMIT))[0] == 200
 
 
-async def test_a_body_that_is_announced_is_paid_for_before_it_comes(surface, bodies):
+async def test_a_body_is_paid_for_as_it_comes_and_one_that_would_not_fit_is_not_read(
+    surface, bodies
+):
     head = (
         f"POST {surface.invoke_path} HTTP/1.1\r\nHost: x\r\n"
         f"X-Amzn-SageMaker-Target-Model: m\r\nContent-Length: {LIMIT}\r\n\r\n"
-    )
-    writers = []
-    for _ in range(2):
-        _, writer = await asyncio.open_connection("127.0.0.1", surface.served.port)
-        writer.write(head.encode())
-        writers.append(writer)
-    await until(lambda: bodies.held_bytes == 2 * LIMIT)
-    assert (await invoke(surface, b"x"))[0] == 503
-    for writer in writers:
+    ).encode()
+    begun = [await asyncio.open_connection("127.0.0.1", surface.served.port) for _ in range(9)]
+    for _, writer in begun:
+        writer.write(head + b"x" * 100)
+    await until(lambda: bodies.held_bytes == 9 * 100)
+    assert (await invoke(surface, b"x" * LIMIT))[0] == 200  # nothing is kept for what may come
+    for _, writer in begun[:2]:
+        writer.write(b"x" * (LIMIT - 2000))
+    await until(lambda: bodies.held_bytes == 2 * (LIMIT - 1900) + 7 * 100)
+    reader, writer = await asyncio.open_connection("127.0.0.1", surface.served.port)
+    writer.write(head)
+    assert b" 503 " in await reader.readline()
+    writer.close()
+    for _, writer in begun:
         writer.close()
         await writer.wait_closed()
     await until(lambda: not bodies.held_bytes)
-    assert surface.engine.asked == []
+    assert len(surface.engine.asked) == 1
 
 
 async def test_what_a_failed_request_held_is_given_back(surface, bodies):
@@ -123,7 +130,7 @@ async def test_what_a_failed_request_held_is_given_back(surface, bodies):
 
 
 async def test_a_body_that_does_not_come_in_time_is_given_up(surface, bodies, monkeypatch):
-    monkeypatch.setattr(bodies_module, "READ_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(bodies_module, "FIRST_TIMEOUT_S", 0.01)
     head = (
         f"POST {surface.invoke_path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         "X-Amzn-SageMaker-Target-Model: m\r\nContent-Length: 9\r\n\r\nx"
@@ -173,10 +180,11 @@ def test_a_budget_gives_what_it_has_and_no_more():
     budget = BodyBudget(10)
     budget.take(10)
     with pytest.raises(Overloaded):
-        budget.take(1)
+        budget.check(1)
     budget.give_back(4)
-    budget.take(4)
-    assert budget.held_bytes == 10
+    budget.check(4)
+    with pytest.raises(Overloaded):
+        budget.check(5)
 
 
 def test_a_share_can_be_given_back_twice():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from pathlib import Path
 
@@ -25,7 +26,7 @@ async def test_a_model_is_loaded_listed_described_asked_and_unloaded(container, 
     assert (await ask(container, "POST", "/models", json=wanted))[0] == 200
     described = {"modelName": "m", "modelUrl": FOLDER}
     assert await ask(container, "GET", "/models") == (200, {"models": [described]})
-    assert await ask(container, "GET", "/models/m") == (200, [described])
+    assert await ask(container, "GET", "/models/m") == (200, described)
     sent = {"Content-Type": "text/csv", TARGET: "t", "X-Secret": "s"}
     answered = await ask(container, "POST", "/models/m/invoke", data=b"a", headers=sent)
     assert answered == (200, ["ok"])
@@ -74,6 +75,11 @@ async def test_a_load_without_room_is_507_with_the_workers_words(container, plat
         (b'{"url": "/opt/ml/models/x/model"}', 400, "model_name"),
         (b'{"model_name": "x"}', 400, "url"),
         (b'{"model_name": "x", "url": 5}', 400, "url"),
+        (b'{"model_name": "x", "url": "/' + b"x" * 300 + b'"}', 400, "url"),
+        (b'{"model_name": "x", "url": "/' + "ü".encode() * 128 + b'"}', 400, "url"),
+        (b'{"model_name": "x", "url": "' + b"/x" * 2001 + b'"}', 400, "url"),
+        (b'{"model_name": "x", "url": "/\\udfff"}', 400, "url"),
+        (b'{"model_name": "x", "url": "/a\\u0000"}', 400, "url"),
         (b'{"model_name": "", "url": "/x"}', 400, "model_name"),
         (b'{"model_name": "a\\u0000b", "url": "/x"}', 400, "model_name"),
         (b'{"model_name": "\\ud800", "url": "/x"}', 400, "model_name"),
@@ -155,3 +161,41 @@ async def test_batch_transform_is_told_what_suits(single):
         200,
         {"MaxConcurrentTransforms": 3, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 1},
     )
+
+
+@pytest.mark.hostile("requests to models")
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(301, b""), (302, b"x"), (304, b""), (307, b""), (101, b""), (100, b""), (204, b"x")],
+)
+async def test_a_model_that_redirects_or_says_no_status_of_an_answer_has_failed(
+    surface, status, body
+):
+    given = {"content-type": "text/csv", "location": "http://evil.example"}
+    surface.engine.answer = Answer(status, given, body)
+    async with surface.invoke(data=b"x", allow_redirects=False) as answer:
+        assert answer.status == (424 if surface.message_key == "Message" else 502)
+        assert "Location" not in answer.headers
+        assert str(status) in (await answer.json())[surface.message_key]
+
+
+async def test_of_a_body_for_a_model_that_is_not_there_nothing_is_read(container, bodies):
+    reader, writer = await asyncio.open_connection("127.0.0.1", container.port)
+    writer.write(
+        b"POST /models/none/invoke HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+        b"Expect: 100-continue\r\n\r\n"
+    )
+    assert b" 404 " in await reader.readline()
+    assert bodies.held_bytes == 0
+    writer.transport.abort()
+
+
+@pytest.mark.hostile("requests to models")
+@pytest.mark.parametrize(("method", "path"), [("POST", "/models"), ("DELETE", "/models/m")])
+async def test_a_page_of_another_site_loads_and_unloads_nothing(container, platform, method, path):
+    platform.folders["m"] = Path(FOLDER)
+    wanted = {"model_name": "n", "url": FOLDER}
+    headers = {"Origin": "https://evil.example"}
+    status, told = await ask(container, method, path, json=wanted, headers=headers)
+    assert (status, told["type"]) == (403, "ForbiddenException")
+    assert list(platform.folders) == ["m"]

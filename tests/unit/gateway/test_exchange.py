@@ -12,7 +12,7 @@ import uuid
 import pytest
 
 from mme.gateway import make_single_app
-from mme.gateway.access import one_line, request_ids
+from mme.gateway.access import request_ids, shortened
 from tests.support.fake_engine import FakeSole, served, until
 
 ASK = b"POST /invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
@@ -169,11 +169,10 @@ async def test_a_body_that_cannot_be_unpacked_is_refused_without_a_trace(surface
 
 
 async def test_headers_may_be_as_long_as_the_service_lets_them(surface):
-    async with surface.invoke(
-        data=b"x", headers={"X-Amzn-SageMaker-Custom-Attributes": "x" * 9000}
-    ):
-        pass
-    assert len(surface.engine.asked[0].headers["X-Amzn-SageMaker-Custom-Attributes"]) == 9000
+    sent = {"X-Amzn-SageMaker-Custom-Attributes": "x" * 1024, "X-Amz-Trace": "x" * 9000}
+    async with surface.invoke(data=b"x", headers=sent) as answer:
+        assert answer.status == 200
+    assert len(surface.engine.asked[0].headers["X-Amzn-SageMaker-Custom-Attributes"]) == 1024
 
 
 def test_ids_of_two_processes_differ_and_all_are_uuids():
@@ -186,10 +185,8 @@ def test_ids_of_two_processes_differ_and_all_are_uuids():
     ("text", "line"),
     [
         ("plain größe", "plain größe"),
-        ("a\nb\x1b", r"a\nb\x1b"),
-        ("\udcff", r"\udcff"),
         ("x" * 501, "x" * 500 + "…"),
     ],
 )
-def test_a_note_is_one_line(text, line):
-    assert one_line(text) == line
+def test_a_note_is_cut(text, line):
+    assert shortened(text) == line

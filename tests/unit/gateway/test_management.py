@@ -88,11 +88,71 @@ async def test_a_load_that_fails_is_a_model_error(endpoint, engine):
         assert (await answer.json())["OriginalMessage"] == "no params in it"
 
 
+@pytest.mark.hostile("requests to models")
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+     "application/jsonx", "text/json", "application/json, text/plain"],
+)  # fmt: skip
+async def test_a_load_that_a_form_of_any_web_page_could_send_is_refused(
+    endpoint, engine, content_type
+):
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    async with endpoint.client.post(
+        "/models",
+        data=b'{"target_model": "m"}',
+        headers=headers,
+        skip_auto_headers=["Content-Type"],
+    ) as answer:
+        assert answer.status == 415
+        assert answer.headers["x-amzn-ErrorType"] == "UnsupportedMediaType"
+        assert "application/json" in (await answer.json())["Message"]
+    assert engine.views == {}
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/json ;x=y"]
+)
+async def test_a_load_that_says_it_is_json_is_taken(endpoint, content_type):
+    headers = {"Content-Type": content_type}
+    async with endpoint.client.post(
+        "/models", data=b'{"target_model": "m"}', headers=headers
+    ) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.hostile("requests to models")
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "http://127.0.0.1:1", "null", "", "http://", "x", "file://"],
+)
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_a_page_of_another_site_manages_nothing(endpoint, engine, method, origin):
+    engine.views["m"] = view("m")
+    path = "/models" if method == "POST" else "/models/m"
+    headers = {"Origin": origin}
+    async with endpoint.client.request(
+        method, path, json={"target_model": "n"}, headers=headers
+    ) as answer:
+        assert answer.status == 403
+        assert answer.headers["x-amzn-ErrorType"] == "AccessDeniedException"
+    assert list(engine.views) == ["m"]
+
+
+async def test_a_page_of_the_endpoints_own_site_may_manage(endpoint):
+    headers = {"Origin": endpoint.url}
+    async with endpoint.client.post(
+        "/models", json={"target_model": "m"}, headers=headers
+    ) as answer:
+        assert answer.status == 200
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"target_model": 5}', b"[" * 60_000, b"\xff"]
 )
 async def test_a_load_without_a_target_is_refused(endpoint, body):
-    async with endpoint.client.post("/models", data=body) as answer:
+    json_type = {"Content-Type": "application/json"}
+    async with endpoint.client.post("/models", data=body, headers=json_type) as answer:
         assert answer.status == 400
         assert "target_model" in (await answer.json())["Message"]
 

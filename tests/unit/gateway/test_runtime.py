@@ -68,12 +68,12 @@ async def test_an_answers_header_that_cannot_be_sent_is_escaped(endpoint, engine
 )
 async def test_a_target_is_understood_in_utf_8_and_in_latin_1(endpoint, engine, sent, target):
     raw = sent.encode() if isinstance(sent, str) else sent
-    head = HEAD + TARGET.encode() + b": " + raw + b"\r\n" + ATTRIBUTES.encode() + b": " + raw
+    head = HEAD + TARGET.encode() + b": " + raw
     answered = await endpoint.raw(head + b"\r\nContent-Length: 0\r\n\r\n")
     assert answered.startswith(b"HTTP/1.1 200")
     (asked,) = engine.asked
     assert asked.model == target
-    assert asked.headers[TARGET] == asked.headers[ATTRIBUTES] == r"gr\xf6\xdfe"
+    assert asked.headers[TARGET] == r"gr\xf6\xdfe"
 
 
 async def test_a_request_without_a_target_is_told_which_header_names_it(endpoint, engine):
@@ -117,9 +117,9 @@ async def test_what_the_engine_raises_has_its_answer(endpoint, engine, failure, 
 
 
 async def test_only_endpoints_with_a_name_of_the_list_are_served(settings, engine, bodies):
-    listed = settings.model_copy(update={"endpoint_names": ("demo", "ä /b")})
+    listed = settings.model_copy(update={"endpoint_names": ("demo", "de-mo2")})
     async with served(make_app(listed, engine, bodies)) as endpoint:
-        for name, status in (("demo", 200), ("%C3%A4%20%2Fb", 200), ("other", 400)):
+        for name, status in (("demo", 200), ("de%2Dmo2", 200), ("other", 400)):
             raw = await endpoint.raw(
                 f"POST /endpoints/{name}/invocations HTTP/1.1\r\nHost: x\r\n{TARGET}: m\r\n"
                 "Connection: close\r\nContent-Length: 0\r\n\r\n".encode()
