@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_CHAR_BYTES = 4
-LOGS_PAYLOADS = os.environ.get("MME_LOG_PAYLOADS", "").lower() in ("true", "1", "yes", "on")
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
 MODEL_HEADER, MODEL_DIR_HEADER = MODEL.lower(), MODEL_DIR.lower()
 SCRATCH_DIR_HEADER, LOAD_ONLY_HEADER = SCRATCH_DIR.lower(), LOAD_ONLY.lower()
@@ -110,7 +109,7 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str:
 
 def _told(message: str) -> str:
     """A message as the log may have it: it may quote what a caller sent."""
-    return f": {message}" if LOGS_PAYLOADS else ""
+    return f": {message}" if os.environ.get("MME_LOG_PAYLOADS") == "1" else ""
 
 
 def _named(headers: Mapping[str, str], context: Any) -> dict[str, str]:

@@ -140,6 +140,7 @@ def _model_server(
     for_workers = {
         "MME_DOORS": str(files.doors),
         "MME_RESIDENT_MODELS": str(settings.resident_models),
+        "MME_LOG_PAYLOADS": "1" if settings.log_payloads else "",
     }
     # Handlers of others find in a worker what a stock model server would give them.
     if not settings.is_foreign_handler:

@@ -116,8 +116,8 @@ def one_line(text: str) -> str:
 class LineFormatter(logging.Formatter):
     """The form of a record: one line, and below it the lines of a trace, set in."""
 
-    def __init__(self, stamps: Stamps | None = None) -> None:
-        super().__init__(FORMAT)
+    def __init__(self, stamps: Stamps | None = None, form: str = FORMAT) -> None:
+        super().__init__(form)
         self._stamps = stamps or Stamps()
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's

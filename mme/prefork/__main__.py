@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from mme.core.log import LineFormatter
 from mme.prefork.confinement import be_private, prepare
 from mme.prefork.rehearsal import rehearse
 from mme.prefork.settling import settle
@@ -27,7 +28,9 @@ def main() -> None:
     """Run a template; ends at SIGTERM."""
     options = parser().parse_args()
     # The form a worker's log has: the model server puts time and level before each line.
-    logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(LineFormatter(form="%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     began_s = time.monotonic()
     sys.path.append(str(options.handler.parent))
     importlib.import_module(options.handler.stem)
