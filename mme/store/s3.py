@@ -7,7 +7,6 @@ keeps beside an object. What an error means is in `s3_errors.py`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -19,13 +18,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mme.core.errors import EndpointError, StoreUnavailable
 from mme.core.names import check_target
 from mme.store.base import ARCHIVE_ENDING, ArtifactRef
+from mme.store.s3_content import Content, Digests
 from mme.store.s3_errors import has_no_words, is_denied, meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 CONNECT_TIMEOUT_S = 5
@@ -35,6 +33,8 @@ DEFAULT_REGION = "us-east-1"
 MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PLAIN_ENCRYPTION = (None, "AES256")
 """With these an ETag can be the MD5 of the content, else never."""
+DIRECTORY_BUCKET = "--x-s3"
+"""How their names end; their ETags look like MD5 and are not."""
 
 
 class S3Store:
@@ -45,7 +45,7 @@ class S3Store:
         self._prefix = prefix
         self._lock = threading.Lock()
         self._made: S3Client | None = None
-        self._digests = _Digests()
+        self._digests = Digests()
         self.uri = f"s3://{bucket}/{prefix}"
 
     def check(self) -> None:
@@ -70,10 +70,9 @@ class S3Store:
             answer = self._client().get_object(
                 Bucket=self._bucket, Key=self._prefix + ref.target, IfMatch=f'"{ref.version}"'
             )
-            is_md5 = answer.get("ServerSideEncryption") in PLAIN_ENCRYPTION
-            digests = self._digests if is_md5 and MD5.fullmatch(ref.version) else None
+            digests = self._digests if self._may_be_md5(ref, answer) else None
         with contextlib.closing(answer["Body"]) as body:
-            yield cast("BinaryIO", _Content(body, ref, digests, self._translated))
+            yield cast("BinaryIO", Content(body, ref, digests, self._translated))
 
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""
@@ -93,6 +92,11 @@ class S3Store:
             target = str(entry.get("Key", "")).removeprefix(self._prefix)
             if target.endswith(ending):
                 yield self._ref(target, entry, "Size")
+
+    def _may_be_md5(self, ref: ArtifactRef, answer: Mapping[str, Any]) -> bool:
+        is_plain = answer.get("ServerSideEncryption") in PLAIN_ENCRYPTION
+        is_directory = self._bucket.endswith(DIRECTORY_BUCKET)
+        return is_plain and not is_directory and MD5.fullmatch(ref.version) is not None
 
     def _ref(self, target: str, facts: Mapping[str, Any], size: str) -> ArtifactRef:
         missing = [name for name in ("ETag", size) if facts.get(name) in (None, "")]
@@ -161,51 +165,3 @@ class S3Store:
         except (ClientError, BotoCoreError):
             return False
         return True
-
-
-class _Digests:
-    """Whether this store's ETags are MD5 sums of the content, as far as they look so.
-
-    They need not be: if a second download has the same other sum, they are something else.
-    """
-
-    def __init__(self) -> None:
-        self._are_md5 = True
-        self._unlike: dict[str, str] = {}
-
-    def check(self, ref: ArtifactRef, found: str) -> None:
-        """Raise StoreUnavailable if the content read is not what the ETag stands for."""
-        if found == ref.version or not self._are_md5:
-            return
-        if self._unlike.get(ref.uri) == found:
-            self._are_md5 = False
-            return
-        self._unlike = {ref.uri: found}
-        raise StoreUnavailable(ref.uri, f"its MD5 is {found} and should be {ref.version}")
-
-
-class _Content:
-    """An object's content; at its end the sum is compared."""
-
-    def __init__(
-        self,
-        body: StreamingBody,
-        ref: ArtifactRef,
-        digests: _Digests | None,
-        translated: Callable[[str], AbstractContextManager[None]],
-    ) -> None:
-        self._body = body
-        self._ref = ref
-        self._digests = digests
-        self._translated = translated
-        self._md5 = hashlib.md5(usedforsecurity=False)
-
-    def read(self, size: int = -1) -> bytes:
-        """As of a file; whoever reads to the end reads until there is nothing."""
-        with self._translated(self._ref.target):
-            data = self._body.read(None if size < 0 else size)
-        if self._digests is not None:
-            self._md5.update(data)
-            if size < 0 or (size and not data):
-                self._digests.check(self._ref, self._md5.hexdigest())
-        return data

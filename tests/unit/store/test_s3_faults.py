@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from mme.core.errors import StoreUnavailable, TargetNotFound
-from mme.store import TargetDenied
+from mme.store import ArtifactRef, TargetDenied
 from mme.store.s3 import S3Store
 from tests.support.scripted_s3 import Said, scripted_s3
 
@@ -202,6 +202,12 @@ def test_a_right_checksum_is_no_fault(s3, store):
 def test_an_etag_that_cannot_be_an_md5_is_not_taken_for_one(s3, store, encryption):
     s3.say = lambda *_: Said.item(CONTENT, "0" * 32, x_amz_server_side_encryption=encryption)
     assert whole(store) == CONTENT
+
+
+def test_etags_of_a_directory_bucket_are_not_taken_for_md5():
+    ref = ArtifactRef(KEY, "0" * 32, len(CONTENT), f"s3://bucket/{KEY}")
+    assert S3Store("bucket", "")._may_be_md5(ref, {})
+    assert not S3Store("bucket--use1-az4--x-s3", "")._may_be_md5(ref, {})
 
 
 def test_a_store_whose_etags_are_no_md5_is_believed_at_the_second_try(s3, store):
