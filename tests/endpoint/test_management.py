@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 from datetime import datetime
 
 import pytest
 import requests
+
+from tests.support.endpoint import PROJECT
 
 TARGET = "X-Amzn-SageMaker-Target-Model"
 
@@ -103,7 +107,8 @@ def test_a_model_nobody_asked_for_is_404(endpoint):
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"target_model": 5}', b"["])
 def test_a_load_without_a_target_is_refused(endpoint, body):
-    answer = requests.post(f"{endpoint.url}/models", data=body, timeout=10)
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(f"{endpoint.url}/models", data=body, headers=headers, timeout=10)
     assert answer.status_code == 400
     assert "target_model" in answer.json()["Message"]
 
@@ -115,3 +120,34 @@ def test_a_load_that_fails_says_why_and_leaves_nothing_behind(endpoint, own_stor
     assert answer.status_code == 424
     assert "readme.txt" in answer.json()["OriginalMessage"]
     assert get(endpoint, "/models/strange.tar.gz").status_code == 404
+
+
+@pytest.mark.hostile("paths and names")
+@pytest.mark.parametrize(
+    "name",
+    ["%00", "a%00b", "%ff", "%ed%a0%80", "..%2f..%2fetc%2fpasswd", "%2fetc%2fpasswd", "%252e%252e",
+     "a%0ab", "%5c..%5c", ".", "%2e%2e", "a//b", "x" * 1100, "%c0%ae", "a%e2%80%a8b", "%zz", "%"],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_whatever_a_model_is_called_it_is_a_fault_of_the_caller(endpoint, method, name):
+    port = int(endpoint.url.rpartition(":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request(method, f"/models/{name}")  # not made plain on its way
+    answer = connection.getresponse()
+    assert answer.status in (400, 404)
+    assert json.loads(answer.read())["Message"]
+    connection.close()
+
+
+@pytest.mark.hostile("paths and names")
+@pytest.mark.parametrize(
+    "target",
+    ["../x", "/etc/passwd", "a/../b", "a//b", "./a", "a\\b", "..", "s3://b/k", "file:///etc/passwd",
+     "a/", " a", "a" * 1025, "~root", "a\tb", "-", "%2e%2e/x", "a" * 300],
+)  # fmt: skip
+def test_whatever_a_target_is_called_it_is_a_fault_of_the_caller(endpoint, target):
+    asked = {"headers": {TARGET: target.strip()}, "data": b"x"}
+    for path, sent in (("/invocations", asked), ("/models", {"json": {"target_model": target}})):
+        answer = requests.post(endpoint.url + path, timeout=10, **sent)
+        assert answer.status_code == 400, answer.text
+        assert str(PROJECT) not in answer.text

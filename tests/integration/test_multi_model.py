@@ -108,7 +108,7 @@ def test_a_model_is_loaded_listed_described_asked_and_unloaded(container):
     assert container.call("GET", "/models").json() == {
         "models": [{"modelName": "plain", "modelUrl": url}]
     }
-    (described,) = container.call("GET", "/models/plain").json()
+    described = container.call("GET", "/models/plain").json()
     assert described == {"modelName": "plain", "modelUrl": url}
     assert float(container.ask("plain").json()[0]) > 0
     before = container.workers()
