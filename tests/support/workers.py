@@ -33,11 +33,13 @@ class Skipping:
     """The clock, but hours may pass in an instant; or one on which only that passes."""
 
     def __init__(self, *, runs: bool = True) -> None:
-        self._began_s = None if runs else time.monotonic()
+        # From 0 on differences are exact; beside the machine's uptime they would be rounded.
+        self._began_s = None if runs else 0.0
         self._skipped_s = 0.0
 
     def __call__(self) -> float:
-        return (self._began_s or time.monotonic()) + self._skipped_s
+        began_s = time.monotonic() if self._began_s is None else self._began_s
+        return began_s + self._skipped_s
 
     def skip(self, seconds: float) -> None:
         self._skipped_s += seconds
