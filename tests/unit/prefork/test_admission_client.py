@@ -100,7 +100,7 @@ def test_nesting_that_exhausts_the_parser_is_no_finding():
 def test_errors_are_told_with_the_facts_of_the_job():
     with pytest.raises(ArtifactRejected, match=r"s3://b/m.*odd"):
         findings_of(JOB, error(kind="rejected", message="odd"), DONE)
-    with pytest.raises(NoDiskSpace, match="/c for s3://b/m"):
+    with pytest.raises(NoDiskSpace, match="the cache's folder for s3://b/m"):
         findings_of(JOB, error(kind="no-disk"), DONE)
     fields = {"type": "T", "message": "odd", "status": 503}
     with pytest.raises(LoadFailed) as caught:
