@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 from mme.prefork import landlock, seccomp
+from mme.prefork.limits import status_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -116,7 +117,7 @@ def limit_worker(memory_bytes: int) -> None:
 
     Mapped files do not count: RLIMIT_DATA is about memory of its own (getrlimit(2)).
     """
-    most = data_bytes() + memory_bytes
+    most = status_bytes("VmData") + memory_bytes
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)
@@ -124,15 +125,6 @@ def limit_worker(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def data_bytes() -> int:
-    """What counts for RLIMIT_DATA of this process: VmData in its status."""
-    with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - no objects after a fork
-        for line in status:
-            if line.startswith(b"VmData:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 def become(user: int) -> None:
