@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mme.store import ArtifactRef, Store
 
 ARCHIVE_FILE = "archive"
+LEAST_CPU_S, BYTES_PER_CPU_S = 10, 512 * 1024
+"""What is small is admitted in a tenth of a second, or hostile."""
 IN_THE_WAY = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 
 
@@ -87,7 +89,7 @@ class Arrival:
             scratch_dir=mapped_dir,
             limits=limits,
             memory_bytes=terms.memory_bytes,
-            cpu_s=terms.cpu_s,
+            cpu_s=min(terms.cpu_s, LEAST_CPU_S + self.ref.size_bytes // BYTES_PER_CPU_S),
             checks=terms.checks,
         )
 

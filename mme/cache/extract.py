@@ -1,9 +1,9 @@
 """Unpacking an archive that may be hostile: streaming, bounded, and never beside its folder.
 
 Refuses rather than repairs: what a well-made artifact never holds (paths that climb, links that
-leave, devices) is an error that names the member. Links to files of the archive become copies, so
-that no link ever exists on disk. On any error the folder may hold some files and is to be thrown
-away by the caller.
+leave, devices) is an error that names the member. Links to files of the archive become files, hard
+links where the file system has them, so that no symbolic link ever exists on disk. On any error the
+folder may hold some files and is to be thrown away by the caller.
 """
 
 from __future__ import annotations
@@ -103,8 +103,7 @@ class _Extraction:
             if linked is None:
                 self._write(stream, place)
             else:
-                with linked.open("rb") as content:
-                    self._write(content, place)
+                self._link(linked, place)
         except (FileExistsError, NotADirectoryError):
             self._refuse(f"member {member.name!r} is there twice")
         except OSError as error:
@@ -119,6 +118,19 @@ class _Extraction:
                 self._check_size(len(data))
                 self.unpacked_bytes += file.write(data)
         place.chmod(0o644)
+
+    def _link(self, file: Path, place: Path) -> None:
+        """Have the content of `file` at `place` too, which takes no room but counts as a copy."""
+        size_bytes = file.stat().st_size
+        try:
+            os.link(file, place, follow_symlinks=False)
+        except FileExistsError:
+            raise
+        except OSError:  # there are file systems, and many links, that have none
+            with file.open("rb") as content:
+                self._write(content, place)
+        else:
+            self.unpacked_bytes += size_bytes
 
     def _make_folder(self, place: Path) -> None:
         """Make a folder and those it lies in; each that is new counts."""

@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     admission_memory: Annotated[int, BeforeValidator(_bytes)] = Field(default=2048 * MIB, ge=MIB)
     """Memory that checking and converting one artifact may take, as `2GiB` or bytes."""
     admission_cpu_s: int = Field(default=120, ge=1)
-    """Processor time that checking and converting one artifact may take."""
+    """Most processor time to check and convert one artifact; small archives have 10 s and more."""
     request_memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=MIB)
     """Memory a worker may take while it answers; default: 1 GiB, or half of all if that is less."""
     confine_workers: bool = True

@@ -61,7 +61,8 @@ class BodyBudget:
     def trim(self) -> None:
         """Give memory back to the system, if much was held a while ago: malloc would keep it."""
         if self.is_grown:
-            self._most_bytes = self.held_bytes
+            # Of what is held still, the end is worth another look.
+            self._most_bytes = self.held_bytes + GROWN_BYTES if self.held_bytes else 0
             _LIBC.malloc_trim(0)
 
 

@@ -40,6 +40,12 @@ DESCRIPTORS_SHARE = 2
 """Connections may take this part of the descriptors the process may have."""
 
 
+READ_BYTES = 16 * 1024
+"""Most of one connection that is read and parsed before it is another one's turn."""
+FREE_FRAMING_BYTES, FRAMING_SHARE = 8 * 1024, 4
+"""So much of a chunked body may be signs between chunks, and this part of what it holds besides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How many connections, and how long they are waited for."""
@@ -65,11 +71,14 @@ class Connection(RequestHandler):
     __slots__ = (
         "_answered",
         "_door",
+        "_is_dropped",
         "_is_in_head",
         "_share",
         "_socket",
         "_stuck",
         "_waits_since_s",
+        "_weighed",
+        "_wire_bytes",
     )
 
     def __init__(self, door: Door, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
@@ -80,6 +89,11 @@ class Connection(RequestHandler):
         self._is_in_head = False
         self._answered = 0
         self._waits_since_s = 0.0
+        self._weighed: object = None
+        self._wire_bytes = 0
+        """How many bytes came for the body that is weighed."""
+        self._is_dropped = False
+        """Whether what comes is not looked at any more."""
         self._stuck = (-1, 0.0)
         """How many answers there were when one began to wait for its reader, and when that was."""
 
@@ -103,6 +117,8 @@ class Connection(RequestHandler):
         self._socket = cast("asyncio.Transport", transport)
         self._waits_since_s = self._loop.time()
         if self._door.let_in(self):
+            if hasattr(transport, "max_size"):
+                transport.max_size = READ_BYTES
             super().connection_made(transport)
         else:
             self._force_close = True
@@ -117,13 +133,36 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; note whether they leave a head unfinished."""
+        if self._is_dropped:
+            return
         super().data_received(data)
+        self._weigh(len(data))
         if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
             self._break_off_body()
         is_in_head = self._is_idle and bool(data)
         if is_in_head and not self._is_in_head:
             self._waits_since_s = self._loop.time()
         self._is_in_head = is_in_head
+
+    def _weigh(self, size: int) -> None:
+        """Break off a body that is hardly more than the signs between its chunks.
+
+        Each chunk takes the parser as long as kilobytes do, and all others wait for that.
+        """
+        payload = self._messages[-1][1] if self._messages else None
+        if payload is None and self._current_request is not None:
+            payload = self._current_request.content
+        if payload is None or payload.is_eof():
+            return
+        if payload is not self._weighed:
+            self._weighed, self._wire_bytes = payload, 0  # with this piece its head came
+            return
+        self._wire_bytes += size
+        body_bytes = payload.total_bytes
+        if self._wire_bytes - body_bytes > FREE_FRAMING_BYTES + body_bytes // FRAMING_SHARE:
+            self._is_dropped = True
+            payload.set_exception(web.RequestPayloadError("its chunks are too small"))
+            self.close()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -20,6 +20,7 @@ from mme.core.artifact import Admitted
 from mme.core.errors import AlreadyLoaded, InvalidRequest, LoadFailed, NotLoaded
 from mme.core.names import model_name
 from mme.residency.residency import Residency
+from mme.residency.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ class FolderCatalog:
         self._checks = checks
         self._folders: dict[str, Path] = {}
         self._admitted: dict[str, Admitted] = {}
-        self._slots = asyncio.Semaphore(settings.parallel_loads)
+        self._slots = Slots(settings.parallel_loads)
 
     def declare(self, name: str, folder: Path) -> None:
         """From now on there is this model."""
@@ -139,7 +140,7 @@ class FolderCatalog:
             cpu_s=settings.admission_cpu_s,
             checks=self._checks,
         )
-        async with self._slots:
+        async with self._slots.taken():
             findings = await self._admit(job)
         return Admitted(
             name=name,

@@ -12,8 +12,9 @@ import time
 from typing import TYPE_CHECKING
 
 from mme.core.background import BackgroundTasks
-from mme.core.errors import EndpointError, NoDiskSpace, StoreUnavailable
+from mme.core.errors import ArtifactRejected, EndpointError, NoDiskSpace, StoreUnavailable
 from mme.core.names import model_name
+from mme.residency.slots import Slots
 from mme.store import TargetDenied
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ TRIES = 5
 """How often an artifact that was found is fetched, where the store does not give all of it."""
 FIRST_PAUSE_S = 0.2
 """Before it is tried again; then twice as long each time."""
+REFUSED_S, MOST_REFUSED = 60.0, 1000
+"""How long, and of how many versions, it is remembered that they were refused."""
 WARNING_S = 10.0
 """Between warnings that the store does not answer."""
 
@@ -60,7 +63,9 @@ class StoreCatalog:
         self._run = run
         self._workers = workers
         self._arriving: set[str] = set()
-        self._slots = asyncio.Semaphore(settings.parallel_loads)
+        self._slots = Slots(settings.parallel_loads)
+        self._refused: dict[str, tuple[float, ArtifactRejected]] = {}
+        """Versions that were refused: until when that is remembered, and why."""
         self._background = BackgroundTasks()
         self._next_warning_s = 0.0
 
@@ -77,7 +82,7 @@ class StoreCatalog:
         until_s = time.monotonic() + self._settings.ready_timeout_s
         pause_s = FIRST_PAUSE_S
         for _ in range(TRIES):
-            async with self._slots:
+            async with self._slots.taken():
                 try:
                     ref = await self._find(target)
                 except (StoreUnavailable, TargetDenied) as error:
@@ -126,14 +131,27 @@ class StoreCatalog:
     async def _present(self, ref: ArtifactRef) -> Admitted:
         """The version `ref` on this disk."""
         name = model_name(ref.target, ref.version)
+        until_s, refusal = self._refused.get(name, (0.0, None))
+        if refusal is not None and time.monotonic() < until_s:
+            raise refusal.anew()
         self._arriving.add(name)
         try:
             found = self._cache.lookup(name) or await self._fetch(name, ref)
             self._cache.used(name)
             await self._drop_other_versions(found)
+        except ArtifactRejected as error:
+            self._remember(name, error)
+            raise
+        else:
             return found
         finally:
             self._arriving.discard(name)
+
+    def _remember(self, name: str, error: ArtifactRejected) -> None:
+        """What was refused once is no better for being looked at again."""
+        if len(self._refused) >= MOST_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        self._refused[name] = (time.monotonic() + REFUSED_S, error.anew())
 
     def _kept(self, target: str, error: EndpointError) -> Admitted:
         """The version fetched last; raises `error` if there is none."""

@@ -6,7 +6,8 @@ the idle workers, one that has the model comes before one that has not. A worker
 request at a time, so that its death takes exactly one along.
 
 Two kinds of models do not get all workers of the pool: *heavy* ones, whose memory each further
-worker would touch again, and *slow* ones, that would leave none for quick requests.
+worker would touch again, and *slow* ones, that would leave none for quick requests. So do *large*
+requests, for how long a model takes over one is not known before.
 
 Where all models concerned are quick, a worker is sent a *next* request while it computes one, so
 that it need not wait for the gateway in between; it begins that when it has answered the first.
@@ -274,7 +275,7 @@ class Dispatch(Generic[R]):
             if queue and worker.is_idle:
                 given += [self._start(worker, queue.popleft())]
         for worker in workers:
-            if queue and self._may_send_ahead(worker, model):
+            if queue and self._may_send_ahead(worker, queue[0]):
                 given += [self._send_ahead(worker, queue.popleft())]
         if queue is not None and not queue:
             del self._own_queues[model]
@@ -313,7 +314,7 @@ class Dispatch(Generic[R]):
             able = [
                 worker
                 for worker in self._pool.values()
-                if model in worker.models and self._may_send_ahead(worker, model)
+                if model in worker.models and self._may_send_ahead(worker, queue[0])
             ]
             if not able:
                 break
@@ -323,14 +324,15 @@ class Dispatch(Generic[R]):
                 del self._queues[model]
         return given
 
-    def _may_send_ahead(self, worker: _Worker[R], model: str) -> bool:
+    def _may_send_ahead(self, worker: _Worker[R], request: R) -> bool:
         return (
             self._looks_ahead
             and worker.request is not None
             and worker.next is None
             and not worker.is_leaving
             and not worker.is_occupied
-            and self._times.is_quick(model)
+            and not (request.is_large or worker.request.is_large)
+            and self._times.is_quick(request.model)
             and self._times.is_quick(worker.request.model)
             and self._clock() - worker.began_s < QUICK_S
         )
@@ -350,7 +352,7 @@ class Dispatch(Generic[R]):
             for worker in idle
             if pipeline is None or worker.pipelines is None or pipeline in worker.pipelines
         ]
-        if not able or (self._is_slow(model) and not self._may_take_slow()):
+        if not able or (self._may_take_long(request) and not self._may_take_slow()):
             return None
         having = self._having.get(model, ())
         with_it = [worker for worker in able if worker.name in having]
@@ -368,8 +370,9 @@ class Dispatch(Generic[R]):
         }
         return len(loading | self._having.get(model, set()))
 
-    def _is_slow(self, model: str) -> bool:
-        if self._times.is_slow(model):
+    def _may_take_long(self, request: R) -> bool:
+        model = request.model
+        if request.is_large or self._times.is_slow(model):
             return True
         now_s = self._clock()
         return any(
@@ -382,7 +385,7 @@ class Dispatch(Generic[R]):
     def _may_take_slow(self) -> bool:
         """Whether a worker of the pool is left for quick requests."""
         slow = sum(
-            worker.request is not None and self._is_slow(worker.request.model)
+            worker.request is not None and self._may_take_long(worker.request)
             for worker in self._pool.values()
         )
         # A pool of one has none to spare.

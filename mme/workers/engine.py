@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 
 HEAVY_BYTES = 64 * 1024 * 1024
 """A model that maps more is kept to few workers."""
+LARGE_BYTES = 64 * 1024
+"""A request with a larger body may take long."""
 NOT_CONVERTED = 503
 """The worker's answer when what it should map is not there."""
 
@@ -270,6 +272,7 @@ class Workers:
             deadline_s=now_s + self._settings.invoke_timeout_s,
             is_own=self.is_own(artifact),
             is_heavy=findings.mapped_bytes > HEAVY_BYTES,
+            is_large=len(body) > LARGE_BYTES,
             pipeline=self._pipeline_of(artifact),
         )
 

@@ -22,6 +22,10 @@ class Waiting(Protocol):
         """Whether few workers of the pool shall have the model."""
 
     @property
+    def is_large(self) -> bool:
+        """Whether its body is so large that it may take long, whatever the model took so far."""
+
+    @property
     def pipeline(self) -> str | None:
         """What the worker's template must have loaded."""
 

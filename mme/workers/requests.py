@@ -33,6 +33,7 @@ class Request:
     is_own: bool
     """Whether only a worker of the model's own may take it."""
     is_heavy: bool
+    is_large: bool
     pipeline: str | None
     attempts: int = 0
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TAKEN_S = 1.0
+LATE_S = 0.75
+"""A look that comes so long after the one before was held up; three times the usual."""
 RECALL_S = 0.1
 """From when on a request does not wait any more for the one ahead of it in the same worker."""
 STOPPED = ("T", "t")
@@ -47,10 +49,17 @@ class Watch:
         self._deadlines = deadlines
         self._clock = clock
         self._timeout_s = timeout_s
+        self._looked_at_s = clock()
+        self._trusts_from_s = 0.0
+        """Before, a question that lies unread says nothing of its worker."""
 
     def step(self) -> None:
         """Look once."""
         now_s = self._clock()
+        if now_s - self._looked_at_s > LATE_S:
+            # The loop was busy: what was to be sent may lie here, and nobody could take it.
+            self._trusts_from_s = now_s + TAKEN_S
+        self._looked_at_s = now_s
         for request in self._deadlines.expired(now_s):
             self._fail(request)
         for name, request, began_s in self._dispatch.requests_in_workers():
@@ -61,7 +70,11 @@ class Watch:
             if runs_s >= RECALL_S:
                 self._live.recall(live)
             # Where it has been sent two, the second may well lie unread.
-            is_unread = live.next is None and live.started.door.has_unread()
+            is_unread = (
+                live.next is None
+                and now_s >= self._trusts_from_s
+                and live.started.door.has_unread()
+            )
             if runs_s >= TAKEN_S and (is_unread or _is_stopped(pid)):
                 log.warning("worker %s (pid %d) does not take its request and is ended", name, pid)
                 live.is_condemned = True

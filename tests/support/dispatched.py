@@ -23,6 +23,7 @@ class Item:
     model: str
     is_own: bool = False
     is_heavy: bool = False
+    is_large: bool = False
     pipeline: str | None = None
 
 
@@ -55,6 +56,7 @@ def request_until(deadline_s: float, target: str = "m", came_at_s: float = 0.0) 
         deadline_s=deadline_s,
         is_own=False,
         is_heavy=False,
+        is_large=False,
         pipeline=None,
     )
 

@@ -323,3 +323,29 @@ async def test_nothing_of_bodies_that_broke_off_stays_without_a_collection(
 
 def _has_begun(bodies: BodyBudget, seen: Seen, count: int) -> bool:
     return bool(bodies.held_bytes) and len(seen) >= count
+
+
+CHUNKED = b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.hostile("HTTP")
+@pytest.mark.parametrize("is_with_the_head", [True, False])
+async def test_a_body_of_tiny_chunks_is_broken_off_soon(settings, sole, bodies, is_with_the_head):
+    tiny = b"1\r\na\r\n" * 200_000
+    async with served(with_patience(settings, sole, bodies, connections=9)) as single:
+        reader, writer = await opened(single, CHUNKED + tiny if is_with_the_head else CHUNKED)
+        if not is_with_the_head:
+            await asyncio.sleep(0)
+            writer.write(tiny)
+        answered = await ended(reader)
+        assert answered.startswith(b"HTTP/1.1 400") or not answered
+        writer.close()
+
+
+@pytest.mark.parametrize("size", [64, 4096])
+async def test_a_body_of_usual_chunks_is_read_whole(settings, sole, bodies, size):
+    chunk = b"%x\r\n%s\r\n" % (size, b"x" * size)
+    async with served(with_patience(settings, sole, bodies, connections=9)) as single:
+        reader, writer = await opened(single, CHUNKED + chunk * (500_000 // size) + b"0\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from mme.cache import AdmissionTerms, ArtifactCache, ExtractionLimits
-from mme.core.errors import StoreUnavailable, TargetNotFound
+from mme.core.errors import ArtifactRejected, StoreUnavailable, TargetNotFound
 from mme.core.settings import Settings
 from mme.residency import store_catalog
 from mme.residency.store_catalog import TRIES, StoreCatalog
@@ -203,3 +203,19 @@ async def test_a_store_that_hangs_is_told_of_and_does_not_hold_up(
             await until(lambda: "has not answered" in caplog.text)
         assert (await catalog.bring(A)).target == A
         shelf.hangs.set()
+
+
+async def test_a_version_that_was_refused_is_not_looked_at_again_but_another_one_is(
+    shelf, tmp_path
+):
+    async with catalog_of(shelf, tmp_path) as catalog:
+        reads = []
+        shelf.read_faults = [ArtifactRejected("/store/a.tar.gz", "odd")]
+        for _ in range(3):
+            with pytest.raises(ArtifactRejected, match="odd") as error:
+                await catalog.bring(A)
+            reads.append(error.value)
+        assert len({id(each) for each in reads}) == 3
+        assert shelf.found == 3
+        shelf.put(b"mended")
+        assert (await catalog.bring(A)).target == A

@@ -147,6 +147,15 @@ def test_different_slow_models_share_the_limit(dispatch, clock):
     assert [models(each) for each in given] == [["a"], ["b"], []]
 
 
+def test_large_requests_of_models_that_were_quick_leave_a_worker_for_others(dispatch, clock):
+    with_workers(dispatch, "w1", "w2", "w3")
+    given = [dispatch.submit(Item(model, is_large=True)) for model in ("a", "b", "c")]
+    assert [models(each) for each in given] == [["a"], ["b"], []]
+    assert models(dispatch.submit(Item("c"))) == []
+    assert models(dispatch.submit(Item("d"))) == ["d"]
+    assert models(dispatch.answered("w1")) == ["c"]
+
+
 def test_a_pool_of_one_serves_slow_models(dispatch, clock):
     with_workers(dispatch, "w1")
     make_slow(dispatch, clock, "slow")

@@ -16,7 +16,7 @@ import pytest
 from mme.core.errors import Busy, ModelTimedOut
 from mme.workers.dispatch import Dispatch
 from mme.workers.requests import Deadlines, Request
-from mme.workers.watch import RECALL_S, TAKEN_S, Watch, process_state
+from mme.workers.watch import LATE_S, RECALL_S, TAKEN_S, Watch, process_state
 from tests.support.dispatched import Clock, request_until
 from tests.support.fake_engine import until
 from tests.support.fake_mms import stand_in
@@ -207,3 +207,14 @@ def test_the_state_of_a_process_is_read_whatever_its_name(tmp_path):
     assert process_state(8, tmp_path) == ""
     (tmp_path / "7" / "stat").write_bytes(b"")
     assert process_state(7, tmp_path) == ""
+
+
+async def test_while_looks_come_late_unread_requests_say_nothing_of_their_workers(bench):
+    worker, _ = bench.join(), bench.submit()
+    worker.is_unread = True
+    bench.after(LATE_S * 3)
+    assert not worker.is_condemned
+    bench.after(LATE_S)
+    assert not worker.is_condemned
+    bench.after(TAKEN_S - LATE_S)
+    assert worker.is_condemned
