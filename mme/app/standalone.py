@@ -31,6 +31,7 @@ from mme.app.life import (
 )
 from mme.app.run_dir import run_dir
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
+from mme.core.background import BackgroundTasks
 from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
@@ -138,9 +139,9 @@ async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
             log.warning("%s; this endpoint uses %s, which goes when it stops", error, private)
             cache = opened(Path(private))
         stack.callback(cache.close)
-        upkeep = asyncio.create_task(cache.upkeep(), name="cache upkeep")
+        upkeep = BackgroundTasks()
+        upkeep.start(cache.upkeep())
         try:
             yield cache
         finally:
-            upkeep.cancel()
-            await asyncio.gather(upkeep, return_exceptions=True)
+            await upkeep.close()

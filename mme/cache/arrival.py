@@ -16,9 +16,9 @@ from mme.cache.download import Download
 from mme.cache.entry import MAPPED_FOLDER, MODEL_FOLDER, Entry, read_entry, write_entry
 from mme.cache.folders import disk_bytes
 from mme.cache.removal import remove
-from mme.cache.seal import sealed
+from mme.cache.seal import NotPlain, sealed
 from mme.core.artifact import Admitted
-from mme.core.errors import NoDiskSpace
+from mme.core.errors import ArtifactRejected, NoDiskSpace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,10 @@ class Arrival:
         def finish() -> Entry:
             (scratch / ARCHIVE_FILE).unlink(missing_ok=True)
             # Whoever handles it may write beside its files; a family never does.
-            seal = sealed(scratch) if self._is_checked else None
+            try:
+                seal = sealed(scratch) if self._is_checked else None
+            except NotPlain as error:
+                raise ArtifactRejected(self.ref.uri, f"its admission left {error}") from error
             entry = Entry(artifact, disk_bytes(scratch), seal)
             write_entry(scratch, entry)
             scratch.chmod(0o755)

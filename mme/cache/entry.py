@@ -11,7 +11,7 @@ import stat
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mme.core.artifact import Admitted, Findings, checked_size
+from mme.core.artifact import Admitted, Findings, checked_number, checked_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ def from_json(text: str, folder: Path) -> Entry:
             model_dir=folder / MODEL_FOLDER,
             scratch_dir=folder / MAPPED_FOLDER,
             archive_bytes=checked_size(record["archive_bytes"]),
-            admitted_at=float(record["admitted_at"]),
+            admitted_at=checked_number(record["admitted_at"]),
             findings=Findings.from_json(record["findings"]),
         ),
         disk_bytes=checked_size(record["disk_bytes"]),
@@ -108,7 +108,10 @@ def read_entry(folder: Path) -> Entry | None:
 
 def write_entry(folder: Path, entry: Entry, *, sync: bool = True) -> None:
     """Write the record; with `sync` it is on the disk before the folder gets its name."""
-    with (folder / ENTRY_FILE).open("w", encoding="utf-8") as file:
+    path = folder / ENTRY_FILE
+    path.unlink(missing_ok=True)  # an admission may have left something there
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o644), "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o644)
         file.write(to_json(entry))
         file.flush()

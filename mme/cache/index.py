@@ -202,7 +202,7 @@ class Index:
     def _all(self, rows: Sequence[tuple[Any, ...]]) -> list[Entry]:
         found = []
         for name, text, *_ in rows:
-            with contextlib.suppress(ValueError, TypeError, KeyError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
                 found.append(from_json(text, self._artifacts / name))
         return found
 

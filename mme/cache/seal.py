@@ -9,6 +9,7 @@ so, and an artifact is not believed where they, or an owner, are others.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -23,14 +24,26 @@ if TYPE_CHECKING:
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 DIGEST_BYTES = 16
 PIECE_BYTES = 4 * 1024 * 1024
+READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class NotPlain(OSError):
+    """Something that is neither file nor folder, such as a link: it is not followed."""
 
 
 def sealed(folder: Path) -> Seal:
-    """Let nobody else change the artifact in `folder`, and note what it is."""
+    """Let nobody else change the artifact in `folder`, and note what it is.
+
+    Raises NotPlain: whoever left the files may have been hostile.
+    """
     for name, status in _walk(folder):
         if status.st_mode & OTHERS_MAY_WRITE:
-            with contextlib.suppress(PermissionError):  # where modes cannot be changed
-                (folder / name).chmod(stat.S_IMODE(status.st_mode) & ~OTHERS_MAY_WRITE)
+            file = os.open(folder / name, READING)
+            try:
+                with contextlib.suppress(PermissionError):  # where modes cannot be changed
+                    os.fchmod(file, stat.S_IMODE(status.st_mode) & ~OTHERS_MAY_WRITE)
+            finally:
+                os.close(file)
     *_, content = content_steps(folder)
     return Seal(_facts(_walk(folder)), content)
 
@@ -60,7 +73,7 @@ def content_steps(folder: Path) -> Iterator[str]:
     for name, status in _walk(folder):
         digest.update(os.fsencode(name) + b"\0")
         if stat.S_ISREG(status.st_mode):
-            with (folder / name).open("rb", buffering=0) as file:
+            with os.fdopen(os.open(folder / name, READING), "rb", buffering=0) as file:
                 while piece := file.read(PIECE_BYTES):
                     digest.update(piece)
                     yield ""
@@ -80,19 +93,24 @@ def _facts(found: Iterable[tuple[str, os.stat_result]]) -> str:
 def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """What an artifact consists of, by its name in `folder`, always in one order."""
     root = f"{folder}/"
-    waiting = [MODEL_FOLDER, MAPPED_FOLDER]
-    yield MODEL_FOLDER, os.lstat(root + MODEL_FOLDER)
+    waiting = [MODEL_FOLDER]
+    yield MODEL_FOLDER, _plain(MODEL_FOLDER, os.lstat(root + MODEL_FOLDER))
+    with contextlib.suppress(FileNotFoundError):  # there is none where nothing was converted
+        _plain(MAPPED_FOLDER, os.lstat(root + MAPPED_FOLDER))
+        waiting.append(MAPPED_FOLDER)
     while waiting:
         place = waiting.pop()
-        try:
-            with os.scandir(root + place) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except FileNotFoundError:
-            if place != MAPPED_FOLDER:
-                raise
-            continue  # there is none where nothing was converted
+        with os.scandir(root + place) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
         for entry in found:
             name = f"{place}/{entry.name}"
-            yield name, entry.stat(follow_symlinks=False)
+            yield name, _plain(name, entry.stat(follow_symlinks=False))
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(name)
+
+
+def _plain(name: str, status: os.stat_result) -> os.stat_result:
+    is_root = "/" not in name
+    if stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and not is_root):
+        return status
+    raise NotPlain(errno.EINVAL, f"{name[:64]!r} is neither file nor folder")

@@ -5,7 +5,6 @@ Made by an admission (`mme.prefork.admission`), kept by the disk cache, used by 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,15 +42,11 @@ class Findings:
             raise TypeError("pipeline")
         if not isinstance(details, dict) or not isinstance(said["is_data"], bool):
             raise TypeError("details, is_data")
-        if isinstance(load_s, bool) or not isinstance(load_s, (int, float)):
-            raise TypeError("load_s")
-        if not (math.isfinite(load_s) and load_s >= 0):
-            raise ValueError("load_s")
         return cls(
             unpacked_bytes=checked_size(said["unpacked_bytes"]),
             own_bytes=checked_size(said["own_bytes"]),
             mapped_bytes=checked_size(said["mapped_bytes"]),
-            load_s=float(load_s),
+            load_s=checked_number(load_s),
             is_data=said["is_data"],
             pipeline=pipeline,
             details=details,
@@ -73,6 +68,15 @@ class Admitted:
     admitted_at: float
     """Wall clock seconds."""
     findings: Findings
+
+
+def checked_number(value: object) -> float:
+    """A number from JSON that is not negative; TypeError or ValueError if it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{type(value).__name__} is no number")
+    if not 0 <= value < MOST_BYTES:
+        raise ValueError("a number that is negative, too large or none")
+    return float(value)
 
 
 def checked_size(value: object) -> int:

@@ -295,12 +295,14 @@ class Door(web.Server):
 
     def _look(self) -> None:
         now_s = self._loop.time()
-        for each in list(self._open):
-            each.look(now_s, self._patience)
-        self._bodies.trim()
-        self._is_looking = bool(self._open) or self._bodies.is_grown
-        if self._is_looking:
-            self._loop.call_later(LOOK_EVERY_S, self._look)
+        try:
+            for each in list(self._open):
+                each.look(now_s, self._patience)
+            self._bodies.trim()
+        finally:
+            self._is_looking = bool(self._open) or self._bodies.is_grown
+            if self._is_looking:
+                self._loop.call_later(LOOK_EVERY_S, self._look)
 
 
 def _as_bytes(answer: web.Response) -> bytes:

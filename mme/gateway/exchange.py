@@ -35,6 +35,7 @@ HEADER_LIMIT_BYTES = 16384
 """A target may have 1,024 characters, four bytes each; custom attributes another 1,024."""
 LARGE_BYTES = 65536
 """An answer above it may have to wait for its client, and counts while it does."""
+MOST_CAUSES = 32
 LINGER_S = 5.0
 """How long what is left of a body is read and dropped, so that its sender hears the answer."""
 
@@ -156,7 +157,9 @@ def _let_go(error: BaseException | None) -> None:
 
     The frames hold bodies, and often the error itself: both would stay until the next collection.
     """
-    while error is not None:
+    for _ in range(MOST_CAUSES):  # they may go round in a circle
+        if error is None:
+            return
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
 

@@ -92,10 +92,9 @@ class InvocationChecks:
 
     def check_headers(self, headers: MultiMapping[str]) -> None:
         """Raise InvalidRequest for headers the service would not take."""
-        get, good = headers.get, self._good
+        good = self._good
         for header, _ in self._by_header:
-            value = get(header)
-            if value is not None and value != good.get(header):
+            if header in headers and headers.getall(header) != [good.get(header)]:
                 self._check_all(headers)
                 break
         _only(headers, self._target_header)

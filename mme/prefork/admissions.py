@@ -84,6 +84,8 @@ class Admissions:
         for descriptor, admission in self._by_descriptor.items():
             if admission.pid == pid:
                 admission.pid = None
+                with contextlib.suppress(OSError):
+                    os.killpg(pid, signal.SIGKILL)  # what it may have left running
                 self._say_last(descriptor, admission, {"exit": code})
                 return True
         return False

@@ -9,7 +9,6 @@ for `worker` and `admission`.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import json
@@ -80,16 +79,25 @@ def confine_worker(confinement: Confinement, memory_bytes: int) -> None:
         become(confinement.user)
     drop_capabilities(kept)
     set_flags()
-    landlock.restrict(read=(*program_files(), *confinement.readable), write=())
-    seccomp.refuse(seccomp.ALL)
+    _restrict(read=(*program_files(), *confinement.readable), write=(), names=seccomp.ALL)
 
 
 def confine_admission(read: Iterable[str | Path], write: Iterable[str | Path]) -> None:
     """Leave this process and its forks what an admission needs: these files, and to compute."""
     drop_capabilities((CAP_DAC_READ_SEARCH,))
     set_flags()
-    landlock.restrict(read=(*program_files(), *read, f"/proc/{os.getpid()}"), write=write)
-    seccomp.refuse(seccomp.ALL_BUT_SIGNALS)
+    files = (*program_files(), *read, f"/proc/{os.getpid()}")
+    _restrict(read=files, write=write, names=seccomp.ALL_BUT_SIGNALS)
+
+
+def _restrict(
+    read: Iterable[str | Path], write: Iterable[str | Path], names: frozenset[str]
+) -> None:
+    """Restrict files and system calls; what the kernel has and does not do is logged."""
+    if landlock.version() and not landlock.restrict(read, write):
+        log.warning("Landlock is there, but does not restrict this process")
+    if seccomp.is_there() and not seccomp.refuse(names):
+        log.warning("seccomp is there, but does not filter this process's system calls")
 
 
 def prepare() -> None:
@@ -159,10 +167,15 @@ def be_private() -> None:
 
 def closed_to_others(path: Path) -> Path | None:
     """The first folder on the way to `path`, or itself, that other users may not go through."""
-    for folder in (*reversed(path.resolve().parents), path.resolve()):
-        with contextlib.suppress(OSError):
-            if folder.stat().st_mode & 0o005 < (0o005 if folder == path.resolve() else 0o001):
-                return folder
+    end = path.resolve()
+    for folder in (*reversed(end.parents), end):
+        wanted = 0o005 if folder == end else 0o001
+        try:
+            is_open = folder.stat().st_mode & wanted == wanted
+        except OSError:
+            is_open = False
+        if not is_open:
+            return folder
     return None
 
 

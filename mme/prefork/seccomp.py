@@ -15,9 +15,9 @@ import struct
 
 PR_GET_SECCOMP, PR_SET_SECCOMP = 21, 22
 MODE_FILTER = 2
-LOAD, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
-NUMBER_AT, ARCHITECTURE_AT = 0, 4
-ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
+LOAD, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, JUMP_IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+NUMBER_AT, ARCHITECTURE_AT, FIRST_ARGUMENT_AT = 0, 4, 16
+ALLOW, ERROR = 0x7FFF0000, 0x00050000
 X32_NUMBERS = 0x40000000
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 NUMBERS = {
@@ -26,12 +26,18 @@ NUMBERS = {
     "execve": (59, 221), "execveat": (322, 281),
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
     "pidfd_getfd": (438, 438), "kcmp": (312, 272),
-    "kill": (62, 129), "tkill": (200, 130), "pidfd_send_signal": (424, 424),
+    "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131),
+    "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
+    "pidfd_send_signal": (424, 424),
+    "setpriority": (141, 140), "sched_setparam": (142, 118), "sched_setscheduler": (144, 119),
+    "sched_setaffinity": (203, 122), "sched_setattr": (314, 274), "ioprio_set": (251, 30),
     "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
     "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),
     "move_mount": (429, 429), "open_tree": (428, 428), "fsopen": (430, 430),
+    "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
+    "mount_setattr": (442, 442),
     "unshare": (272, 97), "setns": (308, 268),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
     "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
@@ -39,7 +45,11 @@ NUMBERS = {
     "personality": (135, 92), "quotactl": (179, 60), "acct": (163, 89),
 }  # fmt: skip
 ALL = frozenset(NUMBERS)
-ALL_BUT_SIGNALS = ALL - {"kill", "tkill", "pidfd_send_signal"}
+ALL_BUT_SIGNALS = ALL - {"kill", "tgkill"}
+"""For those who must be able to end as another process has; Landlock keeps others from them."""
+CLONE, CLONE3, PRLIMIT = (56, 220), (435, 435), (302, 261)
+NEW_NAMESPACES = 0x7E020080
+"""The flags CLONE_NEW*."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -74,15 +84,28 @@ def program(names: frozenset[str], machine: str) -> bytes:
     """The filter in the kernel's form, classic BPF: eight bytes an instruction."""
     column = list(ARCHITECTURES).index(machine)
     numbers = sorted(NUMBERS[name][column] for name in names)
-    count = len(numbers)
-    # Each test jumps to the last instruction, which refuses, or falls through to the next.
-    lines = [
+    tests = [
         (LOAD, 0, 0, ARCHITECTURE_AT),
-        (JUMP_IF_EQUAL, 0, count + 3, ARCHITECTURES[machine]),
+        (JUMP_IF_EQUAL, 0, "refuse", ARCHITECTURES[machine]),
         (LOAD, 0, 0, NUMBER_AT),
-        (JUMP_IF_AT_LEAST, count + 1, 0, X32_NUMBERS),
-        *((JUMP_IF_EQUAL, count - place, 0, number) for place, number in enumerate(numbers)),
-        (RETURN, 0, 0, ALLOW),
-        (RETURN, 0, 0, REFUSE),
+        (JUMP_IF_AT_LEAST, "refuse", 0, X32_NUMBERS),
+        *((JUMP_IF_EQUAL, "refuse", 0, number) for number in numbers),
+        # Whose arguments cannot be looked at: libraries try the older call then.
+        (JUMP_IF_EQUAL, 0, 1, CLONE3[column]),
+        (RETURN, 0, 0, ERROR | errno.ENOSYS),
+        # Threads and forks, but no namespaces.
+        (JUMP_IF_EQUAL, 0, 2, CLONE[column]),
+        (LOAD, 0, 0, FIRST_ARGUMENT_AT),
+        (JUMP_IF_ANY_BIT, "refuse", "allow", NEW_NAMESPACES),
+        # Limits of this process alone.
+        (JUMP_IF_EQUAL, 0, "allow", PRLIMIT[column]),
+        (LOAD, 0, 0, FIRST_ARGUMENT_AT),
+        (JUMP_IF_EQUAL, "allow", "refuse", 0),
     ]
+    ends = {"allow": len(tests), "refuse": len(tests) + 1}
+    lines = [
+        (code, *(ends[to] - place - 1 if isinstance(to, str) else to for to in (yes, no)), value)
+        for place, (code, yes, no, value) in enumerate(tests)
+    ]
+    lines += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, ERROR | errno.EPERM)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)

@@ -7,13 +7,20 @@ keeps beside an object. What an error means is in `s3_errors.py`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigNotFound,
+    ConfigParseError,
+    ProfileNotFound,
+)
 
 from mme.core.errors import EndpointError, StoreUnavailable
 from mme.core.names import check_target
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from mypy_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 60
@@ -151,10 +160,16 @@ class S3Store:
         except ClientError as error:
             may_list = bool(target) and is_denied(error) and self._may_list(target)
             raise meaning(error, target, place, self._bucket, may_list=may_list) from error
+        except (ConfigNotFound, ConfigParseError, ProfileNotFound) as error:
+            log.warning("%s", error)  # it names files of this machine
+            raise StoreUnavailable(place, "AWS's configuration cannot be used") from error
         except BotoCoreError as error:
             raise StoreUnavailable(place, str(error)) from error
+        except MemoryError:
+            raise
         except Exception as error:
-            raise StoreUnavailable(place, f"{type(error).__name__}: {error}") from error
+            log.warning("the store's answer could not be read", exc_info=True)
+            raise StoreUnavailable(place, f"unforeseen {type(error).__name__}") from error
 
     def _may_list(self, target: str) -> bool:
         """Whether a missing object would have been called missing."""

@@ -72,7 +72,8 @@ def without(record, *keys):
     [
         ("target", 5), ("target", "\ud800"), ("version", None), ("disk_bytes", -1),
         ("disk_bytes", "9"), ("disk_bytes", 1 << 80), ("archive_bytes", 1.5),
-        ("admitted_at", "soon"), ("admitted_at", []), ("findings", []), ("findings", {}),
+        ("admitted_at", "soon"), ("admitted_at", []), ("admitted_at", 10**400),
+        ("admitted_at", float("nan")), ("findings", []), ("findings", {}),
         ("findings", None),
     ],
 )  # fmt: skip
@@ -89,8 +90,8 @@ def test_a_field_of_another_kind_makes_it_no_record(folder, key, value):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("unpacked_bytes", None), ("own_bytes", -3), ("load_s", "x"), ("is_data", 1),
-        ("pipeline", 5), ("details", "x"),
+        ("unpacked_bytes", None), ("own_bytes", -3), ("load_s", "x"), ("load_s", 10**400),
+        ("is_data", 1), ("pipeline", 5), ("details", "x"),
     ],
 )  # fmt: skip
 def test_a_finding_of_another_kind_makes_it_no_record(folder, key, value):
@@ -121,3 +122,13 @@ def test_a_fifo_a_link_or_a_folder_is_no_record_and_does_not_hang(folder, tmp_pa
     place.unlink()
     place.mkdir()
     assert read_entry(folder) is None
+
+
+@pytest.mark.hostile("archives")
+def test_a_record_is_not_written_through_a_link(folder, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (folder / ENTRY_FILE).symlink_to(victim)
+    write_entry(folder, entry(folder))
+    assert victim.read_text() == "mine"
+    assert read_entry(folder) == entry(folder)

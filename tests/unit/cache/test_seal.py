@@ -11,7 +11,7 @@ import pytest
 
 from mme.cache import AdmissionTerms, ArtifactCache, ExtractionLimits, verify
 from mme.cache.entry import ENTRY_FILE, read_entry
-from mme.cache.seal import is_intact, sealed
+from mme.cache.seal import NotPlain, is_intact, sealed
 from tests.support.archives import tar_gz
 from tests.support.cached import admit
 
@@ -218,3 +218,21 @@ def test_a_folder_of_artifacts_that_others_may_write_is_closed_to_them(root):
     (root / "artifacts").chmod(0o777)
     ArtifactCache.open(root, LIMITS, TERMS).close()
     assert stat.S_IMODE((root / "artifacts").stat().st_mode) == 0o755
+
+
+@pytest.mark.hostile("archives")
+@pytest.mark.parametrize("place", ["model/link", "mapped", "mapped/link"])
+def test_links_that_an_admission_left_are_not_followed(tmp_path, place):
+    (tmp_path / "outside").mkdir()
+    secret = tmp_path / "outside" / "secret"
+    secret.write_text("secret")
+    secret.chmod(0o666)
+    folder = tmp_path / "artifact"
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "a").write_text("a")
+    if place.startswith("mapped/"):
+        (folder / "mapped").mkdir()
+    (folder / place).symlink_to(secret if place.endswith("link") else secret.parent)
+    with pytest.raises(NotPlain, match="neither file nor folder"):
+        sealed(folder)
+    assert secret.stat().st_mode & 0o777 == 0o666

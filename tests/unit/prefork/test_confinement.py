@@ -48,6 +48,13 @@ BY_LANDLOCK = {
     "lists the root": 'os.listdir("/")',
 }
 BY_SECCOMP = {
+    "signals a thread": "assert ctypes.CDLL(None).syscall(234, parent, parent, 0) == 0 or "
+    "(_ for _ in ()).throw(PermissionError())",
+    "queues a signal": "assert ctypes.CDLL(None).syscall(129, parent, 0, 0) == 0 or "
+    "(_ for _ in ()).throw(PermissionError())",
+    "takes another's descriptors by a limit": "__import__('resource').prlimit(parent, 7, (9, 9))",
+    "makes a namespace with a process": "assert ctypes.CDLL(None).syscall(56, 0x10000011, 0, 0, 0)"
+    " >= 0 or (_ for _ in ()).throw(PermissionError())",
     "opens a TCP socket": "socket.socket(socket.AF_INET)",
     "opens a Unix socket": "socket.socket(socket.AF_UNIX)",
     "opens a raw socket": "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
@@ -199,7 +206,7 @@ def test_the_filter_of_each_architecture_names_every_call_once():
             for numbers in seccomp.NUMBERS.values()
         ]
         assert len(set(numbers)) == len(numbers)
-        assert len(seccomp.program(seccomp.ALL, machine)) == 8 * (len(numbers) + 6)
+        assert len(seccomp.program(seccomp.ALL, machine)) == 8 * (len(numbers) + 14)
 
 
 def test_a_folder_closed_to_others_is_named(tmp_path):
