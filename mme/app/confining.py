@@ -6,6 +6,7 @@ left as they are: they may need credentials, a network, files.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -51,8 +52,16 @@ def confinement_of(
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or while it is not there the one it will be made in: a rule needs something."""
-    return next(each for each in (folder, *folder.parents) if each.exists())
+    """The folder, made if it is not there: a rule needs something to be about.
+
+    Where it cannot be made it will appear in the one it is to be in, which is told.
+    """
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    found = next(each for each in (folder, *folder.parents) if each.exists())
+    if found != folder:
+        log.warning("there is no %s yet: workers may read all of %s", folder, found)
+    return found
 
 
 def _user(readable: Sequence[Path]) -> int | None:

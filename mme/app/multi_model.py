@@ -52,7 +52,7 @@ async def run_multi_model(
         engine = Engine.make(
             settings, folder, readable=(settings.models_dir, converted), refuses_unfitting=True
         )
-        converted.mkdir()
+        converted.mkdir(exist_ok=True)
         catalog = FolderCatalog(
             settings, engine.admissions.admit, converted, checks=not settings.is_foreign_handler
         )

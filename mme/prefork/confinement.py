@@ -18,6 +18,7 @@ import resource
 import signal
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mme.prefork import landlock, seccomp
@@ -25,7 +26,6 @@ from mme.prefork.limits import status_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 VARIABLE = "MME_CONFINEMENT"
 """The environment variable that carries a `Confinement` to workers and template."""
@@ -34,6 +34,7 @@ WORKER_USER = 65533
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_DAC_READ_SEARCH = 2
+PROJECT = str(Path(__file__).resolve().parents[2])
 SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/opt/venv")
 SYSTEM_FILES = ("/dev/null", "/dev/zero", "/dev/urandom", "/etc/localtime", "/etc/ld.so.cache")
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -112,6 +113,9 @@ def prepare() -> None:
 def program_files() -> tuple[str, ...]:
     """What this program reads as it runs: Python, the packages, its own code."""
     ours = {sys.prefix, sys.base_prefix, sys.exec_prefix, *(path for path in sys.path if path)}
+    # Of the project only its code: a checkout holds more.
+    ours -= {PROJECT, f"{PROJECT}/"}
+    ours |= {f"{PROJECT}/mme", f"{PROJECT}/models"}
     found: list[str] = [path for path in SYSTEM_FILES if os.path.exists(path)]  # noqa: PTH110
     for path in sorted({*SYSTEM_FOLDERS, *ours}):
         # Those below another one are covered by it.

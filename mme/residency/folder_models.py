@@ -266,7 +266,9 @@ class PlatformModels:
         except (OSError, RuntimeError) as error:  # a name too long, a loop of links
             raise LoadFailed(name, NOT_FOUND, f"{url[:200]!r} is no folder: {error}") from None
         if not is_inside:
-            raise InvalidRequest(f"Model {name!r}: url {url[:200]!r} is no folder in {root}")
+            raise InvalidRequest(
+                f"Model {name!r}: url {url[:200]!r} is no folder in the models' one"
+            )
         if not is_there:
             raise LoadFailed(name, NOT_FOUND, f"There is no folder {url[:200]!r}")
         return folder

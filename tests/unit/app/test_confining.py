@@ -63,10 +63,11 @@ def test_workers_of_an_ordinary_user_stay_that(tmp_path, monkeypatch, open_to_ot
     assert found.user is None
 
 
-def test_a_folder_that_is_yet_to_come_is_covered_by_the_one_it_will_be_in(tmp_path):
+def test_a_folder_that_is_not_there_is_made_and_nothing_around_it_may_be_read(tmp_path):
     found = confinement(tmp_path / "to" / "come")
     assert found is not None
-    assert found.readable == (str(tmp_path),)
+    assert found.readable == (str(tmp_path / "to" / "come"),)
+    assert (tmp_path / "to" / "come").is_dir()
 
 
 def test_others_handlers_are_left_as_they_are(tmp_path):
