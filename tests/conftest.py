@@ -29,7 +29,7 @@ def pytest_runtest_makereport(item, call) -> Generator[None, pytest.TestReport, 
     report = yield
     kind = item.get_closest_marker("hostile")
     is_over = report.when == "call" or (report.when == "setup" and report.failed)
-    if kind is not None and is_over:
+    if kind is not None and is_over and not report.skipped:
         item.config.stash[FIGURES].note(kind.args[0], holds=report.passed)
     return report
 

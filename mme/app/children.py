@@ -25,7 +25,7 @@ from mme.workers.server import CurrentServer
 from mme.workers.starting import WorkerStarter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from mme.core.settings import Settings
@@ -77,13 +77,7 @@ class Engine:
             pids = [keeper.child.pid for keeper in keepers if keeper.child is not None]
             return workers.own_bytes + sum(map(anonymous_bytes, (os.getpid(), *pids)))
 
-        book = MemoryBook(
-            Watermarks(settings.memory_high, settings.memory_low, settings.settle_s),
-            MemoryReader(settings.memory_limit, our_use).read,
-            TaskReader().read,
-            policy=settings.eviction,
-            pins=settings.pin,
-        )
+        book = _book(settings, our_use)
         workers = Workers(
             settings,
             server=server,
@@ -126,6 +120,16 @@ class Engine:
                     " of each try"
                 ) from None
             yield
+
+
+def _book(settings: Settings, our_use: Callable[[], int]) -> MemoryBook:
+    return MemoryBook(
+        Watermarks(settings.memory_high, settings.memory_low, settings.settle_s),
+        MemoryReader(settings.memory_limit, our_use).read,
+        TaskReader().read,
+        policy=settings.eviction,
+        pins=settings.pin,
+    )
 
 
 def _model_server(

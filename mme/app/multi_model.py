@@ -49,10 +49,10 @@ async def run_multi_model(
         listener = stack.enter_context(bind(ANY_ADDRESS, platform.port, "SAGEMAKER_BIND_TO_PORT"))
         folder = stack.enter_context(run_dir())
         converted = folder / "converted"
+        converted.mkdir()
         engine = Engine.make(
             settings, folder, readable=(settings.models_dir, converted), refuses_unfitting=True
         )
-        converted.mkdir(exist_ok=True)
         catalog = FolderCatalog(
             settings, engine.admissions.admit, converted, checks=not settings.is_foreign_handler
         )

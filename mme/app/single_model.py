@@ -49,7 +49,7 @@ async def run_single_model(
         # However short memory is, it would be needed again for the next request.
         pinned = settings.model_copy(update={"pin": (*settings.pin, SOLE)})
         converted = folder / "converted"
-        converted.mkdir(exist_ok=True)
+        converted.mkdir()
         engine = Engine.make(pinned, folder, readable=(platform.model_dir, converted))
         catalog = FolderCatalog(
             settings, engine.admissions.admit, converted,

@@ -90,6 +90,8 @@ class Share:
 
         ExpectationFailed too, if the client waits for a word that is not known here.
         """
+        if hdrs.EXPECT in request.headers:
+            _check_expected(request)
         announced_bytes = request.content_length or 0
         if announced_bytes > limit_bytes:
             raise PayloadTooLarge(limit_bytes)
@@ -146,13 +148,16 @@ class Share:
             self.held_bytes = size
 
 
+def _check_expected(request: web.BaseRequest) -> None:
+    expected = request.headers[hdrs.EXPECT]
+    if request.version >= HttpVersion11 and expected.lower() != "100-continue":
+        raise ExpectationFailed(f"Expect: {expected[:100]!r} is not known here")
+
+
 async def _encourage(request: web.BaseRequest) -> None:
     """Tell a client that waits for it to send its body."""
     if request.version < HttpVersion11:
         return
-    expected = request.headers[hdrs.EXPECT]
-    if expected.lower() != "100-continue":
-        raise ExpectationFailed(f"Expect: {expected[:100]!r} is not known here")
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # of the answer, nothing has been sent yet
 

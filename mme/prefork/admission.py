@@ -110,8 +110,10 @@ def _confine(job: AdmissionJob) -> None:
     if Confinement.of(os.environ) is None:
         return
     job.scratch_dir.mkdir(parents=True, exist_ok=True)
-    ours = [job.scratch_dir] if job.archive is None else [job.scratch_dir, job.model_dir.parent]
-    confine_admission(read=[job.model_dir], write=ours)
+    if job.archive is None:
+        confine_admission(read=[job.model_dir], write=[job.scratch_dir])
+    else:
+        confine_admission(read=[job.archive], write=[job.scratch_dir, job.model_dir.parent])
 
 
 def files_bytes(folder: Path) -> int:

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 
 VARIABLE = "MME_CONFINEMENT"
 """The environment variable that carries a `Confinement` to workers and template."""
+GRANTED = "MME_GRANTED_BYTES"
+"""The variable a confined worker leaves its own bound of memory in, for its errors."""
 WORKER_USER = 65533
 """No account has this number: nobody else's files, and no files of its own."""
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_DAC_READ_SEARCH = 2
 PROJECT = str(Path(__file__).resolve().parents[2])
-SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/opt/venv")
+SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64")
 SYSTEM_FILES = ("/dev/null", "/dev/zero", "/dev/urandom", "/etc/localtime", "/etc/ld.so.cache")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mme.core.door import Answer
-from mme.prefork.confinement import Confinement
+from mme.prefork.confinement import GRANTED
 from models.errors import InternalError, NoRoom, ServingError
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def as_serving_error(error: BaseException) -> ServingError:
 
 def _bound() -> str:
     """What this process may take, where it has been told."""
-    confinement = Confinement.of(os.environ)
-    if confinement is None:
+    granted = os.environ.get(GRANTED)
+    if granted is None:
         return ""
-    return f": one request may take {confinement.pool_bytes >> 20} MiB (MME_REQUEST_MEMORY)"
+    return f": one request may take {int(granted) >> 20} MiB (MME_REQUEST_MEMORY)"
 
 
 def error_body(error: ServingError) -> dict[str, object]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mme.prefork.confinement import Confinement, confine_worker
+from mme.prefork.confinement import GRANTED, Confinement, confine_worker
 from mme.prefork.doorway import listening
 from mme.prefork.launcher import STDIN_COPY
 from mme.prefork.links import die_when_closed, open_lifeline, outlive
@@ -161,7 +161,9 @@ def _confine(request: WorkerRequest, lifeline: int) -> None:
     if confinement is None:
         return
     is_of_pool = request.model_path == os.environ.get("MME_POOL_DIR")
-    confine_worker(confinement, confinement.pool_bytes if is_of_pool else confinement.own_bytes)
+    memory_bytes = confinement.pool_bytes if is_of_pool else confinement.own_bytes
+    os.environ[GRANTED] = str(memory_bytes)
+    confine_worker(confinement, memory_bytes)
     for descriptor in (lifeline, 0):
         die_when_closed(descriptor)  # the kernel signals for the user who asked, a former one now
 

@@ -158,6 +158,15 @@ async def test_a_client_that_waits_to_be_told_so_is_told_to_send_its_body(surfac
     await writer.wait_closed()
 
 
+async def test_a_word_that_is_not_known_is_refused_though_the_body_came_with_the_head(surface):
+    head = (
+        f"POST {surface.invoke_path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "X-Amzn-SageMaker-Target-Model: m\r\nContent-Length: 3\r\nExpect: cake\r\n\r\na,b"
+    )
+    assert (await surface.served.raw(head.encode())).startswith(b"HTTP/1.1 417 ")
+    assert surface.engine.asked == []
+
+
 @pytest.mark.parametrize(
     ("length", "expect", "status"), [(LIMIT + 1, "100-continue", None), (3, "cake", 417)]
 )

@@ -231,6 +231,26 @@ def test_memory_goes_back_to_the_system_once_after_much_was_held(monkeypatch):
     assert trims == [0]
 
 
+def test_what_was_held_still_goes_back_when_it_is_given_back(monkeypatch):
+    trims = []
+
+    class Libc:
+        def malloc_trim(self, pad: int) -> None:
+            trims.append(pad)
+
+    monkeypatch.setattr(bodies_module, "_LIBC", Libc())
+    budget = BodyBudget(1 << 30)
+    budget.take(bodies_module.GROWN_BYTES + 5)
+    budget.give_back(bodies_module.GROWN_BYTES)
+    budget.trim()
+    budget.give_back(5)
+    budget.trim()
+    assert trims == [0, 0]
+    budget.trim()
+    assert trims == [0, 0]
+    assert not budget.is_grown
+
+
 class Large:
     """Something in a frame, which can be seen to be gone."""
 
