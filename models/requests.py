@@ -3,6 +3,9 @@
 A body is the text itself (`text/plain`), or a JSON object with one of two keys, such as `text` and
 `texts`, and options beside it. The options' values are left to the family, as is everything about
 requests of another shape; `bodies` has the single checks.
+
+A list may hold texts that cannot be used. They do not refuse the others: the answer has an error in
+their place. What is wrong with a request of one text, or with a list as a whole, is a BadInput.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from models.errors import BadInput, shorten
 from models.media import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from models.media import MediaType
 
@@ -25,11 +28,29 @@ class Question:
     """What a request asks. The texts are checked, the options' values are not."""
 
     texts: list[str]
+    """Those that can be used, in their order."""
     options: Mapping[str, Any] = field(default_factory=dict)
     is_plain: bool = False
     """Whether the body was the text itself."""
     is_single: bool = True
     """Whether one text was sent rather than a list, which may be of one."""
+    refused: Mapping[int, str] = field(default_factory=dict)
+    """Number of a text of the list that cannot be used, from 0 -> what is wrong with it."""
+
+    @property
+    def numbers(self) -> list[int]:
+        """Which of the texts sent each of `texts` is, from 0."""
+        sent = range(len(self.texts) + len(self.refused))
+        return [number for number in sent if number not in self.refused]
+
+    def in_order(self, results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """A result for each text sent: those of `texts`, and `{"error": ...}` for the others."""
+        left = iter(results)
+        sent = range(len(self.texts) + len(self.refused))
+        return [
+            {"error": self.refused[number]} if number in self.refused else next(left)
+            for number in sent
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +80,7 @@ class QuestionReader:
         if not self.takes_bare:
             raise BadInput(f"The JSON body must be an object, not {shorten(value, 60)}")
         if isinstance(value, list):
-            return Question(self._check_all(value), is_single=False)
+            return self._of_list(value, {})
         return Question([self._check(value, f"The {self.noun}")])
 
     def _of_object(self, value: dict[str, Any]) -> Question:
@@ -72,19 +93,28 @@ class QuestionReader:
             return Question([self._check(value[one], one)], options)
         if not isinstance(value[many], list):
             raise BadInput(f"{many} must be a list of strings, not {shorten(value[many])}")
-        return Question(self._check_all(value[many]), options, is_single=False)
+        return self._of_list(value[many], options)
 
-    def _check_all(self, values: list[object]) -> list[str]:
+    def _of_list(self, values: list[object], options: dict[str, Any]) -> Question:
         many = f"{self.noun}s"
         if self.max_texts is not None and len(values) > self.max_texts:
             raise BadInput(f"There are {len(values)} {many}; at most {self.max_texts} are taken")
         name = self.noun.capitalize()
-        texts = [self._check(text, f"{name} {number}") for number, text in enumerate(values)]
-        if (total := sum(map(len, texts))) > self.max_chars:
+        texts: list[str] = []
+        refused: dict[int, str] = {}
+        total = 0
+        for number, value in enumerate(values):
+            try:
+                texts.append(self._check(value, f"{name} {number}"))
+            except BadInput as error:
+                refused[number] = error.message
+                continue
+            total += len(value) if isinstance(value, str) else 0
+        if total > self.max_chars:
             raise BadInput(
                 f"The {many} have {total} characters; at most {self.max_chars} are taken"
             )
-        return texts
+        return Question(texts, options, is_single=False, refused=refused)
 
     def _check(self, text: object, what: str) -> str:
         checked = check_text(text, what, self.max_chars)

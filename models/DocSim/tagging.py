@@ -7,7 +7,7 @@ like a term.
 `{"text": text, "want": "tags"}` is answered by
 `{"tags": [{"tag", "category", "term", "word", "similarity"}, ...]}`: each tag once, with the term
 and the word that gave it, highest similarity first. `{"texts": [...], "want": "tags"}` is answered
-by `{"results": [...]}` of these.
+by `{"results": [...]}` of these, with `{"error": ...}` in place of a text that cannot be used.
 
 The terms' vectors are made when the artifact is converted, and are mapped from then on. The terms
 themselves are read when the model is first asked for tags, since many models never are.
@@ -92,20 +92,24 @@ class Tagger:
         if not isinstance(texts, list):
             raise BadInput(f'"texts" must be a list of texts, not {shorten(texts)}')
         check_number(len(texts), "texts", MAX_TEXTS)
-        for index, text in enumerate(texts):
-            check_text(text, f"text {index}", self._max_chars)
-        found = self._tags_of_all(texts)
-        rows = [[index, *tag.values()] for index, tags in enumerate(found) for tag in tags]
-        return Answer({"results": [{TAGS: tags} for tags in found]}, rows)
+        return self._of_all(texts)
 
-    def _tags_of_all(self, texts: Sequence[str]) -> list[list[dict[str, object]]]:
-        found, count = [], 0
-        for text in texts:
-            found.append(self._tags(text))
-            count += len(found[-1])
-            if count > MAX_FOUND:
+    def _of_all(self, texts: Sequence[object]) -> Answer:
+        """The tags of each text; a text that cannot be used gets an error in its place."""
+        results: list[dict[str, object]] = []
+        rows: list[list[object]] = []
+        for index, text in enumerate(texts):
+            try:
+                checked = check_text(text, f"Text {index}", self._max_chars)
+            except BadInput as error:
+                results.append({"error": error.message})
+                continue
+            tags = self._tags(checked)
+            results.append({TAGS: tags})
+            rows += ([index, *tag.values()] for tag in tags)
+            if len(rows) > MAX_FOUND:
                 raise BadInput(f"The texts have more than {MAX_FOUND} tags: send less at a time")
-        return found
+        return Answer({"results": results}, rows)
 
     def _tags(self, text: str) -> list[dict[str, object]]:
         best: dict[tuple[str, str], _Found] = {}

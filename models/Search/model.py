@@ -4,7 +4,8 @@ Requests: `text/plain` (also where no Content-Type is given), the claim itself; 
 `{"claim": ...}` or `{"claims": [...]}`, both with `top_k` and `show_words` if wanted. One claim is
 answered by `{"matches": [...]}`, best first, several by `{"results": [{"matches": ...}, ...]}`; a
 match is an object of `id`, `score` and the document's other columns. Accept chooses JSON or CSV: a
-header line, then a line a match, for several claims after the claim's number from 0.
+header line, then a line a match, for several claims after the claim's number from 0. A claim of a
+list that cannot be used is answered by `{"error": ...}` in its place, and by no line in a CSV.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ class SearchModel:
             found.append(self._matches(claim, best, shows_words=shows_words))
         if answered_in == CSV:
             names = self._names(shows_words=shows_words)
-            return Response(CSV, _as_csv(found, names, is_single=question.is_single))
-        results = [{"matches": matches} for matches in found]
+            return Response(CSV, _as_csv(found, names, question))
+        results = question.in_order({"matches": matches} for matches in found)
         return Response(JSON, to_json(results[0] if question.is_single else {"results": results}))
 
     def describe(self) -> dict[str, object]:
@@ -155,13 +156,13 @@ class SearchModel:
         return [*names, "words"] if shows_words else names
 
 
-def _as_csv(found: list[Matches], names: list[str], *, is_single: bool) -> str:
+def _as_csv(found: list[Matches], names: list[str], question: Question) -> str:
     lines: list[list[object]] = []
-    for number, matches in enumerate(found):
+    for number, matches in zip(question.numbers, found, strict=True):
         for match in matches:
             line = [_as_cell(match[name]) for name in names]
-            lines.append(line if is_single else [number, *line])
-    return to_csv([names if is_single else ["claim", *names], *lines])
+            lines.append(line if question.is_single else [number, *line])
+    return to_csv([names if question.is_single else ["claim", *names], *lines])
 
 
 def _as_cell(value: object) -> object:

@@ -4,7 +4,8 @@ Requests: `text/plain` (also where no Content-Type is given), the text itself; `
 `{"text": ...}` or `{"texts": [...]}`, both with `max_count` if wanted, or a bare string or list.
 The shape of the answer follows the request: plain text gets the bare list `[[phrase, score], ...]`,
 JSON an object. Accept chooses JSON or CSV (lines of phrase and score, for many texts after the
-text's number from 0). Ranking is for `ranking`, tagging for `models.language`.
+text's number from 0). A text of a list that cannot be used is answered by `{"error": ...}` in its
+place, and by no line in a CSV. Ranking is for `ranking`, tagging for `models.language`.
 """
 
 from __future__ import annotations
@@ -118,10 +119,14 @@ class TopicalPageRankModel:
         ]
         if question.is_single:
             return {**results[0], "pipeline": self._pipeline}
-        return {"results": results, "pipeline": self._pipeline}
+        return {"results": question.in_order(results), "pipeline": self._pipeline}
 
 
 def _as_csv(found: list[Keyphrases], question: Question) -> str:
     if question.is_single:
         return to_csv(found[0])
-    return to_csv((index, *pair) for index, keyphrases in enumerate(found) for pair in keyphrases)
+    return to_csv(
+        (number, *pair)
+        for number, keyphrases in zip(question.numbers, found, strict=True)
+        for pair in keyphrases
+    )

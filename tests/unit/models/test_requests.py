@@ -56,14 +56,50 @@ def test_json_may_be_a_text_or_a_list_where_that_is_allowed():
         (STRICT, {"claim": None}, "claim must be a string, not null"),
         (STRICT, {"claim": "x" * 10}, "claim has 10 characters; at most 9"),
         (STRICT, {"claims": "a"}, "claims must be a list of strings, not 'a'"),
-        (STRICT, {"claims": ["a", " "]}, "Claim 1 is blank: send a claim"),
         (STRICT, {"claims": ["a"] * 4}, "There are 4 claims; at most 3 are taken"),
         (STRICT, {"claims": ["xxxxx"] * 2}, "The claims have 10 characters; at most 9 are taken"),
-        (LENIENT, ["a", 3], r"Text 1 must be a string, not a number \(3\)"),
         (LENIENT, 3, "The text must be a string"),
-        (LENIENT, ["a\0"], r"Text 0 holds U\+0000"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(reader, value, said):
     with pytest.raises(BadInput, match=said):
         read(reader, value)
+
+
+BAD_TEXTS = {
+    " \n": "Text {} is blank: send a text",
+    "x" * 10: "Text {} has 10 characters; at most 9 are taken",
+    "a\0": "Text {} holds U+0000 at character 1",
+    "\ud800": "Text {} holds U+D800 at character 0",
+    3: "Text {} must be a string, not a number (3)",
+    None: "Text {} must be a string, not null",
+}
+
+
+@pytest.mark.parametrize("bad", BAD_TEXTS, ids=ascii)
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_text_that_cannot_be_used_refuses_no_other_of_its_list(bad, number):
+    texts: list[object] = ["a", "b"]
+    texts.insert(number, bad)
+    question = read(LENIENT, texts)
+    assert question.texts == ["a", "b"]
+    assert question.refused == {number: BAD_TEXTS[bad].format(number)}
+    assert [texts[place] for place in question.numbers] == ["a", "b"]
+    wanted: list[dict[str, object]] = [{"is": "a"}, {"is": "b"}]
+    wanted.insert(number, {"error": BAD_TEXTS[bad].format(number)})
+    assert question.in_order({"is": text} for text in question.texts) == wanted
+
+
+def test_a_list_of_nothing_but_bad_texts_has_an_error_for_each():
+    question = read(STRICT, {"claims": ["", 1]})
+    assert question.texts == question.numbers == []
+    assert question.in_order([]) == [
+        {"error": "Claim 0 is blank: send a claim"},
+        {"error": "Claim 1 must be a string, not a number (1)"},
+    ]
+
+
+def test_texts_that_are_not_used_do_not_count_as_characters():
+    assert read(LENIENT, ["x" * 1000, "x" * 5, "x" * 4]).numbers == [1, 2]
+    with pytest.raises(BadInput, match="The texts have 10 characters; at most 9 are taken"):
+        read(LENIENT, ["x" * 1000, "x" * 5, "x" * 5])
