@@ -62,7 +62,8 @@ class Needs:
     """Whether the model is data that this project's own code reads, so that one process can serve
     many such models. False: it runs somebody else's code and wants a process of its own."""
     pipeline: str | None = None
-    """The language pipeline it tags with, as a key for `warm_up`; None: it needs none."""
+    """The language pipeline it tags with or the encoder it asks, as a key for `warm_up`; None: it
+    needs neither."""
 
 
 class ProgressBar(Protocol):

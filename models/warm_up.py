@@ -1,7 +1,7 @@
 """Preparing a process that will be forked: it loads and uses once what all workers need.
 
-Imports every family and loads the language pipelines, so that a fork finds code and data in
-memory that it shares, and has nothing to import. Reads no artifact.
+Imports every family and loads the language pipelines and encoders, so that a fork finds code and
+data in memory that it shares, and has nothing to import. Reads no artifact.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from models.embedding.encoders import KEY, NoEncoderError, encoder
 from models.language.pipelines import NoPipelineError, pipeline, split_key, tag
 from models.language.stop_words import default_stop_words
 from models.registry import FAMILIES, family
@@ -27,10 +28,10 @@ SAMPLES = {
 
 
 def warm_up(keys: Sequence[str]) -> list[str]:
-    """Import all families; load and use once the pipelines that `keys` name.
+    """Import all families; load and use once the pipelines and encoders that `keys` name.
 
-    A key is what `Needs.pipeline` says: `de`, or `de=PACKAGE`. Returns those that could be loaded;
-    the others are only logged, since the process is useful without them.
+    A key is what `Needs.pipeline` says: `de`, `de=PACKAGE`, or `embedding:NAME`. Returns those that
+    could be loaded; the others are only logged, since the process is useful without them.
     """
     for name in FAMILIES:
         family(name)
@@ -38,6 +39,8 @@ def warm_up(keys: Sequence[str]) -> list[str]:
 
 
 def _can_load(key: str) -> bool:
+    if key.startswith(KEY):
+        return _can_encode(key.removeprefix(KEY))
     language, installed = split_key(key)
     try:
         tag(pipeline(language, installed), SAMPLES.get(language, "2024"))
@@ -49,4 +52,13 @@ def _can_load(key: str) -> bool:
         return False
     with contextlib.suppress(LookupError):  # an artifact may bring its own list
         default_stop_words(language)
+    return True
+
+
+def _can_encode(name: str) -> bool:
+    try:
+        encoder(name).queries(["2024"])
+    except NoEncoderError as error:
+        log.warning("cannot preload an encoder: %s", error)
+        return False
     return True

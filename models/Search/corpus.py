@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.params import Params
     from models.serving import ProgressBar
 
-RESERVED = ("id", "score", "words")
+RESERVED = ("id", "score", "relevance", "words", "explain")
 """Keys that answers use themselves; no column but the id's may have such a name."""
 ID_COLUMNS = ("id", "doc_id")
 """The columns that may hold the ids, if `id_column` does not name one."""

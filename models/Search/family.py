@@ -6,14 +6,15 @@ import importlib
 import json
 from typing import TYPE_CHECKING, cast
 
+from models.embedding.encoders import NoEncoderError
 from models.errors import ArtifactError, shorten
 from models.params import read_params
-from models.Search.analysis import Analyser
 from models.Search.index_file import map_index
+from models.Search.meaning import Meaning
+from models.Search.meaning_file import FILE, map_vectors
 from models.Search.miniature import write_miniature
 from models.Search.model import SearchModel
 from models.Search.params import parse_params
-from models.Search.ranking import Ranker
 from models.serving import Request
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ class Search:
                 raise ArtifactError(
                     raw.file, f"fields asks for {shorten(column)}, which is no column"
                 )
-        ranker = Ranker(index, Analyser(params.language, params.stop_words), params.weights)
-        return SearchModel(params, index, ranker)
+        meaning = None
+        if params.embedding is not None:
+            meaning = _meaning(model_dir / FILE, scratch, params.embedding, len(index), raw.file)
+        return SearchModel(params, index, meaning)
 
     def rehearse(self, model_dir: Path, scratch: Path) -> Request:
         """Two documents, searched."""
@@ -53,6 +56,18 @@ class Search:
         # Imported here: training brings SciPy and scikit-learn, which no worker needs.
         trainer = importlib.import_module("models.Search.train")
         return cast("Lessons", trainer.train(material, output_dir, progress))
+
+
+def _meaning(
+    path: Path, scratch: Path | None, embedding: str, n_documents: int, params_file: str
+) -> Meaning:
+    vectors = map_vectors(path, scratch, n_documents)
+    if vectors.encoder != embedding:
+        raise ArtifactError(path, f"was made by {shorten(vectors.encoder)}, not by {embedding}")
+    try:
+        return Meaning(vectors)
+    except NoEncoderError as error:
+        raise ArtifactError(params_file, str(error)) from error
 
 
 FAMILY = Search()

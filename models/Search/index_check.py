@@ -37,14 +37,14 @@ def check_content(path: Path, arrays: Arrays) -> None:
 def _faults(arrays: Arrays) -> Iterator[str]:
     for name, target in (("ends", "letters"), ("starts", "documents"), ("cell_ends", "cells")):
         offsets, total = arrays[name], len(arrays[target])
-        if not _is_rising(offsets) or not len(offsets) or offsets[0] < 0 or offsets[-1] != total:
+        if not is_rising(offsets) or not len(offsets) or offsets[0] < 0 or offsets[-1] != total:
             yield f"{name} does not rise to {total}, the size of {target}"
     if arrays["starts"][0] != 0 or arrays["cell_ends"][0] != 0:
         yield "starts and cell_ends do not begin at 0"
     rows, n_documents = arrays["rows"], len(arrays["cell_ends"]) - 1
     if not _is_vocabulary(arrays["hashes"], rows):
         yield "hashes and rows are no vocabulary"
-    if not _is_rising(arrays["frequent_terms"]):
+    if not is_rising(arrays["frequent_terms"]):
         yield "frequent_terms does not rise"
     for name, most in (
         ("documents", n_documents - 1),
@@ -54,7 +54,7 @@ def _faults(arrays: Arrays) -> Iterator[str]:
         ("document_vectors", LARGEST_NUMBER),
     ):
         least = -most if name.endswith("vectors") else 0
-        if not _is_within(arrays[name], least, most):
+        if not is_within(arrays[name], least, most):
             yield f"{name} holds numbers outside {least:g} to {most:g}"
     for name in ("letters", "cells"):
         if not _is_utf8(arrays[name]):
@@ -62,17 +62,19 @@ def _faults(arrays: Arrays) -> Iterator[str]:
 
 
 def _is_vocabulary(hashes: NDArray[Any], rows: NDArray[Any]) -> bool:
-    if not _is_rising(hashes) or has_too_many_alike(hashes):
+    if not is_rising(hashes) or has_too_many_alike(hashes):
         return False
     return np.array_equal(np.sort(rows), np.arange(len(rows)))
 
 
-def _is_rising(values: NDArray[Any]) -> bool:
+def is_rising(values: NDArray[Any]) -> bool:
+    """Whether no number is below the one before it."""
     parts = (values[start : start + AT_ONCE + 1] for start in range(0, len(values), AT_ONCE))
     return all(bool((part[:-1] <= part[1:]).all()) for part in parts)
 
 
-def _is_within(values: NDArray[Any], least: float, most: float) -> bool:
+def is_within(values: NDArray[Any], least: float, most: float) -> bool:
+    """Whether all numbers are from `least` to `most`, and none is NaN."""
     # Written so that NaN is outside.
     flat = values.reshape(-1)
     parts = (flat[start : start + AT_ONCE] for start in range(0, len(flat), AT_ONCE))

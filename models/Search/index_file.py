@@ -19,6 +19,7 @@ from models.mapped.folder import MAGIC, Mapped, mapped, read, write
 from models.mapped.vocabulary import MappedVocabulary, vocabulary_arrays
 from models.Search.corpus import MAX_COLUMNS
 from models.Search.index_check import check_content
+from models.Search.relevance import TYPICAL, Relevance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORM = "Search.v1"
+FORM, FORM_BEFORE = "Search.v2", "Search.v1"
+"""The second says that words were not folded, and has no relevance."""
 MAX_HEADER_BYTES = 1024 * 1024
 
 _ARRAYS = {
@@ -72,6 +74,9 @@ class Index:
     cell_ends: NDArray[np.int64]
     """Document d's cells, a list in JSON, are the bytes from cell_ends[d] to cell_ends[d + 1]."""
     cells: NDArray[np.uint8]
+    relevance: Relevance = TYPICAL
+    folds_words: bool = True
+    """Whether terms are of folded words; false in indexes of the first form."""
 
     def __len__(self) -> int:
         return len(self.cell_ends) - 1
@@ -86,13 +91,14 @@ def write_index(path: Path, index: Index) -> None:
         "columns": index.columns,
         "id_column": index.id_column,
         "impact_unit": index.impact_unit,
+        "relevance": index.relevance.to_json(),
     }
     write(path, Mapped(arrays, facts))
 
 
 def map_index(path: Path, scratch: Path | None) -> Index:
     """The index at `path`, mapped. Raises ArtifactError."""
-    content = _read(path)
+    content = read_mapped(path)
     index = _shaped(content, path)
 
     def check() -> Mapped:
@@ -103,7 +109,8 @@ def map_index(path: Path, scratch: Path | None) -> Index:
     return index
 
 
-def _read(path: Path) -> Mapped:
+def read_mapped(path: Path) -> Mapped:
+    """The content of a mapped file of this family, its sizes unchecked. Raises ArtifactError."""
     try:
         with path.open("rb") as file:
             head = file.read(len(MAGIC) + 8)
@@ -123,7 +130,7 @@ def _read(path: Path) -> Mapped:
 def _shaped(content: Mapped, path: Path) -> Index:
     """The index, if its parts are of the right kind and size."""
     arrays, facts = content.arrays, content.facts
-    if not isinstance(facts, dict) or facts.get("form") != FORM:
+    if not isinstance(facts, dict) or facts.get("form") not in (FORM, FORM_BEFORE):
         raise ArtifactError(path, f"is no index in the form {FORM}")
     if arrays.keys() != _ARRAYS.keys():
         raise ArtifactError(path, f"must hold the arrays {', '.join(_ARRAYS)}")
@@ -169,4 +176,15 @@ def _facts(facts: Mapping[str, Any], path: Path) -> dict[str, Any]:
     unit = facts.get("impact_unit")
     if not isinstance(unit, float) or not 0 < unit <= 1:
         raise ArtifactError(path, f"impact_unit is {shorten(unit)}: it must be above 0, at most 1")
-    return {"columns": tuple(columns), "id_column": id_column, "impact_unit": unit}
+    folds_words = facts["form"] == FORM
+    try:
+        relevance = Relevance.of_json(facts.get("relevance")) if folds_words else TYPICAL
+    except ValueError as error:
+        raise ArtifactError(path, f"relevance {error}") from error
+    return {
+        "columns": tuple(columns),
+        "id_column": id_column,
+        "impact_unit": unit,
+        "relevance": relevance,
+        "folds_words": folds_words,
+    }

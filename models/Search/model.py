@@ -1,32 +1,40 @@
 """A loaded Search model: from a request to its answer.
 
 Requests: `text/plain` (also where no Content-Type is given), the claim itself; `application/json`,
-`{"claim": ...}` or `{"claims": [...]}`, both with `top_k` and `show_words` if wanted. One claim is
-answered by `{"matches": [...]}`, best first, several by `{"results": [{"matches": ...}, ...]}`; a
-match is an object of `id`, `score` and the document's other columns. Accept chooses JSON or CSV: a
-header line, then a line a match, for several claims after the claim's number from 0. A claim of a
-list that cannot be used is answered by `{"error": ...}` in its place, and by no line in a CSV.
+`{"claim": ...}` or `{"claims": [...]}`, with `top_k`, `min_relevance`, `show_words` and `explain`
+if wanted. One claim is answered by `{"matches": [...]}`, best first, several by `{"results":
+[{"matches": ...}, ...]}`; a match is an object of `id`, `score`, `relevance` and the document's
+other columns. Accept chooses JSON or CSV: a header line, then a line a match, for several claims
+after the claim's number from 0. A claim of a list that cannot be used is answered by
+`{"error": ...}` in its place, and by no line in a CSV.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.bodies import check_count, to_csv, to_json
+from models.embedding.encoders import KEY
 from models.errors import AnswerTooLarge, ArtifactError, BadInput, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import QuestionReader
+from models.Search.analysis import Analyser
+from models.Search.explanation import Explainer
 from models.Search.params import MAX_MATCHES, MAX_TOP_K
+from models.Search.ranking import Ranker
 from models.serving import Needs, Request, Response
+from models.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from models.requests import Question
     from models.Search.index_file import Index
+    from models.Search.meaning import Meaning
     from models.Search.params import SearchParams
-    from models.Search.ranking import Match, Ranker
+    from models.Search.ranking import Match
 
     Matches = list[dict[str, object]]
 
@@ -35,18 +43,30 @@ MAX_CELLS_BYTES = 256 * 1024 * 1024
 """The most bytes of documents in an answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What a request wants to know."""
+
+    top_k: int
+    min_relevance: float
+    shows_words: bool
+    explains: bool
+
+
 class SearchModel:
     """Parameters, an index and what ranks its documents."""
 
-    def __init__(self, params: SearchParams, index: Index, ranker: Ranker) -> None:
+    def __init__(self, params: SearchParams, index: Index, meaning: Meaning | None = None) -> None:
+        analyser = Analyser(params.language, params.stop_words, folds_words=index.folds_words)
         self._params = params
         self._index = index
-        self._ranker = ranker
+        self._ranker = Ranker(index, analyser, params.weights, meaning)
+        self._explainer = Explainer(index, analyser, params.weights, self._ranker.scorer)
         self._reader = QuestionReader(
             noun="claim",
             advice="send the claim to find fact-checks for",
             max_chars=params.max_chars,
-            options=("top_k", "show_words"),
+            options=("top_k", "min_relevance", "show_words", "explain"),
             max_texts=params.max_claims,
         )
         columns = index.columns if params.fields is None else params.fields
@@ -64,16 +84,20 @@ class SearchModel:
         media = content_type(request.content_type, UNDERSTOOD)
         answered_in = answer_type(request.accept)
         question = self._reader.read(request.body, media)
-        top_k, shows_words = self._options(question)
+        options = self._options(question)
         found, cells_bytes = [], 0
-        for claim in question.texts:
-            best = self._ranker.best(claim, top_k)
+        for claim in map(self._cleaned, question.texts):
+            best = [
+                match
+                for match in self._ranker.best(claim, options.top_k)
+                if match.relevance >= options.min_relevance
+            ]
             cells_bytes += sum(self._cells_bytes(match.row) for match in best)
             if cells_bytes > MAX_CELLS_BYTES:  # a few documents may be large, or one be found often
                 raise AnswerTooLarge(cells_bytes, MAX_CELLS_BYTES)
-            found.append(self._matches(claim, best, shows_words=shows_words))
+            found.append(self._matches(claim, best, options))
         if answered_in == CSV:
-            names = self._names(shows_words=shows_words)
+            names = self._names(options)
             return Response(CSV, _as_csv(found, names, question))
         results = question.in_order({"matches": matches} for matches in found)
         return Response(JSON, to_json(results[0] if question.is_single else {"results": results}))
@@ -89,12 +113,13 @@ class SearchModel:
             "words": len(self._index.word_vectors),
             "dimensions": self._index.word_vectors.shape[1],
             "columns": list(self._index.columns),
+            "embedding": self._params.embedding,
             "top_k": self._params.top_k,
         }
 
     def needs(self) -> Needs:
-        """Nothing: the model is data, and its words are found without a pipeline."""
-        return Needs()
+        """The encoder, if the artifact has vectors of one; words are found without a pipeline."""
+        return Needs(pipeline=self._params.embedding and KEY + self._params.embedding)
 
     def ids(self) -> Iterator[str]:
         """The ids of all documents, in their order."""
@@ -102,20 +127,27 @@ class SearchModel:
 
     def nearest_ids(self, claim: str, count: int) -> list[str]:
         """The ids of the documents best by vectors alone, for comparison."""
-        matches = self._ranker.nearest(claim, count)
-        return [self._cells(match.row)[self._index.id_column] for match in matches]
+        rows = self._ranker.nearest(claim, count)
+        return [self._cells(row)[self._index.id_column] for row, _ in rows]
 
-    def _matches(self, claim: str, found: Sequence[Match], *, shows_words: bool) -> Matches:
+    def _cleaned(self, claim: str) -> str:
+        return claim if self._params.is_original else clean(claim)
+
+    def _matches(self, claim: str, found: Sequence[Match], options: _Options) -> Matches:
         matches: Matches = []
         for match in found:
             cells = self._cells(match.row)
             shown: dict[str, object] = {"id": cells[self._index.id_column]}
             shown["score"] = round(match.score, 6)
+            shown["relevance"] = round(match.relevance, 4)
             matches.append(shown | {name: cells[place] for name, place in self._shown})
-        if shows_words:
-            words = self._ranker.shared_words(claim, [match.row for match in found])
+        if options.shows_words:
+            words = self._explainer.shared_words(claim, [match.row for match in found])
             for shown, shared in zip(matches, words, strict=True):
                 shown["words"] = shared
+        if options.explains:
+            for shown, shares in zip(matches, self._explainer.explain(claim, found), strict=True):
+                shown["explain"] = shares
         return matches
 
     def _cells_bytes(self, row: int) -> int:
@@ -136,24 +168,32 @@ class SearchModel:
             raise ArtifactError("Search-model", f"document {row} is not a text for each column")
         return cells
 
-    def _options(self, question: Question) -> tuple[int, bool]:
-        """How many matches to give, and whether with the words they share. Raises BadInput."""
-        options, claims = question.options, len(question.texts)
-        top_k = check_count(options.get("top_k", self._params.top_k), "top_k", MAX_TOP_K)
-        shows_words = options.get("show_words", False)
-        if not isinstance(shows_words, bool):
-            raise BadInput(f"show_words must be true or false, not {shorten(shows_words)}")
+    def _options(self, question: Question) -> _Options:
+        """What the answer is to hold. Raises BadInput."""
+        given, claims = question.options, len(question.texts)
+        top_k = check_count(given.get("top_k", self._params.top_k), "top_k", MAX_TOP_K)
         if not question.is_single and claims * top_k > MAX_MATCHES:
             raise BadInput(
                 f"{claims} claims with a top_k of {top_k} could have {claims * top_k}"
                 f" matches; at most {MAX_MATCHES} are given"
             )
-        return top_k, shows_words
+        least = given.get("min_relevance", self._params.min_relevance)
+        if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least <= 1:
+            raise BadInput(f"min_relevance must be a number from 0 to 1, not {shorten(least)}")
+        return _Options(top_k, least, _flag(given, "show_words"), _flag(given, "explain"))
 
-    def _names(self, *, shows_words: bool) -> list[str]:
+    def _names(self, options: _Options) -> list[str]:
         """What a match is made of, in the order of its columns."""
-        names = ["id", "score", *(name for name, _ in self._shown)]
-        return [*names, "words"] if shows_words else names
+        names = ["id", "score", "relevance", *(name for name, _ in self._shown)]
+        names += ["words"] if options.shows_words else []
+        return [*names, "explain"] if options.explains else names
+
+
+def _flag(options: Mapping[str, object], name: str) -> bool:
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise BadInput(f"{name} must be true or false, not {shorten(value)}")
+    return value
 
 
 def _as_csv(found: list[Matches], names: list[str], question: Question) -> str:
@@ -166,4 +206,6 @@ def _as_csv(found: list[Matches], names: list[str], question: Question) -> str:
 
 
 def _as_cell(value: object) -> object:
+    if isinstance(value, dict):
+        return to_json(value)
     return " ".join(value) if isinstance(value, list) else value

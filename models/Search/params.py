@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from models.embedding.encoders import ENCODERS
 from models.errors import ArtifactError, shorten
 from models.language.stop_words import stop_list
 
@@ -16,9 +17,11 @@ MAX_TOP_K = 1000
 MAX_CLAIMS = 10_000
 MAX_MATCHES = 10_000
 """The most matches of one request, of all its claims together."""
+WEIGHT_OF_MEANING = 0.8
+ORIGINAL, CLEANED = "original", "cleaned"
 KEYS = ("id_column", "title_column", "text_column", "title_weight", "k1", "b", "piece_weight",
-        "stop_word_weight", "vector_weight", "vector_size", "top_k", "max_claims",
-        "fields")  # fmt: skip
+        "stop_word_weight", "vector_weight", "vector_size", "embedding", "embedding_weight",
+        "top_k", "min_relevance", "max_claims", "fields", "compat")  # fmt: skip
 """The parameters of this family."""
 
 
@@ -40,6 +43,8 @@ class Weights:
     pieces: float
     vectors: float
     """What a cosine of 1 adds, as a share of the best score by terms."""
+    meaning: float
+    """What a standard score of 1 by meaning adds at most, as a share of the best score by terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,16 @@ class SearchParams:
     weights: Weights
     top_k: int
     """The most documents of an answer, if the request does not say."""
+    min_relevance: float
+    """The least relevance of a match, if the request does not say."""
+    embedding: str | None
+    """The encoder whose vectors the artifact has."""
     max_chars: int
     """The longest request text taken, in characters."""
     max_claims: int
     """How many claims one request may hold."""
+    is_original: bool
+    """Whether texts are taken as they come, markup and all."""
     fields: tuple[str, ...] | None
     """The columns an answer gives, in this order; None for all."""
 
@@ -63,6 +74,12 @@ class SearchParams:
 def parse_params(params: Params) -> SearchParams:
     """Check the parameters; ArtifactError names file, key and value."""
     language = params.text("language")
+    embedding = params.text("embedding") if params.values.get("embedding") is not None else None
+    if embedding is not None and embedding not in ENCODERS:
+        raise ArtifactError(
+            params.file,
+            f"embedding is {shorten(embedding)}: it must be one of {', '.join(ENCODERS)}",
+        )
     return SearchParams(
         language=language,
         stop_words=stop_list(params, language),
@@ -70,10 +87,14 @@ def parse_params(params: Params) -> SearchParams:
             stop_words=params.number("stop_word_weight", 0.5, maximum=10),
             pieces=params.number("piece_weight", 0.33, maximum=10),
             vectors=params.number("vector_weight", 0.2, maximum=10),
+            meaning=params.number("embedding_weight", WEIGHT_OF_MEANING, maximum=10),
         ),
         top_k=params.whole_number("top_k", 10, maximum=MAX_TOP_K),
+        min_relevance=params.number("min_relevance", 0, maximum=1),
+        embedding=embedding,
         max_chars=params.whole_number("max_chars", DEFAULT_MAX_CHARS),
         max_claims=params.whole_number("max_claims", 100, maximum=MAX_CLAIMS),
+        is_original=params.choice("compat", (ORIGINAL, CLEANED), CLEANED) == ORIGINAL,
         fields=_fields(params),
     )
 

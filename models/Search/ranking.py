@@ -1,187 +1,176 @@
-"""Finding the documents a claim is about.
+"""Finding the documents a claim is about, by their terms, their words' vectors, and their meaning.
 
-Every term of the claim adds its scores to the documents that hold it. In a large corpus the rare
-terms come first; the frequent ones, which decide little, are then added for the best two thousand
-documents only. The best few hundred are also compared with the claim by vectors. Of documents with
-equal scores the one that comes first in the corpus is first.
+The best few hundred documents by terms are compared with the claim by vectors of words. Where an
+artifact has an encoder's vectors, those nearest in meaning join them. Then both kinds of evidence
+are added: a document's share of the best score by terms, and its standard score by meaning, the
+latter with a weight that is the greater the less of the claim the terms find. Of documents with
+equal scores the one that comes first in the corpus is first. How likely a match is a match at all
+is for `relevance`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.Search.analysis import KINDS, PIECE, STOP_WORD, WORD, Analyser, words_of
+from models.Search.relevance import Evidence
+from models.Search.term_scores import TermScorer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
+    from models.Search.analysis import Analyser
     from models.Search.index_file import Index
+    from models.Search.meaning import Meaning
     from models.Search.params import Weights
+    from models.Search.term_scores import Query, TermScores
+
+    Floats = NDArray[np.float32]
 
 CANDIDATES = 256
 """At least so many documents are compared by vectors."""
-CONSIDERED = 2048
-"""For at least so many documents the scores of frequent terms are added."""
-GROUPS = 4096
-"""The number of groups whose maxima bound the largest scores; see `_above`."""
-SHOWN_WORDS = 200
-"""`show_words` looks for so many different words of a claim."""
+LEAST_TRUST = 0.3
+"""The part of the weight of meaning that it has where terms find the whole claim."""
+HALF_FOUND, SLOPE = 0.4, 0.1
+"""The coverage at which it has half of the rest, and how fast that changes."""
+DECIDED_COVERAGE, DECIDED_LEAD = 0.95, 0.5
+"""If terms find so much of the claim in one document, and in no other more than so much of that,
+the claim is not encoded: its meaning would hardly make another document the best."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A document by its row, and how well it fits the claim."""
+    """A document by its row, how well it fits the claim, and how likely it is about it."""
 
     row: int
     score: float
+    relevance: float
+    by_vectors: float
+    """The part of the score that vectors of words add."""
+    by_meaning: float
+    """The part of the score that meaning adds, which may be below 0."""
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A claim as the index sees it."""
+class Candidates:
+    """Documents and what speaks for each. *Shape* of each array: (documents,)."""
 
-    weights: dict[int, float]
-    """Term -> how much it counts, kinds and repetitions included."""
-    counts: dict[int, int]
-    """Words of the index only: term -> how often."""
-    attainable: float
-    """The score by terms of a document of mean length that has every term of the claim once."""
+    rows: NDArray[np.intp]
+    fused: Floats
+    """What they are ordered by: both kinds of evidence."""
+    by_vectors: Floats
+    """The part of it that vectors of words add."""
+    by_meaning: Floats
+    """The part of it that meaning adds."""
+    evidence: Evidence
 
 
 class Ranker:
     """Finds documents in an index. Not for several threads."""
 
-    def __init__(self, index: Index, analyser: Analyser, weights: Weights) -> None:
+    def __init__(
+        self,
+        index: Index,
+        analyser: Analyser,
+        weights: Weights,
+        meaning: Meaning | None = None,
+        *,
+        always_encodes: bool = False,
+    ) -> None:
+        """`always_encodes` has claims encoded where terms decide, too."""
+        self.scorer = TermScorer(index, analyser, weights)
         self._index = index
-        self._analyser = analyser
         self._weights = weights
-        self._of_kind = {WORD: 1.0, STOP_WORD: weights.stop_words, PIECE: weights.pieces}
-        self._scores: NDArray[np.float32] | None = None
+        self._meaning = meaning
+        self._always_encodes = always_encodes
 
     def best(self, claim: str, count: int) -> list[Match]:
-        """At most `count` documents that share a term with the claim, best first."""
-        query = self._read(claim)
-        rows, found = self._by_terms(query, max(count, CANDIDATES))
-        if not len(rows):
+        """At most `count` documents, best first; none for a claim of stop words alone."""
+        found = self.candidates(claim, count)
+        if not len(found.rows):
             return []
-        fused = found + self._weights.vectors * found[0] * self._cosines(query, rows)
+        relevance = self._index.relevance.of(found.evidence)
+        # By terms alone: the share of the claim that was found. Else in units of the best match's
+        # relevance, since of a claim in other words there may be next to nothing to find.
+        top = float(found.fused[0])
+        unit = relevance[0] if found.evidence.standings is not None else found.evidence.coverages[0]
+        unit = float(unit) / top
+        return [
+            Match(
+                row=int(found.rows[place]),
+                score=unit * float(found.fused[place]),
+                relevance=float(relevance[place]),
+                by_vectors=unit * float(found.by_vectors[place]),
+                by_meaning=unit * float(found.by_meaning[place]),
+            )
+            for place in range(len(found.rows))
+        ]
+
+    def candidates(self, claim: str, count: int) -> Candidates:
+        """At most `count` documents for which anything speaks, best first."""
+        query = self.scorer.read(claim)
+        if not query.has_words:
+            return _none()
+        scores = self.scorer.score(query)
+        rows, _ = scores.best(max(count, CANDIDATES))
+        by_terms, by_vectors = self._by_words(query, scores, rows)
+        attainable = query.attainable * (1 + self._weights.vectors)
+        near = None
+        if self._meaning is not None and (
+            self._always_encodes or not _is_decided((by_terms + by_vectors) / attainable)
+        ):
+            near = self._meaning.read(claim)
+            rows = np.union1d(rows, self._meaning.nearest(near, max(count, CANDIDATES)))
+            by_terms, by_vectors = self._by_words(query, scores, rows)
+        by_words = by_terms + by_vectors
+        top = float(by_words.max(initial=0)) or 1.0
+        fused = by_words / np.float32(top)
+        by_meaning = np.zeros_like(fused)
+        cosines = standings = None
+        if near is not None and self._meaning is not None:
+            cosines = self._meaning.cosines(near, rows)
+            standings = near.standings(cosines)
+            by_meaning = np.float32(self._trust(top / attainable)) * standings
+            fused = fused + by_meaning
         order = np.lexsort((rows, -fused))[:count]
-        scale = 1 / (query.attainable * (1 + self._weights.vectors))
-        return [Match(int(rows[place]), float(fused[place]) * scale) for place in order]
+        order = order[fused[order] > 0]
+        return Candidates(
+            rows[order],
+            fused[order],
+            by_vectors[order] / np.float32(top),
+            by_meaning[order],
+            Evidence(
+                by_words[order] / np.float32(attainable),
+                None if standings is None else standings[order],
+                None if cosines is None else cosines[order],
+            ),
+        )
 
-    def nearest(self, claim: str, count: int) -> list[Match]:
-        """The documents best by vectors alone, which is for comparison."""
+    def nearest(self, claim: str, count: int) -> list[tuple[int, float]]:
+        """Rows and cosines of the documents best by vectors of words alone, for comparison."""
         rows = np.arange(len(self._index))
-        cosines = self._cosines(self._read(claim), rows)
+        cosines = self._cosines(self.scorer.read(claim), rows)
         order = np.argsort(-cosines, kind="stable")[:count]
-        return [Match(int(row), float(cosines[row])) for row in order if cosines[row] > 0]
+        return [(int(row), float(cosines[row])) for row in order if cosines[row] > 0]
 
-    def shared_words(self, claim: str, rows: Sequence[int]) -> list[list[str]]:
-        """For each document those words of the claim whose stem it holds, without stop words.
+    def _trust(self, coverage: float) -> float:
+        """What a standard score by meaning is worth, as a share of the best score by terms."""
+        missing = 1 / (1 + math.exp((coverage - HALF_FOUND) / SLOPE))
+        return self._weights.meaning * (LEAST_TRUST + (1 - LEAST_TRUST) * missing)
 
-        Only the first SHOWN_WORDS different words of the claim are looked for.
-        """
-        words = dict.fromkeys(words_of(claim))
-        stems = {word: self._analyser.terms(word, WORD) for word in islice(words, SHOWN_WORDS)}
-        terms = {word: self._index.terms.get(stem[0], -1) for word, stem in stems.items() if stem}
-        held = {word: self._holding(term, rows) for word, term in terms.items() if term >= 0}
-        return [[word for word in held if row in held[word]] for row in rows]
+    def _by_words(
+        self, query: Query, scores: TermScores, rows: NDArray[np.intp]
+    ) -> tuple[Floats, Floats]:
+        """The scores of some documents by terms, and what vectors of words add to each."""
+        by_terms = scores.of(rows)
+        weight = self._weights.vectors * float(by_terms.max(initial=0))
+        return by_terms, np.float32(weight) * self._cosines(query, rows)
 
-    def _holding(self, term: int, rows: Sequence[int]) -> set[int]:
-        """Those of the documents that have a term."""
-        if (frequent := self._frequent(term)) is not None:
-            return {row for row in rows if frequent[row]}
-        documents = self._index.documents[self._span(term)]
-        places = np.searchsorted(documents, rows)
-        return {
-            row
-            for row, place in zip(rows, places.tolist(), strict=True)
-            if place < len(documents) and documents[place] == row
-        }
-
-    def _span(self, term: int) -> slice:
-        return slice(int(self._index.starts[term]), int(self._index.starts[term + 1]))
-
-    def _read(self, claim: str) -> Query:
-        index = self._index
-        counted = Counter(words_of(claim))
-        unknown = float(np.log1p((len(index) + 0.5) / 0.5))
-        weights: dict[int, float] = {}
-        counts: dict[int, int] = {}
-        attainable = 0.0
-        for kind in KINDS:
-            weight_of_kind = self._of_kind[kind]
-            if not weight_of_kind:
-                continue
-            terms = Counter[str]()
-            for word, count in counted.items():
-                for term in self._analyser.terms(word, kind):
-                    terms[term] += count
-            for term, count in terms.items():
-                row = index.terms.get(term, -1)
-                if row < 0:
-                    attainable += weight_of_kind * count * unknown
-                    continue
-                weights[row] = weight_of_kind * count
-                attainable += weights[row] * float(index.weights[row]) / index.impact_unit
-                if kind == WORD:
-                    counts[row] = count
-        return Query(weights, counts, attainable)
-
-    def _frequent(self, term: int) -> NDArray[np.uint8] | None:
-        """The impacts of a frequent term on all documents, None if it is not frequent."""
-        terms = self._index.frequent_terms
-        place = int(np.searchsorted(terms, term))
-        is_there = place < len(terms) and terms[place] == term
-        return self._index.frequent_impacts[place] if is_there else None
-
-    def _by_terms(self, query: Query, count: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """The rows of the `count` documents best by terms, and their scores; best first."""
-        scores, frequent = self._rare_scores(query)
-        rows = _above(scores, CONSIDERED)
-        if frequent and len(rows) < CONSIDERED:
-            for impacts, weight in frequent:
-                scores[: len(impacts)] += impacts * weight
-            rows, frequent = _above(scores, CONSIDERED), []
-        found = scores[rows]
-        for impacts, weight in frequent:
-            found += impacts[rows] * weight
-        if len(rows) > count:
-            chosen = found >= np.partition(found, len(found) - count)[len(found) - count]
-            rows, found = rows[chosen], found[chosen]
-        order = np.argsort(-found, kind="stable")[:count]
-        return rows[order], found[order]
-
-    def _rare_scores(
-        self, query: Query
-    ) -> tuple[NDArray[np.float32], list[tuple[NDArray[np.uint8], np.float32]]]:
-        """The documents' scores by all but frequent terms, zeros behind to make whole groups.
-
-        And of each frequent term the impacts on all documents and their weight.
-        """
-        if self._scores is None:
-            self._scores = np.empty(-(-len(self._index) // GROUPS) * GROUPS, np.float32)
-        scores, index = self._scores, self._index
-        scores.fill(0)
-        frequent = []
-        for term, weight_in_claim in query.weights.items():
-            weight = index.weights[term] * np.float32(weight_in_claim)
-            if (impacts := self._frequent(term)) is not None:
-                frequent.append((impacts, weight))
-                continue
-            span = self._span(term)
-            np.add.at(scores, index.documents[span], index.impacts[span] * weight)
-        return scores, frequent
-
-    def _cosines(self, query: Query, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """The likeness of claim and documents by vectors, from 0 to 1.
+    def _cosines(self, query: Query, rows: NDArray[np.intp]) -> Floats:
+        """The likeness of claim and documents by vectors of words, from 0 to 1.
 
         It is their cosine, reduced by the share of each that the vectors leave out: vectors that
         know few words of a claim or of a document should decide little.
@@ -198,12 +187,11 @@ class Ranker:
         return np.maximum(likeness, 0)
 
 
-def _above(scores: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-    """The rows of at least the `count` largest scores above 0, if there are so many; by row.
+def _is_decided(coverages: Floats) -> bool:
+    first, second = sorted([0.0, 0.0, *coverages.tolist()], reverse=True)[:2]
+    return bool(first >= DECIDED_COVERAGE and second <= DECIDED_LEAD * first)
 
-    At least `count` scores reach the count-th largest of the groups' maxima. Finding that bound is
-    far cheaper than a partition of all scores.
-    """
-    maxima = scores.reshape(-1, GROUPS).max(axis=0)
-    least = np.partition(maxima, GROUPS - count)[GROUPS - count]
-    return np.flatnonzero(scores >= least) if least > 0 else np.flatnonzero(scores > 0)
+
+def _none() -> Candidates:
+    none = np.zeros(0, np.float32)
+    return Candidates(np.zeros(0, np.intp), none, none, none, Evidence(none))

@@ -68,8 +68,9 @@ def test_compounds_forms_and_figures_find_what_they_are_about(ask, claim, best):
 
 def test_a_match_gives_the_id_the_score_and_all_columns(ask):
     (match, *_) = json.loads(ask("Impfstoffe und Erbgut").body)["matches"]
-    assert list(match) == ["id", "score", "title", "claim_text", "url"]
+    assert list(match) == ["id", "score", "relevance", "title", "claim_text", "url"]
     assert match.pop("score") > 0
+    assert 0 < match.pop("relevance") < 1
     assert tuple(match.values()) == CORPUS[1]
 
 
@@ -84,7 +85,7 @@ def test_matches_come_best_first_and_none_has_nothing_in_common(ask):
 def test_a_claim_of_unknown_words_finds_nothing(ask):
     assert json.loads(ask("xyzzyqq wjkqv").body) == {"matches": []}
     assert json.loads(ask("?!").body) == {"matches": []}
-    assert ask("xyzzyqq", accept="text/csv").body == "id,score,title,claim_text,url\n"
+    assert ask("xyzzyqq", accept="text/csv").body == "id,score,relevance,title,claim_text,url\n"
 
 
 def test_the_score_is_about_the_share_of_the_claim_that_is_found(ask):
@@ -134,7 +135,7 @@ def test_csv_has_a_header_and_numbers_several_claims(ask):
 
 def test_fields_choose_the_columns_of_answers(tmp_path):
     ask = asker(tmp_path, fields=["url", "id"])
-    assert set(json.loads(ask("Erbgut").body)["matches"][0]) == {"id", "score", "url"}
+    assert set(json.loads(ask("Erbgut").body)["matches"][0]) == {"id", "score", "relevance", "url"}
     with pytest.raises(ArtifactError, match="fields is 'url': it must be a list of columns"):
         asker(tmp_path / "b", fields="url")
 
@@ -145,7 +146,10 @@ def test_fields_choose_the_columns_of_answers(tmp_path):
         ([], "must be an object"),
         ({}, 'either "claim" or "claims"'),
         ({"claim": "a", "claims": []}, 'either "claim" or "claims"'),
-        ({"claim": "a", "k": 3}, "Unknown key 'k'; known keys: claim, claims, top_k, show_words"),
+        (
+            {"claim": "a", "k": 3},
+            "Unknown key 'k'; known keys: claim, claims, top_k, min_relevance, show_words, explain",
+        ),
         ({"claim": 3}, "claim must be a string, not a number"),
         ({"claim": " \n"}, "claim is blank"),
         ({"claim": "a\0"}, r"claim holds U\+0000"),

@@ -52,7 +52,7 @@ def test_scores_are_those_of_bm25_within_the_rounding_of_a_byte(search):
     texts = [f"{title} {title} {text}" for title, text in ROWS]  # a title counts twice
     ranker = search.model._ranker
     for claim in (*texts, "Impfstoffe machen Menschen zu Magneten, die Masken nicht"):
-        rows, scores = ranker._by_terms(ranker._read(claim), 10)
+        rows, scores = ranker.scorer.score(ranker.scorer.read(claim)).best(10)
         expected = by_the_book(texts, claim)
         assert [expected[row] for row in rows] == pytest.approx(scores.tolist(), rel=0.01)
         assert sorted(rows.tolist()) == [row for row, score in enumerate(expected) if score > 0]
@@ -89,7 +89,7 @@ def test_a_claim_of_frequent_words_only_is_answered(many):
     rows = [match.row for match in model._ranker.best("kramau", 3)]
     assert all("kramau" in texts[row] for row in rows)
     without = next(row for row, text in enumerate(texts) if "kramau" not in text)
-    shown = model._ranker.shared_words("kramau xyzzy", [*rows, without])
+    shown = model._explainer.shared_words("kramau xyzzy", [*rows, without])
     assert shown == [["kramau"]] * 3 + [[]]
 
 

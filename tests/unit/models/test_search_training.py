@@ -82,7 +82,7 @@ def test_columns_may_be_called_otherwise(tmp_path):
         id_column="nr", title_column="kopf", text_column="behauptung",
     )  # fmt: skip
     assert matches(ask, "Erbgut")[0]["id"] == "7"
-    assert list(matches(ask, "Masken")[0]) == ["id", "score", "kopf", "behauptung"]
+    assert list(matches(ask, "Masken")[0]) == ["id", "score", "relevance", "kopf", "behauptung"]
 
 
 def test_ids_are_found_under_the_name_that_evaluation_sets_use(tmp_path):

@@ -1,0 +1,120 @@
+"""How near documents are to a claim in meaning, by an encoder's vectors.
+
+A document is as near as the mean of two cosines: of its whole, and of its nearest passage. What a
+cosine is worth depends on the encoder, the claim and the corpus, so it is given as a standard
+score: how many standard deviations it is above the mean of the corpus's documents for this claim.
+In a large corpus the signs of the numbers choose which documents are looked at closely.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.embedding.encoders import encoder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.Search.meaning_file import DocumentVectors
+
+LARGE_CORPUS = 8192
+"""With more passages than this, signs come first."""
+CLOSELY = 2048
+"""So many passages are then looked at closely."""
+SAMPLE = 1024
+"""Mean and deviation are of so many documents, spread over the corpus."""
+LEAST_DEVIATION = 0.01
+MAX_CLAIM_CHARS = 2000
+"""Of a longer claim only so much is encoded."""
+KEPT_CLAIMS = 256
+AT_ONCE, SIGNS_AT_ONCE = 512, 1 << 16
+"""Documents, and passages by their signs, that are compared at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """A claim's vector, and what cosines with it are usual in the corpus."""
+
+    vector: NDArray[np.float32]
+    mean: float
+    deviation: float
+
+    def standings(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The standard scores of cosines with the claim."""
+        return (cosines - np.float32(self.mean)) / np.float32(self.deviation)
+
+
+class Meaning:
+    """The vectors of documents, with their encoder. Not for several threads."""
+
+    def __init__(self, vectors: DocumentVectors) -> None:
+        """Raises NoEncoderError."""
+        self._vectors = vectors
+        self._encoder = encoder(vectors.encoder)
+        step = max(1, len(vectors) // SAMPLE)
+        self._sample = np.arange(0, len(vectors), step)
+        self._kept: OrderedDict[str, Nearness] = OrderedDict()
+
+    def read(self, claim: str) -> Nearness:
+        """Encode a claim. What was asked lately is kept."""
+        claim = claim[:MAX_CLAIM_CHARS]
+        if (known := self._kept.get(claim)) is not None:
+            self._kept.move_to_end(claim)
+            return known
+        vector = self._encoder.queries([claim])[0]
+        usual = self._cosines(vector, self._sample)
+        deviation = max(float(usual.std()), LEAST_DEVIATION)
+        found = self._kept[claim] = Nearness(vector, float(usual.mean()), deviation)
+        if len(self._kept) > KEPT_CLAIMS:
+            self._kept.popitem(last=False)
+        return found
+
+    def cosines(self, near: Nearness, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """How near some documents are."""
+        return self._cosines(near.vector, rows)
+
+    def nearest(self, near: Nearness, count: int) -> NDArray[np.intp]:
+        """The rows of about the `count` documents that are nearest, in no order."""
+        if len(self._vectors.vectors) > LARGE_CORPUS:
+            rows = self._alike(near, max(CLOSELY, count))
+        else:
+            rows = np.arange(len(self._vectors))
+        if len(rows) <= count:
+            return rows
+        cosines = self.cosines(near, rows)
+        return rows[np.argpartition(-cosines, count - 1)[:count]]
+
+    def _alike(self, near: Nearness, count: int) -> NDArray[np.intp]:
+        """The rows of documents that have one of the `count` passages with the likest signs."""
+        ours = np.packbits(near.vector > self._vectors.mean)
+        signs = self._vectors.signs
+        differing = np.concatenate(
+            [
+                np.bitwise_count(signs[start : start + SIGNS_AT_ONCE] ^ ours).sum(
+                    axis=1, dtype=np.int32
+                )
+                for start in range(0, len(signs), SIGNS_AT_ONCE)
+            ]
+        )
+        chosen = np.argpartition(differing, count - 1)[:count]
+        return np.unique(np.searchsorted(self._vectors.starts, chosen, side="right") - 1)
+
+    def _cosines(self, vector: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        parts = (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
+        found = [self._few_cosines(vector, part) for part in parts]
+        return np.concatenate(found) if found else np.zeros(0, np.float32)
+
+    def _few_cosines(
+        self, vector: NDArray[np.float32], rows: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        kept = self._vectors
+        counts = kept.starts[rows + 1] - kept.starts[rows]
+        firsts = np.cumsum(counts) - counts
+        places = np.repeat(kept.starts[rows] - firsts, counts) + np.arange(int(counts.sum()))
+        cosines = kept.scales[places] * (kept.vectors[places].astype(np.float32) @ vector)
+        near = (cosines[firsts] + np.maximum.reduceat(cosines, firsts)) / np.float32(2)
+        return np.asarray(near + kept.mean @ vector, np.float32)
