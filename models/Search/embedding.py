@@ -36,7 +36,7 @@ class DocumentEncoder:
         self._progress = progress
 
     def encode(self, documents: Iterable[tuple[str, str]], title: str) -> list[Floats]:
-        """The vectors of each document, given as title and text: its whole, its passages."""
+        """The vectors of each document's passages. A document is given as title and text."""
         of_documents = [passages_of(*document) for document in documents]
         passages = [passage for each in of_documents for passage in each]
         with self._progress(len(passages), "passage", f"Search: {title}") as bar:

@@ -1,7 +1,7 @@
 """How near documents are to a claim in meaning, by an encoder's vectors.
 
-A document is as near as the mean of two cosines: of its whole, and of its nearest passage. What a
-cosine is worth depends on the encoder, the claim and the corpus, so it is given as a standard
+A document is as near as the mean of two cosines: of all its passages, and of the nearest one. What
+a cosine is worth depends on the encoder, the claim and the corpus, so it is given as a standard
 score: how many standard deviations it is above the mean of the corpus's documents for this claim.
 In a large corpus the signs of the numbers choose which documents are looked at closely.
 """
@@ -116,5 +116,6 @@ class Meaning:
         firsts = np.cumsum(counts) - counts
         places = np.repeat(kept.starts[rows] - firsts, counts) + np.arange(int(counts.sum()))
         cosines = kept.scales[places] * (kept.vectors[places].astype(np.float32) @ vector)
-        near = (cosines[firsts] + np.maximum.reduceat(cosines, firsts)) / np.float32(2)
-        return np.asarray(near + kept.mean @ vector, np.float32)
+        cosines += kept.mean @ vector
+        of_all = np.add.reduceat(cosines, firsts) / (counts * kept.lengths[rows])
+        return np.asarray((of_all + np.maximum.reduceat(cosines, firsts)) / 2, np.float32)

@@ -1,4 +1,4 @@
-"""The file `Search-embedding`: vectors of documents and their passages by an encoder.
+"""The file `Search-embedding`: vectors of the documents' passages by an encoder.
 
 They are kept in a byte a number, after the mean of all is taken off, since what all documents share
 tells none from another. As with the index, kinds and sizes are checked at every load and contents
@@ -27,6 +27,7 @@ FILE = "Search-embedding"
 FORM = "Search.embedding.v1"
 MAX_DIMENSIONS = 8192
 STEPS = 127
+LEAST_LENGTH = 0.01
 LARGEST_NUMBER = 2
 """Vectors have length 1: so do their mean and what is left of them, or less than twice that."""
 _ARRAYS = {
@@ -34,16 +35,17 @@ _ARRAYS = {
     "vectors": ("i1", 2),
     "scales": ("f4", 1),
     "starts": ("i8", 1),
+    "lengths": ("f4", 1),
     "signs": ("u1", 2),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentVectors:
-    """Document d's vectors are those from starts[d] to starts[d + 1]; the first is of its whole.
+    """The vectors of document d's passages are those from starts[d] to starts[d + 1].
 
     A vector is `mean + vectors[i] * scales[i]`. *Shapes*: mean (n,), vectors (passages, n), scales
-    (passages,), starts (documents + 1,), signs (passages, n / 8, rounded up).
+    (passages,), starts (documents + 1,), lengths (documents,), signs (passages, n / 8, rounded up).
     """
 
     encoder: str
@@ -53,6 +55,8 @@ class DocumentVectors:
     vectors: NDArray[np.int8]
     scales: NDArray[np.float32]
     starts: NDArray[np.int64]
+    lengths: NDArray[np.float32]
+    """Of the mean of each document's vectors."""
     signs: NDArray[np.uint8]
     """A bit for each number, set if it is above 0."""
 
@@ -75,6 +79,10 @@ def pack(
         vectors=np.rint(left / scales[:, None]).astype(np.int8),
         scales=scales.astype(np.float32),
         starts=np.cumsum([0, *map(len, of_documents)], dtype=np.int64),
+        lengths=np.array(
+            [max(np.linalg.norm(each.mean(axis=0)), LEAST_LENGTH) for each in of_documents],
+            np.float32,
+        ),
         signs=np.packbits(left > 0, axis=1),
     )
 
@@ -109,6 +117,7 @@ def _shaped(content: Mapped, path: Path, n_documents: int) -> DocumentVectors:
     passages, dimensions = arrays["vectors"].shape
     fits = {
         "starts": len(arrays["starts"]) == n_documents + 1,
+        "lengths": len(arrays["lengths"]) == n_documents,
         "mean": 0 < len(arrays["mean"]) == dimensions <= MAX_DIMENSIONS,
         "scales": len(arrays["scales"]) == passages,
         "signs": arrays["signs"].shape == (passages, -(-dimensions // 8)),
@@ -132,4 +141,6 @@ def _fault(arrays: Mapping[str, NDArray[Any]]) -> str | None:
     for name in ("mean", "scales"):
         if not is_within(arrays[name], -LARGEST_NUMBER, LARGEST_NUMBER):
             return f"{name} holds numbers outside -{LARGEST_NUMBER} to {LARGEST_NUMBER}"
+    if not is_within(arrays["lengths"], LEAST_LENGTH / 2, LARGEST_NUMBER):
+        return f"lengths holds numbers outside {LEAST_LENGTH} to {LARGEST_NUMBER}"
     return None

