@@ -23,6 +23,7 @@ from models.language.pipelines import NoPipelineError, pipeline, tokenize
 from models.language.stop_words import learn_stop_words
 from models.params import Params
 from models.serving import Lessons
+from models.text import clean
 from models.TopicalPageRank.lda import counted_words
 from models.TopicalPageRank.model_file import write_lda
 from models.TopicalPageRank.params import parse_params
@@ -46,7 +47,7 @@ log = logging.getLogger(__name__)
 COLUMN = "title"
 SEED = 0
 KEYS = ("grammar", "normalization", "window", "max_count", "n_topics", "n_datasets", "pos",
-        "normalized", "spacy_pipeline", "engine")  # fmt: skip
+        "normalized", "spacy_pipeline", "engine", "compat")  # fmt: skip
 """The parameters of this family."""
 COVERAGE_TITLES = 10_000
 """The coverage of a sample is measured on at most so many of the titles it left out."""
@@ -128,7 +129,10 @@ def _read(
     normalise = normaliser(params)
     counts, others = WordCounts(), WordCounts()
     with progress(len(wanted), "title", "TopicalPageRank: splitting titles") as bar:
-        split = tokenize(nlp, _picked(corpus.texts, wanted))
+        picked = _picked(corpus.texts, wanted)
+        if not params.is_original:
+            picked = map(clean, picked)
+        split = tokenize(nlp, picked, whole_words=not params.is_original)
         for number, tokens in zip(wanted, split, strict=True):
             words = counted_words(normalise(token) for token in tokens)
             (counts if number in chosen else others).add((words, 1))
