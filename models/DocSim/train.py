@@ -26,6 +26,7 @@ from models.errors import CorpusError
 from models.language.stop_words import learn_stop_words
 from models.params import Params
 from models.serving import Lessons
+from models.text import clean
 from models.training_params import read_effort, share, warn_of_typos, write_params
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.corpus_reader import Texts
+    from models.DocSim.params import DocSimParams
     from models.serving import Material, Progress, ProgressBar
     from models.training_params import Effort
 
@@ -40,16 +42,20 @@ log = logging.getLogger(__name__)
 
 COLUMN = "claim_text"
 SEED = 1
-KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "compat", "documents",
-        "documents_uri", "document_fields", "taxonomy_uri", "tags_uri")  # fmt: skip
+KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "clean_texts", "compat",
+        "documents", "documents_uri", "document_fields", "taxonomy_uri", "tags_uri")  # fmt: skip
 """The parameters of this family."""
 
 
 def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     """Write `DocSim-params.json` and `DocSim-model`. Raises CorpusError and ArtifactError."""
-    # Written down even if it is the default: an artifact without it is taken for an older one,
-    # which leaves out words of more than 15 letters.
-    params = {"max_token_length": DEFAULT_MAX_TOKEN_CHARS, **material.params}
+    # Written down even if they are the defaults: an artifact without them is taken for an older
+    # one, which leaves out words of more than 15 letters, and cleans nothing.
+    params = {
+        "max_token_length": DEFAULT_MAX_TOKEN_CHARS,
+        "clean_texts": True,
+        **material.params,
+    }
     raw = Params("DocSim-params.json", params)
     checked = parse_params(raw)
     effort = read_effort(raw, SEED)
@@ -63,7 +69,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     corpus = read_corpus(material.corpus, COLUMN, progress, "DocSim: checking the corpus")
     if corpus.skipped_rows:
         log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
-    documents, held = _read(corpus.texts, checked.max_token_chars, progress)
+    documents, held = _read(corpus.texts, checked, progress)
     _fit(model, documents, material.corpus, progress)
     vectors = model.wv
     vectors.lifecycle_events = None  # would hold times and versions
@@ -125,13 +131,15 @@ def _facts(model: Doc2Vec, n_types: int, effort: Effort) -> dict[str, object]:
 
 
 def _read(
-    texts: Texts, max_token_chars: int, progress: Progress
+    texts: Texts, params: DocSimParams, progress: Progress
 ) -> tuple[list[TaggedDocument], Counter[str]]:
     """The words of each text, every different word held once; and how many texts hold it."""
     documents, held, same = [], Counter[str](), dict[str, str]()
     with progress(len(texts), "text", "DocSim: splitting texts") as bar:
         for number, text in enumerate(texts):
-            words = [same.setdefault(word, word) for word in words_of(text, max_token_chars)]
+            cleaned = clean(text) if params.cleans else text
+            found = words_of(cleaned, params.max_token_chars)
+            words = [same.setdefault(word, word) for word in found]
             held.update(set(words))
             documents.append(TaggedDocument(words, [number]))
             bar.update(1)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 TAGGED_AS = "tagged_as"
 """The key in a document's `user_data`: word -> the word it is tagged as."""
 
-# A full stop behind a digit, which spaCy leaves there because it may mean an ordinal number.
-_NUMBER_AND_STOP = re.compile(r"\d\.(?![\w.])")
-_NAME_AND_STOP = re.compile(r"(?=.*[^\W\d_]).*\d\.")
+# A full stop behind a digit, which spaCy leaves there because it may mean an ordinal number, or
+# behind a name such as H2O.
+_NUMBER_AND_STOP = re.compile(r"\d[A-Z]?\.(?![\w.])")
+_NAME_AND_STOP = re.compile(r"(?=.*[^\W\d_]).*\d\.|[^\W_]*\d[A-Z]\.")
 _YEAR_AND_STOP = re.compile(r"(?!\d\d00)(?:1\d|20)\d\d\.")
 _LONG_AND_STOP = re.compile(r"\d{3,}\.|\d{1,3}(?:\.\d{3})+\.")
 
@@ -86,8 +87,6 @@ def _without_stops(words: list[str], spaces: list[bool]) -> tuple[list[str], lis
 
 def _ends_sentence(word: str, *, is_last: bool) -> bool:
     """Whether the full stop is not the word's own, as it is in `2.` and `Nr.`."""
-    if not word[-2:-1].isdigit():
-        return False
     return bool(
         _NAME_AND_STOP.fullmatch(word)
         or _YEAR_AND_STOP.fullmatch(word)

@@ -37,7 +37,7 @@ _QUOTED = rf"(?:(?<!\w)[{QUOTES}])?(?<!\w)(?P<quoted>\w(?:[\w.&-]{{0,58}}\w)?)[{
 # Repetitions are bounded, so that no place of a text is read more than some hundred times.
 _IN_ALL_LANGUAGES = (
     r"(?<![\w.,:/-])(?P<net>\d{1,2}[GK])(?![\w/-])",
-    r"(?<!\w)(?P<gas>CO\ 2)(?![\w.,:]*\d)",
+    r"(?<!\w)(?P<gas>CO\ 2(?:-[^\W\d_][\w-]{0,60})?)(?![\w.,:]*\d)",
 )
 _IN_GERMAN = (
     r"(?<![\w.,:/-])(?P<gram>\d{1,4}g)(?![\w/-])",

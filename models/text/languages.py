@@ -22,6 +22,8 @@ NAMES = {
 MOST_CHARS = 1_000
 """Only so much of a text is looked at."""
 _LEAST_SHARE = 0.15
+_FEWEST_WORDS = 6
+"""Of a shorter text nothing is said: it may be a title."""
 _LEAST_WORDS, _MOST_WORDS = 7, 11
 """In a text of so many words one foreign stop word will do, if there is nothing of its own."""
 _OWN_LETTERS = {"de": re.compile("[äöüß]")}
@@ -43,7 +45,7 @@ def other_language(text: str, expected: str) -> str | None:
     found = Counter(table.get(word) or table.get(word.rstrip("'"), 0) for word in words)
     n_foreign = sum(count for languages, count in found.items() if not languages & own)
     n_foreign -= found[0]
-    if n_foreign <= 2 * found[own]:
+    if len(words) < _FEWEST_WORDS or n_foreign <= 2 * found[own]:
         return None
     letters = _OWN_LETTERS.get(expected)
     may_be_few = _LEAST_WORDS <= len(words) <= _MOST_WORDS and not (
