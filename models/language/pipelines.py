@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import spacy
 
 from models.language.hanta.tagger import COMPONENT, MODEL_FILES
-from models.language.hanta.tagsets import upos_of
+from models.language.hanta.tagsets import refined
 from models.language.tokens import blank, may_keep_words, renew, tokens_of
 from models.language.whole_words import whole
 
@@ -160,8 +160,9 @@ def _tag(nlp: Language, text: str, *, whole_words: bool) -> TaggedSentences:
 
 def _refined(language: str, tokens: Sequence[Token]) -> list[tuple[str, str]]:
     """The tokens with their parts of speech as the whole sentence has them."""
-    words = [token.text for token in tokens]
-    return list(zip(words, upos_of(language, words, [token.tag_ for token in tokens]), strict=True))
+    words, tags = [token.text for token in tokens], [token.tag_ for token in tokens]
+    found = refined(language, words, tags, [token.pos_ for token in tokens])
+    return list(zip(words, found, strict=True))
 
 
 def tokenize(

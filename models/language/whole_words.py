@@ -34,7 +34,7 @@ def whole(doc: Doc, language: str) -> Doc:
     What words are tagged as is in its `user_data`, under TAGGED_AS.
     """
     text = doc.text
-    words = list(unusual_words(text, language))
+    words = unusual_words(text, language)
     has_stops = language == "de" and _NUMBER_AND_STOP.search(text) is not None
     if not words and not has_stops:
         return doc

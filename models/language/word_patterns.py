@@ -8,10 +8,7 @@ never seen it should tag it: `Bürger:innen` as `Bürgerinnen`. Making them toke
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import NamedTuple
 
 _ABBREVIATIONS = (
     "z. B.", "Z. B.", "z. Bsp.", "z. T.", "Z. T.", "z. Zt.", "z. Z.", "z. Hd.", "d. h.", "D. h.",
@@ -34,22 +31,25 @@ _SHORT = "|".join(
 )
 _STEM = r"(?<!\w)(?P<stem>[A-ZÄÖÜ](?:[^\W\d_]|-(?=\w)){1,60})"
 _QUOTED = rf"(?:(?<!\w)[{QUOTES}])?(?<!\w)(?P<quoted>\w(?:[\w.&-]{{0,58}}\w)?)[{QUOTES}]"
-# Repetitions are bounded, so that no place of a text is read more than some hundred times.
-_IN_ALL_LANGUAGES = (
-    r"(?<![\w.,:/-])(?P<net>\d{1,2}[GK])(?![\w/-])",
-    r"(?<!\w)(?P<gas>CO\ 2(?:-[^\W\d_][\w-]{0,60})?)(?![\w.,:]*\d)",
+# Each kind of word with a hint that is found much faster: most texts have none of them. Repetitions
+# are bounded, so that no place of a text is read more than some hundred times.
+_IN_ALL_LANGUAGES = {
+    r"\d[GK](?!\w)": r"(?<![\w.,:/-])(?P<net>\d{1,2}[GK])(?![\w/-])",
+    r"CO\ 2": r"(?<!\w)(?P<gas>CO\ 2(?:-[^\W\d_][\w-]{0,60})?)(?![\w.,:]*\d)",
+}
+_IN_GERMAN = _IN_ALL_LANGUAGES | {
+    r"\dg(?!\w)": r"(?<![\w.,:/-])(?P<gram>\d{1,4}g)(?![\w/-])",
+    r"\.\s?\w{1,5}\.": rf"(?<![\w.])(?P<short>{_SHORT})",
+    r"[:*_·/]-?in": _STEM + r"(?:[:*_·]|/-?)(?P<women>innen[^\W\d_]{0,60}|in(?!\w))",
+    r"\(in(?:nen)?\)": r"(?<!\w)(?P<stem>[A-ZÄÖÜ][^\W\d_]{1,60})\((?P<women>innen|in)\)(?!\w)",
+    r"[:*_]\w\w?(?!\w)": r"(?<!\w)(?P<start>[^\W\d_]{2,20})[:*_](?P<end>[rnmse]|e[nmrs])(?!\w)",
+    rf"[{QUOTES}]-\w": _QUOTED + r"-(?P<rest>\w(?:[\w-]{0,58}\w)?)(?!\w)",
+    r"[€$%£]-": r"(?<!\w)(?P<price>\d[\d.,]{0,12}-?[€$%£]-)(?P<noun>[^\W\d_][\w-]{0,60})",
+}
+_GERMAN, _OTHER = (
+    [(re.compile(hint), re.compile(pattern)) for hint, pattern in patterns.items()]
+    for patterns in (_IN_GERMAN, _IN_ALL_LANGUAGES)
 )
-_IN_GERMAN = (
-    r"(?<![\w.,:/-])(?P<gram>\d{1,4}g)(?![\w/-])",
-    rf"(?<![\w.])(?P<short>{_SHORT})",
-    _STEM + r"(?:[:*_·]|/-?)(?P<women>innen[^\W\d_]{0,60}|in(?!\w))",
-    r"(?<!\w)(?P<stem2>[A-ZÄÖÜ][^\W\d_]{1,60})\((?P<women2>innen|in)\)(?!\w)",
-    r"(?<!\w)(?P<start>[^\W\d_]{2,20})[:*_](?P<end>[rnmse]|e[nmrs])(?!\w)",
-    _QUOTED + r"-(?P<rest>\w(?:[\w-]{0,58}\w)?)(?!\w)",
-    r"(?<!\w)(?P<price>\d[\d.,]{0,12}-?[€$%£]-)(?P<noun>[^\W\d_][\w-]{0,60})",
-)
-_GERMAN = re.compile("|".join((*_IN_ALL_LANGUAGES, *_IN_GERMAN)))
-_OTHER = re.compile("|".join(_IN_ALL_LANGUAGES))
 
 
 class Word(NamedTuple):
@@ -62,10 +62,20 @@ class Word(NamedTuple):
     """The word it should be tagged as, None: as itself."""
 
 
-def unusual_words(text: str, language: str) -> Iterator[Word]:
+def unusual_words(text: str, language: str) -> list[Word]:
     """The words to keep whole, in their order. Takes time in proportion to the text."""
-    for found in (_GERMAN if language == "de" else _OTHER).finditer(text):
-        yield Word(found.start(), found.end(), *_read(found, language))
+    found = [
+        Word(each.start(), each.end(), *_read(each, language))
+        for hint, pattern in (_GERMAN if language == "de" else _OTHER)
+        if hint.search(text)
+        for each in pattern.finditer(text)
+    ]
+    found.sort()
+    words: list[Word] = []
+    for word in found:
+        if not words or word.start >= words[-1].end:
+            words.append(word)
+    return words
 
 
 def _read(found: re.Match[str], language: str) -> tuple[str, str | None]:
@@ -82,8 +92,6 @@ def _read(found: re.Match[str], language: str) -> tuple[str, str | None]:
             forms = "".join(word.split()), _AN_ADVERB
         case "women":
             forms = word, found["stem"] + found["women"]
-        case "women2":
-            forms = word, found["stem2"] + found["women2"]
         case "end":
             forms = word, f"{found['start'].removesuffix('e')}e{found['end'].removeprefix('e')}"
         case "rest":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -132,26 +133,31 @@ _NAME_WITH_DIGITS = re.compile(r"[A-ZÄÖÜ][A-ZÄÖÜ.-]*\d[\w.-]*")
 
 
 def upos_of(language: str, words: Sequence[str], tags: Sequence[str]) -> list[str]:
-    """The universal parts of speech of a whole sentence.
-
-    As `to_upos` gives them, but the words of a foreign phrase are no nouns: X, if they are not of
-    the commonest English ones. Names with digits are PROPN.
-    """
+    """The universal parts of speech of a whole sentence: those of its words, refined."""
     found = [to_upos(language, word, tag) for word, tag in zip(words, tags, strict=True)]
+    return refined(language, words, tags, found)
+
+
+def refined(
+    language: str, words: Sequence[str], tags: Sequence[str], found: list[str]
+) -> list[str]:
+    """The parts of speech of a sentence's words, as the whole sentence has them.
+
+    The words of a foreign phrase are no nouns: X, if they are not of the commonest English ones.
+    Names with digits are PROPN. Changes `found`.
+    """
     foreign = _FOREIGN.get(language)
     if foreign is None:
         return found
-    run: list[int] = []
-    for place, tag in enumerate((*tags, "")):
-        if tag == foreign and found[place] != "PUNCT":
-            run.append(place)
-        elif tag == "" or found[place] != "PUNCT":
-            if len(run) >= FOREIGN_RUN:
-                for each in run:
-                    found[each] = _ENGLISH_WORDS.get(words[each].lower(), UNKNOWN)
-            run = []
-    for place, word in enumerate(words):
-        if found[place] in ("NUM", UNKNOWN) and _NAME_WITH_DIGITS.fullmatch(word):
+    if tags.count(foreign) >= FOREIGN_RUN:
+        places = [place for place, upos in enumerate(found) if upos != "PUNCT"]
+        for is_foreign, run in groupby(places, lambda place: tags[place] == foreign):
+            phrase = list(run)
+            if is_foreign and len(phrase) >= FOREIGN_RUN:
+                for place in phrase:
+                    found[place] = _ENGLISH_WORDS.get(words[place].lower(), UNKNOWN)
+    for place, upos in enumerate(found):
+        if upos in ("NUM", UNKNOWN) and _NAME_WITH_DIGITS.fullmatch(words[place]):
             found[place] = "PROPN"
     return found
 
