@@ -10,16 +10,13 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from mme.app.modes import PlatformError, read_platform
+from mme.cli.codes import EXIT_OK, EXIT_USAGE
 from mme.core.log import configure_logging, flush_log
 from mme.core.settings import SettingsError, read_settings
 from mme.training.command import add_arguments, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_USAGE = 2
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -54,14 +54,16 @@ class Places:
         return Destination(self.model, self.reports, is_packed=False)
 
     def succeeded(self) -> None:
-        """Leave the sign of success."""
+        """Leave the sign of success, and none of a failure."""
         self.output.mkdir(parents=True, exist_ok=True)
+        (self.output / "failure").unlink(missing_ok=True)
         (self.output / "success").touch()
 
     def failed(self, reason: str) -> None:
-        """Leave the reason, of which the platform shows 1024 characters."""
+        """Leave the reason, of which the platform shows 1024 characters, and no sign of success."""
         try:
             self.output.mkdir(parents=True, exist_ok=True)
+            (self.output / "success").unlink(missing_ok=True)
             (self.output / "failure").write_text(reason[:FAILURE_CHARS], encoding="utf-8")
         except OSError:
             log.exception("cannot leave the reason in %s", self.output)
