@@ -93,7 +93,9 @@ def check_told(separator: str | None, encoding: str | None) -> Told:
     return Told(separator, None if encoding is None else file_charset(encoding))
 
 
-def recognise(path: Path, columns: Sequence[str], told: Told | None = None) -> Form:
+def recognise(
+    path: Path, columns: Sequence[str], told: Told | None = None, *, is_said: bool = True
+) -> Form:
     """How the file is written whose header has `columns`; it is logged if it is no plain CSV.
 
     Raises CorpusError if it cannot be read. Columns that are missing are for `find_places`.
@@ -114,7 +116,8 @@ def recognise(path: Path, columns: Sequence[str], told: Told | None = None) -> F
         head = head[excels.end() :]
     separator = told.separator or (excels[1] if excels else _separator(head, columns))
     form = Form(encoding, separator, 1 if excels else 0, names_of(_header(head, separator)))
-    _tell(path, form, told)
+    if is_said:
+        _tell(path, form, told)
     return form
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ADVICE = "Set text_column to the one with the texts"
+ADVICE = "Set text_column (--text-column) to the one with the texts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ RESERVED = ("id", "score", "words")
 """Keys that answers use themselves; no column but the id's may have such a name."""
 ID_COLUMNS = ("id", "doc_id")
 """The columns that may hold the ids, if `id_column` does not name one."""
-ADVICE = "Set text_column to the one that is to be searched"
+ADVICE = "Set text_column (--text-column) to the one to search"
 MAX_COLUMNS = 1000
 DIGEST_BYTES = 16
 

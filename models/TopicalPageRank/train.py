@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 COLUMN = "title"
 """The column with the titles, unless `title_column` names another one."""
-ADVICE = "Set title_column to the one with the titles"
+ADVICE = "Set title_column (--title-column) to the one with the titles"
 SEED = 0
 KEYS = ("grammar", "normalization", "window", "max_count", "n_topics", "n_datasets", "pos",
         "normalized", "spacy_pipeline", "engine")  # fmt: skip

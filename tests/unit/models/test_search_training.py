@@ -168,7 +168,7 @@ def test_it_finds_more_than_plain_bm25(tmp_path, name):
     sets = EvaluationSets((given,), (), ())
     measured = evaluate("Search", out, tmp_path / "scratch", sets, no_progress)
     of_plain = retrieval_measures(rankings, given.relevance)
-    assert measured[name]["mrr@10"] > of_plain["mrr@10"] + 0.02
+    assert measured[name].measures["mrr@10"] > of_plain["mrr@10"] + 0.02
     assert (
         evaluate("Search", out, tmp_path / "scratch", EvaluationSets((), (), ()), no_progress) == {}
     )
