@@ -92,7 +92,7 @@ def check_count(value: object, key: str, maximum: int) -> int:
     return value
 
 
-def parse_rows(text: str, maximum: int) -> list[tuple[int, list[str]]]:
+def parse_rows(text: str, maximum: int, separator: str = ",") -> list[tuple[int, list[str]]]:
     """The rows of a CSV with their numbers, counted from 1; blank lines count but are left out.
 
     Refuses more than `maximum` rows that are not blank, without keeping them.
@@ -101,7 +101,7 @@ def parse_rows(text: str, maximum: int) -> list[tuple[int, list[str]]]:
         raise BadInput(f"The body holds U+{ord(found[0]):04X} at character {found.start()}")
     csv.field_size_limit(_MAX_FIELD_CHARS)  # the module's limit of 128 KiB is less than a text
     # Strict: otherwise a quote that is never closed would take in the rest of the body silently.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     rows: list[tuple[int, list[str]]] = []
     count = 0
     try:
