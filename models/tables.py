@@ -123,7 +123,7 @@ def recognise(
 
 def _tell(path: Path, form: Form, told: Told) -> None:
     if form.encoding == WINDOWS and told.encoding is None:
-        log.warning("%s: is not UTF-8; read as %s. If letters come out wrong, tell its encoding",
+        log.warning("%s: is not UTF-8; read as %s. If letters are wrong, tell its encoding",
                     path.name, form)  # fmt: skip
     elif (form.encoding, form.separator) != (UTF_8, COMMA):
         log.info("%s: read as %s", path.name, form)

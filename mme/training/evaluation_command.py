@@ -110,7 +110,10 @@ def _as_text(options: argparse.Namespace, found: Mapping[str, Evaluated]) -> str
     for name, each in found.items():
         shown = each.worst_first() if options.all else each.misses(max(options.misses, 0))
         title = f"\n{name}, {'the worst first' if options.all else 'what was missed'}:"
-        parts.append(questions_text(title, shown))
+        if shown:
+            parts.append(questions_text(title, shown))
+        elif options.misses:
+            parts.append(f"\n{name}: nothing was missed\n")
     return "".join(parts)
 
 

@@ -32,8 +32,6 @@ def measures_text(found: Mapping[str, Evaluated]) -> str:
 
 def questions_text(title: str, answered: Sequence[Answered]) -> str:
     """Each question, what was expected and what was found."""
-    if not answered:
-        return ""
     lines = [title]
     for each in answered:
         lines.append(f"  {each.query}: {_cut(each.text)}")

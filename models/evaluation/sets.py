@@ -112,6 +112,13 @@ def read_sets(folder: Path) -> EvaluationSets:
     )
 
 
+def belongs_to_folder(name: str) -> bool:
+    """Whether a file of this name is a part of a set that `read_sets` reads."""
+    return name.endswith((QRELS, PAIRS)) or (
+        name.startswith(KEYPHRASES) and name.endswith(".jsonl")
+    )
+
+
 def read_retrieval(folder: Path, name: str) -> RetrievalSet:
     """Read the retrieval set `name`; each query in it has at least one relevant document."""
     documents, queries = _documents(folder / f"{name}{DOCS}"), _queries(folder / f"{name}{QUERIES}")

@@ -2,8 +2,8 @@
 
 `text,doc_id[,relevance]`: texts and the documents of an artifact they are about, a row each; an
 empty doc_id says that there is none. `text1,text2,label`: pairs, the label being 1 or 0.
-`text,keyphrases`, separated by `;` or `|`. JSON lines have the same as keys. Folders of sets are
-for `sets`. Every fault is a CorpusError that names file and row.
+`text,keyphrases`, separated by `;` or `|`. JSON lines have the same as keys. Sets of
+several files are for `sets`. Every fault is a CorpusError that names file and row.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from models.evaluation.sets import (
     KeyphraseText,
     PairSet,
     RetrievalSet,
+    belongs_to_folder,
     number_in,
     objects_in,
     read_keyphrases,
@@ -40,6 +41,7 @@ DOCUMENTS = ("text", "doc_id")
 KINDS: tuple[tuple[str, ...], ...] = (PAIRS, KEYPHRASES, DOCUMENTS)
 OPTIONAL: dict[tuple[str, ...], tuple[str, ...]] = {DOCUMENTS: ("relevance",)}
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
+FILE_ENDINGS = (".csv", ".tsv", ".txt", *JSON_ENDINGS)
 TRUTHS = {"true": "1", "yes": "1", "ja": "1", "false": "0", "no": "0", "nein": "0"}
 SEPARATORS = re.compile(r"[;|]")
 
@@ -47,7 +49,15 @@ SEPARATORS = re.compile(r"[;|]")
 def read_any(path: Path, told: Told | None = None) -> EvaluationSets:
     """The sets of a folder, or the set that is one file. Raises CorpusError."""
     if path.is_dir():
-        return read_sets(path)
+        files = sorted(each for each in path.iterdir() if each.suffix.lower() in FILE_ENDINGS)
+        if not files or any(belongs_to_folder(each.name) for each in files):
+            return read_sets(path)
+        found = [read_any(each, told) for each in files]
+        return EvaluationSets(
+            retrieval=tuple(one for each in found for one in each.retrieval),
+            pairs=tuple(one for each in found for one in each.pairs),
+            keyphrases=tuple(one for each in found for one in each.keyphrases),
+        )
     if path.suffix.lower() in JSON_ENDINGS:
         return _of_objects(path)
     kind, form = _kind_of_table(path, told)

@@ -83,6 +83,17 @@ def test_a_folder_of_sets_is_read_as_ever(tmp_path):
     assert read_any(tmp_path).keyphrases[0].name == "a"
 
 
+def test_a_folder_may_hold_sets_of_one_file_each(tmp_path):
+    written(tmp_path / "q.csv", DOCUMENTS)
+    written(tmp_path / "p.csv", PAIRS)
+    written(tmp_path / "README.md", "about")
+    found = read_any(tmp_path)
+    assert ([each.name for each in found.retrieval], len(found.pairs)) == (["q"], 1)
+    written(tmp_path / "x.csv", "a,b\n")
+    with pytest.raises(CorpusError, match=r"x\.csv: is no evaluation set"):
+        read_any(tmp_path)
+
+
 def test_search_is_asked_for_the_documents_it_holds(trained, tmp_path, caplog):
     sets = read_any(written(tmp_path / "q.csv", DOCUMENTS + "Strom;99;\n"))
     found = examine("Search", load_model(trained["Search"]), sets, no_progress)["q"]
