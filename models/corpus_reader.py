@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SHOWN_CELL_CHARS = 60
 _NO_WORDS = frozenset({"nan", "none", "null", "n/a", "#n/a"})
+_LONGEST_NO_WORD = max(map(len, _NO_WORDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Corpus:
 
 def says_nothing(text: str) -> bool:
     """Whether a text is only what programs write where there is none: `NaN`, `None`, `null`."""
-    return text.lower() in _NO_WORDS
+    return len(text) <= _LONGEST_NO_WORD and text.lower() in _NO_WORDS
 
 
 def read_corpus(

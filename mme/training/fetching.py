@@ -43,11 +43,14 @@ class Fetching:
     scratch: Path
     progress: Progress
 
-    def either(self, what: str, uri: str) -> Path:
-        """The file or folder at `uri`; in S3 it is a file if it ends as one would."""
+    def either(self, what: str, uri: str, endings: tuple[str, ...] = ("",)) -> Path:
+        """The file or folder at `uri`; in S3 it is a file if it ends as one would.
+
+        Of a folder in S3 only the files with one of `endings` are fetched.
+        """
         if uri.startswith(S3):
             is_file = uri.lower().endswith(FILE_ENDINGS)
-            return self.file(what, uri) if is_file else self.folder(what, uri)
+            return self.file(what, uri) if is_file else self.folder(what, uri, endings)
         return self._local(what, uri, is_folder=None)
 
     def file(self, what: str, uri: str) -> Path:
@@ -61,8 +64,8 @@ class Fetching:
             store = open_store(folder)
             return self._download(store, store.find(name), self.scratch / what / name)
 
-    def folder(self, what: str, uri: str) -> Path:
-        """The folder at `uri`, with all files that lie directly in it."""
+    def folder(self, what: str, uri: str, endings: tuple[str, ...] = ("",)) -> Path:
+        """The folder at `uri`, with the files of these endings that lie directly in it."""
         if not uri.startswith(S3):
             return self._local(what, uri, is_folder=True)
         made = self.scratch / what
@@ -70,7 +73,8 @@ class Fetching:
         with self._named(what):
             store = open_store(uri.rstrip("/"))
             for ref in list(store.list(ending="")):
-                if "/" not in ref.target and ref.target:
+                is_wanted = ref.target.lower().endswith(endings)
+                if is_wanted and "/" not in ref.target and ref.target:
                     self._download(store, ref, made / ref.target)
         return made
 

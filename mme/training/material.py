@@ -75,7 +75,7 @@ def _corpus(job: Job, fetch: Fetching) -> Path:
     uri, name = job.corpus_uri, job.corpus_name
     if name and not uri.endswith(".csv"):
         return fetch.file("corpus", f"{uri.rstrip('/')}/{name}")
-    place = fetch.either("corpus", uri)
+    place = fetch.either("corpus", uri, TABLE_ENDINGS)
     return the_table(place, f"{job.family}: corpus: {uri}") if place.is_dir() else place
 
 

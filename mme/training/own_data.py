@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mme.core.errors import InvalidRequest
 from mme.core.names import check_target
+from mme.training.fetching import TABLE_ENDINGS
 from mme.training.plan import EVALUATION, Job, TrainingError, check_families, read_object
 
 if TYPE_CHECKING:
@@ -45,18 +46,21 @@ def own_job(family: str, own: Own, models_dir: Path) -> Job:
     shipped.pop("train_df", None)  # of the shipped corpus
     assert own.corpus is not None  # noqa: S101 - else there is nothing to do here
     corpus = absolute(own.corpus)
-    if Path(corpus).suffix:
+    is_table = corpus.lower().endswith(TABLE_ENDINGS)
+    if is_table:
         shipped["train_df"] = corpus.rpartition("/")[2]
     default = language if isinstance(language, str) else None
     job = adjusted(Job(family, shipped, corpus, "", default_language=default), own)
-    named = own.settings.get("train_df", "")
-    return dataclasses.replace(job, corpus_name=named if isinstance(named, str) else "")
+    named = own.settings.get("train_df")
+    has_name = isinstance(named, str) and not is_table
+    return dataclasses.replace(job, corpus_name=str(named) if has_name else "")
 
 
 def adjusted(job: Job, own: Own) -> Job:
     """The job with what the command line says instead of what it had. Raises TrainingError."""
     settings = dict(own.settings)
-    evaluation = own.evaluation or settings.pop(EVALUATION, None)
+    evaluation = settings.pop(EVALUATION, None)
+    evaluation = own.evaluation or evaluation
     if not (evaluation is None or isinstance(evaluation, str)):
         raise TrainingError(f"{job.family}: {EVALUATION} is {evaluation!r}, not a path")
     if own.language:

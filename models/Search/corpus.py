@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from models.corpus_reader import read_table, says_nothing
 from models.errors import CorpusError, shorten
-from models.tables import Form, find_column, recognise, told_by
+from models.tables import Form, find_column, find_places, recognise, told_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +100,9 @@ def find_columns(path: Path, params: Params) -> Columns:
     form = recognise(path, (text,), told_by(params))
     for _ in read_table(path, (text,), form=form, advice=ADVICE):
         break  # reading as far as the first row raises errors that say more than those below
+    for key in ("id_column", "title_column"):
+        if key in params.values:
+            find_places(path, form, (params.text(key),), advice=f"Set {key} to one of them")
     # A column without a name is the row number that some programs write.
     names = [name for name in form.header if name]
     if len(names) >= MAX_COLUMNS:
