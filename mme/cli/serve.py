@@ -13,7 +13,9 @@ from mme.app.modes import Mode
 from mme.app.multi_model import run_multi_model
 from mme.app.single_model import run_single_model
 from mme.app.standalone import run_endpoint
+from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.core.log import flush_log
+from mme.core.settings import SettingsError
 from mme.mms import JavaMissingError
 from mme.prefork.confinement import be_private
 
@@ -60,6 +62,11 @@ def settle() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
+def _check_handler(settings: Settings) -> None:
+    if not settings.handler.is_file():
+        raise SettingsError(f"MME_HANDLER={str(settings.handler)!r}: there is no such file")
+
+
 async def serve(settings: Settings, platform: Platform) -> int:
     """Run in the mode the platform asks for until told to stop; returns the exit code."""
 
@@ -80,6 +87,7 @@ async def serve(settings: Settings, platform: Platform) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         check_limits()
+        _check_handler(settings)
         match platform.mode:
             case Mode.MULTI_MODEL:
                 await run_multi_model(settings, platform, announce_container)
@@ -87,8 +95,8 @@ async def serve(settings: Settings, platform: Platform) -> int:
                 await run_single_model(settings, platform, announce_container)
             case Mode.STANDALONE:
                 await run_endpoint(settings, announce)
-    except (EndpointFailed, JavaMissingError) as error:
+    except (EndpointFailed, JavaMissingError, SettingsError) as error:
         flush_log()
         print(f"mme: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
+    return EXIT_OK

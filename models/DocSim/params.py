@@ -16,6 +16,8 @@ ORIGINAL_MAX_TOKEN_CHARS = 15
 DEFAULT_MAX_TOKEN_CHARS = 40
 """The default of training today: enough for nearly all German compounds."""
 
+TEXT_COLUMN = "claim_text"
+"""The column with the texts, unless `text_column` names another one."""
 DEFAULT_MAX_CHARS = 1_000_000
 MAX_TEXTS = 100_000
 """A request may have at most so many pairs of texts, or documents to compare a query with."""

@@ -19,15 +19,23 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.corpus_reader import read_corpus
 from models.DocSim.extras import add_extras, check_extras
-from models.DocSim.params import DEFAULT_MAX_TOKEN_CHARS, parse_params
+from models.DocSim.params import DEFAULT_MAX_TOKEN_CHARS, TEXT_COLUMN, parse_params
+from models.DocSim.prepare import ADVICE
 from models.DocSim.vectors import WordVectors
 from models.DocSim.words import words_of
 from models.errors import CorpusError
 from models.language.stop_words import learn_stop_words
 from models.params import Params
 from models.serving import Lessons
+from models.tables import told_by
 from models.text import clean
-from models.training_params import read_effort, share, warn_of_typos, write_params
+from models.training_params import (
+    read_effort,
+    share,
+    warn_of_rows,
+    warn_of_typos,
+    write_params,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +48,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-COLUMN = "claim_text"
 SEED = 1
 KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "clean_texts", "compat",
         "documents", "documents_uri", "document_fields", "taxonomy_uri", "tags_uri")  # fmt: skip
@@ -66,11 +73,17 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     warn_of_typos(raw, KEYS)
     if effort.workers > 1:
         log.warning("DocSim: with %d workers no two trainings are the same", effort.workers)
-    corpus = read_corpus(material.corpus, COLUMN, progress, "DocSim: checking the corpus")
-    if corpus.skipped_rows:
-        log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
+    corpus = read_corpus(
+        material.corpus,
+        raw.text("text_column", TEXT_COLUMN),
+        progress,
+        "DocSim: checking the corpus",
+        told=told_by(raw),
+        advice=ADVICE,
+    )
+    warn_of_rows(corpus)
     documents, held = _read(corpus.texts, checked, progress)
-    _fit(model, documents, material.corpus, progress)
+    _fit(model, documents, corpus.texts, progress)
     vectors = model.wv
     vectors.lifecycle_events = None  # would hold times and versions
     vectors.save(str(output_dir / "DocSim-model"))
@@ -82,6 +95,8 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     facts = {
         "rows": len(documents),
         "skipped_rows": corpus.skipped_rows,
+        "rows_without_words": corpus.rows_without_words,
+        "read_as": str(corpus.texts.form),
         "stop_words": sorted(checked.stop_words),
         "learnt_stop_words": sorted(learnt),
     }
@@ -89,11 +104,13 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     return Lessons(facts, extras.reports)
 
 
-def _fit(model: Doc2Vec, documents: list[TaggedDocument], corpus: Path, progress: Progress) -> None:
+def _fit(model: Doc2Vec, documents: list[TaggedDocument], texts: Texts, progress: Progress) -> None:
     with progress(len(documents), "text", "DocSim: vocabulary") as bar:
         model.build_vocab(_counted(documents, bar))
     if not len(model.wv):
-        raise CorpusError(corpus, f"has no word {model.min_count} times in column {COLUMN!r}")
+        raise CorpusError(
+            texts.path, f"has no word {model.min_count} times in column {texts.column!r}"
+        )
     with progress(model.epochs, "epoch", "DocSim: training") as bar, threadpool_limits(1):
         model.train(
             documents,

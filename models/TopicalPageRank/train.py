@@ -23,12 +23,19 @@ from models.language.pipelines import NoPipelineError, pipeline, tokenize
 from models.language.stop_words import learn_stop_words
 from models.params import Params
 from models.serving import Lessons
+from models.tables import told_by
 from models.text import clean
 from models.TopicalPageRank.lda import counted_words
 from models.TopicalPageRank.model_file import write_lda
 from models.TopicalPageRank.params import parse_params
 from models.TopicalPageRank.ranking import normaliser
-from models.training_params import read_effort, share, warn_of_typos, write_params
+from models.training_params import (
+    read_effort,
+    share,
+    warn_of_rows,
+    warn_of_typos,
+    write_params,
+)
 from models.word_counts import WordCounts
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scipy.sparse import csr_matrix
+    from spacy.language import Language
 
     from models.corpus_reader import Corpus, Texts
     from models.serving import Material, Progress, ProgressBar
@@ -45,6 +53,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLUMN = "title"
+"""The column with the titles, unless `title_column` names another one."""
+ADVICE = "Set title_column (--title-column) to the one with the titles"
 SEED = 0
 KEYS = ("grammar", "normalization", "window", "max_count", "n_topics", "n_datasets", "pos",
         "normalized", "spacy_pipeline", "engine", "compat")  # fmt: skip
@@ -76,12 +86,17 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     effort = read_effort(raw, SEED)
     learn_stop_words(raw, (), 0)  # raises for a faulty parameter before the corpus is read
     warn_of_typos(raw, KEYS)
-    titles = _read(material, checked, n_datasets, effort.seed, progress)
+    corpus = _check(material, raw, checked, progress)
+    titles = _read(corpus, checked, n_datasets, effort.seed, progress)
     counts = titles.counts
     stop_words = checked.stop_words | learn_stop_words(raw, counts.document_counts(), len(counts))
     words = sorted(set(counts.words()) - stop_words)
     if not words:
-        raise CorpusError(material.corpus, f"has only stop words in column {COLUMN!r}")
+        column = titles.corpus.texts.column
+        raise CorpusError(material.corpus, f"has only stop words in column {column!r}")
+    if n_topics > len(counts):
+        log.warning("n_topics is %d, and there are %d titles: some topics are of no title",
+                    n_topics, len(counts))  # fmt: skip
     with progress(_Watched().max_iter, "iteration", "TopicalPageRank: topics") as bar:
         model = _fit(counts.matrix_of(words), n_topics, effort, bar)
     write_lda(
@@ -96,6 +111,8 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         {
             "rows": len(titles.corpus.texts),
             "skipped_rows": titles.corpus.skipped_rows,
+            "rows_without_words": titles.corpus.rows_without_words,
+            "read_as": str(titles.corpus.texts.form),
             "titles_trained_on": len(counts),
             "vocabulary_words": len(words),
             "topics": n_topics,
@@ -110,20 +127,37 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     )
 
 
+def _check(
+    material: Material, raw: Params, params: TopicalPageRankParams, progress: Progress
+) -> Corpus:
+    """The titles of a corpus that is sound, for a language that can be split into words."""
+    _pipeline(params)
+    corpus = read_corpus(
+        material.corpus,
+        raw.text("title_column", COLUMN),
+        progress,
+        "TopicalPageRank: checking the corpus",
+        told=told_by(raw),
+        advice=ADVICE,
+    )
+    warn_of_rows(corpus)
+    return corpus
+
+
+def _pipeline(params: TopicalPageRankParams) -> Language:
+    try:
+        return pipeline(params.language, params.spacy_pipeline)
+    except NoPipelineError as error:
+        raise ArtifactError("TopicalPageRank-params.json", str(error)) from error
+
+
 def _read(
-    material: Material,
+    corpus: Corpus,
     params: TopicalPageRankParams,
     n_datasets: int | None,
     seed: int,
     progress: Progress,
 ) -> _Titles:
-    try:
-        nlp = pipeline(params.language, params.spacy_pipeline)
-    except NoPipelineError as error:
-        raise ArtifactError("TopicalPageRank-params.json", str(error)) from error
-    corpus = read_corpus(material.corpus, COLUMN, progress, "TopicalPageRank: checking the corpus")
-    if corpus.skipped_rows:
-        log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
     chosen, left_out = _draw(len(corpus.texts), n_datasets, seed)
     wanted = sorted({*chosen, *left_out}) if left_out else chosen
     normalise = normaliser(params)
@@ -132,7 +166,7 @@ def _read(
         picked = _picked(corpus.texts, wanted)
         if not params.is_original:
             picked = map(clean, picked)
-        split = tokenize(nlp, picked, whole_words=not params.is_original)
+        split = tokenize(_pipeline(params), picked, whole_words=not params.is_original)
         for number, tokens in zip(wanted, split, strict=True):
             words = counted_words(normalise(token) for token in tokens)
             (counts if number in chosen else others).add((words, 1))
