@@ -19,7 +19,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.corpus_reader import read_corpus
 from models.DocSim.extras import add_extras, check_extras
+from models.DocSim.learning import LearningCurve
+from models.DocSim.nearest_words import nearest_words
 from models.DocSim.params import DEFAULT_MAX_TOKEN_CHARS, parse_params
+from models.DocSim.related_texts import similarity_facts
+from models.DocSim.texts import TextReader
 from models.DocSim.vectors import WordVectors
 from models.DocSim.words import words_of
 from models.errors import CorpusError
@@ -64,7 +68,8 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     if corpus.skipped_rows:
         log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
     documents, held = _read(corpus.texts, checked.max_token_chars, progress)
-    _fit(model, documents, material.corpus, progress)
+    curve = LearningCurve(documents, checked.stop_words, effort.seed)
+    _fit(model, documents, material.corpus, progress, curve)
     vectors = model.wv
     vectors.lifecycle_events = None  # would hold times and versions
     vectors.save(str(output_dir / "DocSim-model"))
@@ -80,10 +85,24 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         "learnt_stop_words": sorted(learnt),
     }
     facts |= _facts(model, len(held), effort) | dict(extras.facts)
+    n_rows = len(documents) + corpus.skipped_rows
+    facts |= {
+        "learning": curve.facts(),
+        "similarities": similarity_facts(
+            material.corpus, COLUMN, n_rows, TextReader(checked, words), effort.seed
+        ),
+        "nearest_words": nearest_words(vectors, checked.stop_words),
+    }
     return Lessons(facts, extras.reports)
 
 
-def _fit(model: Doc2Vec, documents: list[TaggedDocument], corpus: Path, progress: Progress) -> None:
+def _fit(
+    model: Doc2Vec,
+    documents: list[TaggedDocument],
+    corpus: Path,
+    progress: Progress,
+    curve: LearningCurve,
+) -> None:
     with progress(len(documents), "text", "DocSim: vocabulary") as bar:
         model.build_vocab(_counted(documents, bar))
     if not len(model.wv):
@@ -93,7 +112,7 @@ def _fit(model: Doc2Vec, documents: list[TaggedDocument], corpus: Path, progress
             documents,
             total_examples=model.corpus_count,
             epochs=model.epochs,
-            callbacks=[_EpochBar(bar)],
+            callbacks=[_EpochBar(bar), curve],
         )
 
 

@@ -24,6 +24,7 @@ from models.language.stop_words import learn_stop_words
 from models.params import Params
 from models.serving import Lessons
 from models.TopicalPageRank.lda import counted_words
+from models.TopicalPageRank.learnt_topics import leaders_of, topic_facts
 from models.TopicalPageRank.model_file import write_lda
 from models.TopicalPageRank.params import parse_params
 from models.TopicalPageRank.ranking import normaliser
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     from models.corpus_reader import Corpus, Texts
@@ -82,7 +84,9 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     if not words:
         raise CorpusError(material.corpus, f"has only stop words in column {COLUMN!r}")
     with progress(_Watched().max_iter, "iteration", "TopicalPageRank: topics") as bar:
-        model = _fit(counts.matrix_of(words), n_topics, effort, bar)
+        matrix = counts.matrix_of(words)
+        model = _fit(matrix, n_topics, effort, bar)
+    leads = leaders_of(model.shares, np.diff(matrix.indptr))
     write_lda(
         output_dir / "TopicalPageRank-model",
         words,
@@ -105,6 +109,9 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "workers": effort.workers,
             # Each worker adds up its own part, so the order of sums depends on their number.
             "reproducible": "to the byte, with the same number of workers",
+            "perplexity": round(float(model.bound_), 2),
+            "titles_without_topic": len(counts) - int(leads.sum()),
+            "topic_words": topic_facts(words, model.components_, leads),
         }
     )
 
@@ -174,9 +181,16 @@ def _coverage(
 
 
 class _Watched(LatentDirichletAllocation):  # type: ignore[misc] # the base is untyped
-    """Counts iterations on a progress bar."""
+    """Counts iterations on a progress bar, and keeps what it last found the titles to be about."""
 
     bar: ProgressBar | None = None
+    shares: NDArray[np.float64]
+    """Of the topics in each title, of any sum. *Shape*: (titles, topics)."""
+
+    def _e_step(self, *args: object, **options: object) -> object:
+        found = super()._e_step(*args, **options)
+        self.shares = found[0]
+        return found
 
     def _em_step(self, *args: object, **options: object) -> object:
         result = super()._em_step(*args, **options)
@@ -185,9 +199,7 @@ class _Watched(LatentDirichletAllocation):  # type: ignore[misc] # the base is u
         return result
 
 
-def _fit(
-    counts: csr_matrix, n_topics: int, effort: Effort, bar: ProgressBar
-) -> LatentDirichletAllocation:
+def _fit(counts: csr_matrix, n_topics: int, effort: Effort, bar: ProgressBar) -> _Watched:
     model = _Watched(
         n_components=n_topics,
         learning_method="batch",
