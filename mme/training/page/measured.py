@@ -1,0 +1,78 @@
+"""Evaluation: each set's measures as bars, with their intervals where they are known."""
+
+from __future__ import annotations
+
+from mme.training.page.markup import figure, figures, folded, paragraph, shown, table
+from mme.training.page.values import in_figures, items, member, number, plural, text
+from mme.training.plots.bars import Bar, bars
+
+MAX_SETS = 30
+LOW, HIGH = "_low", "_high"
+MEANINGS = {
+    "mrr@10": "one by the rank of the first right document, 0 if it is below rank 10; the mean",
+    "ndcg@10": "how near the first 10 are to the best order; 1 is the best order",
+    "recall@k": "the share of right documents among the first k",
+    "average precision": "the area under precision over recall; 1 if all right pairs come first",
+    "roc auc": "how often a right pair has the higher score than a wrong one; 0.5 is guessing",
+    "f@k": "how well the first k keyphrases agree with those people chose; 1 if they are the same",
+}
+
+
+def evaluation(value: object) -> str:
+    """What evaluation measured, or that there was none."""
+    if value is None:
+        return paragraph(
+            "No evaluation set was given, so nothing is known of how good it is on questions"
+            " people judged: see Evaluation sets in the documentation of training."
+        )
+    sets = items(value)
+    if not sets:
+        return paragraph("No evaluation set could be answered; the warnings say why.")
+    drawn = figures(_set(name, found) for name, found in sets[:MAX_SETS])
+    meanings = table(("measure", "meaning"), list(MEANINGS.items()))
+    rest = "" if drawn else shown(value)
+    return "\n".join([drawn, rest, folded("What the measures mean", meanings)])
+
+
+def _set(name: str, found: object) -> str:
+    measures = dict(items(found))
+    rows = [
+        _bar(measure, value, measures)
+        for measure, item in measures.items()
+        if (value := number(item)) is not None and not _is_bound(measure, measures)
+    ]
+    told = [(row.name, row.value, row.low, row.high) for row in rows]
+    title = f"Measures on {text(name, 60)}"
+    plot = bars(title, rows, full=1 if _are_shares(rows) else 0)
+    has_intervals = any(row.low is not None for row in rows)
+    caption = f"On the set {text(name, 60)!r}."
+    if has_intervals:
+        caption += (
+            " The thin lines are intervals: other questions of the kind may give other numbers."
+        )
+    queries = number(member(found, "queries"))
+    if queries:
+        caption = f"{plural(queries, 'question')} asked. {caption}"
+    return figure(title, plot, caption, table(("measure", "value", "low", "high"), told))
+
+
+def _bar(measure: str, value: float, measures: dict[str, object]) -> Bar:
+    low, high = number(measures.get(measure + LOW)), number(measures.get(measure + HIGH))
+    has_both = low is not None and high is not None
+    return Bar(
+        text(measure, 60).replace("_", " "),
+        value,
+        in_figures(value, 3),
+        low if has_both else None,
+        high if has_both else None,
+    )
+
+
+def _is_bound(measure: str, measures: dict[str, object]) -> bool:
+    return measure == "queries" or any(
+        measure.endswith(end) and measure.removesuffix(end) in measures for end in (LOW, HIGH)
+    )
+
+
+def _are_shares(rows: list[Bar]) -> bool:
+    return all(0 <= row.value <= 1 for row in rows)
