@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 MAX_TEXT_CHARS = 500
 NONE = "not known"
 _KB = 1000
+_ONE_FIGURE = 10
+"""What is less is written with another figure."""
 _GAP = "\N{NO-BREAK SPACE}"
 """Between a number and its unit."""
 _MINUTE_S, _HOUR_S = 60, 3600
@@ -88,9 +90,8 @@ def in_bytes(value: object) -> str:
         if size < _KB or unit == "GB":
             break
         size /= _KB
-    return (
-        f"{size:,.1f}{_GAP}{unit}" if unit != "bytes" and size < 10 else f"{size:,.0f}{_GAP}{unit}"
-    )  # noqa: PLR2004 - two figures at least
+    places = 1 if unit != "bytes" and size < _ONE_FIGURE else 0
+    return f"{size:,.{places}f}{_GAP}{unit}"
 
 
 def in_time(value: object) -> str:
@@ -98,7 +99,7 @@ def in_time(value: object) -> str:
     duration_s = number(value)
     if duration_s is None:
         return NONE
-    if duration_s < 10:  # noqa: PLR2004 - two figures at least
+    if duration_s < _ONE_FIGURE:
         return f"{in_figures(round(duration_s, 2), 2)}{_GAP}s"
     whole = round(duration_s)
     if whole < _MINUTE_S:

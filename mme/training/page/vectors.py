@@ -50,8 +50,8 @@ def _verdict(similarities: object) -> str:
         return ""
     return (
         f"Of a related and an unrelated pair of texts, the related one comes out as the more"
-        f" similar in {in_percent(auroc)} of cases (guessing: 50 %). Texts like these were trained on,"
-        " so pairs that people judged say more."
+        f" similar in {in_percent(auroc)} of cases (guessing: 50 %). Texts like"
+        " these were trained on, so pairs that people judged say more."
     )
 
 

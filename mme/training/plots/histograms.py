@@ -28,7 +28,8 @@ def histograms(
 ) -> str:
     """The shares of each kind in bins of equal width over `span`; empty bins at the ends are cut.
 
-    `names` are those of the axes. The empty string unless all kinds have as many bins and something in them.
+    `names` are those of the axes. The empty string unless all kinds have as many bins and one of
+    them has something in it.
     """
     kinds = kinds[:MAX_KINDS]
     lowest, highest = span
