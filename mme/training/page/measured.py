@@ -41,19 +41,25 @@ def _set(name: str, found: object) -> str:
         for measure, item in measures.items()
         if (value := number(item)) is not None and not _is_bound(measure, measures)
     ]
-    told = [(row.name, row.value, row.low, row.high) for row in rows]
+    listed = [(row.name, row.value, row.low, row.high) for row in rows]
     title = f"Measures on {text(name, 60)}"
     plot = bars(title, rows, full=1 if _are_shares(rows) else 0)
-    has_intervals = any(row.low is not None for row in rows)
-    caption = f"On the set {text(name, 60)!r}."
-    if has_intervals:
-        caption += (
-            " The thin lines are intervals: other questions of the kind may give other numbers."
-        )
-    queries = number(member(found, "queries"))
-    if queries:
-        caption = f"{plural(queries, 'question')} asked. {caption}"
-    return figure(title, plot, caption, table(("measure", "value", "low", "high"), told))
+    caption = _told(rows, number(member(found, "queries")))
+    return figure(title, plot, caption, table(("measure", "value", "low", "high"), listed))
+
+
+def _told(rows: list[Bar], queries: float | None) -> str:
+    """The first measure in words, which is the one a family is best judged by."""
+    if not rows:
+        return ""
+    asked = f" on {plural(queries, 'question')}" if queries else ""
+    told = f"{rows[0].name} is {rows[0].shown}{asked}"
+    with_interval = next((row for row in rows if row.low is not None), None)
+    if with_interval is None:
+        return f"{told}."
+    if with_interval is rows[0]:
+        told += f", between {in_figures(rows[0].low, 3)} and {in_figures(rows[0].high, 3)}"
+    return f"{told}. The thin lines are intervals: other questions may give other numbers."
 
 
 def _bar(measure: str, value: float, measures: dict[str, object]) -> Bar:

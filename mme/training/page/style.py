@@ -20,7 +20,8 @@ p { max-width: 44rem; margin: .5rem 0 } .lead { font-size: 1.1rem }
 .warning { background: var(--note); padding: .5rem .75rem; border-left: 4px solid var(--note-rule) }
 .figures { display: grid; gap: 1.5rem 2rem; margin: 1rem 0;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)) }
-figure { margin: 0; min-width: 0 }
+figure { margin: 0; min-width: 0; display: grid; grid-row: span 3; align-content: start;
+  grid-template-rows: subgrid; row-gap: 0 }
 figcaption p { color: var(--faint); font-size: .9rem; margin: 0 0 .5rem }
 .plot { display: block; width: 100%; height: auto; max-width: 30rem; margin-bottom: .35rem }
 .plot text { font: 12px system-ui, sans-serif; fill: var(--text) }
