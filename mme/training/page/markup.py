@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 200
 """A table has no more rows; what is left out is counted below it."""
-MAX_VALUES, MAX_DEPTH = 5000, 6
+MAX_VALUES, MAX_DEPTH = 2000, 6
 """So many values of a JSON object are written down, and so deep."""
 LONG_LIST = 12
 

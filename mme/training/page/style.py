@@ -10,7 +10,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --text: #e6edf3; --faint: #9aa4af; --page: #0d1117;
   --rule: #30363d; --one: #6cb6ff; --other: #f2a65a; --note: #2d2408; --note-rule: #d4a72c } }
 * { box-sizing: border-box }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 0 auto; padding: 1.5rem 1rem;
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 0 auto; padding: 1.5rem 1rem;
   color: var(--text); background: var(--page); overflow-wrap: anywhere }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .5rem }
 h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; padding-top: .75rem;
@@ -23,7 +23,7 @@ p { max-width: 44rem; margin: .5rem 0 } .lead { font-size: 1.1rem }
 figure { margin: 0; min-width: 0; display: grid; grid-row: span 3; align-content: start;
   grid-template-rows: subgrid; row-gap: 0 }
 figcaption p { color: var(--faint); font-size: .9rem; margin: 0 0 .5rem }
-.plot { display: block; width: 100%; height: auto; max-width: 30rem; margin-bottom: .35rem }
+.plot { display: block; width: 100%; height: auto; max-width: 26rem; margin-bottom: .35rem }
 .plot text { font: 12px system-ui, sans-serif; fill: var(--text) }
 .plot text.axis, .plot text.number { fill: var(--faint); font-variant-numeric: tabular-nums }
 .bar { fill: var(--one) } .grid { stroke: var(--rule) } .base { stroke: var(--faint) }

@@ -12,6 +12,7 @@ _ONE_FIGURE = 10
 """What is less is written with another figure."""
 _GAP = "\N{NO-BREAK SPACE}"
 """Between a number and its unit."""
+_LARGEST = 1e15
 _MINUTE_S, _HOUR_S = 60, 3600
 
 
@@ -68,7 +69,7 @@ def in_figures(value: object, places: int = 4) -> str:
     found = number(value)
     if found is None:
         return NONE
-    if found and not 10.0**-places <= abs(found) < 1e15:  # noqa: PLR2004 - too long otherwise
+    if found and not 10.0**-places <= abs(found) < _LARGEST:
         return f"{found:.3g}"
     if isinstance(value, int) or found.is_integer():
         return f"{found:,.0f}"
@@ -84,7 +85,7 @@ def in_percent(value: object) -> str:
 def in_bytes(value: object) -> str:
     """A size: `189 kB`."""
     size = number(value)
-    if size is None:
+    if size is None or size > _LARGEST:
         return NONE
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < _KB or unit == "GB":
@@ -97,7 +98,7 @@ def in_bytes(value: object) -> str:
 def in_time(value: object) -> str:
     """A duration in seconds: `0.25 s`, `12 s`, `4 min 10 s`, `2 h 5 min`."""
     duration_s = number(value)
-    if duration_s is None:
+    if duration_s is None or duration_s > _LARGEST:
         return NONE
     if duration_s < _ONE_FIGURE:
         return f"{in_figures(round(duration_s, 2), 2)}{_GAP}s"

@@ -40,7 +40,7 @@ def bars(title: str, rows: Sequence[Bar], *, names_px: float = 120, full: float 
     parts: list[str] = []
     for number, row in enumerate(drawn):
         parts.append(_row(row, number * ROW_PX, names_px, scale(row.value)))
-        if row.low is not None and row.high is not None:
+        if row.low is not None and row.high is not None and is_drawable(row.low + row.high):
             parts += _interval(scale(row.low), scale(row.high), number * ROW_PX + ROW_PX / 2)
     told = "; ".join(f"{row.name}: {row.shown}" for row in drawn)
     return drawing(title, told, len(drawn) * ROW_PX, parts)

@@ -14,6 +14,7 @@ WIDTH = 360
 """All plots are as wide, in SVG's units: about what a phone has in pixels."""
 LETTER_PX = 6.6
 """How wide a letter is, at most on average; one of Chinese is twice as wide."""
+_ROUNDING_PX = 1e-6
 _UNSEEN = {"Cc", "Cf", "Cs", "Co"}
 
 
@@ -37,7 +38,7 @@ def fitted(text: str, width_px: float) -> str:
     left = width_px
     for place, letter in enumerate(text):
         left -= LETTER_PX * (2 if unicodedata.east_asian_width(letter) in "WF" else 1)
-        if left < 0:
+        if left < -_ROUNDING_PX:
             return text[: max(place - 1, 0)].rstrip() + "…"
     return text
 
