@@ -47,9 +47,14 @@ def similarity_facts(
         pairs = [_halves(text) for _, text in rows]
         related = "the two halves of a text", "halves of different texts"
     firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
-    shuffled = _others(len(pairs), seed)
+    # A text that is there twice is no unrelated one.
+    apart = [
+        (first, seconds[other])
+        for first, second, other in zip(firsts, seconds, _others(len(pairs), seed), strict=True)
+        if seconds[other] != second
+    ]
     close = _similarities(reader, firsts, seconds)
-    far = _similarities(reader, firsts, [seconds[other] for other in shuffled])
+    far = _similarities(reader, [first for first, _ in apart], [other for _, other in apart])
     if min(len(close), len(far)) < MIN_PAIRS:
         return {}
     scores = [*close.tolist(), *far.tolist()]
@@ -83,12 +88,13 @@ def _halves(text: str) -> tuple[str, str]:
     return " ".join(words[:middle]), " ".join(words[middle:])
 
 
-def _others(count: int, seed: int) -> NDArray[np.intp]:
+def _others(count: int, seed: int) -> list[int]:
     """For each of `count` things another one, at random."""
     order = np.random.default_rng(seed).permutation(count)
     others = np.empty(count, np.intp)
     others[order] = np.roll(order, 1)
-    return others
+    found: list[int] = others.tolist()
+    return found
 
 
 def _similarities(
