@@ -13,12 +13,12 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 if TYPE_CHECKING:
     from array import array
 
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
     from models.Search.corpus import Columns
     from models.word_counts import WordCounts
@@ -30,7 +30,7 @@ MAX_DOCUMENTS = 100_000
 """The first documents of a corpus; later ones are not looked at."""
 BANDS, HASHES_IN_BAND = 16, 4
 _SEED = 1
-_PAIRS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 4096
 _DOUBTED = 0.15
 """A signature's estimate may be so much below the truth, or a little more once in a while."""
 
@@ -75,15 +75,17 @@ def alike_pairs(
     (documents, words).
     """
     rows = np.flatnonzero(np.diff(counts.indptr))  # a document without words has no signature
-    held = counts[rows].astype(bool).astype(np.int32)
+    chosen = counts[rows]
+    ones = np.ones(chosen.nnz, np.int8)
+    held = csr_matrix((ones, chosen.indices, chosen.indptr), shape=chosen.shape)
     firsts, seconds = _candidates(held)
     alike = _jaccard(held, firsts, seconds)
     are_alike = alike >= MIN_ALIKE
     firsts, seconds, alike = firsts[are_alike], seconds[are_alike], alike[are_alike]
     order = np.lexsort((firsts, -alike, seconds))
     _, best = np.unique(seconds[order], return_index=True)
-    chosen = order[best]
-    return rows[firsts[chosen]], rows[seconds[chosen]], alike[chosen]
+    told = order[best]
+    return rows[firsts[told]], rows[seconds[told]], alike[told]
 
 
 def _candidates(held: csr_matrix) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -103,18 +105,18 @@ def _signatures(held: csr_matrix) -> NDArray[np.uint32]:
     """The least hash of each row's words, by many hashes. *Shape*: (bands, rows, hashes)."""
     generator = np.random.default_rng(_SEED)
     factors = generator.integers(2**63, size=(BANDS, HASHES_IN_BAND, 2), dtype=np.uint64) | 1
-    words = held.indices.astype(np.uint64) + np.uint64(1)
-    starts = held.indptr[:-1]
     signatures = np.empty((BANDS, held.shape[0], HASHES_IN_BAND), np.uint32)
-    for band in range(BANDS):
-        for number in range(HASHES_IN_BAND):
+    for start in range(0, held.shape[0], _ROWS_AT_ONCE):
+        ends = held.indptr[start : start + _ROWS_AT_ONCE + 1]
+        words = held.indices[ends[0] : ends[-1]].astype(np.uint64) + np.uint64(1)
+        part = signatures[:, start : start + _ROWS_AT_ONCE]
+        for band, number in np.ndindex(BANDS, HASHES_IN_BAND):
             one, other = factors[band, number]
             hashes = words * one  # wraps around, as it should
             hashes ^= hashes >> np.uint64(29)
             hashes *= other
             hashes >>= np.uint64(32)
-            if len(starts):
-                signatures[band, :, number] = np.minimum.reduceat(hashes, starts)
+            part[band, :, number] = np.minimum.reduceat(hashes, ends[:-1] - ends[0])
     return signatures
 
 
@@ -140,8 +142,8 @@ def _jaccard(
 ) -> NDArray[np.float64]:
     sizes = np.diff(held.indptr)
     alike = np.empty(len(firsts))
-    for start in range(0, len(firsts), _PAIRS_AT_ONCE):
-        part = slice(start, start + _PAIRS_AT_ONCE)
+    for start in range(0, len(firsts), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
         one, other = firsts[part], seconds[part]
         shared = np.asarray(held[one].multiply(held[other]).sum(axis=1)).ravel()
         alike[part] = shared / (sizes[one] + sizes[other] - shared)
