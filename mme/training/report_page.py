@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mme.training.page import search, topics, vectors
+from mme.training.page import measured, search, topics, vectors
 from mme.training.page.markup import figure, figures, folded, paragraph, section, shown, table
-from mme.training.page.measured import evaluation
 from mme.training.page.style import STYLE
 from mme.training.page.values import (
     entries,
@@ -56,10 +55,7 @@ def as_page(report: Mapping[str, object]) -> str:
         ),
         section(
             "How good it is",
-            vectors.separation(facts),
-            search.relevance(facts),
-            evaluation(report.get("evaluation")),
-            search.misses(report),
+            *_quality(report),
         ),
         section("Corpus", _corpus(report), folded("All facts", shown(_other_facts(facts)))),
         section("Time", *_times(report.get("phases"), family)),
@@ -67,6 +63,23 @@ def as_page(report: Mapping[str, object]) -> str:
         "</main></body></html>",
     ]
     return "\n".join(filter(None, parts)) + "\n"
+
+
+def _quality(report: object) -> list[str]:
+    facts, evaluation = member(report, "facts"), member(report, "evaluation")
+    drawn = [
+        vectors.separation_drawn(facts),
+        *search.relevance_drawn(facts),
+        *measured.evaluation_drawn(evaluation),
+    ]
+    return [
+        vectors.separation_told(facts),
+        search.relevance_told(facts),
+        measured.evaluation_told(evaluation),
+        figures(drawn),
+        measured.meanings(evaluation),
+        search.misses(report),
+    ]
 
 
 def _outline(report: object) -> str:

@@ -45,7 +45,7 @@ CONTRASTS = """(() => {
     .map(one => contrast(getComputedStyle(one)[what]));
   return {texts: Math.min(...all('p:not(.warning), h1, h2, h3, summary, td, th', 'color'),
                           ...all('svg text', 'fill')),
-    marks: Math.min(...all('.bar, .dot', 'fill'), ...all('path', 'stroke'))};
+    marks: Math.min(...all('.bar, .dot', 'fill'), ...all('path:not(.halo)', 'stroke'))};
 })()"""
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 OVERFLOW_PX = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

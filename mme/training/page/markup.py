@@ -66,7 +66,7 @@ def figures(parts: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """Any JSON value: objects as tables, long lists folded, the first `MAX_VALUES` of them."""
-    return _Shown().of(value, 0)
+    return f'<div class="wide" tabindex="0">{_Shown().of(value, 0)}</div>'
 
 
 def _cell(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mme.training.page.markup import figure, figures, folded, paragraph, shown, table
+from mme.training.page.markup import figure, folded, paragraph, table
 from mme.training.page.values import in_figures, items, member, number, plural, text
 from mme.training.plots.bars import Bar, bars
 
@@ -18,20 +18,27 @@ MEANINGS = {
 }
 
 
-def evaluation(value: object) -> str:
-    """What evaluation measured, or that there was none."""
+def evaluation_told(value: object) -> str:
+    """That there was no evaluation, or that it measured nothing; otherwise its plots tell."""
     if value is None:
         return paragraph(
             "No evaluation set was given, so nothing is known of how good it is on questions"
             " people judged: see Evaluation sets in the documentation of training."
         )
-    sets = items(value)
-    if not sets:
+    if not items(value):
         return paragraph("No evaluation set could be answered; the warnings say why.")
-    drawn = figures(_set(name, found) for name, found in sets[:MAX_SETS])
-    meanings = table(("measure", "meaning"), list(MEANINGS.items()))
-    rest = "" if drawn else shown(value)
-    return "\n".join([drawn, rest, folded("What the measures mean", meanings)])
+    return ""
+
+
+def evaluation_drawn(value: object) -> list[str]:
+    """A plot for each set."""
+    return [_set(name, found) for name, found in items(value)[:MAX_SETS]]
+
+
+def meanings(value: object) -> str:
+    """What the measures mean, if any were taken."""
+    rows = list(MEANINGS.items()) if items(value) else []
+    return folded("What the measures mean", table(("measure", "meaning"), rows))
 
 
 def _set(name: str, found: object) -> str:

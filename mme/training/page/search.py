@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mme.training.page.markup import figure, figures, folded, paragraph, table
+from mme.training.page.markup import figure, folded, paragraph, table
 from mme.training.page.values import (
     entries,
     in_figures,
     in_percent,
+    items,
     member,
     number,
     numbers,
@@ -36,7 +37,7 @@ def index(facts: object) -> str:
     )
 
 
-def relevance(facts: object) -> str:
+def relevance_drawn(facts: object) -> list[str]:
     """Precision and recall over the threshold, and whether a relevance of 0.8 means 80 %."""
     found = member(facts, "relevance")
     thresholds = numbers(member(found, "thresholds"))
@@ -46,17 +47,21 @@ def relevance(facts: object) -> str:
     ]
     calibration = [numbers(entry) for entry in entries(member(found, "calibration"))]
     points = [(entry[0], entry[1]) for entry in calibration if len(entry) > 1]
-    drawn = figures([_threshold_figure(curves), _calibration_figure(points, calibration)])
-    if not drawn:
+    return [_threshold_figure(curves), _calibration_figure(points, calibration)]
+
+
+def relevance_told(facts: object) -> str:
+    """What relevance was learnt from, and how well it tells what is right."""
+    found = member(facts, "relevance")
+    if not items(found):
         return ""
     auroc = member(found, "auroc")
-    told = paragraph(
+    return paragraph(
         f"Relevance was learnt from {plural(member(found, 'positives'), 'pair')} that belong"
         f" together and {in_figures(member(found, 'negatives'))} that do not.",
         f"Of one pair of each kind, the right one is the more relevant in {in_percent(auroc)} of"
         " cases (guessing: 50 %)." if number(auroc) is not None else "",
     )  # fmt: skip
-    return told + drawn
 
 
 def misses(report: object) -> str:
@@ -119,9 +124,10 @@ def _duplicates_told(found: object) -> str:
     looked_at = plural(member(found, "documents_looked_at"), "document")
     if not count:
         return f"No two of {looked_at} share {bound} of their words."
+    share = "shares" if count == 1 else "share"
     return (
-        f"Of {looked_at}, {in_figures(count)} share at least {bound} of their words with an earlier"
-        " one: searching finds them side by side."
+        f"{in_figures(count)} of {looked_at} {share} at least {bound} of all different words with"
+        " an earlier one: searching finds them side by side."
     )
 
 

@@ -27,7 +27,7 @@ figcaption p { color: var(--faint); font-size: .9rem; margin: 0 0 .5rem }
 .plot text { font: 12px system-ui, sans-serif; fill: var(--text) }
 .plot text.axis, .plot text.number { fill: var(--faint); font-variant-numeric: tabular-nums }
 .bar { fill: var(--one) } .grid { stroke: var(--rule) } .base { stroke: var(--faint) }
-.interval { stroke: var(--text); stroke-width: 1.5 }
+.interval { stroke: var(--text); stroke-width: 1.5 } .halo { stroke: var(--page); stroke-width: 4 }
 .level { stroke: var(--faint); stroke-dasharray: 2 3 }
 .line { fill: none; stroke: var(--one); stroke-width: 2 } .dot { fill: var(--one) }
 .line.kind-1 { stroke: var(--other); stroke-dasharray: 6 3 } .dot.kind-1 { fill: var(--other) }
@@ -37,7 +37,7 @@ figcaption p { color: var(--faint); font-size: .9rem; margin: 0 0 .5rem }
 .area.kind-1 { fill: var(--other); stroke: var(--other); stroke-dasharray: 6 3 }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
-th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
+th, td { min-width: 4.5rem; text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
   border-bottom: 1px solid var(--rule) }
 th { font-weight: 600 } td.number { text-align: right; font-variant-numeric: tabular-nums }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--one) }

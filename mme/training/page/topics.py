@@ -16,8 +16,9 @@ def topics(facts: object) -> str:
     if not told:
         return ""
     leads = [
-        Bar(_name(topic), number(member(topic, "titles_led")) or 0, _titles(topic))
+        Bar(_name(topic), size or 0, in_figures(size))
         for topic in told
+        for size in [number(member(topic, "titles_led"))]
     ]
     title = "Titles each topic leads"
     caption = "A topic leads a title if it has the largest share of it."

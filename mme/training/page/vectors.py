@@ -38,17 +38,12 @@ def word_vectors(facts: object) -> str:
     return f"{told}\n{drawn}\n{nearest}"
 
 
-def separation(facts: object) -> str:
+def separation_told(facts: object) -> str:
     """Whether related texts come out as more alike than unrelated ones."""
-    found = member(facts, "similarities")
-    return paragraph(_verdict(found)) + figures([_histograms(found)])
-
-
-def _verdict(similarities: object) -> str:
-    auroc = number(member(similarities, "auroc"))
+    auroc = number(member(facts, "similarities", "auroc"))
     if auroc is None:
         return ""
-    return (
+    return paragraph(
         f"Of a related and an unrelated pair of texts, the related one comes out as the more"
         f" similar in {in_percent(auroc)} of cases (guessing: 50 %). Texts like"
         " these were trained on, so pairs that people judged say more."
@@ -106,7 +101,9 @@ def _learning(learning: object) -> list[str]:
     ]
 
 
-def _histograms(found: object) -> str:
+def separation_drawn(facts: object) -> str:
+    """The similarities of both kinds of texts."""
+    found = member(facts, "similarities")
     kinds = [
         Kind(f"{kind} (mean {in_figures(member(found, f'{kind}_mean'), 2)})",
              numbers(member(found, f"{kind}_counts")))

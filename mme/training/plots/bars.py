@@ -61,7 +61,6 @@ def _row(row: Bar, y: float, names_px: float, end: float) -> str:
 
 
 def _interval(low: float, high: float, y: float) -> list[str]:
-    return [
-        element("line", x1=low, x2=high, y1=y, y2=y, class_="interval"),
-        *(element("line", x1=x, x2=x, y1=y - 4, y2=y + 4, class_="interval") for x in (low, high)),
-    ]
+    """A line with ends, and a wider one below it that sets it off from the bar."""
+    path = "".join(f"M{x:.1f} {y - 4:g}v8" for x in (low, high)) + f"M{low:.1f} {y:g}H{high:.1f}"
+    return [element("path", d=path, class_=kind) for kind in ("halo", "interval")]

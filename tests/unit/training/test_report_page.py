@@ -48,7 +48,7 @@ def told(page):
         "In the course of training the log-loss went from 0.693 to 0.37.",
         "the related one comes out as the more similar in 83.9 % of cases",
         "3 pairs without known words left out.",
-        "Of 360 documents, 1 share at least 80 % of their words with an earlier one",
+        "1 of 360 documents shares at least 80 % of all different words with an earlier one",
         "240 pairs that belong together and 4,800 that do not",
         "mrr@10 is 0.82 on 200 questions, between 0.77 and 0.86.",
         "2 questions whose answer was not found first",
