@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 WORDS, NEAREST = 15, 5
-MAX_WORDS = 20_000
-"""Neighbours are looked for among so many of the commonest words."""
+MAX_WORDS, MAX_NUMBERS = 20_000, 4_000_000
+"""Neighbours are looked for among so many of the commonest words; fewer where vectors are long."""
 
 
 def nearest_words(vectors: KeyedVectors, stop_words: Collection[str]) -> list[dict[str, object]]:
     """The commonest words that are no stop words, each with its count and its nearest ones."""
-    words = [word for word in vectors.index_to_key[:MAX_WORDS] if word not in stop_words]
+    n_words = min(MAX_WORDS, MAX_NUMBERS // vectors.vector_size)
+    words = [word for word in vectors.index_to_key[:n_words] if word not in stop_words]
     if not words:
         return []
     units = unit(vectors.vectors[[vectors.key_to_index[word] for word in words]])

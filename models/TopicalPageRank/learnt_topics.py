@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 MAX_TOPICS, TOP_WORDS = 100, 10
 """So many topics are told of, those that lead most titles; and so many words of each."""
+SHOWN_CHARS = 100
 
 
-def leaders_of(shares: NDArray[np.float64], words_of_titles: NDArray[np.int64]) -> NDArray[np.intp]:
+def titles_led(
+    leaders: NDArray[np.intp], words_of_titles: NDArray[np.int64], n_topics: int
+) -> NDArray[np.intp]:
     """How many titles each topic leads; one without counted words is led by none.
 
-    *Shapes*: shares (titles, topics), of any sum; words_of_titles (titles,).
+    *Shapes*: the leading topic and the number of counted words of each title, (titles,).
     """
-    leaders = np.argmax(shares, axis=1)[words_of_titles > 0]
-    return np.bincount(leaders, minlength=shares.shape[1])
+    return np.bincount(leaders[words_of_titles > 0], minlength=n_topics)
 
 
 def topic_facts(
@@ -49,4 +51,7 @@ def topic_facts(
 def _heaviest(words: Sequence[str], weights: NDArray[np.float64]) -> list[list[object]]:
     columns = np.argsort(-weights, kind="stable")[:TOP_WORDS]
     total = weights.sum()
-    return [[words[column], round(float(weights[column] / total), 5)] for column in columns]
+    return [
+        [words[column][:SHOWN_CHARS], round(float(weights[column] / total), 5)]
+        for column in columns
+    ]

@@ -24,7 +24,7 @@ from models.language.stop_words import learn_stop_words
 from models.params import Params
 from models.serving import Lessons
 from models.TopicalPageRank.lda import counted_words
-from models.TopicalPageRank.learnt_topics import leaders_of, topic_facts
+from models.TopicalPageRank.learnt_topics import titles_led, topic_facts
 from models.TopicalPageRank.model_file import write_lda
 from models.TopicalPageRank.params import parse_params
 from models.TopicalPageRank.ranking import normaliser
@@ -86,7 +86,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     with progress(_Watched().max_iter, "iteration", "TopicalPageRank: topics") as bar:
         matrix = counts.matrix_of(words)
         model = _fit(matrix, n_topics, effort, bar)
-    leads = leaders_of(model.shares, np.diff(matrix.indptr))
+    leads = titles_led(model.leaders, np.diff(matrix.indptr), n_topics)
     write_lda(
         output_dir / "TopicalPageRank-model",
         words,
@@ -181,15 +181,15 @@ def _coverage(
 
 
 class _Watched(LatentDirichletAllocation):  # type: ignore[misc] # the base is untyped
-    """Counts iterations on a progress bar, and keeps what it last found the titles to be about."""
+    """Counts iterations on a progress bar, and keeps which topic each title has most of."""
 
     bar: ProgressBar | None = None
-    shares: NDArray[np.float64]
-    """Of the topics in each title, of any sum. *Shape*: (titles, topics)."""
+    leaders: NDArray[np.intp]
+    """The topic with the largest share of each title, as last seen. *Shape*: (titles,)."""
 
     def _e_step(self, *args: object, **options: object) -> object:
         found = super()._e_step(*args, **options)
-        self.shares = found[0]
+        self.leaders = np.argmax(found[0], axis=1)
         return found
 
     def _em_step(self, *args: object, **options: object) -> object:

@@ -87,6 +87,9 @@ def test_a_report_has_named_plots_and_no_errors_and_asks_for_nothing_else(report
         assert plot["marks"] > 0
         assert plot["title"]
         assert len(plot["told"]) > 5
+    page.resize(PHONE_PX)
+    assert page.evaluate(OVERFLOW_PX) == 0
+    assert page.evaluate(TEXTS_OUTSIDE) == []
 
 
 def test_everything_a_report_tells_is_drawn(full):
@@ -94,6 +97,13 @@ def test_everything_a_report_tells_is_drawn(full):
     assert len(plots) == FIGURES
     assert len({plot["title"] for plot in plots}) == FIGURES
     assert full.errors == []
+
+
+def test_a_reader_who_cannot_see_them_is_told_what_plots_show(full):
+    nodes = full.ask("Accessibility.getFullAXTree")["nodes"]
+    images = [node for node in nodes if node.get("role", {}).get("value") in {"image", "img"}]
+    assert len(images) == FIGURES
+    assert all(node["name"]["value"] and node["description"]["value"] for node in images)
 
 
 def test_what_looks_like_a_script_is_text(full):

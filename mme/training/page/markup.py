@@ -46,7 +46,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows[:MAX_ROWS])
     left = len(rows) - MAX_ROWS
     more = f"<p>{in_figures(left)} more rows are in the JSON report.</p>" if left > 0 else ""
-    return f'<div class="wide" tabindex="0"><table><tr>{names}</tr>{lines}</table></div>{more}'
+    return _scrolling(f"<table><tr>{names}</tr>{lines}</table>") + more
 
 
 def figure(title: str, plot: str, caption: str = "", numbers: str = "") -> str:
@@ -66,7 +66,12 @@ def figures(parts: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """Any JSON value: objects as tables, long lists folded, the first `MAX_VALUES` of them."""
-    return f'<div class="wide" tabindex="0">{_Shown().of(value, 0)}</div>'
+    return _scrolling(_Shown().of(value, 0))
+
+
+def _scrolling(content: str) -> str:
+    """What may be wider than the page, within reach of a keyboard."""
+    return f'<div class="wide" tabindex="0" role="group" aria-label="Table">{content}</div>'
 
 
 def _cell(value: object) -> str:

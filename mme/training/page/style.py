@@ -39,7 +39,8 @@ figcaption p { color: var(--faint); font-size: .9rem; margin: 0 0 .5rem }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
 th, td { min-width: 4.5rem; text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
   border-bottom: 1px solid var(--rule) }
-th { font-weight: 600 } td.number { text-align: right; font-variant-numeric: tabular-nums }
+th { font-weight: 600; overflow-wrap: break-word }
+td.number { text-align: right; font-variant-numeric: tabular-nums }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--one) }
 summary:focus-visible, .wide:focus-visible { outline: 2px solid var(--one); outline-offset: 2px }
 @media print {

@@ -18,7 +18,13 @@ from models.DocSim.vectors import WordVectors
 from models.params import Params
 from models.registry import family
 from models.serving import Material, no_progress
-from models.TopicalPageRank.learnt_topics import MAX_TOPICS, TOP_WORDS, leaders_of, topic_facts
+from models.TopicalPageRank.learnt_topics import (
+    MAX_TOPICS,
+    SHOWN_CHARS,
+    TOP_WORDS,
+    titles_led,
+    topic_facts,
+)
 
 WORDS = ("aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh")
 
@@ -35,9 +41,8 @@ def train(name, folder, rows, head="title,claim_text", **params):
 # Topics
 
 
-def test_a_title_is_led_by_the_topic_with_most_of_it_and_without_words_by_none():
-    shares = np.array([[3.0, 1.0], [0.2, 0.3], [5.0, 5.1], [9.0, 1.0]])
-    assert leaders_of(shares, np.array([2, 1, 1, 0])).tolist() == [1, 2]
+def test_a_title_without_counted_words_is_led_by_no_topic():
+    assert titles_led(np.array([0, 2, 2, 0]), np.array([2, 1, 1, 0]), 4).tolist() == [1, 0, 2, 0]
 
 
 def test_topics_come_by_the_titles_they_lead_with_their_heaviest_words():
@@ -49,10 +54,11 @@ def test_topics_come_by_the_titles_they_lead_with_their_heaviest_words():
 
 
 def test_of_many_topics_and_words_only_the_first_are_told():
-    words = [f"w{n}" for n in range(50)]
+    words = [f"w{n}" * 1000 for n in range(50)]
     told = topic_facts(words, np.ones((300, 50)), np.arange(300))
     assert len(told) == MAX_TOPICS
     assert told[0]["topic"] == 299
+    assert len(told[0]["words"][0][0]) == SHOWN_CHARS  # type: ignore[index]
     assert {len(topic["words"]) for topic in told} == {TOP_WORDS}  # type: ignore[arg-type]
 
 
