@@ -52,7 +52,7 @@ OVERFLOW_PX = "document.documentElement.scrollWidth - document.documentElement.c
 
 
 @pytest.fixture(scope="session")
-def reports(tmp_path_factory):
+def reports(browser, tmp_path_factory):
     """A folder with the reports of all families, trained on the corpus that is shipped."""
     folder = tmp_path_factory.mktemp("reports")
     for job in make_plan(PROJECT / "models", FAMILIES):

@@ -220,3 +220,4 @@ def test_the_commonest_words_come_with_those_nearest_to_them():
     ]  # fmt: skip
     assert found[0]["nearest"] == [["gleich", 0.995], ["fern", 0.0]]
     assert nearest_words(vectors, {"nah", "fern", "und", "gleich"}) == []
+    assert nearest_words(vectors, {"nah", "fern", "und"}) == []
