@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mme.training.page import measured, search, topics, vectors
 from mme.training.page.markup import figure, figures, folded, paragraph, section, shown, table
+from mme.training.page.misses import misses
 from mme.training.page.style import STYLE
 from mme.training.page.values import (
     entries,
@@ -38,13 +39,14 @@ TIMES_PX = 180
 def as_page(report: Mapping[str, object]) -> str:
     """The report as HTML. Takes any JSON object: what is missing is left out."""
     family, facts = text(report.get("family"), 60), report.get("facts")
+    name = text(report.get("name") or family, 60)
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        f"<title>Training of {escaped(family)}</title><style>{STYLE}</style></head><body><main>",
-        f"<h1>Training of {escaped(family)}</h1>",
+        f"<title>Training of {escaped(name)}</title><style>{STYLE}</style></head><body><main>",
+        f"<h1>Training of {escaped(_named(name, family))}</h1>",
         _outline(report),
         _warnings(report.get("warnings")),
         section(
@@ -65,6 +67,10 @@ def as_page(report: Mapping[str, object]) -> str:
     return "\n".join(filter(None, parts)) + "\n"
 
 
+def _named(name: str, family: str) -> str:
+    return name if name == family else f"{name} ({family})"
+
+
 def _quality(report: object) -> list[str]:
     facts, evaluation = member(report, "facts"), member(report, "evaluation")
     drawn = [
@@ -78,7 +84,7 @@ def _quality(report: object) -> list[str]:
         measured.evaluation_told(evaluation),
         figures(drawn),
         measured.meanings(evaluation),
-        search.misses(report),
+        misses(report),
     ]
 
 

@@ -18,13 +18,12 @@ from models.evaluation.measures import roc_auc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from models.corpus_reader import Corpus
     from models.DocSim.texts import TextReader
 
-TITLE = "title"
 MAX_PAIRS = 1000
 MAX_TEXT_CHARS = 20_000
 """A longer text is compared by its beginning."""
@@ -34,13 +33,13 @@ BINS = 40
 
 
 def similarity_facts(
-    corpus: Path, column: str, n_rows: int, reader: TextReader, seed: int
+    corpus: Corpus, title_column: str, reader: TextReader, seed: int
 ) -> dict[str, object]:
     """Both kinds of similarity as histograms, and their separation; empty without enough pairs.
 
-    `n_rows` is how many rows the corpus has. Raises CorpusError.
+    A corpus need not have titles. Raises CorpusError.
     """
-    rows = _sample(corpus, column, n_rows)
+    rows = _sample(corpus, title_column)
     pairs = [(title, text) for title, text in rows if title and title != text]
     related = "a title and its text", "a title and another row's text"
     if 2 * len(pairs) < len(rows):
@@ -74,10 +73,12 @@ def similarity_facts(
     }
 
 
-def _sample(corpus: Path, column: str, n_rows: int) -> list[tuple[str, str]]:
+def _sample(corpus: Corpus, title_column: str) -> list[tuple[str, str]]:
     """Titles and texts of rows at equal distances; titles are empty if the corpus has none."""
-    every = math.ceil(n_rows / MAX_PAIRS)
-    cells = (row for number, row in read_table(corpus, (column,), (TITLE,)) if number % every == 0)
+    texts = corpus.texts
+    every = math.ceil((len(texts) + corpus.skipped_rows) / MAX_PAIRS)
+    table = read_table(texts.path, (texts.column,), (title_column,))
+    cells = (row for number, row in table if number % every == 0)
     rows = [(title.strip(), text.strip()[:MAX_TEXT_CHARS]) for text, title in cells]
     return [(title[:MAX_TEXT_CHARS], text) for title, text in rows if text]
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-COLUMN = "claim_text"
+COLUMN, TITLE_COLUMN = "claim_text", "title"
 SEED = 1
 KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "compat", "documents",
         "documents_uri", "document_fields", "taxonomy_uri", "tags_uri")  # fmt: skip
@@ -85,12 +85,10 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         "learnt_stop_words": sorted(learnt),
     }
     facts |= _facts(model, len(held), effort) | dict(extras.facts)
-    n_rows = len(documents) + corpus.skipped_rows
+    titles = raw.text("title_column", TITLE_COLUMN)
     facts |= {
         "learning": curve.facts(),
-        "similarities": similarity_facts(
-            material.corpus, COLUMN, n_rows, TextReader(checked, words), effort.seed
-        ),
+        "similarities": similarity_facts(corpus, titles, TextReader(checked, words), effort.seed),
         "nearest_words": nearest_words(vectors, checked.stop_words),
     }
     return Lessons(facts, extras.reports)

@@ -158,7 +158,7 @@ def test_a_reader_without_a_mouse_reaches_every_table(full):
 def test_what_a_report_holds_is_asked_of_nobody(tmp_path, page):
     report = full_report()
     hostile = '<img src="http://127.0.0.1:9/x"><style>@import "http://127.0.0.1:9/y"</style>'
-    report["family"] = report["warnings"][0] = report["misses"][0]["query"] = hostile
+    report["family"] = report["warnings"][0] = report["misses"]["own"][0]["text"] = hostile
     report["params"] = {hostile: [hostile] * 20}
     path = tmp_path / "hostile.html"
     path.write_text(as_page(report), encoding="utf-8")

@@ -90,16 +90,41 @@ _REPORT: dict[str, Any] = {
         },
         "keyphrases own": {"f@5": 0.31},
     },
-    "misses": [
-        {
-            "set": "own",
-            "query": "Macht 5G krank?",
-            "expected": [{"id": "fc-1", "title": TITLE}],
-            "found": [{"id": "fc-7", "title": "Impfung macht nicht krank", "score": 0.71}],
-            "rank": 3,
-        },
-        {"set": "own", "query": "Unbekannt", "expected": [], "found": [], "rank": None},
-    ],
+    "misses": {
+        "own": [
+            {
+                "query": "q1",
+                "text": "Macht 5G krank?",
+                "expected": [
+                    {"id": "fc-1", "rank": 3, "title": TITLE},
+                    {"id": "fc-8", "rank": None, "title": "5G"},
+                ],
+                "found": [
+                    {"rank": 1, "id": "fc-7", "title": "Impfung", "score": 7.1, "relevance": 0.71}
+                ],
+                "quality": 0.3333,
+            },
+            {"query": "q2", "text": "Wer?", "expected": [], "found": [], "quality": 0},
+        ],
+        "keyphrases own": [
+            {
+                "query": "1",
+                "text": "Die Steuer",
+                "expected": [{"phrase": "steuer"}],
+                "found": [{"phrase": "strom", "score": 0.25}],
+                "quality": 0,
+            }
+        ],
+        "own pairs": [
+            {
+                "query": "4",
+                "text": "a | b",
+                "expected": [{"label": 1}],
+                "found": [{"score": 0.1}],
+                "quality": 0,
+            }
+        ],
+    },
     "artifact": {
         "place": "out/Example.tar.gz",
         "size_bytes": 189_132,

@@ -14,6 +14,7 @@ MEANINGS = {
     "recall@k": "the share of right documents among the first k",
     "average precision": "the area under precision over recall; 1 if all right pairs come first",
     "roc auc": "how often a right pair has the higher score than a wrong one; 0.5 is guessing",
+    "known roc auc": "how often what has an answer gets a surer one than what has none",
     "f@k": "how well the first k keyphrases agree with those people chose; 1 if they are the same",
 }
 

@@ -1,4 +1,4 @@
-"""Searching: how far its relevance can be trusted, what it missed, which documents are the same."""
+"""Searching: how far its relevance can be trusted, which documents are the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from mme.training.page.values import (
 from mme.training.plots.lines import Series, lines
 
 KEYS = ("relevance", "near_duplicates")
-MISSES, FOUND = 20, 3
 
 
 def index(facts: object) -> str:
@@ -62,27 +61,6 @@ def relevance_told(facts: object) -> str:
         f"Of one pair of each kind, the right one is the more relevant in {in_percent(auroc)} of"
         " cases (guessing: 50 %)." if number(auroc) is not None else "",
     )  # fmt: skip
-
-
-def misses(report: object) -> str:
-    """What evaluation asked for and did not get first, beside what it got."""
-    told = entries(member(report, "misses"))
-    rows = [
-        (
-            text(member(miss, "query"), 300),
-            "; ".join(_document(one) for one in entries(member(miss, "expected"))[:FOUND]),
-            member(miss, "rank") if number(member(miss, "rank")) is not None else "not found",
-            "; ".join(_document(one) for one in entries(member(miss, "found"))[:FOUND])
-            or "nothing",
-            text(member(miss, "set"), 60),
-        )
-        for miss in told[:MISSES]
-    ]
-    head = ("asked", "expected", "at rank", "found first", "set")
-    summary = f"{plural(len(told), 'question')} whose answer was not found first"
-    if len(told) > MISSES:
-        summary += f" (the first {MISSES})"
-    return folded(summary, table(head, rows))
 
 
 def _threshold_figure(curves: list[Series]) -> str:
@@ -145,6 +123,4 @@ def _duplicates(found: object) -> str:
 
 
 def _document(value: object) -> str:
-    score = number(member(value, "score"))
-    told = f"{text(member(value, 'title'), 120)} ({text(member(value, 'id'), 60)}"
-    return told + (")" if score is None else f", {in_figures(score, 3)})")
+    return f"{text(member(value, 'title'), 120)} ({text(member(value, 'id'), 60)})"

@@ -9,6 +9,7 @@ import pytest
 from gensim.models import KeyedVectors
 from gensim.models.doc2vec import Doc2Vec, TaggedDocument
 
+from models.corpus_reader import read_corpus
 from models.DocSim.learning import MAX_MEASUREMENTS, LearningCurve
 from models.DocSim.nearest_words import nearest_words
 from models.DocSim.params import parse_params
@@ -171,7 +172,7 @@ def reader():
 def similarities(folder, reader, rows, head="title,claim_text"):
     path = folder / "c.csv"
     path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
-    return similarity_facts(path, "claim_text", len(rows), reader, 1)
+    return similarity_facts(read_corpus(path, "claim_text"), "title", reader, 1)
 
 
 def test_a_title_is_compared_with_its_own_text_and_with_that_of_another_row(tmp_path, reader):

@@ -29,7 +29,7 @@ HOSTILE: tuple[object, ...] = (
 def told(page):
     """The page's texts, without its elements."""
     body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
-    return html.unescape(re.sub(r"<[^>]*>", " ", body)).replace(GAP, " ")
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).replace(GAP, " ").split())
 
 
 # What it says
@@ -51,8 +51,11 @@ def told(page):
         "1 of 360 documents shares at least 80 % of all different words with an earlier one",
         "240 pairs that belong together and 4,800 that do not",
         "mrr@10 is 0.82 on 200 questions, between 0.77 and 0.86.",
-        "2 questions whose answer was not found first",
-        "Impfung macht nicht krank (fc-7, 0.71)",
+        "2 answers on own not as expected",
+        "(fc-1, at rank 3); 5G (fc-8, not found)",
+        "Impfung (fc-7, 0.71)",
+        "Die Steuer steuer strom (0.25)",
+        "a | b together 0.1",
         "2 stop words, 1 of them learnt from the corpus.",
         "Most of the time went into training (12 s).",
         TITLE,
@@ -78,6 +81,19 @@ def test_parts_that_a_report_does_not_have_are_not_there():
     assert page.count("<svg") == 1  # times
     assert "What was learnt" not in page
     assert "No evaluation set was given" in page
+
+
+def test_misses_may_be_a_list_in_which_each_names_its_set():
+    expected, found = {"id": "a", "title": "A"}, {"id": "b", "title": "B", "score": 0.5}
+    miss = {"set": "own", "query": "Wer?", "expected": [expected], "found": [found], "rank": 3}
+    said = told(as_page(full_report() | {"misses": [miss, miss | {"rank": None}]}))
+    assert "2 answers on own not as expected" in said
+    assert re.search(r"Wer\?\s+A \(a, at rank 3\)\s+B \(b, 0.5\)", said)
+    assert re.search(r"Wer\?\s+A \(a\)", said)
+
+
+def test_an_artifact_with_a_name_of_its_own_bears_it():
+    assert "<h1>Training of mine (Example)</h1>" in as_page(full_report() | {"name": "mine"})
 
 
 def test_topics_that_lead_nothing_and_a_bound_that_says_nothing_are_told():
