@@ -86,11 +86,10 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     }
     facts |= _facts(model, len(held), effort) | dict(extras.facts)
     titles = raw.text("title_column", TITLE_COLUMN)
-    facts |= {
-        "learning": curve.facts(),
-        "similarities": similarity_facts(corpus, titles, TextReader(checked, words), effort.seed),
-        "nearest_words": nearest_words(vectors, checked.stop_words),
-    }
+    reader = TextReader(checked, words)
+    facts["learning"] = curve.facts()
+    facts["similarities"] = similarity_facts(corpus, titles, reader, effort.seed)
+    facts["nearest_words"] = nearest_words(vectors, checked.stop_words)
     return Lessons(facts, extras.reports)
 
 

@@ -32,7 +32,7 @@ from models.training_params import read_effort, share, warn_of_typos, write_para
 from models.word_counts import WordCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -86,7 +86,6 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     with progress(_Watched().max_iter, "iteration", "TopicalPageRank: topics") as bar:
         matrix = counts.matrix_of(words)
         model = _fit(matrix, n_topics, effort, bar)
-    leads = titles_led(model.leaders, np.diff(matrix.indptr), n_topics)
     write_lda(
         output_dir / "TopicalPageRank-model",
         words,
@@ -109,9 +108,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "workers": effort.workers,
             # Each worker adds up its own part, so the order of sums depends on their number.
             "reproducible": "to the byte, with the same number of workers",
-            "perplexity": round(float(model.bound_), 2),
-            "titles_without_topic": len(counts) - int(leads.sum()),
-            "topic_words": topic_facts(words, model.components_, leads),
+            **_learnt(model, words, matrix),
         }
     )
 
@@ -211,3 +208,13 @@ def _fit(counts: csr_matrix, n_topics: int, effort: Effort, bar: ProgressBar) ->
     with threadpool_limits(1), joblib.parallel_config("loky", inner_max_num_threads=1):
         model.fit(counts)
     return model
+
+
+def _learnt(model: _Watched, words: Sequence[str], matrix: csr_matrix) -> dict[str, object]:
+    """What the topics are about. *Shape* of matrix: (titles, words)."""
+    leads = titles_led(model.leaders, np.diff(matrix.indptr), len(model.components_))
+    return {
+        "perplexity": round(float(model.bound_), 2),
+        "titles_without_topic": matrix.shape[0] - int(leads.sum()),
+        "topic_words": topic_facts(words, model.components_, leads),
+    }
