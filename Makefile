@@ -23,7 +23,7 @@ IMAGE_OPTIONS ?=
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-container conformance security fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-browser test-container pictures conformance security fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,14 @@ bench: $(DEV) $(ARTIFACTS) ## measure, against stock MMS, and write benchmarks/R
 
 test-endpoint: $(DEV) $(ARTIFACTS) ## run the black-box tests, on MME_TEST_ENDPOINT if that is set
 	@$(BIN)/python -m pytest tests/endpoint
+
+test-browser: $(DEV) ## look at pages in a real browser (Debian's Chromium, installed if it is missing)
+	@.ci/browser-up
+	@$(BIN)/python -m pytest tests/browser
+
+pictures: $(DEV) ## write the pictures of docs/images
+	@.ci/browser-up
+	@$(BIN)/python -m pytest tests/browser -k picture_of_the_documentation --write-pictures
 
 image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE)
 	@$(BUILD) -t $(IMAGE) .

@@ -19,8 +19,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.corpus_reader import read_corpus
 from models.DocSim.extras import add_extras, check_extras
+from models.DocSim.learning import LearningCurve
+from models.DocSim.nearest_words import nearest_words
 from models.DocSim.params import DEFAULT_MAX_TOKEN_CHARS, TEXT_COLUMN, parse_params
 from models.DocSim.prepare import ADVICE
+from models.DocSim.related_texts import similarity_facts
+from models.DocSim.texts import TextReader
 from models.DocSim.vectors import WordVectors
 from models.DocSim.words import words_of
 from models.errors import CorpusError
@@ -41,13 +45,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from models.corpus_reader import Texts
+    from models.corpus_reader import Corpus, Texts
     from models.DocSim.params import DocSimParams
     from models.serving import Material, Progress, ProgressBar
     from models.training_params import Effort
 
 log = logging.getLogger(__name__)
 
+TITLE_COLUMN = "title"
 SEED = 1
 KEYS = ("vector_size", "min_count", "epochs", "max_token_length", "clean_texts", "compat",
         "documents", "documents_uri", "document_fields", "taxonomy_uri", "tags_uri")  # fmt: skip
@@ -73,17 +78,10 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     warn_of_typos(raw, KEYS)
     if effort.workers > 1:
         log.warning("DocSim: with %d workers no two trainings are the same", effort.workers)
-    corpus = read_corpus(
-        material.corpus,
-        raw.text("text_column", TEXT_COLUMN),
-        progress,
-        "DocSim: checking the corpus",
-        told=told_by(raw),
-        advice=ADVICE,
-    )
-    warn_of_rows(corpus)
+    corpus = _check(material, raw, progress)
     documents, held = _read(corpus.texts, checked, progress)
-    _fit(model, documents, corpus.texts, progress)
+    curve = LearningCurve(documents, checked.stop_words, effort.seed)
+    _fit(model, documents, corpus.texts, progress, curve)
     vectors = model.wv
     vectors.lifecycle_events = None  # would hold times and versions
     vectors.save(str(output_dir / "DocSim-model"))
@@ -101,10 +99,35 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         "learnt_stop_words": sorted(learnt),
     }
     facts |= _facts(model, len(held), effort) | dict(extras.facts)
+    titles = raw.text("title_column", TITLE_COLUMN)
+    reader = TextReader(checked, words)
+    facts["learning"] = curve.facts()
+    facts["similarities"] = similarity_facts(corpus, titles, reader, effort.seed)
+    facts["nearest_words"] = nearest_words(vectors, checked.stop_words)
     return Lessons(facts, extras.reports)
 
 
-def _fit(model: Doc2Vec, documents: list[TaggedDocument], texts: Texts, progress: Progress) -> None:
+def _check(material: Material, raw: Params, progress: Progress) -> Corpus:
+    """The texts of a corpus that is sound."""
+    corpus = read_corpus(
+        material.corpus,
+        raw.text("text_column", TEXT_COLUMN),
+        progress,
+        "DocSim: checking the corpus",
+        told=told_by(raw),
+        advice=ADVICE,
+    )
+    warn_of_rows(corpus)
+    return corpus
+
+
+def _fit(
+    model: Doc2Vec,
+    documents: list[TaggedDocument],
+    texts: Texts,
+    progress: Progress,
+    curve: LearningCurve,
+) -> None:
     with progress(len(documents), "text", "DocSim: vocabulary") as bar:
         model.build_vocab(_counted(documents, bar))
     if not len(model.wv):
@@ -116,7 +139,7 @@ def _fit(model: Doc2Vec, documents: list[TaggedDocument], texts: Texts, progress
             documents,
             total_examples=model.corpus_count,
             epochs=model.epochs,
-            callbacks=[_EpochBar(bar)],
+            callbacks=[_EpochBar(bar), curve],
         )
 
 

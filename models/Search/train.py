@@ -20,6 +20,7 @@ from models.params import Params
 from models.Search.analysis import Analyser, words_of
 from models.Search.corpus import Tally, find_columns, read_documents
 from models.Search.index_file import Index, write_index
+from models.Search.near_duplicates import near_duplicates
 from models.Search.params import KEYS, parse_bm25, parse_params
 from models.Search.postings import build_postings
 from models.Search.vectors import learn_vectors
@@ -83,6 +84,9 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "learnt_stop_words": sorted(learnt),
             "seed": seed,
             "reproducible": "to the byte",
+            "near_duplicates": near_duplicates(
+                counted, columns, gathered.cells, gathered.cell_ends
+            ),
         }
     )
 

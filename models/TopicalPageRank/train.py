@@ -26,6 +26,7 @@ from models.serving import Lessons
 from models.tables import told_by
 from models.text import clean
 from models.TopicalPageRank.lda import counted_words
+from models.TopicalPageRank.learnt_topics import titles_led, topic_facts
 from models.TopicalPageRank.model_file import write_lda
 from models.TopicalPageRank.params import parse_params
 from models.TopicalPageRank.ranking import normaliser
@@ -39,9 +40,10 @@ from models.training_params import (
 from models.word_counts import WordCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
     from spacy.language import Language
 
@@ -98,7 +100,8 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         log.warning("n_topics is %d, and there are %d titles: some topics are of no title",
                     n_topics, len(counts))  # fmt: skip
     with progress(_Watched().max_iter, "iteration", "TopicalPageRank: topics") as bar:
-        model = _fit(counts.matrix_of(words), n_topics, effort, bar)
+        matrix = counts.matrix_of(words)
+        model = _fit(matrix, n_topics, effort, bar)
     write_lda(
         output_dir / "TopicalPageRank-model",
         words,
@@ -107,24 +110,30 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         model.doc_topic_prior_,
     )
     write_params(output_dir, raw, stop_words)
-    return Lessons(
-        {
-            "rows": len(titles.corpus.texts),
-            "skipped_rows": titles.corpus.skipped_rows,
-            "rows_without_words": titles.corpus.rows_without_words,
-            "read_as": str(titles.corpus.texts.form),
-            "titles_trained_on": len(counts),
-            "vocabulary_words": len(words),
-            "topics": n_topics,
-            "stop_words": sorted(stop_words),
-            "learnt_stop_words": sorted(stop_words - checked.stop_words),
-            "coverage": _coverage(titles, set(words), stop_words),
-            "seed": effort.seed,
-            "workers": effort.workers,
-            # Each worker adds up its own part, so the order of sums depends on their number.
-            "reproducible": "to the byte, with the same number of workers",
-        }
-    )
+    learnt = stop_words - checked.stop_words
+    facts = _told(titles, effort) | {
+        "vocabulary_words": len(words),
+        "topics": n_topics,
+        "stop_words": sorted(stop_words),
+        "learnt_stop_words": sorted(learnt),
+        "coverage": _coverage(titles, set(words), stop_words),
+    }
+    return Lessons(facts | _learnt(model, words, matrix))
+
+
+def _told(titles: _Titles, effort: Effort) -> dict[str, object]:
+    """What went into training."""
+    return {
+        "rows": len(titles.corpus.texts),
+        "skipped_rows": titles.corpus.skipped_rows,
+        "rows_without_words": titles.corpus.rows_without_words,
+        "read_as": str(titles.corpus.texts.form),
+        "titles_trained_on": len(titles.counts),
+        "seed": effort.seed,
+        "workers": effort.workers,
+        # Each worker adds up its own part, so the order of sums depends on their number.
+        "reproducible": "to the byte, with the same number of workers",
+    }
 
 
 def _check(
@@ -212,9 +221,16 @@ def _coverage(
 
 
 class _Watched(LatentDirichletAllocation):  # type: ignore[misc] # the base is untyped
-    """Counts iterations on a progress bar."""
+    """Counts iterations on a progress bar, and keeps which topic each title has most of."""
 
     bar: ProgressBar | None = None
+    leaders: NDArray[np.intp]
+    """The topic with the largest share of each title, as last seen. *Shape*: (titles,)."""
+
+    def _e_step(self, *args: object, **options: object) -> object:
+        found = super()._e_step(*args, **options)
+        self.leaders = np.argmax(found[0], axis=1)
+        return found
 
     def _em_step(self, *args: object, **options: object) -> object:
         result = super()._em_step(*args, **options)
@@ -223,9 +239,7 @@ class _Watched(LatentDirichletAllocation):  # type: ignore[misc] # the base is u
         return result
 
 
-def _fit(
-    counts: csr_matrix, n_topics: int, effort: Effort, bar: ProgressBar
-) -> LatentDirichletAllocation:
+def _fit(counts: csr_matrix, n_topics: int, effort: Effort, bar: ProgressBar) -> _Watched:
     model = _Watched(
         n_components=n_topics,
         learning_method="batch",
@@ -237,3 +251,13 @@ def _fit(
     with threadpool_limits(1), joblib.parallel_config("loky", inner_max_num_threads=1):
         model.fit(counts)
     return model
+
+
+def _learnt(model: _Watched, words: Sequence[str], matrix: csr_matrix) -> dict[str, object]:
+    """What the topics are about. *Shape* of matrix: (titles, words)."""
+    leads = titles_led(model.leaders, np.diff(matrix.indptr), len(model.components_))
+    return {
+        "perplexity": round(float(model.bound_), 2),
+        "titles_without_topic": matrix.shape[0] - int(leads.sum()),
+        "topic_words": topic_facts(words, model.components_, leads),
+    }
