@@ -28,7 +28,7 @@ TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.c
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-container conformance security fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-container conformance security examples fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ conformance: $(DEV) image ## check the container contract and write docs/conform
 
 security: $(DEV) $(ARTIFACTS) ## try every hostile input and write the figures of docs/security.md
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/endpoint -m hostile --write-security
+
+examples: $(DEV) $(ARTIFACTS) ## run the examples of the documentation and write down their answers
+	@$(BIN)/python -m pytest tests/endpoint/test_documented_examples.py --no-cov --write-examples
 
 fuzz: $(DEV) ## fuzz archives, pickles, requests and the workers' protocol (FUZZ_S seconds a target)
 	@MME_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest tests/fuzz --timeout=0
