@@ -63,7 +63,7 @@ security: $(DEV) $(ARTIFACTS) ## try every hostile input and write the figures o
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/endpoint -m hostile --write-security
 
 examples: $(DEV) $(ARTIFACTS) ## run the examples of the documentation and write down their answers
-	@$(BIN)/python -m pytest tests/endpoint/test_documented_examples.py --no-cov --write-examples
+	@$(BIN)/python -m pytest tests/endpoint/test_documented_examples.py tests/integration/test_own_family.py --write-examples
 
 fuzz: $(DEV) ## fuzz archives, pickles, requests and the workers' protocol (FUZZ_S seconds a target)
 	@MME_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest tests/fuzz --timeout=0
