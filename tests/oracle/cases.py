@@ -1,7 +1,8 @@
 """The cases of the oracle: which texts, by which parameters, against which topic model.
 
 Chosen to cover what differs between implementations: windows, stems, grammars, graph tags, stop
-lists, words the topics do not know, repeated and equal words, pieces of words, odd sentences.
+lists, words the topics do not know, repeated and equal words, pieces of words, odd sentences. Where
+pke fails, `ours` has the phrases that are right.
 """
 
 from __future__ import annotations
@@ -104,7 +105,15 @@ CASES: dict[str, dict[str, Any]] = {
         ],
     },
     "a single known word": {"topics": "de", "sentences": [nouns("Impfung", "Qux", "Quux")]},
-    "no known word": {"topics": "de", "sentences": [nouns("Qux", "Quux")]},
+    "no known word": {"topics": "de", "sentences": [nouns("Qux", "Quux")], "ours": ["qux quux"]},
+    "a phrase with a word outside the graph": {
+        "topics": "de", "sentences": [[("Steuer", "NOUN"), ("auf", "ADP"), ("Strom", "NOUN")]],
+        "params": {"grammar": "NP: {<NOUN><ADP><NOUN>}"}, "ours": ["steuer auf strom"],
+    },
+    "two rules on one line": {
+        "topics": "de", "sentences": [[("Impfung", "NOUN"), ("gilt", "VERB")]],
+        "params": {"grammar": "NP: {<NOUN>} {<VERB>}"}, "ours": ["impfung", "gilt"],
+    },
     "no phrase": {"topics": "de", "sentences": [[("geht", "VERB"), ("schnell", "ADV")]]},
 }  # fmt: skip
 
