@@ -19,7 +19,7 @@ def evaluate(
     return {
         each.name: _of_retrieval(model, each, progress)
         for each in sets.retrieval
-        if all(document.category for document in each.documents.values())
+        if each.documents and all(document.category for document in each.documents.values())
     }
 
 
