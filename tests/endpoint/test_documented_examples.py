@@ -51,3 +51,28 @@ def test_a_page_shows_what_its_examples_print(request, endpoint, folder, name):
         (PROJECT / name).write_text(rewritten(page, wrong), "utf-8")
         return
     assert [(each.text, each.output, printed) for each, printed in wrong] == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "printed", "is_same"),
+    [
+        ("[0.123456]", "[0.1234561]", True),
+        ("[0.123456]", "[0.1235]", False),
+        ('{"a": 1}', '{"a": 2}', False),
+        ('{"id": …}', '{"id": "x", "n": 1}', True),
+        ('{"id": …}', '{"name": "x"}', False),
+        ("", "more", False),
+    ],
+)
+def test_an_output_agrees_but_for_rounding_and_what_is_left_out(expected, printed, is_same):
+    assert agrees(expected, printed) is is_same
+
+
+def test_outputs_are_found_in_a_page_and_put_into_it():
+    commands = "```console\n$ curl a \\\n    b\nold\n$ make x\nkept\n```\n"
+    page = commands + "\n```python\nprint(1)\n# 0\n```\n"
+    [[command], [program]] = blocks_of(page)
+    assert (command.text, command.output) == ("curl a \\\n    b", "old")
+    assert (program.text, program.output) == ("print(1)", "0")
+    written = rewritten(page, [(command, "new\nlines"), (program, "1")])
+    assert written == page.replace("old", "new\nlines").replace("# 0", "# 1")
