@@ -133,8 +133,8 @@ PAIRS = [
     ("", "Strom"),
     ("123 456", "Strom"),
     ("Bundesverfassungsgericht", "Strom"),
-    ("Das Bundesverfassungsgericht und der Strom", "Wind und Strom"),
-    ("Xyzzy, Strom und Quux", "Wind"),
+    ("Das Bundesverfassungsgericht und der Strom", "Menschen und Strom"),
+    ("Xyzzy, Strom und Quux", "Menschen"),
     ("Behauptung", "Belege"),
     ("In Videos heißt es, die Regierung plane ein Verbot.", "Ein Verbot gibt es nicht."),
 ]  # fmt: skip
