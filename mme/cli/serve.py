@@ -30,21 +30,21 @@ HINTS = """
 The endpoint is ready at {url}; models come from {store}. Try:
 
   curl {url}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
-    -H 'X-Amzn-SageMaker-Target-Model: TopicalPageRank.tar.gz' \\
-    --data-binary 'Die Bundesregierung plant eine neue Steuer auf Strom aus Solaranlagen.'
+    -H 'X-Amzn-SageMaker-Target-Model: en/Search.tar.gz' \\
+    --data-binary 'Spinach has more iron than any other vegetable'
 
-  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/csv' \\
-    -H 'X-Amzn-SageMaker-Target-Model: DocSim.tar.gz' \\
-    --data-binary '"5G-Strahlung schwächt das Immunsystem","Mobilfunk mit 5G macht krank"'
+  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
+    -H 'X-Amzn-SageMaker-Target-Model: en/TopicalPageRank.tar.gz' \\
+    --data-binary 'The government plans a new tax on electricity from solar panels.'
 
   {python} - <<'EOF'
   import boto3
   runtime = boto3.client("sagemaker-runtime", endpoint_url="{url}",
                          region_name="eu-central-1", aws_access_key_id="any",
                          aws_secret_access_key="any")
-  answer = runtime.invoke_endpoint(EndpointName="demo", TargetModel="TopicalPageRank.tar.gz",
-                                   ContentType="text/plain",
-                                   Body="Impfstoffe verändern das Erbgut nicht.")
+  answer = runtime.invoke_endpoint(EndpointName="demo", TargetModel="en/DocSim.tar.gz",
+                                   ContentType="text/csv",
+                                   Body="Cars with petrol will be banned,A ban on diesel cars")
   print(answer["Body"].read().decode())
   EOF
 
