@@ -130,7 +130,7 @@ def test_it_is_evaluated_on_claims_in_other_words(folder, tmp_path):
     )
     sets = EvaluationSets((claims,), (), ())
     measured = evaluate("Category", folder, tmp_path, sets, no_progress)
-    assert measured["claims"]["accuracy"] > 0.5  # by chance it would be a twelfth
+    assert measured["claims"].measures["accuracy"] > 0.5  # by chance it would be a twelfth
 
 
 def broken(**changes) -> dict[str, Any]:
