@@ -9,7 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
-ARTIFACTS := artifacts/TopicalPageRank.tar.gz artifacts/DocSim.tar.gz artifacts/Search.tar.gz
+FAMILIES := TopicalPageRank DocSim Search
+GERMAN := $(FAMILIES:%=artifacts/%.tar.gz)
+ENGLISH := $(FAMILIES:%=artifacts/en/%.tar.gz)
+ARTIFACTS := $(GERMAN) $(ENGLISH)
 
 ONLY ?=
 # Seconds for each fuzz target; by hand let it run for longer
@@ -21,9 +24,11 @@ ENGINE ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 # as --secret id=pip_conf,src=pip.conf --secret id=ca,src=ca.crt
 IMAGE_OPTIONS ?=
 
+TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.csv --language en --name en/$$family
+
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-container conformance security fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-browser test-container pictures conformance security examples fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,8 +36,9 @@ help: ## list the verbs
 serve: $(RUNTIME) $(ARTIFACTS) ## run the endpoint on the shipped artifacts (MME_PORT, MME_STORE, ...)
 	@exec $(BIN)/python serve.py
 
-train: $(RUNTIME) ## train the models switched on in models/models_to_be_trained.json
+train: $(RUNTIME) ## train the models switched on in models/models_to_be_trained.json, and the English samples
 	@$(BIN)/mme train
+	@for family in $(FAMILIES); do $(TRAIN_ENGLISH); done
 
 test: $(DEV) $(ARTIFACTS) ## run the tests, two at a time
 	@$(BIN)/python -m pytest -n 2 --cov
@@ -42,6 +48,14 @@ bench: $(DEV) $(ARTIFACTS) ## measure, against stock MMS, and write benchmarks/R
 
 test-endpoint: $(DEV) $(ARTIFACTS) ## run the black-box tests, on MME_TEST_ENDPOINT if that is set
 	@$(BIN)/python -m pytest tests/endpoint
+
+test-browser: $(DEV) ## look at pages in a real browser (Debian's Chromium, installed if it is missing)
+	@.ci/browser-up
+	@$(BIN)/python -m pytest tests/browser
+
+pictures: $(DEV) ## write the pictures of docs/images
+	@.ci/browser-up
+	@$(BIN)/python -m pytest tests/browser -k picture_of_the_documentation --write-pictures
 
 image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE)
 	@$(BUILD) -t $(IMAGE) .
@@ -55,6 +69,9 @@ conformance: $(DEV) image ## check the container contract and write docs/conform
 
 security: $(DEV) $(ARTIFACTS) ## try every hostile input and write the figures of docs/security.md
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/endpoint -m hostile --write-security
+
+examples: $(DEV) $(ARTIFACTS) ## run the examples of the documentation and write down their answers
+	@$(BIN)/python -m pytest tests/endpoint/test_documented_examples.py tests/integration/test_own_family.py --write-examples
 
 fuzz: $(DEV) ## fuzz archives, pickles, requests and the workers' protocol (FUZZ_S seconds a target)
 	@MME_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest tests/fuzz --timeout=0
@@ -77,8 +94,11 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 clean: ## forget the environment and caches (artifacts stay)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
 
-$(ARTIFACTS) &: | $(RUNTIME)
+$(GERMAN) &: | $(RUNTIME)
 	@$(BIN)/mme train
+
+$(ENGLISH): artifacts/en/%.tar.gz: | $(RUNTIME)
+	@family=$*; $(TRAIN_ENGLISH)
 
 $(VENV)/pyvenv.cfg:
 	@PYTHON="$(PYTHON)" ./requirements/make-venv $(VENV)

@@ -35,9 +35,10 @@ def upload() -> None:
     region = s3.meta.region_name
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
-    for archive in sorted(ARTIFACTS.glob("*.tar.gz")):
-        s3.upload_file(str(archive), BUCKET, archive.name)
-        sys.stdout.write(f"s3://{BUCKET}/{archive.name}\n")
+    for archive in sorted(ARTIFACTS.rglob("*.tar.gz")):
+        key = archive.relative_to(ARTIFACTS).as_posix()
+        s3.upload_file(str(archive), BUCKET, key)
+        sys.stdout.write(f"s3://{BUCKET}/{key}\n")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,14 @@ there should be is for the families.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import encodings
 import io
 import json
 import re
-from encodings.aliases import aliases
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from models.charsets import REQUEST_CHARSETS, spellings
 from models.errors import BadInput, shorten
 
 if TYPE_CHECKING:
@@ -22,14 +21,7 @@ if TYPE_CHECKING:
 
     from models.media import MediaType
 
-# Only these: some of Python's codecs are not from bytes to text, and some give invalid text.
-_MODULES = {"utf_8", "utf_8_sig", "ascii", "latin_1", "iso8859_1", "iso8859_15", "cp1252", "utf_16",
-            "utf_16_le", "utf_16_be"}  # fmt: skip
-_SPELLINGS = {name.replace(".", "_"): codecs.lookup(module).name
-              for name, module in (*aliases.items(), *((name, name) for name in _MODULES))
-              if module in _MODULES}  # fmt: skip
-"""Name -> charset, for each name Python knows for one of these. Python itself is not asked: it
-would try to import what it does not know, and remember the name for ever."""
+_SPELLINGS = spellings(REQUEST_CHARSETS)
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _MAX_FIELD_CHARS = 2**31 - 1
 
@@ -100,7 +92,7 @@ def check_count(value: object, key: str, maximum: int) -> int:
     return value
 
 
-def parse_rows(text: str, maximum: int) -> list[tuple[int, list[str]]]:
+def parse_rows(text: str, maximum: int, separator: str = ",") -> list[tuple[int, list[str]]]:
     """The rows of a CSV with their numbers, counted from 1; blank lines count but are left out.
 
     Refuses more than `maximum` rows that are not blank, without keeping them.
@@ -109,7 +101,7 @@ def parse_rows(text: str, maximum: int) -> list[tuple[int, list[str]]]:
         raise BadInput(f"The body holds U+{ord(found[0]):04X} at character {found.start()}")
     csv.field_size_limit(_MAX_FIELD_CHARS)  # the module's limit of 128 KiB is less than a text
     # Strict: otherwise a quote that is never closed would take in the rest of the body silently.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     rows: list[tuple[int, list[str]]] = []
     count = 0
     try:

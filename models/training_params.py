@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from models.corpus_reader import Corpus
     from models.params import Params
 
 log = logging.getLogger(__name__)
 
 SHARED_KEYS = frozenset(
     {"model_name", "train_df", "language", "stop_words", "extra_stop_words", "learn_stop_words",
-     "max_chars", "seed", "workers"}
+     "max_chars", "seed", "workers", "separator", "encoding", "id_column", "title_column",
+     "text_column"}
 )  # fmt: skip
 MAX_SEED = 2**32 - 1
 MAX_WORKERS = 256
@@ -45,18 +47,32 @@ def read_effort(params: Params, default_seed: int) -> Effort:
 
 
 def probable_typos(given: Iterable[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Unknown keys that are much like a known one which was not given, each with that one."""
+    """Unknown keys that are much like a known one, each with that; rather with one not given."""
     keys = list(given)
     free = sorted(set(known) - set(keys))
     for key in keys:
-        if key not in known and (like := difflib.get_close_matches(key, free, 1, _ALIKE)):
-            yield key, like[0]
+        if key not in known:
+            like = difflib.get_close_matches(key, free, 1, _ALIKE)
+            if like := like or difflib.get_close_matches(key, sorted(known), 1, _ALIKE):
+                yield key, like[0]
 
 
 def warn_of_typos(params: Params, known: Collection[str]) -> None:
     """Log a warning for each key that is probably misspelt; it is kept as it is."""
     for key, meant in probable_typos(params.values, SHARED_KEYS | frozenset(known)):
         log.warning("%s: nothing is known of %r; is %r meant?", params.file, key, meant)
+
+
+def warn_of_rows(corpus: Corpus) -> None:
+    """Log how many rows have no text, or a text that says nothing."""
+    name, column = corpus.texts.path.name, corpus.texts.column
+    if corpus.skipped_rows:
+        log.warning("%s: %d rows have no %s", name, corpus.skipped_rows, column)
+    if corpus.rows_without_words:
+        log.warning(
+            "%s: %d rows have only NaN, None or null as their %s",
+            name, corpus.rows_without_words, column,
+        )  # fmt: skip
 
 
 def write_params(folder: Path, params: Params, stop_words: Collection[str]) -> None:

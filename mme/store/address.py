@@ -21,11 +21,7 @@ def open_store(uri: str) -> Store:
             raise ValueError("the model store (MME_STORE) is empty")
         return FolderStore(Path(uri).expanduser())
     if scheme == "s3":
-        bucket, _, prefix = rest.partition("/")
-        if not bucket:
-            raise ValueError(f"the model store {uri!r} names no bucket")
-        prefix = prefix.strip("/")
-        return S3Store(bucket, f"{prefix}/" if prefix else "")
+        return open_s3(uri)
     if scheme == "file":
         if not rest.startswith("/"):
             raise ValueError(f"the model store {uri!r} must be file:///absolute/path")
@@ -33,3 +29,12 @@ def open_store(uri: str) -> Store:
     raise ValueError(
         f"the model store {uri!r} is neither a folder, file:///... nor s3://bucket/prefix/"
     )
+
+
+def open_s3(uri: str) -> S3Store:
+    """The store at `s3://bucket/prefix/`; ValueError if there is no bucket in it."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    if not bucket:
+        raise ValueError(f"the model store {uri!r} names no bucket")
+    prefix = prefix.strip("/")
+    return S3Store(bucket, f"{prefix}/" if prefix else "")

@@ -30,6 +30,7 @@ from mme.store.s3_errors import has_no_words, is_denied, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
@@ -61,6 +62,34 @@ class S3Store:
         """See Store."""
         with self._translated(""):
             self._client().list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+
+    def check_bucket(self) -> None:
+        """As `check`, for those who may write and not list."""
+        try:
+            self._client().list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+        except ClientError as error:
+            if not is_denied(error):
+                raise meaning(error, "", self.uri, self._bucket, may_list=False) from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(self.uri, str(error)) from error
+
+    def put(self, target: str, file: Path) -> None:
+        """Upload a file, whatever was there before. Raises as `find` does, and OSError."""
+        check_target(target)
+        place = self.uri + target
+        with file.open("rb") as content:
+            try:
+                self._client().put_object(
+                    Bucket=self._bucket, Key=self._prefix + target, Body=content
+                )
+            except ClientError as error:
+                if is_denied(error):
+                    raise StoreUnavailable(
+                        place, "the credentials may not write it (s3:PutObject)"
+                    ) from error
+                raise meaning(error, "", place, self._bucket, may_list=False) from error
+            except BotoCoreError as error:
+                raise StoreUnavailable(place, str(error)) from error
 
     def find(self, target: str) -> ArtifactRef:
         """See Store."""

@@ -1,6 +1,7 @@
 """The training command, shared by `mme train` and `python -m mme.training`.
 
-Inside a SageMaker training job, and without options that say otherwise, it does that job.
+Inside a SageMaker training job, and without options that say otherwise, it does that job. Its
+options are in `options`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from mme.core.log import configure_logging
 from mme.core.settings import PROJECT_ROOT
 from mme.training.container import container_job, find_places, is_first_host
+from mme.training.delivery import opened_output
 from mme.training.interruption import Interrupted, interruptible
+from mme.training.options import own_of
+from mme.training.own_data import adjusted, own_job
 from mme.training.plan import TrainingError, make_plan
 from mme.training.progress import progress_for
 from mme.training.run import Destination, run_job
+from mme.training.showing import measures_text
+from models.registry import FAMILIES
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mme.training.container import Places
+    from mme.training.own_data import Own
+    from mme.training.plan import Job
     from mme.training.run import Trained
     from models.serving import Progress
 
@@ -35,24 +43,6 @@ log = logging.getLogger(__name__)
 
 EXIT_FAILED = 1
 MODELS_DIR, OUTPUT_DIR = PROJECT_ROOT / "models", PROJECT_ROOT / "artifacts"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.add_argument("families", nargs="*", metavar="FAMILY", help="train just these")
-    parser.add_argument(
-        "--models",
-        type=Path,
-        metavar="DIR",
-        help="folder with models_to_be_trained.json and a folder per family (default: models/)",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="where FAMILY.tar.gz and its reports go (default: artifacts/)",
-    )
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def run_command(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> int:
@@ -64,7 +54,8 @@ def run_command(options: argparse.Namespace, environ: Mapping[str, str] = os.env
     if named := environ.get("TMPDIR"):  # it may lie on a volume that is still empty
         with contextlib.suppress(OSError):
             Path(named).mkdir(parents=True, exist_ok=True)
-    is_plain = not (options.families or options.models or options.output)
+    own = own_of(options)
+    is_plain = not (options.families or options.models or options.output or own.is_any)
     places = find_places(environ) if is_plain else None
     try:
         with interruptible() as interruption, _lines_above_bars():
@@ -72,7 +63,7 @@ def run_command(options: argparse.Namespace, environ: Mapping[str, str] = os.env
             if places is not None:
                 _do_container_job(places, environ, progress)
             else:
-                _do_plan(options, progress)
+                _do_jobs(options, own, progress)
     except TrainingError as error:
         _say(str(error))
         if places is not None:
@@ -93,28 +84,44 @@ def _lines_above_bars() -> AbstractContextManager[None]:
     return logging_redirect_tqdm() if sys.stderr.isatty() else contextlib.nullcontext()
 
 
-def _do_plan(options: argparse.Namespace, progress: Progress) -> None:
-    output = options.output or OUTPUT_DIR
-    plan = make_plan(options.models or MODELS_DIR, options.families)
-    for job in plan:
-        _tell(run_job(job, Destination(output, output), progress))
-    if not plan:
+def _do_jobs(options: argparse.Namespace, own: Own, progress: Progress) -> None:
+    jobs = _jobs(options, own)
+    with opened_output(options.output or str(OUTPUT_DIR)) as output:
+        for job in jobs:
+            done = run_job(job, Destination(output.folder, output.folder), progress)
+            _tell(done, *output.deliver(done, progress))
+    if not jobs:
         sys.stdout.write("no model is switched on in models_to_be_trained.json\n")
+
+
+def _jobs(options: argparse.Namespace, own: Own) -> list[Job]:
+    models_dir = options.models or MODELS_DIR
+    if own.corpus is not None:
+        if not options.families:
+            raise TrainingError(f"which family is to be trained? {', '.join(FAMILIES)}")
+        jobs = [own_job(family, own, models_dir) for family in options.families]
+    else:
+        jobs = make_plan(models_dir, options.families)
+        jobs = [adjusted(job, own) for job in jobs] if own.is_any else jobs
+    if own.name is not None and len(jobs) > 1:
+        raise TrainingError("--name is for one family; name that")
+    return jobs
 
 
 def _do_container_job(places: Places, environ: Mapping[str, str], progress: Progress) -> None:
     if is_first_host(places, environ):
         job = container_job(places, environ, MODELS_DIR)
-        _tell(run_job(job, places.destination, progress))
+        done = run_job(job, places.destination, progress)
+        _tell(done, str(done.artifact), str(done.report))
     else:
         log.info("another host trains; there is nothing to do on this one")
     places.succeeded()
 
 
-def _tell(done: Trained) -> None:
+def _tell(done: Trained, artifact: str, report: str) -> None:
     sys.stdout.write(
-        f"{done.family}: {done.artifact} ({done.artifact_bytes} bytes, {done.duration_s:.1f} s),"
-        f" report {done.report}\n"
+        f"{done.family}: {artifact} ({done.artifact_bytes} bytes, {done.duration_s:.1f} s),"
+        f" report {report}\n{measures_text(done.evaluation or {})}"
     )
     sys.stdout.flush()
 

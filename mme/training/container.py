@@ -7,13 +7,12 @@ Hyperparameters come before what `<Family>-params.json` says, in the channel or 
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from mme.training.plan import TrainingError, make_job, read_object
+from mme.training.plan import TrainingError, make_job, read_object, read_value
 from mme.training.run import Destination
 from models.registry import FAMILIES
 
@@ -54,14 +53,16 @@ class Places:
         return Destination(self.model, self.reports, is_packed=False)
 
     def succeeded(self) -> None:
-        """Leave the sign of success."""
+        """Leave the sign of success, and none of a failure."""
         self.output.mkdir(parents=True, exist_ok=True)
+        (self.output / "failure").unlink(missing_ok=True)
         (self.output / "success").touch()
 
     def failed(self, reason: str) -> None:
-        """Leave the reason, of which the platform shows 1024 characters."""
+        """Leave the reason, of which the platform shows 1024 characters, and no sign of success."""
         try:
             self.output.mkdir(parents=True, exist_ok=True)
+            (self.output / "success").unlink(missing_ok=True)
             (self.output / "failure").write_text(reason[:FAILURE_CHARS], encoding="utf-8")
         except OSError:
             log.exception("cannot leave the reason in %s", self.output)
@@ -99,7 +100,7 @@ def is_first_host(places: Places, environ: Mapping[str, str]) -> bool:
     """
     path = places.config / "resourceconfig.json"
     resources = read_object(path) if path.is_file() else {}
-    hosts = resources.get("hosts") or _json(environ.get("SM_HOSTS", "[]"))
+    hosts = resources.get("hosts") or read_value(environ.get("SM_HOSTS", "[]"))
     current = resources.get("current_host") or environ.get("SM_CURRENT_HOST")
     if not isinstance(hosts, list) or len(hosts) < 2:  # noqa: PLR2004 - one host is the rule
         return True
@@ -144,24 +145,14 @@ def _hyperparameters(places: Places, environ: Mapping[str, str]) -> dict[str, ob
     path = places.config / "hyperparameters.json"
     given = read_object(path) if path.is_file() else _object(environ.get("SM_HPS", "{}"), "SM_HPS")
     return {
-        name: _json(value) if isinstance(value, str) else value
+        name: read_value(value) if isinstance(value, str) else value
         for name, value in given.items()
         if not name.startswith(PLATFORMS_OWN)
     }
 
 
-def _json(text: str) -> object:
-    def refuse(_: str) -> NoReturn:
-        raise ValueError("no JSON value")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError):
-        return text
-
-
 def _object(text: str, name: str) -> dict[str, object]:
-    value = _json(text)
+    value = read_value(text)
     if not isinstance(value, dict):
         raise TrainingError(f"{name} must hold a JSON object")
     return value

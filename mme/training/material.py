@@ -7,29 +7,40 @@ lasts. Every fault is a TrainingError that names the parameter and the places tr
 from __future__ import annotations
 
 import contextlib
-import shutil
+import logging
 import tempfile
-import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mme.core.errors import EndpointError
-from mme.store import open_store
+from mme.training.fetching import TABLE_ENDINGS, Fetching
+from mme.training.language import guess_language
 from mme.training.plan import TrainingError
-from models.evaluation.sets import EvaluationSets, read_sets
+from models.evaluation.single import read_any
+from models.params import Params
 from models.serving import Material
+from models.tables import told_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from mme.store import ArtifactRef, Store
     from mme.training.plan import Job
+    from models.evaluation.sets import EvaluationSets
     from models.serving import Progress
 
-S3, FILE = "s3://", "file://"
+log = logging.getLogger(__name__)
+
 URI_ENDING = "_uri"
-BLOCK_BYTES = 1024 * 1024
+SHOWN_FILES = 10
+
+
+def the_table(folder: Path, what: str) -> Path:
+    """The only table in a folder. Raises TrainingError."""
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLE_ENDINGS)
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found[:SHOWN_FILES]) or "none"
+        raise TrainingError(f"{what} has {names}: it must hold one CSV, or name it")
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,7 @@ class Gathered:
 def gathered(job: Job, progress: Progress) -> Iterator[Gathered]:
     """Fetch everything for the time of the block. Raises TrainingError, and CorpusError of sets."""
     with tempfile.TemporaryDirectory(prefix="mme-corpus-") as scratch:
-        fetch = _Fetching(job, Path(scratch), progress)
+        fetch = Fetching(f"{job.family}: ", job.bases, Path(scratch), progress)
         files = {}
         for key, value in job.params.items():
             if key.endswith(URI_ENDING) and value not in (None, ""):
@@ -54,78 +65,26 @@ def gathered(job: Job, progress: Progress) -> Iterator[Gathered]:
         sets = None
         if job.evaluation_uri:
             # Read now: a fault in it should not come up after an hour of training.
-            sets = read_sets(fetch.folder("evaluation_uri", job.evaluation_uri))
-        uri = job.corpus_uri
-        if not uri.endswith(".csv"):
-            uri = f"{uri.rstrip('/')}/{job.corpus_name}"
-        yield Gathered(Material(fetch.file("corpus", uri), job.params, files), sets)
+            sets = read_any(fetch.either("evaluation_uri", job.evaluation_uri))
+        corpus = _corpus(job, fetch)
+        yield Gathered(Material(corpus, _with_language(job, corpus), files), sets)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetching:
-    job: Job
-    scratch: Path
-    progress: Progress
+def _corpus(job: Job, fetch: Fetching) -> Path:
+    """The CSV to train on."""
+    uri, name = job.corpus_uri, job.corpus_name
+    if name and not uri.endswith(".csv"):
+        return fetch.file("corpus", f"{uri.rstrip('/')}/{name}")
+    place = fetch.either("corpus", uri, TABLE_ENDINGS)
+    return the_table(place, f"{job.family}: corpus: {uri}") if place.is_dir() else place
 
-    def file(self, what: str, uri: str) -> Path:
-        """The file at `uri`, in a folder of its own if it had to be fetched."""
-        if not uri.startswith(S3):
-            return self._local(what, uri, is_folder=False)
-        folder, _, name = uri.rpartition("/")
-        if not name:
-            raise TrainingError(f"{self.job.family}: {what}: {uri} names no file")
-        with self._named(what):
-            store = open_store(folder)
-            return self._download(store, store.find(name), self.scratch / what / name)
 
-    def folder(self, what: str, uri: str) -> Path:
-        """The folder at `uri`, with all files that lie directly in it."""
-        if not uri.startswith(S3):
-            return self._local(what, uri, is_folder=True)
-        made = self.scratch / what
-        made.mkdir()
-        with self._named(what):
-            store = open_store(uri.rstrip("/"))
-            for ref in list(store.list(ending="")):
-                if "/" not in ref.target and ref.target:
-                    self._download(store, ref, made / ref.target)
-        return made
-
-    def _local(self, what: str, uri: str, *, is_folder: bool) -> Path:
-        if uri.startswith(FILE):
-            uri = urllib.parse.unquote(uri.removeprefix(FILE))
-        elif "://" in uri:
-            raise TrainingError(
-                f"{self.job.family}: {what} is {uri}, neither a path, {FILE}... nor {S3}..."
-            )
-        tried = [base / Path(uri).expanduser() for base in self.job.bases]
-        for place in tried:
-            if place.is_dir() if is_folder else place.is_file():
-                return place
-        kind = "folder" if is_folder else "file"
-        places = " or ".join(dict.fromkeys(map(str, tried)))
-        raise TrainingError(f"{self.job.family}: {what}: there is no {kind} {places}")
-
-    def _download(self, store: Store, ref: ArtifactRef, place: Path) -> Path:
-        place.parent.mkdir(exist_ok=True)
-        with (
-            store.open(ref) as remote,
-            place.open("wb") as local,
-            self.progress(ref.size_bytes, "byte", f"{self.job.family}: fetching {ref.uri}") as bar,
-        ):
-            while block := remote.read(BLOCK_BYTES):
-                local.write(block)
-                bar.update(len(block))
-        return place
-
-    @contextlib.contextmanager
-    def _named(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except (EndpointError, ValueError) as error:
-            raise TrainingError(f"{self.job.family}: {what}: {error}") from error
-        except OSError as error:
-            raise TrainingError(
-                f"{self.job.family}: {what} cannot be kept in {self.scratch}: {error.strerror}"
-                f" ({shutil.disk_usage(self.scratch).free} bytes are free)"
-            ) from error
+def _with_language(job: Job, corpus: Path) -> Mapping[str, object]:
+    """The parameters, with a language if they have none and there is one to take."""
+    if "language" in job.params or job.default_language is None:
+        return job.params
+    guessed = guess_language(corpus, told_by(Params("parameters", job.params)))
+    language = guessed or job.default_language
+    log.warning("%s: language %s, %s; --language tells another one", job.family, language,
+                "by its stop words" if guessed else "as shipped")  # fmt: skip
+    return {"language": language, **job.params}

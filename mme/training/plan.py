@@ -7,9 +7,10 @@ plan of a SageMaker training job is for `container`.
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from mme.core.settings import PROJECT_ROOT
 from models.registry import FAMILIES
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SWITCHES = "models_to_be_trained.json"
 EVALUATION = "evaluation_uri"
+NEAR = 0.5
 
 
 class TrainingError(RuntimeError):
@@ -36,22 +38,40 @@ class Job:
     corpus_uri: str
     """A folder, `s3://bucket/prefix`, or the CSV itself."""
     corpus_name: str
+    """The CSV's name in the folder; empty for the only one there."""
     evaluation_uri: str | None = None
-    """A folder of evaluation sets. It shapes no model, so it is not among the parameters."""
+    """A folder of evaluation sets, or a set that is one file. It shapes no model, so it is not
+    among the parameters."""
     bases: tuple[Path, ...] = (PROJECT_ROOT,)
     """Folders a relative path may be meant below, the first that has it."""
+    name: str = ""
+    """What the artifact is called, without its ending; slashes make folders."""
+    default_language: str | None = None
+    """What to take where the parameters name no language and the corpus does not show it."""
+
+    @property
+    def target(self) -> str:
+        """The artifact's name; the family's unless it has one of its own."""
+        return self.name or self.family
 
 
 def make_plan(models_dir: Path, wanted: Sequence[str] = ()) -> list[Job]:
     """The jobs switched on, or just the `wanted` families, in the order of the switches."""
     switches = read_object(models_dir / SWITCHES)
-    unknown = [name for name in (*switches, *wanted) if name not in FAMILIES]
-    if unknown:
-        raise TrainingError(
-            f"{', '.join(unknown)}: no such model family; there are {', '.join(FAMILIES)}"
-        )
+    check_families([*switches, *wanted])
     chosen = list(wanted) or [name for name, on in switches.items() if _is_on(name, on)]
     return [_job(models_dir / name, name) for name in chosen]
+
+
+def check_families(names: Sequence[str]) -> None:
+    """Raise TrainingError for names that are no family's, with the nearest that is."""
+    if unknown := [name for name in names if name not in FAMILIES]:
+        folded = {name.casefold(): name for name in FAMILIES}
+        near = difflib.get_close_matches(unknown[0].casefold(), folded, 1, NEAR)
+        meant = f"; is {folded[near[0]]} meant?" if near else ""
+        raise TrainingError(
+            f"{', '.join(unknown)}: no such model family; there are {', '.join(FAMILIES)}{meant}"
+        )
 
 
 def make_job(
@@ -88,6 +108,18 @@ def _job(folder: Path, family: str) -> Job:
             f'{input_file} must read {{"Training": {{"Uri": "s3://... or a path"}}}}'
         )
     return make_job(family, params, uri)
+
+
+def read_value(text: str) -> object:
+    """The JSON that a text is; the text itself if it is none."""
+
+    def refuse(_: str) -> NoReturn:
+        raise ValueError("no JSON value")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return text
 
 
 def read_object(path: Path) -> dict[str, object]:

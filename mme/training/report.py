@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from mme.training.plan import Job
     from mme.training.progress import Phase
+    from models.evaluation.results import Evaluated
     from models.serving import Lessons, Material
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "gensim", "spacy", "HanTa", "mme")
+SHOWN_MISSES = 20
 SPOKEN_OF = ("models", "mme")
 
 
@@ -57,7 +59,7 @@ class Outcome:
     material: Material
     lessons: Lessons
     artifact: Artifact
-    evaluation: Mapping[str, Mapping[str, float]] | None
+    evaluation: Mapping[str, Evaluated] | None
     phases: Sequence[Phase]
     warnings: Sequence[str]
     duration_s: float
@@ -65,9 +67,10 @@ class Outcome:
 
 def make_report(outcome: Outcome) -> dict[str, object]:
     """The report as a JSON object."""
-    job, artifact = outcome.job, outcome.artifact
+    job, artifact, found = outcome.job, outcome.artifact, outcome.evaluation
     return {
         "family": job.family,
+        "name": job.target,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "duration_s": round(outcome.duration_s, 3),
         "corpus": {
@@ -76,7 +79,11 @@ def make_report(outcome: Outcome) -> dict[str, object]:
             "size_bytes": outcome.material.corpus.stat().st_size,
         },
         "facts": dict(outcome.lessons.facts),
-        "evaluation": outcome.evaluation,
+        "evaluation": None if found is None else {n: dict(e.measures) for n, e in found.items()},
+        "misses": {
+            name: [miss.as_json() for miss in each.misses(SHOWN_MISSES)]
+            for name, each in (found or {}).items()
+        },
         "artifact": {
             "place": str(artifact.place),
             "size_bytes": artifact.size_bytes,
@@ -86,8 +93,8 @@ def make_report(outcome: Outcome) -> dict[str, object]:
         "phases": [
             {**asdict(phase), "duration_s": round(phase.duration_s, 3)} for phase in outcome.phases
         ],
-        "params": dict(job.params),
-        "further_reports": [f"{job.family}-{name}" for name in outcome.lessons.reports],
+        "params": dict(outcome.material.params),
+        "further_reports": [f"{job.target}-{name}" for name in outcome.lessons.reports],
         "warnings": list(outcome.warnings),
         "versions": {"python": platform.python_version(), **_versions()},
     }

@@ -1,91 +1,170 @@
-"""The training report as a page for people: one HTML file that needs no other."""
+"""The training report as a page for people: one HTML file that needs no other.
+
+Made from the JSON report alone: sentences and plots from `page`, all else in folded tables.
+"""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1b1f24; background: #fff }
-h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
-  border-bottom: 1px solid #d8dee4; overflow-wrap: anywhere }
-th { font-weight: 600 } td.number { text-align: right; font-variant-numeric: tabular-nums }
-.warning { background: #fff4d6; padding: .5rem .75rem }
-details { white-space: normal }
-"""
-LONG_ITEMS = 12
+from mme.training.page import measured, search, topics, vectors
+from mme.training.page.markup import figure, figures, folded, paragraph, section, shown, table
+from mme.training.page.misses import misses
+from mme.training.page.style import STYLE
+from mme.training.page.values import (
+    entries,
+    in_bytes,
+    in_time,
+    items,
+    member,
+    number,
+    plural,
+    text,
+)  # fmt: skip
+from mme.training.plots.bars import Bar, bars
+from mme.training.plots.svg import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DRAWN = {*topics.KEYS, *vectors.KEYS, *search.KEYS}
+"""Facts that are shown otherwise than in a table."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""Whatever is in a report, a browser asks nobody for anything."""
+MAX_WARNINGS, MAX_PHASES = 50, 40
+TIMES_PX = 180
+"""The room for the names of phases."""
 
 
 def as_page(report: Mapping[str, object]) -> str:
-    """The report as HTML."""
-    name = html.escape(str(report["family"]))
-    warnings = report["warnings"]
-    assert isinstance(warnings, Sequence)  # noqa: S101 - made by make_report
+    """The report as HTML. Takes any JSON object: what is missing is left out."""
+    family, facts = text(report.get("family"), 60), report.get("facts")
+    name = text(report.get("name") or family, 60)
     parts = [
         "<!doctype html>",
-        f'<html lang="en"><meta charset="utf-8"><title>Training of {name}</title>',
-        f"<style>{STYLE}</style>",
-        f"<h1>Training of {name}</h1>",
-        f"<p>Finished {report['finished_at']} after {_number(report['duration_s'])} s.</p>",
-        *(f'<p class="warning">{html.escape(str(warning))}</p>' for warning in warnings),
-        _section("What it learnt", report["facts"]),
-        _evaluation(report["evaluation"]),
-        _section("Corpus", report["corpus"]),
-        _section("Artifact", report["artifact"]),
-        _rows("Time", report["phases"], ("title", "steps", "unit", "duration_s")),
-        _section("Parameters", report["params"]),
-        _section("Versions", report["versions"]),
-        "</html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        f"<title>Training of {escaped(name)}</title><style>{STYLE}</style></head><body><main>",
+        f"<h1>Training of {escaped(_named(name, family))}</h1>",
+        _outline(report),
+        _warnings(report.get("warnings")),
+        section(
+            "What was learnt",
+            topics.topics(facts),
+            vectors.word_vectors(facts),
+            search.index(facts),
+        ),
+        section(
+            "How good it is",
+            *_quality(report),
+        ),
+        section("Corpus", _corpus(report), folded("All facts", shown(_other_facts(facts)))),
+        section("Time", *_times(report.get("phases"), family)),
+        section("Artifact", *_artifact(report)),
+        "</main></body></html>",
     ]
-    return "\n".join(part for part in parts if part) + "\n"
+    return "\n".join(filter(None, parts)) + "\n"
 
 
-def _evaluation(value: object) -> str:
-    if value is None:
-        return "<h2>Evaluation</h2><p>No evaluation set was given.</p>"
-    return _section("Evaluation", value)
+def _named(name: str, family: str) -> str:
+    return name if name == family else f"{name} ({family})"
 
 
-def _section(title: str, value: object) -> str:
-    return f"<h2>{title}</h2>{_shown(value)}"
+def _quality(report: object) -> list[str]:
+    facts, evaluation = member(report, "facts"), member(report, "evaluation")
+    drawn = [
+        vectors.separation_drawn(facts),
+        *search.relevance_drawn(facts),
+        *measured.evaluation_drawn(evaluation),
+    ]
+    return [
+        vectors.separation_told(facts),
+        search.relevance_told(facts),
+        measured.evaluation_told(evaluation),
+        figures(drawn),
+        measured.meanings(evaluation),
+        misses(report),
+    ]
 
 
-def _rows(title: str, rows: object, columns: Sequence[str]) -> str:
-    assert isinstance(rows, Sequence)  # noqa: S101 - made by make_report
-    head = "".join(f"<th>{column.replace('_', ' ')}</th>" for column in columns)
-    lines = ["".join(_cell(row[column]) for column in columns) for row in rows]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<h2>{title}</h2><table><tr>{head}</tr>{body}</table>"
+def _outline(report: object) -> str:
+    rows = member(report, "facts", "rows")
+    return paragraph(
+        f"An artifact of {in_bytes(member(report, 'artifact', 'size_bytes'))}, made from"
+        f" {text(member(report, 'corpus', 'name'), 120)}"
+        f" ({plural(rows, 'row')}, {in_bytes(member(report, 'corpus', 'size_bytes'))})"
+        f" in {in_time(member(report, 'duration_s'))};"
+        f" finished {_moment(member(report, 'finished_at'))}.",
+        kind="lead",
+    )
 
 
-def _cell(value: object) -> str:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return f'<td class="number">{_number(value)}</td>' if is_number else f"<td>{_shown(value)}</td>"
+def _moment(value: object) -> str:
+    return text(value, 40).replace("T", " ").replace("+00:00", " UTC")
 
 
-def _shown(value: object) -> str:
-    """Any JSON value: objects as tables, long lists folded."""
-    if isinstance(value, Mapping):
-        rows = "".join(
-            f"<tr><th>{html.escape(str(key))}</th>{_cell(item)}</tr>" for key, item in value.items()
+def _warnings(warnings: object) -> str:
+    told = entries(warnings)
+    parts = [paragraph(text(said), kind="warning") for said in told[:MAX_WARNINGS]]
+    if len(told) > MAX_WARNINGS:
+        parts.append(paragraph(f"{plural(len(told) - MAX_WARNINGS, 'more warning')}."))
+    return "\n".join(parts)
+
+
+def _corpus(report: object) -> str:
+    facts = member(report, "facts")
+    skipped, learnt = member(facts, "skipped_rows"), entries(member(facts, "learnt_stop_words"))
+    said = "none" if not number(skipped) else plural(skipped, "row")
+    return paragraph(
+        f"{text(member(report, 'corpus', 'name'), 120)}, from"
+        f" {text(member(report, 'corpus', 'from'), 200)}:"
+        f" {plural(member(facts, 'rows'), 'row')}, {said} left out for want of a text.",
+        f"{plural(len(entries(member(facts, 'stop_words'))), 'stop word')},"
+        f" {len(learnt) or 'none'} of them learnt from the corpus.",
+        f"Reproducible: {text(member(facts, 'reproducible'), 120)}."
+        if member(facts, "reproducible") else "",
+    )  # fmt: skip
+
+
+def _other_facts(facts: object) -> dict[str, object]:
+    return {key: value for key, value in items(facts) if key not in DRAWN}
+
+
+def _times(phases: object, family: str) -> list[str]:
+    told = entries(phases)[:MAX_PHASES]
+    rows = [
+        Bar(
+            text(member(phase, "title"), 80).removeprefix(f"{family}: "),
+            number(member(phase, "duration_s")) or 0,
+            in_time(member(phase, "duration_s")),
         )
-        return f"<table>{rows}</table>"
-    if isinstance(value, (list, tuple)):
-        if any(isinstance(item, Mapping) for item in value):
-            return "".join(_shown(item) for item in value)
-        text = html.escape(", ".join(map(str, value))) or "none"
-        if len(value) <= LONG_ITEMS:
-            return text
-        return f"<details><summary>{len(value)} entries</summary>{text}</details>"
-    return html.escape("" if value is None else _number(value))
+        for phase in told
+    ]
+    title = "Time of each phase"
+    plot = bars(title, rows, names_px=TIMES_PX)
+    longest = max(rows, key=lambda row: row.value, default=None)
+    columns = ("title", "steps", "unit", "duration_s")
+    listed = table(
+        ("phase", "steps", "unit", "seconds"),
+        [[member(phase, column) for column in columns] for phase in told],
+    )
+    sentence = f"Most of the time went into {longest.name} ({longest.shown})." if longest else ""
+    return [figures([figure(title, plot, sentence, listed)])]
 
 
-def _number(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.4f}".rstrip("0").rstrip(".")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return str(value)
+def _artifact(report: object) -> list[str]:
+    artifact = member(report, "artifact")
+    place = text(member(artifact, "place"), 300)
+    whole = {"name": place, **dict(items(artifact))} if member(artifact, "sha256") else None
+    files = [
+        (text(member(file, "name"), 300), in_bytes(member(file, "size_bytes")),
+         text(member(file, "sha256"), 64))
+        for file in (*([whole] if whole else ()), *entries(member(artifact, "files")))
+    ]  # fmt: skip
+    return [
+        paragraph(f"{place}, {in_bytes(member(artifact, 'size_bytes'))}."),
+        folded("Files", table(("file", "size", "SHA-256"), files)),
+        folded("Parameters", shown(member(report, "params"))),
+        folded("Versions of libraries", shown(member(report, "versions"))),
+    ]

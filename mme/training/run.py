@@ -23,8 +23,11 @@ from models.evaluation.asking import evaluate
 from models.registry import family
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from mme.training.material import Gathered
     from mme.training.plan import Job
+    from models.evaluation.results import Evaluated
     from models.serving import Lessons, Progress
 
 log = logging.getLogger(__name__)
@@ -48,7 +51,10 @@ class Trained:
     artifact: Path
     artifact_bytes: int
     report: Path
+    reports: Sequence[Path]
+    """All of them."""
     duration_s: float
+    evaluation: Mapping[str, Evaluated] | None = None
 
 
 def run_job(job: Job, where: Destination, progress: Progress) -> Trained:
@@ -71,24 +77,29 @@ def run_job(job: Job, where: Destination, progress: Progress) -> Trained:
             lessons = _train(job, given, folder, timed)
             measured = _evaluation(job, given, folder, Path(scratch, "loaded"), timed)
             with placing() as files:
-                artifact = _place(files, job.family, folder, where, timed)
+                artifact = _place(files, job, folder, where, timed)
+                reports = [
+                    where.reports / f"{job.target}-report{end}" for end in (".json", ".html")
+                ]
                 for name, content in lessons.reports.items():
                     if Path(name).name != name:
                         raise TrainingError(f"{job.family}: {name!r} is no name of a report")
-                    files.write(where.reports / f"{job.family}-{name}", content)
+                    reports.append(where.reports / f"{job.target}-{name}")
+                    files.write(reports[-1], content)
                 took_s = time.monotonic() - began_s
                 outcome = Outcome(
                     job, given.material, lessons, artifact, measured, timed.phases, warnings, took_s
                 )
                 report = make_report(outcome)
-                place = where.reports / f"{job.family}-report.json"
-                files.write(place, as_json(report))
-                files.write(place.with_suffix(".html"), as_page(report))
+                files.write(reports[0], as_json(report))
+                files.write(reports[1], as_page(report))
     except (CorpusError, ServingError) as error:
         raise TrainingError(f"{job.family}: {error}") from error
     except MemoryError as error:
         raise TrainingError(f"{job.family}: there is not enough memory to train on this") from error
-    return Trained(job.family, artifact.place, artifact.size_bytes, place, took_s)
+    return Trained(
+        job.family, artifact.place, artifact.size_bytes, reports[0], reports, took_s, measured
+    )
 
 
 def _train(job: Job, given: Gathered, folder: Path, progress: Progress) -> Lessons:
@@ -104,8 +115,8 @@ def _train(job: Job, given: Gathered, folder: Path, progress: Progress) -> Lesso
 
 def _evaluation(
     job: Job, given: Gathered, folder: Path, scratch: Path, progress: Progress
-) -> dict[str, dict[str, float]] | None:
-    """What the trained model measures; None without evaluation sets, nothing if it fails."""
+) -> dict[str, Evaluated] | None:
+    """What the trained model answers; None without evaluation sets, nothing if it fails."""
     if given.evaluation is None:
         return None
     try:
@@ -119,14 +130,14 @@ def _evaluation(
 
 
 def _place(
-    files: Placing, name: str, folder: Path, where: Destination, progress: Progress
+    files: Placing, job: Job, folder: Path, where: Destination, progress: Progress
 ) -> Artifact:
     """Put the artifact in place, packed or not."""
     names = files_below(folder)
     contents = [_digest(folder / file, file.as_posix()) for file in names]
-    with progress(len(names), "file", f"{name}: writing the artifact") as bar:
+    with progress(len(names), "file", f"{job.family}: writing the artifact") as bar:
         if where.is_packed:
-            place = where.models / f"{name}.tar.gz"
+            place = where.models / f"{job.target}.tar.gz"
             write_archive(folder, files.make(place))
             bar.update(len(names))
             return Artifact(place, contents, _digest(files.make(place), place.name))

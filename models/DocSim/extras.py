@@ -6,10 +6,11 @@ documents; `taxonomy_uri` for a taxonomy and its report, `tags_uri` for the repo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.DocSim import tag_report, taxonomy_report
-from models.DocSim.prepare import write_documents
+from models.DocSim.prepare import Wanted, write_documents
 from models.DocSim.tagging import TAXONOMY_FILE
 from models.DocSim.taxonomy import read_taxonomy
 from models.DocSim.taxonomy_report import Space
@@ -50,8 +51,10 @@ def add_extras(
     if table is None and raw.flag("documents", default=False):
         table = material.corpus
     if table is not None:
-        fields = raw.words("document_fields")
-        facts["documents"] = write_documents(output_dir, table, space.reader, fields)
+        wanted = Wanted.by(raw)
+        if table != material.corpus:  # the parameters tell how the corpus is written
+            wanted = replace(wanted, told=None)
+        facts["documents"] = write_documents(output_dir, table, space.reader, wanted)
     taxonomy_file, tags_file = (_file(material, raw, key) for key in ("taxonomy_uri", "tags_uri"))
     if taxonomy_file is not None:
         taxonomy = read_taxonomy(taxonomy_file)

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.bodies import check_keys, check_texts, decode, parse_json, parse_rows, to_csv, to_json
+from models.bodies import check_keys, check_texts, decode, parse_json, to_csv, to_json
 from models.DocSim import matching, tagging
 from models.DocSim.answers import Answer, check_number
 from models.DocSim.matching import Matcher
 from models.DocSim.params import MAX_TEXTS
+from models.DocSim.rows import PAIR, read_pairs
 from models.DocSim.texts import TextReader, in_batches
 from models.DocSim.vectors import similarity
 from models.errors import BadInput, shorten
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 UNDERSTOOD = (CSV, JSON)
 NO_KNOWN_WORD = "0.00"
-PAIR = 2
 
 
 class DocSimModel:
@@ -83,12 +83,7 @@ class DocSimModel:
         return Needs()
 
     def _of_rows(self, text: str) -> Answer:
-        rows = parse_rows(text, MAX_TEXTS)
-        if not rows:
-            raise BadInput("The body is empty: send CSV rows of two texts each")
-        for number, row in rows:
-            if len(row) != PAIR:
-                raise BadInput(f"Row {number} has {len(row)} columns instead of 2: {shorten(row)}")
+        rows = read_pairs(text, MAX_TEXTS)
         scores = self._scores([row for _, row in rows], lambda place: f"row {rows[place][0]}")
         return Answer(scores, [[score] for score in scores])
 

@@ -133,7 +133,7 @@ class Tagger:
 
     def _exact(self, text: str) -> list[_Found]:
         """The terms that stand in the text word for word."""
-        numbers, phrases = self._finder.find(exact_words(text)), self._phrases
+        numbers, phrases = self._finder.find(exact_words(self._reader.cleaned(text))), self._phrases
         found = [_Found(1.0, number, phrases[number]) for number in numbers]
         # The longest of a tag's terms says most.
         return sorted(found, key=lambda each: (-len(each.word), each.term))

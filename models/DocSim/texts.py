@@ -13,6 +13,7 @@ import numpy as np
 
 from models.DocSim.vectors import unit
 from models.DocSim.words import END, SPELT_OUT, runs_of_letters, words_by_run
+from models.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -66,12 +67,20 @@ class TextReader:
             TextVectors(both.units[half:], both.counts[half:]),
         )
 
+    def cleaned(self, text: str) -> str:
+        """The text as its words are looked for: cleaned, where the parameters say so."""
+        return clean(text) if self._params.cleans else text
+
     def known_words(self, text: str, *, stops: bool = True) -> dict[str, int]:
         """The known words of a text, each with its row; `stops` leaves stop words out."""
-        words = self._words(set(runs_of_letters([text], spells_out=True)), stops=stops)
+        words = self._words(
+            set(runs_of_letters([self.cleaned(text)], spells_out=True)), stops=stops
+        )
         return {words[run]: row for run, row in self._rows(words).items() if row != UNKNOWN}
 
     def _read(self, texts: Sequence[str], *, spells_out: bool) -> TextVectors:
+        if self._params.cleans:
+            texts = [clean(text) for text in texts]
         runs = runs_of_letters(texts, spells_out=spells_out)
         row_of = dict.fromkeys(runs, UNKNOWN)
         row_of |= self._rows(self._words(row_of, spells_out=spells_out))

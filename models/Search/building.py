@@ -40,6 +40,10 @@ class Cells:
     ends: NDArray[np.int64]
     cells: NDArray[np.uint8]
 
+    def of(self, document: int) -> bytes:
+        """A document's cells, a list in JSON."""
+        return self.cells[self.ends[document] : self.ends[document + 1]].tobytes()
+
 
 def no_cells(n_documents: int) -> Cells:
     """For an index that is only searched."""

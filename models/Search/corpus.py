@@ -6,14 +6,14 @@ without an id get one from their number. Two rows may share an id; both are kept
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from models.corpus_reader import read_table
+from models.corpus_reader import read_table, says_nothing
 from models.errors import CorpusError, shorten
+from models.tables import Form, find_column, find_places, recognise, told_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ RESERVED = ("id", "score", "relevance", "words", "explain")
 """Keys that answers use themselves; no column but the id's may have such a name."""
 ID_COLUMNS = ("id", "doc_id")
 """The columns that may hold the ids, if `id_column` does not name one."""
+ADVICE = "Set text_column (--text-column) to the one to search"
 MAX_COLUMNS = 1000
 DIGEST_BYTES = 16
 
@@ -35,6 +36,8 @@ class Columns:
     """The columns of documents, the id's among them, and which hold what."""
 
     names: tuple[str, ...]
+    form: Form
+    """How their file is written."""
     id: int
     title: int | None
     text: int
@@ -64,6 +67,8 @@ class Tally:
     repeated_rows: int = 0
     rows_without_id: int = 0
     rows_sharing_an_id: int = 0
+    rows_without_words: int = 0
+    """Whose title or text is only `NaN`, `None` or `null`."""
     words: int = 0
     """Of all documents, each as often as it is there."""
     _ids: set[bytes] = field(default_factory=set)
@@ -85,20 +90,24 @@ class Tally:
             "repeated_rows": self.repeated_rows,
             "rows_without_id": self.rows_without_id,
             "rows_sharing_an_id": self.rows_sharing_an_id,
+            "rows_without_words": self.rows_without_words,
         }
 
 
 def find_columns(path: Path, params: Params) -> Columns:
     """The columns of a CSV; CorpusError if it has no text, or two columns of one name."""
     text = params.text("text_column", "claim_text")
-    for _ in read_table(path, (text,)):
+    form = recognise(path, (text,), told_by(params))
+    for _ in read_table(path, (text,), form=form, advice=ADVICE):
         break  # reading as far as the first row raises errors that say more than those below
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        # A column without a name is the row number that some programs write.
-        names = [name.strip() for name in next(csv.reader(file)) if name.strip()]
+    for key in ("id_column", "title_column"):
+        if key in params.values:
+            find_places(path, form, (params.text(key),), advice=f"Set {key} to one of them")
+    # A column without a name is the row number that some programs write.
+    names = [name for name in form.header if name]
     if len(names) >= MAX_COLUMNS:
         raise CorpusError(path, f"has {len(names)} columns; at most {MAX_COLUMNS - 1} are taken")
-    identity = _id_column(names, params)
+    identity = _id_column(path, names, params)
     for name, count in Counter(names).items():
         if count > 1:
             raise CorpusError(path, f"has two columns {shorten(name, 60)}")
@@ -108,12 +117,14 @@ def find_columns(path: Path, params: Params) -> Columns:
             )
     if identity not in names:
         names.insert(0, identity)
-    title = params.text("title_column", "title")
+    text_place = find_column(path, names, text)
+    assert text_place is not None  # noqa: S101 - else read_table has raised
     return Columns(
         names=tuple(names),
+        form=form,
         id=names.index(identity),
-        title=names.index(title) if title in names else None,
-        text=names.index(text),
+        title=find_column(path, names, params.text("title_column", "title")),
+        text=text_place,
     )
 
 
@@ -121,7 +132,8 @@ def read_documents(
     path: Path, columns: Columns, tally: Tally, bar: ProgressBar
 ) -> Iterator[Document]:
     """The rows that can be found, in file order; `bar` counts bytes. Raises CorpusError."""
-    for number, row in read_table(path, (), columns.names, on_bytes=bar.update):
+    rows = read_table(path, (), columns.names, bar.update, form=columns.form)
+    for number, row in rows:
         tally.rows += 1
         cells = tuple(row)
         title = "" if columns.title is None else cells[columns.title].strip()
@@ -137,13 +149,15 @@ def read_documents(
             cells = (*cells[: columns.id], f"row-{number}", *cells[columns.id + 1 :])
         elif tally.is_shared(cells[columns.id]):
             tally.rows_sharing_an_id += 1
+        tally.rows_without_words += says_nothing(title) or says_nothing(text)
         yield Document(cells, title, text)
 
 
-def _id_column(names: list[str], params: Params) -> str:
+def _id_column(path: Path, names: list[str], params: Params) -> str:
     """The name of the id's column, which need not be there."""
-    found = [name for name in ID_COLUMNS if name in names]
-    return params.text("id_column", found[0] if found else ID_COLUMNS[0])
+    wanted = (params.text("id_column"),) if "id_column" in params.values else ID_COLUMNS
+    places = (find_column(path, names, name) for name in wanted)
+    return next((names[place] for place in places if place is not None), wanted[0])
 
 
 def _is_in(seen: set[bytes], text: str) -> bool:

@@ -91,6 +91,7 @@ def _warn(path: Path, tally: Tally) -> None:
         (tally.repeated_rows, "are the same as one before and are left out"),
         (tally.rows_without_id, "have no id and are called after their number"),
         (tally.rows_sharing_an_id, "have an id that a row before has too"),
+        (tally.rows_without_words, "have a title or text that is only NaN, None or null"),
     ):
         if count:
             log.warning("%s: %d rows %s", path.name, count, what)

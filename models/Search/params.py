@@ -17,7 +17,7 @@ MAX_TOP_K = 1000
 MAX_CLAIMS = 10_000
 MAX_MATCHES = 10_000
 """The most matches of one request, of all its claims together."""
-WEIGHT_OF_MEANING = 0.8
+WEIGHT_OF_MEANING = 0.7
 ORIGINAL, CLEANED = "original", "cleaned"
 KEYS = ("id_column", "title_column", "text_column", "title_weight", "k1", "b", "piece_weight",
         "stop_word_weight", "vector_weight", "vector_size", "embedding", "embedding_weight",

@@ -34,7 +34,7 @@ CANDIDATES = 256
 """At least so many documents are compared by vectors."""
 LEAST_TRUST = 0.3
 """The part of the weight of meaning that it has where terms find the whole claim."""
-HALF_FOUND, SLOPE = 0.4, 0.1
+HALF_FOUND, SLOPE = 0.3, 0.07
 """The coverage at which it has half of the rest, and how fast that changes."""
 DECIDED_COVERAGE, DECIDED_LEAD = 0.95, 0.5
 """If terms find so much of the claim in one document, and in no other more than so much of that,

@@ -21,6 +21,7 @@ from models.Search.embedding import DocumentEncoder
 from models.Search.gathering import Documents, gather
 from models.Search.index_file import write_index
 from models.Search.meaning_file import FILE, write_vectors
+from models.Search.near_duplicates import near_duplicates
 from models.Search.params import KEYS, parse_bm25, parse_params
 from models.serving import Lessons
 from models.training_params import read_effort, warn_of_typos, write_params
@@ -76,6 +77,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         gathered.tally.facts()
         | {
             "documents": len(counted),
+            "read_as": str(columns.form),
             "columns": list(columns.names),
             "vocabulary_words": postings.n_words,
             "terms": len(postings.terms),
@@ -90,6 +92,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
             "relevance": told,
             "seed": seed,
             "reproducible": "to the byte",
+            "near_duplicates": near_duplicates(counted, columns, gathered.cells),
         }
     )
 

@@ -3,14 +3,15 @@
 Requests: `text/plain` (also where no Content-Type is given), the text itself; `application/json`,
 `{"text": ...}` or `{"texts": [...]}`, both with `max_count` if wanted, or a bare string or list.
 The shape of the answer follows the request: plain text gets the bare list `[[phrase, score], ...]`,
-JSON an object. Accept chooses JSON or CSV (lines of phrase and score, for many texts after the
-text's number from 0). A text of a list that cannot be used is answered by `{"error": ...}` in its
-place, and by no line in a CSV. Ranking is for `ranking`, tagging for `models.language`.
+JSON an object, which also says so where a text is in another language. Accept chooses JSON or CSV
+(lines of phrase and score, for many texts after the text's number from 0). A text of a list that
+cannot be used is answered by `{"error": ...}` in its place, and by no line in a CSV. Cleaning is
+for `models.text`, tagging for `models.language`, ranking for `ranking`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.bodies import check_count, to_csv, to_json
 from models.errors import BadInput
@@ -18,6 +19,7 @@ from models.language.pipelines import name_of, pipeline_key, tag
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import QuestionReader
 from models.serving import Needs, Request, Response
+from models.text import clean, warning
 from models.TopicalPageRank.graph import TooManyPairs
 from models.TopicalPageRank.params import MAX_COUNT, MAX_TEXTS
 from models.TopicalPageRank.ranking import rank
@@ -69,10 +71,20 @@ class TopicalPageRankModel:
         max_count = self._params.max_count
         if "max_count" in question.options:
             max_count = check_count(question.options["max_count"], "max_count", MAX_COUNT)
-        found = [self._keyphrases(text, max_count) for text in question.texts]
+        texts = question.texts
+        if not self._params.is_original:
+            texts = [clean(text) for text in texts]
+        found = [self._keyphrases(text, max_count) for text in texts]
         if answered_in == CSV:
             return Response(CSV, _as_csv(found, question))
-        return Response(JSON, to_json(self._as_json(found, question)))
+        if question.is_plain:
+            return Response(JSON, to_json(found[0]))
+        results = map(self._result, texts, found)
+        if question.is_single:
+            answer = {**next(results), "pipeline": self._pipeline}
+        else:
+            answer = {"results": question.in_order(results), "pipeline": self._pipeline}
+        return Response(JSON, to_json(answer))
 
     def describe(self) -> dict[str, object]:
         """Sizes and parameters."""
@@ -95,7 +107,7 @@ class TopicalPageRankModel:
         return Needs(is_data=self._engine is None, pipeline=key)
 
     def _keyphrases(self, text: str, max_count: int) -> Keyphrases:
-        sentences = tag(self._nlp, text)
+        sentences = tag(self._nlp, text, whole_words=not self._params.is_original)
         if self._engine is not None:
             return self._engine.rank(sentences)[:max_count]
         try:
@@ -110,16 +122,14 @@ class TopicalPageRankModel:
             ) from error
         return found[:max_count]
 
-    def _as_json(self, found: list[Keyphrases], question: Question) -> object:
-        if question.is_plain:
-            return found[0]
-        results = [
-            {"keyphrases": [{"phrase": phrase, "score": score} for phrase, score in keyphrases]}
-            for keyphrases in found
-        ]
-        if question.is_single:
-            return {**results[0], "pipeline": self._pipeline}
-        return {"results": question.in_order(results), "pipeline": self._pipeline}
+    def _result(self, text: str, found: Keyphrases) -> dict[str, Any]:
+        """A text's keyphrases, with a warning where it is in another language."""
+        result: dict[str, Any] = {
+            "keyphrases": [{"phrase": phrase, "score": score} for phrase, score in found]
+        }
+        if not self._params.is_original:
+            result |= warning(text, self._params.language)
+        return result
 
 
 def _as_csv(found: list[Keyphrases], question: Question) -> str:

@@ -19,6 +19,7 @@ GRAPH_TAGS = frozenset({"ADJ", "NOUN", "PROPN"})
 DEFAULT_MAX_CHARS = 1_000_000
 NO_STEMS, STEMS = "None", "stemming"
 NUMPY, PKE = "numpy", "pke"
+ORIGINAL, CLEANED = "original", "cleaned"
 KEPT_GRAMMARS = 8
 MAX_TEXTS = 10_000
 """The most texts of a request: even the shortest takes half a millisecond."""
@@ -47,6 +48,8 @@ class TopicalPageRankParams:
     """Whether a phrase's score is divided by its number of words."""
     spacy_pipeline: str | None
     """An installed spaCy pipeline to tag with instead of the built-in one."""
+    is_original: bool
+    """Whether texts are left as they come, and tokens are spaCy's own, as they once were."""
     engine: str
     """`numpy`: this project's; `pke`: pke's own, if it is installed."""
     stop_words: frozenset[str]
@@ -85,6 +88,7 @@ def parse_params(params: Params) -> TopicalPageRankParams:
         graph_tags=params.words("pos") or GRAPH_TAGS,
         normalized=params.flag("normalized", default=False),
         spacy_pipeline=params.text("spacy_pipeline") if "spacy_pipeline" in params.values else None,
+        is_original=params.choice("compat", (ORIGINAL, CLEANED), CLEANED) == ORIGINAL,
         engine=params.choice("engine", (NUMPY, PKE), NUMPY),
         stop_words=stop_list(params, language),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.language.stemming import stemmer
+from models.language.stemming import pke_stemmer
 from models.TopicalPageRank.grammar import STEPS
 from models.TopicalPageRank.graph import build_graph, pagerank
 from models.TopicalPageRank.lda import (
@@ -59,7 +59,7 @@ def rank(
 
 def normaliser(params: TopicalPageRankParams) -> Callable[[str], str]:
     """The function from a token to a word: its lower case, or its stem."""
-    return stemmer(params.language) if params.normalization == STEMS else str.lower
+    return pke_stemmer(params.language) if params.normalization == STEMS else str.lower
 
 
 def _candidates(

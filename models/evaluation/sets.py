@@ -37,7 +37,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalSet:
-    """Documents by id, queries by id, and for each query the relevance of documents above 0."""
+    """Documents by id, queries by id, and for each query the relevance of documents above 0.
+
+    Without documents it asks of those an artifact holds, and a query may have none that is
+    relevant: it is there to be told from the others.
+    """
 
     name: str
     documents: Mapping[str, Document]
@@ -108,6 +112,13 @@ def read_sets(folder: Path) -> EvaluationSets:
     )
 
 
+def belongs_to_folder(name: str) -> bool:
+    """Whether a file of this name is a part of a set that `read_sets` reads."""
+    return name.endswith((QRELS, PAIRS)) or (
+        name.startswith(KEYPHRASES) and name.endswith(".jsonl")
+    )
+
+
 def read_retrieval(folder: Path, name: str) -> RetrievalSet:
     """Read the retrieval set `name`; each query in it has at least one relevant document."""
     documents, queries = _documents(folder / f"{name}{DOCS}"), _queries(folder / f"{name}{QUERIES}")
@@ -116,7 +127,7 @@ def read_retrieval(folder: Path, name: str) -> RetrievalSet:
     for number, (query, document, given) in read_table(path, ("query_id", "doc_id", "relevance")):
         _known(path, number, query, queries, "query")
         _known(path, number, document, documents, "document")
-        if (grade := _number(path, number, given, "relevance")) > 0:
+        if (grade := number_in(path, number, given, "relevance")) > 0:
             relevance[query][document] = grade
     if bare := [query for query, found in relevance.items() if not found]:
         raise CorpusError(
@@ -134,7 +145,7 @@ def read_pairs(folder: Path, name: str) -> PairSet:
         _known(path, number, query, queries, "query")
         _known(path, number, document, documents, "document")
         pairs.append((queries[query], documents[document].text))
-        labels.append(_number(path, number, given, "label") > 0)
+        labels.append(number_in(path, number, given, "label") > 0)
     if len(set(labels)) < 2:  # noqa: PLR2004 - positive and negative
         raise CorpusError(path, "must have pairs that belong together and pairs that do not")
     return PairSet(name, tuple(pairs), tuple(labels))
@@ -143,7 +154,7 @@ def read_pairs(folder: Path, name: str) -> PairSet:
 def read_keyphrases(path: Path) -> KeyphraseSet:
     """Read a file of texts with keyphrases; blank lines are no texts."""
     texts = []
-    for number, entry in _objects(path):
+    for number, entry in objects_in(path):
         phrases, present = (
             _strings(path, number, entry, "keyphrases"),
             _strings(path, number, entry, "present"),
@@ -200,7 +211,8 @@ def _known(path: Path, number: int, identity: str, known: Mapping[str, object], 
         )
 
 
-def _number(path: Path, number: int, given: str, column: str) -> float:
+def number_in(path: Path, number: int, given: str, column: str) -> float:
+    """The number from 0 up in a cell. Raises CorpusError."""
     try:
         value = float(given)
     except ValueError:
@@ -212,7 +224,7 @@ def _number(path: Path, number: int, given: str, column: str) -> float:
     return value
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+def objects_in(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """Each line's number and the object on it."""
     try:
         with path.open(encoding="utf-8-sig") as file:

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any, cast
 import spacy
 
 from models.language.hanta.tagger import COMPONENT, MODEL_FILES
+from models.language.hanta.tagsets import refined
 from models.language.tokens import blank, may_keep_words, renew, tokens_of
+from models.language.whole_words import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from spacy.language import Language
+    from spacy.tokens import Token
 
     TaggedSentences = list[list[tuple[str, str]]]
 
@@ -130,29 +133,42 @@ def _load(name: str, disable: Sequence[str] = ()) -> Language:
     return nlp
 
 
-def tag(nlp: Language, text: str) -> TaggedSentences:
+def tag(nlp: Language, text: str, *, whole_words: bool = True) -> TaggedSentences:
     """Sentences of (token, universal part of speech); spaces are no tokens.
 
-    Nothing is kept of the text, but for some words.
+    Nothing is kept of the text, but for some words. Without `whole_words` tokens are spaCy's own,
+    and foreign words are nouns however many there are.
     """
     if nlp.has_pipe(COMPONENT):
-        sentences = _tag(nlp, text)
+        sentences = _tag(nlp, text, whole_words=whole_words)
         renew(nlp)
         return sentences
     if may_keep_words(nlp, text):
-        return _tag(nlp, text)
+        return _tag(nlp, text, whole_words=whole_words)
     with nlp.memory_zone():
-        return _tag(nlp, text)
+        return _tag(nlp, text, whole_words=whole_words)
 
 
-def _tag(nlp: Language, text: str) -> TaggedSentences:
-    return [
-        [(token.text, token.pos_) for token in sentence if not token.is_space]
-        for sentence in nlp(tokens_of(nlp, text)).sents
-    ]
+def _tag(nlp: Language, text: str, *, whole_words: bool) -> TaggedSentences:
+    doc = tokens_of(nlp, text)
+    doc = nlp(whole(doc, nlp.lang or "") if whole_words else doc)
+    sentences = [[token for token in each if not token.is_space] for each in doc.sents]
+    if whole_words and nlp.has_pipe(COMPONENT):
+        return [_refined(nlp.lang or "", tokens) for tokens in sentences]
+    return [[(token.text, token.pos_) for token in tokens] for tokens in sentences]
 
 
-def tokenize(nlp: Language, texts: Iterable[str]) -> Iterator[list[str]]:
-    """The tokens of each text, untagged."""
+def _refined(language: str, tokens: Sequence[Token]) -> list[tuple[str, str]]:
+    """The tokens with their parts of speech as the whole sentence has them."""
+    words, tags = [token.text for token in tokens], [token.tag_ for token in tokens]
+    found = refined(language, words, tags, [token.pos_ for token in tokens])
+    return list(zip(words, found, strict=True))
+
+
+def tokenize(
+    nlp: Language, texts: Iterable[str], *, whole_words: bool = True
+) -> Iterator[list[str]]:
+    """The tokens of each text, untagged; `whole_words` as in `tag`."""
     for doc in cast("Any", nlp.tokenizer).pipe(texts):
-        yield [token.text for token in doc if not token.is_space]
+        tokens = whole(doc, nlp.lang or "") if whole_words else doc
+        yield [token.text for token in tokens if not token.is_space]

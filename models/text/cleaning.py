@@ -8,6 +8,7 @@ to `markup`. A text with nothing to clean comes back as the same object.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from models.language.normal_forms import normal_form
 from models.text.markup import without_markup
@@ -40,12 +41,17 @@ _INVISIBLE = re.compile(
 )
 # All but letters that Latin scripts need, dashes, quotation marks, the ellipsis and the euro.
 _UNUSUAL = re.compile(r"[^\0-\u009f\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u20ac]")
+# `CO₂` is `CO2` to whoever searches for it, and a font's `ﬁ` is two letters.
+_SUBSCRIPTS = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"
+_LIGATURES = "\ufb00-\ufb06"
+_SPELT = re.compile(f"[{_SUBSCRIPTS}{_LIGATURES}]")
 _HARD_SPACES = "\u00a0\u2007\u202f"
 
 
 def clean(text: str) -> str:
     """The text without markup and invisible characters, in Unicode's composed form (NFC).
 
+    Ligatures are spelt out, subscript digits are digits, hard spaces are spaces.
     Takes time in proportion to the text, whatever it is. Entities become the characters they stand
     for after tags are gone, so what an entity gives is never taken for a tag.
     """
@@ -53,7 +59,11 @@ def clean(text: str) -> str:
         text = without_markup(text)
     if text.isascii() or not _UNUSUAL.search(text):
         return text
-    text = _INVISIBLE.sub("", text)
+    text = _SPELT.sub(_spelt, _INVISIBLE.sub("", text))
     for space in _HARD_SPACES:
         text = text.replace(space, " ")
     return normal_form("NFC", text)
+
+
+def _spelt(found: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", found[0])

@@ -50,10 +50,12 @@ def library(artifact: Path) -> bytes:
 
 
 def fill_store(folder: Path) -> None:
-    """The shipped artifacts, one of them in a folder too, and what must be refused."""
-    (folder / "de").mkdir(parents=True)
-    for name in (KEYPHRASES, SIMILARITY, SEARCH):
-        shutil.copy(PROJECT / "artifacts" / name, folder / name)
+    """The shipped artifacts, one of them in another folder too, and what must be refused."""
+    for place in ("", "en"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        for name in (KEYPHRASES, SIMILARITY, SEARCH):
+            shutil.copy(PROJECT / "artifacts" / place / name, folder / place / name)
+    (folder / "de").mkdir()
     shutil.copy(PROJECT / "artifacts" / SIMILARITY, folder / "de" / SIMILARITY)
     (folder / "library.tar.gz").write_bytes(library(folder / SIMILARITY))
     (folder / "garbage.tar.gz").write_bytes(b"this is no archive")

@@ -17,9 +17,10 @@ from models.language.hanta.sentences import best_tags
 from models.language.hanta.tagsets import UNKNOWN, to_upos
 from models.language.hanta.words import Words
 from models.language.source_files import library_folder
+from models.language.whole_words import TAGGED_AS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from spacy.tokens import Doc, Token
 
@@ -48,7 +49,8 @@ class HantaTagger:
         return self._model.tags
 
     def __call__(self, doc: Doc) -> Doc:
-        """Tag all sentences of `doc` but their spaces."""
+        """Tag all sentences of `doc` but their spaces, some words as others (`whole_words`)."""
+        tagged_as: Mapping[str, str] = doc.user_data.get(TAGGED_AS, {})
         waiting: list[list[Token]] = []
         count = 0
         for sentence in doc.sents:
@@ -57,13 +59,17 @@ class HantaTagger:
                 waiting.append(tokens[start : start + LONGEST_SENTENCE])
                 count += len(waiting[-1])
             if count >= WORDS_AT_ONCE:
-                self._tag_tokens(waiting)
+                self._tag_tokens(waiting, tagged_as)
                 waiting, count = [], 0
-        self._tag_tokens(waiting)
+        self._tag_tokens(waiting, tagged_as)
         return doc
 
-    def _tag_tokens(self, sentences: Sequence[Sequence[Token]]) -> None:
+    def _tag_tokens(
+        self, sentences: Sequence[Sequence[Token]], tagged_as: Mapping[str, str]
+    ) -> None:
         written = [[token.text for token in sentence] for sentence in sentences]
+        if tagged_as:
+            written = [[tagged_as.get(word, word) for word in words] for words in written]
         for tokens, words, tags in zip(sentences, written, self.tag_all(written), strict=True):
             for token, word, tag in zip(tokens, words, tags, strict=True):
                 token.tag_ = tag

@@ -6,9 +6,17 @@ Corpus (C5), Dutch ones with that of the Corpus Gesproken Nederlands.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UNKNOWN = "X"
+FOREIGN_RUN = 4
+"""So many foreign words one after the other are a foreign phrase rather than names and loans."""
 
 _GERMAN = {
     "ADJ": ("ADJ(A)", "ADJ(D)"),
@@ -103,6 +111,55 @@ _WORDS = {
         for ending in ("", "e", "en", "er", "es", "em")
     },
 }
+
+
+_FOREIGN = {"de": "FM"}
+# Of a foreign phrase in a German text the words that are no nouns in English.
+_ENGLISH_WORDS = {
+    word: upos
+    for upos, words in {
+        "ADP": "about at by for from in of on with",
+        "ADV": "here how now there when where why",
+        "AUX": "am are be been can could did do does had has have is should was were will would",
+        "CCONJ": "and but or",
+        "DET": "a an the",
+        "PART": "n't not to",
+        "PRON": "he her his i it its me my our she that them they this us we what who you your",
+    }.items()
+    for word in words.split()
+}
+# `A380`, `B.1.1.7`: a name, though to the models it is a number or nothing they know.
+_NAME_WITH_DIGITS = re.compile(r"[A-ZÄÖÜ][A-ZÄÖÜ.-]*\d[\w.-]*")
+
+
+def upos_of(language: str, words: Sequence[str], tags: Sequence[str]) -> list[str]:
+    """The universal parts of speech of a whole sentence: those of its words, refined."""
+    found = [to_upos(language, word, tag) for word, tag in zip(words, tags, strict=True)]
+    return refined(language, words, tags, found)
+
+
+def refined(
+    language: str, words: Sequence[str], tags: Sequence[str], found: list[str]
+) -> list[str]:
+    """The parts of speech of a sentence's words, as the whole sentence has them.
+
+    The words of a foreign phrase are no nouns: X, if they are not of the commonest English ones.
+    Names with digits are PROPN. Changes `found`.
+    """
+    foreign = _FOREIGN.get(language)
+    if foreign is None:
+        return found
+    if tags.count(foreign) >= FOREIGN_RUN:
+        places = [place for place, upos in enumerate(found) if upos != "PUNCT"]
+        for is_foreign, run in groupby(places, lambda place: tags[place] == foreign):
+            phrase = list(run)
+            if is_foreign and len(phrase) >= FOREIGN_RUN:
+                for place in phrase:
+                    found[place] = _ENGLISH_WORDS.get(words[place].lower(), UNKNOWN)
+    for place, upos in enumerate(found):
+        if upos in ("NUM", UNKNOWN) and _NAME_WITH_DIGITS.fullmatch(words[place]):
+            found[place] = "PROPN"
+    return found
 
 
 def to_upos(language: str, word: str, tag: str) -> str:

@@ -51,6 +51,8 @@ CLEANED = {
     "W&auml;rme &#228;ndert &#xe4; &#XE4; &euro;": "Wärme ändert ä ä €",
     "Wind&shy;kraft&nbsp;heute": "Windkraft heute",
     "Rock &amp; Roll": "Rock & Roll",
+    "CO\u2082 und H\u2082O, 20 m\u00b2": "CO2 und H2O, 20 m\u00b2",
+    "\ufb01nden, Ho\ufb00nung": "finden, Hoffnung",
     "&lt;b&gt; ist ein Tag": "<b> ist ein Tag",
     "&amp;auml; und &amp;lt;": "&auml; und &lt;",
     "&#0;&#xd800;&#1114112;": "\ufffd\ufffd\ufffd",

@@ -281,6 +281,6 @@ def test_training_records_the_length_of_words_it_took(tmp_path, given, recorded)
     family("DocSim").train(Material(corpus, params), tmp_path, no_progress)
     written = json.loads((tmp_path / "DocSim-params.json").read_text("utf-8"))
     del written["stop_words"]
-    assert written == {**params, "max_token_length": recorded}
+    assert written == {**params, "max_token_length": recorded, "clean_texts": True}
     known = read_vectors(tmp_path / "DocSim-model").index
     assert ("donaudampfschiff" in known) == (recorded == 40)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import re
 from random import Random
 from typing import Any
 
@@ -19,9 +21,11 @@ from models.language.hanta.tagger import MODEL_FILES, HantaTagger
 from models.language.hanta.words import UPPER
 from models.language.pipelines import built_in
 from models.language.source_files import library_folder
+from tests.support.endpoint import PROJECT
 
 # Dutch has four times the tags of the others, and takes the library seconds and 800 MB to read.
 LANGUAGES = ("de", "en")
+TOKEN = re.compile(r"\w+(?:-\w+)*|[^\w\s]")
 LETTERS = "abcdefghijklmnopqrstuvwxyzäöüßéABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜ0123456789-.'`\u00b4İ😀"
 
 
@@ -133,6 +137,21 @@ def test_any_text_has_the_librarys_tags(oracles, words):
 @given(words=st.lists(st.text(alphabet=LETTERS, min_size=1, max_size=14), max_size=8))
 def test_anything_like_words_has_the_librarys_tags(oracles, words):
     assert oracles["de"].agrees(words)
+
+
+def shipped_sentences(language):
+    """The claims of the sample corpus as lists of words and signs."""
+    path = PROJECT / "models" / "corpus" / f"factchecks_{language}.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return [TOKEN.findall(row["claim_text"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_shipped_sentences_have_the_librarys_tags(oracles, language):
+    sentences = shipped_sentences(language)[::4]
+    assert all(oracles[language].agrees(words) for words in sentences)
+    together = HantaTagger(language).tag_all(sentences)
+    assert together == [oracles[language].tags(words) for words in sentences]
 
 
 @pytest.mark.parametrize("name", ["ud_de_gsd_dev", "ud_de_pud"])

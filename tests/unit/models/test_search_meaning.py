@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def test_the_same_corpus_gives_the_same_bytes(tmp_path, artifact):
 
 def test_an_encoder_that_is_not_installed_is_named_with_the_extra(artifact, tmp_path, monkeypatch):
     def missing(name):
-        raise encoders.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
     encoder.cache_clear()
     monkeypatch.setattr(encoders, "version", missing)

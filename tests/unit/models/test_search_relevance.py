@@ -10,7 +10,9 @@ import pytest
 from models.errors import ArtifactError, BadInput
 from models.mapped.folder import Mapped, read, write
 from models.registry import load_model
+from models.Search.analysis import Analyser
 from models.Search.calibration import Seen, learn, report
+from models.Search.corpus import Document
 from models.Search.relevance import TYPICAL, Relevance
 from models.Search.trials import choose_trials, foreign_claims
 from tests.unit.models.conftest import ROWS, Asker
@@ -125,20 +127,12 @@ def test_markup_and_invisible_characters_are_no_part_of_a_claim(tmp_path):
 
 
 def test_a_trial_leaves_its_claim_out_of_its_document():
-    class Document:
-        def __init__(self, title, text):
-            self.cells, self.title, self.text = (), title, text
-
-    class Words:
-        def is_stop_word(self, word):
-            return word == "der"
-
     documents = [
-        Document("Alpha beta gamma", "Delta epsilon zeta."),
-        Document("", "Eins zwei drei. Vier fünf sechs."),
-        Document("Kurz", "Nur ein einziger Satz steht hier"),
+        Document((), "Alpha beta gamma", "Delta epsilon zeta."),
+        Document((), "", "Eins zwei drei. Vier fünf sechs."),
+        Document((), "Kurz", "Nur ein einziger Satz steht hier"),
     ]
-    trials = choose_trials(documents, Words())
+    trials = choose_trials(documents, Analyser("de", {"der"}))
     assert [(trial.row, trial.claim, trial.title, trial.text) for trial in trials.values()] == [
         (0, "Alpha beta gamma", "", "Delta epsilon zeta."),
         (1, "Eins zwei drei.", "", "Vier fünf sechs."),
@@ -157,7 +151,7 @@ def test_coefficients_are_typical_without_trials_and_learnt_with_many():
 
 def test_the_report_has_precision_and_recall_by_threshold_and_a_calibration():
     features = np.concatenate([np.linspace(0.3, 1, 100), np.linspace(0, 0.6, 300)])[:, None]
-    told = report(Seen(features, np.arange(400) < 100), TYPICAL.by_terms)
+    told: dict = report(Seen(features, np.arange(400) < 100), TYPICAL.by_terms)
     assert (told["positives"], told["negatives"]) == (100, 300)
     assert 0.8 < told["auroc"] < 1
     recall, precision = told["recall"], told["precision"]

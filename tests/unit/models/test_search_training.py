@@ -85,6 +85,12 @@ def test_columns_may_be_called_otherwise(tmp_path):
     assert list(matches(ask, "Masken")[0]) == ["id", "score", "relevance", "kopf", "behauptung"]
 
 
+@pytest.mark.parametrize("key", ["id_column", "title_column"])
+def test_a_column_that_was_named_must_be_there(tmp_path, key):
+    with pytest.raises(CorpusError, match=rf"has no column 'kpf'.*: nr, claim_text\. Set {key} to"):
+        lessons(tmp_path, "nr,claim_text\n7,Erbgut\n", **{key: "kpf"})
+
+
 def test_ids_are_found_under_the_name_that_evaluation_sets_use(tmp_path):
     _, ask = lessons(tmp_path, "doc_id,claim_text\nd7,Erbgut\n")
     assert matches(ask, "Erbgut")[0]["id"] == "d7"
@@ -168,7 +174,7 @@ def test_it_finds_more_than_plain_bm25(tmp_path, name):
     sets = EvaluationSets((given,), (), ())
     measured = evaluate("Search", out, tmp_path / "scratch", sets, no_progress)
     of_plain = retrieval_measures(rankings, given.relevance)
-    assert measured[name]["mrr@10"] > of_plain["mrr@10"] + 0.02
+    assert measured[name].measures["mrr@10"] > of_plain["mrr@10"] + 0.02
     assert (
         evaluate("Search", out, tmp_path / "scratch", EvaluationSets((), (), ()), no_progress) == {}
     )

@@ -273,7 +273,7 @@ def test_a_corpus_is_one_column_without_blank_rows(tmp_path):
         (b"id,text\n1,x\n", "no column 'title'; its columns: id, text"),
         (b"", "its columns: none"),
         (b"id,title\n1,\n", "no text in column 'title'"),
-        (b"title\n\xff\n", "not UTF-8"),
+        (b"title\nSch\xc3\xb6n\nX\xff\n", "not UTF-8 .* 1 characters in it are: it is damaged"),
         (b'title\n"x\n', r"not CSV at row 1 \(line 2\)"),
         (b'id,title\n1,a\n2,"b\nc"\n3,"d"e"\n', r"not CSV at row 3 \(line 5\)"),
         (b"id,title\n1,a\n\n2,b, c\n", r"row 2 \(line 4\) has 3 cells, the header 2"),

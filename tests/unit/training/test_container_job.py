@@ -88,6 +88,18 @@ def test_a_failure_leaves_its_reason_and_no_model(ml):
     assert not (ml / "output/success").exists()
 
 
+def test_a_folder_has_the_sign_of_the_last_outcome_alone(ml):
+    places = find_places({"SAGEMAKER_BASE_DIR": str(ml)})
+    assert places is not None
+    for end, sign in (
+        (places.succeeded, "success"),
+        (lambda: places.failed("why"), "failure"),
+        (places.succeeded, "success"),
+    ):
+        end()
+        assert [path.name for path in places.output.iterdir() if path.is_file()] == [sign]
+
+
 def test_a_reason_is_cut_to_what_the_platform_shows(ml):
     places = find_places({"SAGEMAKER_BASE_DIR": str(ml)})
     assert places is not None

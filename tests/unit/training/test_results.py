@@ -89,7 +89,8 @@ def test_a_report_says_what_went_in_and_what_came_out(data, tmp_path):
     assert report["evaluation"] is None
     page = (tmp_path / "out" / "DocSim-report.html").read_text("utf-8")
     assert "Training of DocSim" in page
-    assert "http" not in page  # self-contained
+    assert "http:" not in page  # self-contained
+    assert "https:" not in page
 
 
 def test_a_page_shows_what_came_from_outside_as_text(data, tmp_path):

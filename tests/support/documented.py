@@ -1,0 +1,126 @@
+"""The examples of a Markdown page: commands with what they print, to be run and compared.
+
+In a `console` block a line after `$ ` is a command; lines after `> ` and after a `\\` go on with
+it, and what follows is its output. A `python` block is a program, comments at its end the output.
+In an expected output `…` stands for anything. Numbers count as equal to five digits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ADDRESS = "http://127.0.0.1:8080"
+RUN = frozenset({"curl", "aws", ".venv/bin/python", "mkdir", "tar", "echo", "cat", "export"})
+"""Commands that are run; others train, install or start things."""
+ASK = frozenset({"curl", "aws", ".venv/bin/python"})
+"""A block without any of these shows no example."""
+FENCE = re.compile(r"^```(\w*)\s*$")
+FRACTION = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
+TIMEOUT_S = 180
+
+
+@dataclass(frozen=True)
+class Example:
+    """A command or program, its output, and from where to where that stands in the page."""
+
+    text: str
+    output: str
+    lines: tuple[int, int]
+    is_program: bool = False
+
+
+def blocks_of(page: str) -> list[list[Example]]:
+    """The examples of each block of a page that asks something."""
+    found, block, language = [], None, ""
+    for number, line in enumerate(page.splitlines()):
+        fence = FENCE.match(line)
+        if block is None and fence:
+            block, language = number + 1, fence[1]
+        elif block is not None and fence:
+            lines = page.splitlines()[block:number]
+            examples = _commands(lines, block) if language == "console" else []
+            if language == "python":
+                examples = _program(lines, block)
+            found.append(examples)
+            block = None
+    return [
+        block for block in found if any(each.is_program or _word(each) in ASK for each in block)
+    ]
+
+
+def run(block: Sequence[Example], address: str, folder: Path) -> list[str]:
+    """What each example of a block prints, run one after another in `folder`."""
+    environment = os.environ | {
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_PAGER": "",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    if block[0].is_program:
+        script, command = block[0].text, [sys.executable, "-"]
+    else:
+        script = "".join(f"{example.text}\nprintf '\\0'\n" for example in block)
+        command = ["bash", "-euo", "pipefail"]
+    ended = subprocess.run(
+        command, input=script.replace(ADDRESS, address), cwd=folder, env=environment,
+        capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, f"{script}\n{ended.stdout}\n{ended.stderr}"
+    return [printed.strip("\n") for printed in ended.stdout.split("\0")][: len(block)]
+
+
+def agrees(expected: str, printed: str) -> bool:
+    """Whether a documented output is what was printed."""
+    pattern = ".*".join(re.escape(_rounded(part)) for part in expected.split("…"))
+    return re.fullmatch(pattern, _rounded(printed), re.DOTALL) is not None
+
+
+def rewritten(page: str, outputs: Sequence[tuple[Example, str]]) -> str:
+    """The page with these outputs in place of those it has."""
+    lines = page.splitlines()
+    for example, printed in sorted(outputs, key=lambda pair: pair[0].lines, reverse=True):
+        start, end = example.lines
+        mark = "# " if example.is_program else ""
+        lines[start:end] = [mark + line for line in printed.splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(lines: Sequence[str], first: int) -> list[Example]:
+    starts = [place for place, line in enumerate(lines) if line.startswith("$ ")]
+    examples = []
+    for start, following in zip(starts, [*starts[1:], len(lines)], strict=True):
+        end = start + 1
+        while end < following and (lines[end - 1].endswith("\\") or lines[end].startswith("> ")):
+            end += 1
+        command = [lines[start].removeprefix("$ "), *lines[start + 1 : end]]
+        text = "\n".join(line.removeprefix("> ") for line in command)
+        output = "\n".join(lines[end:following])
+        examples.append(Example(text, output, (first + end, first + following)))
+    return [example for example in examples if _word(example) in RUN]
+
+
+def _program(lines: Sequence[str], first: int) -> list[Example]:
+    end = len(lines)
+    while end and lines[end - 1].startswith("# "):
+        end -= 1
+    output = "\n".join(line.removeprefix("# ") for line in lines[end:])
+    text = "\n".join(lines[:end])
+    return [Example(text, output, (first + end, first + len(lines)), is_program=True)]
+
+
+def _word(example: Example) -> str:
+    return example.text.partition(" ")[0]
+
+
+def _rounded(text: str) -> str:
+    return FRACTION.sub(lambda number: f"{float(number[0]):.5g}", text)
