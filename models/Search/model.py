@@ -6,7 +6,8 @@ if wanted. One claim is answered by `{"matches": [...]}`, best first, several by
 [{"matches": ...}, ...]}`; a match is an object of `id`, `score`, `relevance` and the document's
 other columns. Accept chooses JSON or CSV: a header line, then a line a match, for several claims
 after the claim's number from 0. A claim of a list that cannot be used is answered by
-`{"error": ...}` in its place, and by no line in a CSV.
+`{"error": ...}` in its place, and by no line in a CSV. An answer to a claim in another language
+says so.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from models.Search.explanation import Explainer
 from models.Search.params import MAX_MATCHES, MAX_TOP_K
 from models.Search.ranking import Ranker
 from models.serving import Needs, Request, Response
-from models.text import clean
+from models.text import clean, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +87,8 @@ class SearchModel:
         question = self._reader.read(request.body, media)
         options = self._options(question)
         found, cells_bytes = [], 0
-        for claim in map(self._cleaned, question.texts):
+        claims = [self._cleaned(claim) for claim in question.texts]
+        for claim in claims:
             best = [
                 match
                 for match in self._ranker.best(claim, options.top_k)
@@ -99,7 +101,10 @@ class SearchModel:
         if answered_in == CSV:
             names = self._names(options)
             return Response(CSV, _as_csv(found, names, question))
-        results = question.in_order({"matches": matches} for matches in found)
+        results = question.in_order(
+            {"matches": matches} | self._warning(claim)
+            for claim, matches in zip(claims, found, strict=True)
+        )
         return Response(JSON, to_json(results[0] if question.is_single else {"results": results}))
 
     def describe(self) -> dict[str, object]:
@@ -129,6 +134,10 @@ class SearchModel:
         """The ids of the documents best by vectors alone, for comparison."""
         rows = self._ranker.nearest(claim, count)
         return [self._cells(row)[self._index.id_column] for row, _ in rows]
+
+    def _warning(self, claim: str) -> dict[str, str]:
+        """Said of a claim in another language, which only a model with an encoder understands."""
+        return {} if self._params.embedding else warning(claim, self._params.language)
 
     def _cleaned(self, claim: str) -> str:
         return claim if self._params.is_original else clean(claim)

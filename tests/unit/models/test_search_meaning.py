@@ -63,6 +63,11 @@ def test_claims_in_other_words_and_languages_find_what_they_mean(ask, claim, wan
     assert best(ask, claim)["id"] == wanted
 
 
+def test_a_claim_in_another_language_is_no_fault_where_it_is_understood(ask):
+    claim = "The government says that wind turbines are killing all of the birds"
+    assert set(ask.json({"claim": claim})) == {"matches"}
+
+
 def test_scores_fall_and_stay_shares_though_there_are_two_kinds_of_evidence(ask):
     matches = ask.json({"claim": "Vaccines change genes"})["matches"]
     scores = [match["score"] for match in matches]

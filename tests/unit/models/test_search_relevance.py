@@ -203,3 +203,11 @@ def test_columns_may_not_be_called_as_answers_call_something_else(tmp_path):
 
     with pytest.raises(CorpusError, match="relevance"):
         train(tmp_path, CORPUS, header=("id", "title", "claim_text", "relevance"))
+
+
+def test_a_claim_in_another_language_is_told(ask):
+    english = "The government is going to take away all of our diesel cars very soon"
+    one, two = ask.json({"claims": [english, ROWS[0][0]]})["results"]
+    assert one["language"] == "en"
+    assert one["warning"] == "This text looks English; this model is for German"
+    assert set(two) == {"matches"}
