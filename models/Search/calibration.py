@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from models.Search.relevance import probabilities
@@ -34,7 +35,6 @@ PRIOR_DEVIATION = 2.0
 """How far coefficients are from the typical ones, before anything is learnt."""
 PRIOR_TRIALS = 20.0
 """For how many trials that counts."""
-ITERATIONS = 30
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 BINS = 10
 DEPTH = 100
@@ -80,16 +80,18 @@ def learn(seen: Seen, typical: Sequence[float]) -> tuple[float, ...]:
         return tuple(typical)
     start = np.array(typical, np.float64)
     inputs = np.column_stack([np.ones(len(seen.features)), seen.features])
+    signs = np.where(seen.are_right, 1.0, -1.0)
     strength = PRIOR_TRIALS / PRIOR_DEVIATION**2
-    current = start.copy()
-    for _ in range(ITERATIONS):  # Newton's method: the function is smooth and convex
-        likely = probabilities(seen.features, tuple(current))
-        slopes = inputs.T @ (seen.weights * (likely - seen.are_right))
-        bends = (inputs * (seen.weights * likely * (1 - likely))[:, None]).T @ inputs
-        slopes += strength * (current - start)
-        step = np.linalg.solve(bends + strength * np.eye(len(current)), slopes)
-        current = current - np.clip(step, -2, 2)
-    return tuple(float(round(each, 6)) for each in current)
+
+    def loss(coefficients: Floats) -> tuple[float, Floats]:
+        margins = signs * (inputs @ coefficients)
+        drawn = coefficients - start
+        total = seen.weights @ np.logaddexp(0, -margins) + strength / 2 * (drawn @ drawn)
+        pulls = -signs * seen.weights / (1 + np.exp(np.clip(margins, -50, 50)))
+        return float(total), pulls @ inputs + strength * drawn
+
+    found = minimize(loss, start, jac=True, method="BFGS")
+    return tuple(float(round(each, 6)) for each in found.x)
 
 
 def report(seen: Seen, coefficients: tuple[float, ...]) -> dict[str, object]:

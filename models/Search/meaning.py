@@ -8,6 +8,7 @@ In a large corpus the signs of the numbers choose which documents are looked at 
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,7 +28,8 @@ CLOSELY = 2048
 """So many passages are then looked at closely."""
 SAMPLE = 1024
 """Mean and deviation are of so many documents, spread over the corpus."""
-LEAST_DEVIATION = 0.01
+USUAL_DOCUMENTS = 10
+"""For so many documents counts what deviation is usual with the encoder."""
 MAX_CLAIM_CHARS = 2000
 """Of a longer claim only so much is encoded."""
 KEPT_CLAIMS = 256
@@ -67,11 +69,16 @@ class Meaning:
             return known
         vector = self._encoder.queries([claim])[0]
         usual = self._cosines(vector, self._sample)
-        deviation = max(float(usual.std()), LEAST_DEVIATION)
-        found = self._kept[claim] = Nearness(vector, float(usual.mean()), deviation)
+        found = self._kept[claim] = Nearness(vector, float(usual.mean()), self._deviation(usual))
         if len(self._kept) > KEPT_CLAIMS:
             self._kept.popitem(last=False)
         return found
+
+    def _deviation(self, usual: NDArray[np.float32]) -> float:
+        """The standard deviation of cosines, drawn to what is usual where they are few."""
+        count, typical = len(usual), self._encoder.deviation
+        variance = count * float(usual.var()) + USUAL_DOCUMENTS * typical**2
+        return math.sqrt(variance / (count + USUAL_DOCUMENTS))
 
     def cosines(self, near: Nearness, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """How near some documents are."""

@@ -29,6 +29,9 @@ from models.training_params import read_effort, warn_of_typos, write_params
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from models.Search.corpus import Columns
+    from models.Search.gathering import Gathered
+    from models.Search.index_file import Index
     from models.Search.params import SearchParams
     from models.serving import Material, Progress
 
@@ -48,10 +51,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     learn_stop_words(raw, (), 0)  # raises for a faulty parameter before the corpus is read
     warn_of_typos(raw, KEYS)
     path = material.corpus
-    columns = find_columns(path, raw)
-    if unknown := [name for name in checked.fields or () if name not in columns.names]:
-        found = ", ".join(columns.names)
-        raise CorpusError(path, f"has no column {unknown[0]!r}, as in fields; its columns: {found}")
+    columns = _columns(path, raw, checked)
     encoder = _encoder(checked, raw.file, progress)
     documents = Documents(path, columns, is_cleaned=not checked.is_original)
     gathered = gather(documents, bm25.title_weight, progress)
@@ -73,28 +73,41 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     relevance, told = learn_relevance(documents, recipe, checked, embedded, progress)
     write_index(output_dir / "Search-model", replace(index, relevance=relevance))
     write_params(output_dir, raw, stop_words)
-    return Lessons(
-        gathered.tally.facts()
-        | {
-            "documents": len(counted),
-            "read_as": str(columns.form),
-            "columns": list(columns.names),
-            "vocabulary_words": postings.n_words,
-            "terms": len(postings.terms),
-            "postings": len(postings.documents),
-            "frequent_terms": len(postings.frequent_terms),
-            "mean_words_of_a_document": round(gathered.tally.words / len(counted), 2),
-            "dimensions": vectors.of_words.shape[1],
-            "stop_words": sorted(stop_words),
-            "learnt_stop_words": sorted(learnt),
-            "embedding": checked.embedding,
-            "passages": sum(map(len, embedded.of_documents)) if embedded else 0,
-            "relevance": told,
-            "seed": seed,
-            "reproducible": "to the byte",
-            "near_duplicates": near_duplicates(counted, columns, gathered.cells),
-        }
-    )
+    facts = {
+        "read_as": str(columns.form),
+        "columns": list(columns.names),
+        "stop_words": sorted(stop_words),
+        "learnt_stop_words": sorted(learnt),
+        "embedding": checked.embedding,
+        "passages": sum(map(len, embedded.of_documents)) if embedded else 0,
+        "relevance": told,
+        "seed": seed,
+        "reproducible": "to the byte",
+        "near_duplicates": near_duplicates(counted, columns, gathered.cells),
+    }
+    return Lessons(_sizes(gathered, index, postings.n_words) | facts)
+
+
+def _columns(path: Path, raw: Params, checked: SearchParams) -> Columns:
+    columns = find_columns(path, raw)
+    if unknown := [name for name in checked.fields or () if name not in columns.names]:
+        found = ", ".join(columns.names)
+        raise CorpusError(path, f"has no column {unknown[0]!r}, as in fields; its columns: {found}")
+    return columns
+
+
+def _sizes(gathered: Gathered, index: Index, n_words: int) -> dict[str, object]:
+    n_documents = len(gathered.counted)
+    return {
+        **gathered.tally.facts(),
+        "documents": n_documents,
+        "vocabulary_words": n_words,
+        "terms": len(index.terms),
+        "postings": len(index.documents),
+        "frequent_terms": len(index.frequent_terms),
+        "mean_words_of_a_document": round(gathered.tally.words / n_documents, 2),
+        "dimensions": index.word_vectors.shape[1],
+    }
 
 
 def _encoder(checked: SearchParams, file: str, progress: Progress) -> DocumentEncoder | None:
