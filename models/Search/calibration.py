@@ -1,10 +1,10 @@
 """Learning how likely a match is: a logistic regression on trials (see `trials`).
 
-For each trial the document that its claim was taken out of is a match, and the best other document
-is none; nor are the best ones for claims of other subjects. Matches and the others count alike, so
-a relevance of one half says that a claim with such a match has a document as often as not, where
-half of all claims have one. The coefficients are drawn to typical ones, the more the fewer trials
-there are.
+For each trial the document that its claim was taken out of is a match, if it was found first, and
+the best other document is none; nor are the best ones for claims of other subjects. Matches and the
+others count alike, so a relevance of one half says that a claim with such a match has a document as
+often as not, where half of all claims have one. The coefficients are drawn to typical ones, the
+more the fewer trials there are.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def look(ranker: Ranker, trials: Iterable[Trial], foreign: Iterable[str], bar: P
         found = ranker.candidates(trial.claim, DEPTH)
         features = found.evidence.features()
         is_own = found.rows == trial.row
-        right.extend(features[is_own])
+        right.extend(features[:1][is_own[:1]])
         wrong.extend(features[~is_own][:1])
         bar.update(1)
     for claim in foreign:
@@ -90,7 +90,9 @@ def learn(seen: Seen, typical: Sequence[float]) -> tuple[float, ...]:
         pulls = -signs * seen.weights / (1 + np.exp(np.clip(margins, -50, 50)))
         return float(total), pulls @ inputs + strength * drawn
 
-    found = minimize(loss, start, jac=True, method="BFGS")
+    # More evidence of any kind makes no match less likely.
+    bounds = [(None, None), *([(0, None)] * seen.features.shape[1])]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return tuple(float(round(each, 6)) for each in found.x)
 
 

@@ -64,7 +64,7 @@ def test_a_claim_finds_its_fact_checks_best_first(runtime):
     )
     matches = json.load(answer["Body"])["matches"]
     assert matches[0]["title"] == "Masken führen nicht zu einer gefährlichen Vergiftung mit CO2"
-    assert list(matches[0]) == ["id", "score", "title", "claim_text", "category"]
+    assert list(matches[0]) == ["id", "score", "relevance", "title", "claim_text", "category"]
     scores = [match["score"] for match in matches]
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)
