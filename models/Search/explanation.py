@@ -50,25 +50,26 @@ class Explainer:
     def explain(self, claim: str, matches: Sequence[Match]) -> list[dict[str, object]]:
         """For each match the shares of its score that words and vectors have; they add up to 1.
 
-        The share of meaning may be below 0, that of words then above 1.
+        `others` are words with too small a share to be shown. The share of meaning may be below 0,
+        that of words then above 1.
         """
         parts = self._by_word(claim, [match.row for match in matches])
         explained: list[dict[str, object]] = []
         for place, match in enumerate(matches):
             of_words = {word: scores[place] for word, scores in parts.items() if scores[place]}
-            vectors, meaning = match.by_vectors / match.score, match.by_meaning / match.score
+            score = match.score or 1.0
+            vectors, meaning = match.by_vectors / score, match.by_meaning / score
             total = sum(of_words.values()) or 1.0
             shares = {
                 word: score / total * (1 - vectors - meaning) for word, score in of_words.items()
             }
             shown = sorted(shares.items(), key=lambda pair: -pair[1])
+            shown = [(word, share) for word, share in shown if share >= LEAST_SHARE]
+            others = 1 - vectors - meaning - sum(share for _, share in shown)
             explained.append(
                 {
-                    "words": [
-                        {"word": word, "share": round(share, 4)}
-                        for word, share in shown
-                        if share >= LEAST_SHARE
-                    ],
+                    "words": [{"word": word, "share": round(share, 4)} for word, share in shown],
+                    "others": round(others, 4),
                     "vectors": round(vectors, 4),
                     "meaning": round(meaning, 4),
                 }

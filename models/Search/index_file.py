@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORM, FORM_BEFORE = "Search.v2", "Search.v1"
 """The second says that words were not folded, and has no relevance."""
+LEAST_UNIT = 1e-4
+"""Training makes none below 0.003."""
 MAX_HEADER_BYTES = 1024 * 1024
 
 _ARRAYS = {
@@ -174,8 +176,10 @@ def _facts(facts: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if type(id_column) is not int or not 0 <= id_column < len(columns):
         raise ArtifactError(path, f"id_column is {shorten(id_column)}: no place of a column")
     unit = facts.get("impact_unit")
-    if not isinstance(unit, float) or not 0 < unit <= 1:
-        raise ArtifactError(path, f"impact_unit is {shorten(unit)}: it must be above 0, at most 1")
+    if not isinstance(unit, float) or not LEAST_UNIT <= unit <= 1:
+        raise ArtifactError(
+            path, f"impact_unit is {shorten(unit)}: it must be from {LEAST_UNIT:g} to 1"
+        )
     folds_words = facts["form"] == FORM
     try:
         relevance = Relevance.of_json(facts.get("relevance")) if folds_words else TYPICAL

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.embedding.encoders import encoder
+from models.embedding.encoders import NoEncoderError, encoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +30,8 @@ SAMPLE = 1024
 """Mean and deviation are of so many documents, spread over the corpus."""
 USUAL_DOCUMENTS = 10
 """For so many documents counts what deviation is usual with the encoder."""
-MAX_CLAIM_CHARS = 2000
-"""Of a longer claim only so much is encoded."""
+MAX_CLAIM_BYTES = 600
+"""Of a longer claim only so much is encoded: a third of a second, where letters are Latin."""
 KEPT_CLAIMS = 256
 AT_ONCE, SIGNS_AT_ONCE = 512, 1 << 16
 """Documents, and passages by their signs, that are compared at a time."""
@@ -54,16 +54,21 @@ class Meaning:
     """The vectors of documents, with their encoder. Not for several threads."""
 
     def __init__(self, vectors: DocumentVectors) -> None:
-        """Raises NoEncoderError."""
+        """Raises NoEncoderError, also where the encoder makes vectors of another size."""
         self._vectors = vectors
         self._encoder = encoder(vectors.encoder)
+        if len(vectors.mean) != self._encoder.dimensions:
+            raise NoEncoderError(
+                f"{vectors.encoder} makes vectors of {self._encoder.dimensions} numbers here, the"
+                f" artifact has some of {len(vectors.mean)}: train it anew"
+            )
         step = max(1, len(vectors) // SAMPLE)
         self._sample = np.arange(0, len(vectors), step)
         self._kept: OrderedDict[str, Nearness] = OrderedDict()
 
     def read(self, claim: str) -> Nearness:
         """Encode a claim. What was asked lately is kept."""
-        claim = claim[:MAX_CLAIM_CHARS]
+        claim = claim[:MAX_CLAIM_BYTES].encode()[:MAX_CLAIM_BYTES].decode(errors="ignore")
         if (known := self._kept.get(claim)) is not None:
             self._kept.move_to_end(claim)
             return known

@@ -117,7 +117,7 @@ class Ranker:
         scores = self.scorer.score(query)
         rows, _ = scores.best(max(count, CANDIDATES))
         by_terms, by_vectors = self._by_words(query, scores, rows)
-        attainable = query.attainable * (1 + self._weights.vectors)
+        attainable = query.attainable * (1 + self._weights.vectors) or 1.0
         near = None
         if self._meaning is not None and (
             self._always_encodes or not _is_decided((by_terms + by_vectors) / attainable)

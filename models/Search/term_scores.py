@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 CONSIDERED = 2048
 """For at least so many documents the scores of frequent terms are added."""
+MOST_WORDS = 10_000
+"""Of a longer claim only so many different words are looked up."""
 GROUPS = 4096
 """The number of groups whose maxima bound the largest scores; see `_above`."""
 
@@ -85,7 +88,7 @@ class TermScorer:
     def read(self, claim: str) -> Query:
         """The terms of a claim."""
         index = self._index
-        counted = Counter(words_of(claim))
+        counted = dict(islice(Counter(words_of(claim)).items(), MOST_WORDS))
         unknown = float(np.log1p((len(index) + 0.5) / 0.5))
         weights: dict[int, float] = {}
         counts: dict[int, int] = {}

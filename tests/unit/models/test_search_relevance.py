@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -68,10 +69,10 @@ def test_the_artifact_may_set_the_least_relevance(tmp_path):
 def test_shares_explain_a_match_and_add_up(ask):
     title = ROWS[0][0]
     explained = best(ask, title, explain=True)["explain"]
-    assert set(explained) == {"words", "vectors", "meaning"}
+    assert set(explained) == {"words", "others", "vectors", "meaning"}
     shares = [each["share"] for each in explained["words"]]
     assert shares == sorted(shares, reverse=True)
-    assert sum(shares) + explained["vectors"] == pytest.approx(1, abs=0.05)
+    assert sum(shares) + explained["others"] + explained["vectors"] == pytest.approx(1, abs=0.002)
     assert explained["meaning"] == 0
 
 
@@ -211,3 +212,53 @@ def test_a_claim_in_another_language_is_told(ask):
     assert one["language"] == "en"
     assert one["warning"] == "This text looks English; this model is for German"
     assert set(two) == {"matches"}
+
+
+def test_shares_add_up_where_many_words_have_a_little_each(ask):
+    claim = " ".join([ROWS[0][0], *(f"wort{number}" for number in range(400))])
+    explained = best(ask, claim, explain=True)["explain"]
+    shares = sum(each["share"] for each in explained["words"])
+    assert shares + explained["others"] + explained["vectors"] == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.hostile("requests to models")
+def test_of_a_claim_of_very_many_words_only_some_are_looked_up(ask, monkeypatch):
+    claim = " ".join(f"{number:x}" for number in range(100_000))
+    counted = []
+    scorer = ask.model._ranker.scorer
+    look_up = scorer._analyser.terms
+
+    def noted(word, kind):
+        counted.append(word)
+        return look_up(word, kind)
+
+    monkeypatch.setattr(scorer._analyser, "terms", noted)
+    ask.json({"claim": claim})
+    assert len(set(counted)) == 10_000
+
+
+def test_training_time_does_not_grow_with_the_square_of_a_documents_sentences():
+    text = "Ab. Cd. " * 100_000 + " Maske Strom Hund. Katze Berlin Virus"
+    began_s = time.process_time()
+    assert choose_trials([Document((), "", text)], Analyser("de", frozenset())) == {}
+    assert time.process_time() - began_s < 5
+
+
+@pytest.mark.hostile("archives")
+@pytest.mark.parametrize("unit", [5e-324, 1e-300, 0.0, -1.0, 2.0])
+def test_an_impact_unit_that_no_training_makes_is_refused(tmp_path, artifact, unit):
+    content = read(artifact / "Search-model")
+    (tmp_path / "Search-params.json").write_bytes((artifact / "Search-params.json").read_bytes())
+    write(tmp_path / "Search-model", Mapped(content.arrays, {**content.facts, "impact_unit": unit}))
+    with pytest.raises(ArtifactError, match="impact_unit"):
+        load_model(tmp_path)
+
+
+@pytest.mark.hostile("archives")
+def test_weights_of_nothing_but_zeros_are_answered(tmp_path, artifact):
+    content = read(artifact / "Search-model")
+    (tmp_path / "Search-params.json").write_bytes((artifact / "Search-params.json").read_bytes())
+    arrays = {**content.arrays, "weights": content.arrays["weights"] * np.float32(0)}
+    write(tmp_path / "Search-model", Mapped(arrays, content.facts))
+    found = Asker(load_model(tmp_path), "text/plain").json({"claim": ROWS[0][0], "explain": True})
+    assert found["matches"] == []
