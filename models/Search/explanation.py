@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from models.Search.analysis import KINDS, PIECE, STOP_WORD, WORD, Analyser, words_of
+from models.Search.analysis import KINDS, WORD, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from models.Search.index_file import Index
-    from models.Search.params import Weights
     from models.Search.ranking import Match
     from models.Search.term_scores import TermScorer
 
@@ -28,13 +26,10 @@ LEAST_SHARE = 0.005
 class Explainer:
     """Explains the matches of one index."""
 
-    def __init__(
-        self, index: Index, analyser: Analyser, weights: Weights, scorer: TermScorer
-    ) -> None:
-        self._index = index
-        self._analyser = analyser
+    def __init__(self, scorer: TermScorer) -> None:
         self._scorer = scorer
-        self._of_kind = {WORD: 1.0, STOP_WORD: weights.stop_words, PIECE: weights.pieces}
+        self._index = scorer.index
+        self._analyser = scorer.analyser
 
     def shared_words(self, claim: str, rows: Sequence[int]) -> list[list[str]]:
         """For each document those words of the claim whose stem it holds, without stop words."""
@@ -57,12 +52,10 @@ class Explainer:
         explained: list[dict[str, object]] = []
         for place, match in enumerate(matches):
             of_words = {word: scores[place] for word, scores in parts.items() if scores[place]}
-            score = match.score or 1.0
-            vectors, meaning = match.by_vectors / score, match.by_meaning / score
-            total = sum(of_words.values()) or 1.0
-            shares = {
-                word: score / total * (1 - vectors - meaning) for word, score in of_words.items()
-            }
+            whole = match.score or 1.0
+            vectors, meaning = match.by_vectors / whole, match.by_meaning / whole
+            unit = (1 - vectors - meaning) / (sum(of_words.values()) or 1.0)
+            shares = {word: score * unit for word, score in of_words.items()}
             shown = sorted(shares.items(), key=lambda pair: -pair[1])
             shown = [(word, share) for word, share in shown if share >= LEAST_SHARE]
             others = 1 - vectors - meaning - sum(share for _, share in shown)
@@ -87,7 +80,9 @@ class Explainer:
                 found = self._index.terms.get(term, -1)
                 if found < 0:
                     continue
-                weight = self._of_kind[kind] * times * count * float(self._index.weights[found])
+                weight = (
+                    self._scorer.of_kind[kind] * times * count * float(self._index.weights[found])
+                )
                 for place, impact in enumerate(self._scorer.impacts(found, rows)):
                     scores[place] += weight * impact
         return scores

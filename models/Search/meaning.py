@@ -73,7 +73,7 @@ class Meaning:
             self._kept.move_to_end(claim)
             return known
         vector = self._encoder.queries([claim])[0]
-        usual = self._cosines(vector, self._sample)
+        usual = self.cosines(vector, self._sample)
         found = self._kept[claim] = Nearness(vector, float(usual.mean()), self._deviation(usual))
         if len(self._kept) > KEPT_CLAIMS:
             self._kept.popitem(last=False)
@@ -85,10 +85,6 @@ class Meaning:
         variance = count * float(usual.var()) + USUAL_DOCUMENTS * typical**2
         return math.sqrt(variance / (count + USUAL_DOCUMENTS))
 
-    def cosines(self, near: Nearness, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """How near some documents are."""
-        return self._cosines(near.vector, rows)
-
     def nearest(self, near: Nearness, count: int) -> NDArray[np.intp]:
         """The rows of about the `count` documents that are nearest, in no order."""
         if len(self._vectors.vectors) > LARGE_CORPUS:
@@ -97,7 +93,7 @@ class Meaning:
             rows = np.arange(len(self._vectors))
         if len(rows) <= count:
             return rows
-        cosines = self.cosines(near, rows)
+        cosines = self.cosines(near.vector, rows)
         return rows[np.argpartition(-cosines, count - 1)[:count]]
 
     def _alike(self, near: Nearness, count: int) -> NDArray[np.intp]:
@@ -115,7 +111,8 @@ class Meaning:
         chosen = np.argpartition(differing, count - 1)[:count]
         return np.unique(np.searchsorted(self._vectors.starts, chosen, side="right") - 1)
 
-    def _cosines(self, vector: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def cosines(self, vector: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """How near some documents are to a claim's vector."""
         parts = (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
         found = [self._few_cosines(vector, part) for part in parts]
         return np.concatenate(found) if found else np.zeros(0, np.float32)

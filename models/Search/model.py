@@ -62,7 +62,7 @@ class SearchModel:
         self._params = params
         self._index = index
         self._ranker = Ranker(index, analyser, params.weights, meaning)
-        self._explainer = Explainer(index, analyser, params.weights, self._ranker.scorer)
+        self._explainer = Explainer(self._ranker.scorer)
         self._reader = QuestionReader(
             noun="claim",
             advice="send the claim to find fact-checks for",

@@ -131,7 +131,7 @@ class Ranker:
         by_meaning = np.zeros_like(fused)
         cosines = standings = None
         if near is not None and self._meaning is not None:
-            cosines = self._meaning.cosines(near, rows)
+            cosines = self._meaning.cosines(near.vector, rows)
             standings = near.standings(cosines)
             by_meaning = np.float32(self._trust(top / attainable)) * standings
             fused = fused + by_meaning

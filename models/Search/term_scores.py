@@ -45,8 +45,6 @@ class Query:
     """The score by terms of a document of mean length that has every term of the claim once."""
     has_words: bool
     """Whether there is a word that is no stop word, be it known or not."""
-    unknown_share: float
-    """The share of the different words, stop words left out, that no document has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,8 @@ class TermScores:
 
     _scores: NDArray[np.float32]
     """With zeros behind to make whole groups."""
+    _considered: NDArray[np.intp]
+    """The rows of the documents that may be the best."""
     _frequent: Sequence[tuple[NDArray[np.uint8], np.float32]]
     """Of each frequent term that is not in `_scores` yet: impacts on all documents, weight."""
 
@@ -67,7 +67,7 @@ class TermScores:
 
     def best(self, count: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The rows of the `count` documents with the best scores above 0, and these; best first."""
-        rows = _above(self._scores, CONSIDERED)
+        rows = self._considered
         found = self.of(rows)
         if len(rows) > count:
             chosen = found >= np.partition(found, len(found) - count)[len(found) - count]
@@ -80,45 +80,44 @@ class TermScorer:
     """Scores the documents of an index. Not for several threads."""
 
     def __init__(self, index: Index, analyser: Analyser, weights: Weights) -> None:
-        self._index = index
-        self._analyser = analyser
-        self._of_kind = {WORD: 1.0, STOP_WORD: weights.stop_words, PIECE: weights.pieces}
+        self.index = index
+        self.analyser = analyser
+        self.of_kind = {WORD: 1.0, STOP_WORD: weights.stop_words, PIECE: weights.pieces}
         self._scores: NDArray[np.float32] | None = None
 
     def read(self, claim: str) -> Query:
         """The terms of a claim."""
-        index = self._index
+        index = self.index
         counted = dict(islice(Counter(words_of(claim)).items(), MOST_WORDS))
         unknown = float(np.log1p((len(index) + 0.5) / 0.5))
         weights: dict[int, float] = {}
         counts: dict[int, int] = {}
         attainable = 0.0
-        n_words = n_unknown = 0
+        has_words = False
         for kind in KINDS:
             terms = Counter[str]()
             for word, count in counted.items():
-                for term in self._analyser.terms(word, kind):
+                for term in self.analyser.terms(word, kind):
                     terms[term] += count
-            weight_of_kind = self._of_kind[kind]
-            n_words += len(terms) if kind == WORD else 0
+            weight_of_kind = self.of_kind[kind]
+            has_words |= kind == WORD and bool(terms)
             for term, count in terms.items():
                 row = index.terms.get(term, -1)
                 if row < 0:
                     attainable += weight_of_kind * count * unknown
-                    n_unknown += kind == WORD
                     continue
                 if weight_of_kind:
                     weights[row] = weight_of_kind * count
                 attainable += weight_of_kind * count * float(index.weights[row]) / index.impact_unit
                 if kind == WORD:
                     counts[row] = count
-        return Query(weights, counts, attainable, n_words > 0, n_unknown / max(n_words, 1))
+        return Query(weights, counts, attainable, has_words)
 
     def score(self, query: Query) -> TermScores:
         """The scores of all documents."""
         if self._scores is None:
-            self._scores = np.empty(-(-len(self._index) // GROUPS) * GROUPS, np.float32)
-        scores, index = self._scores, self._index
+            self._scores = np.empty(-(-len(self.index) // GROUPS) * GROUPS, np.float32)
+        scores, index = self._scores, self.index
         scores.fill(0)
         frequent = []
         for term, weight_in_claim in query.weights.items():
@@ -128,11 +127,12 @@ class TermScorer:
                 continue
             span = self._span(term)
             np.add.at(scores, index.documents[span], index.impacts[span] * weight)
-        if frequent and len(_above(scores, CONSIDERED)) < CONSIDERED:
+        considered = _above(scores, CONSIDERED)
+        if frequent and len(considered) < CONSIDERED:
             for impacts, weight in frequent:
                 scores[: len(impacts)] += impacts * weight
-            frequent = []
-        return TermScores(scores, frequent)
+            considered, frequent = _above(scores, CONSIDERED), []
+        return TermScores(scores, considered, frequent)
 
     def impacts(self, term: int, rows: Sequence[int]) -> list[int]:
         """How much a term counts in each of the documents, as the index has it; 0: it is not there.
@@ -142,24 +142,24 @@ class TermScorer:
         if (frequent := self._frequent(term)) is not None:
             return [int(frequent[row]) for row in rows]
         span = self._span(term)
-        documents = self._index.documents[span]
+        documents = self.index.documents[span]
         places = np.searchsorted(documents, rows)
         return [
-            int(self._index.impacts[span.start + place])
+            int(self.index.impacts[span.start + place])
             if place < len(documents) and documents[place] == row
             else 0
             for row, place in zip(rows, places.tolist(), strict=True)
         ]
 
     def _span(self, term: int) -> slice:
-        return slice(int(self._index.starts[term]), int(self._index.starts[term + 1]))
+        return slice(int(self.index.starts[term]), int(self.index.starts[term + 1]))
 
     def _frequent(self, term: int) -> NDArray[np.uint8] | None:
         """The impacts of a frequent term on all documents, None if it is not frequent."""
-        terms = self._index.frequent_terms
+        terms = self.index.frequent_terms
         place = int(np.searchsorted(terms, term))
         is_there = place < len(terms) and terms[place] == term
-        return self._index.frequent_impacts[place] if is_there else None
+        return self.index.frequent_impacts[place] if is_there else None
 
 
 def _above(scores: NDArray[np.float32], count: int) -> NDArray[np.intp]:

@@ -8,12 +8,12 @@ has, are such that no document should be found for. `calibration` learns from wh
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.Search.analysis import words_of
+from models.text.sentences import split_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,6 @@ LEAST_WORDS = 3
 """A claim has at least so many different words that are no stop words; so has what is left."""
 MOST_SENTENCES = 100
 """So many sentences at the beginning of a document may be its claim."""
-_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+")
 _FOREIGN = Path(__file__).with_name("foreign_claims.json")
 
 
@@ -56,7 +55,7 @@ def foreign_claims(language: str) -> Sequence[str]:
 def _trial(row: int, document: Document, analyser: Analyser) -> Trial | None:
     if _says_enough(document.title, analyser) and _says_enough(document.text, analyser):
         return Trial(row, document.title, "", document.text)
-    sentences = _BETWEEN_SENTENCES.split(document.text)
+    sentences = split_sentences(document.text)
     places = range(min(len(sentences), MOST_SENTENCES))
     place = next((each for each in places if _says_enough(sentences[each], analyser)), None)
     if place is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from models.text.sentences import split_sentences
 
 PASSAGE_CHARS = 350
 """About so long is a passage, in whole sentences."""
@@ -10,7 +10,6 @@ LONGEST_SENTENCE_CHARS = 1000
 """Longer sentences are cut."""
 MOST_PASSAGES = 64
 """Of a longer document only so many at its beginning are taken."""
-_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+")
 
 
 def passages_of(title: str, text: str) -> list[str]:
@@ -18,7 +17,7 @@ def passages_of(title: str, text: str) -> list[str]:
     found: list[str] = []
     current = ""
     text = text[: MOST_PASSAGES * LONGEST_SENTENCE_CHARS]
-    for sentence in _BETWEEN_SENTENCES.split(text.strip()):
+    for sentence in split_sentences(text.strip()):
         for start in range(0, len(sentence), LONGEST_SENTENCE_CHARS):
             part = sentence[start : start + LONGEST_SENTENCE_CHARS]
             if current and len(current) + len(part) > PASSAGE_CHARS:

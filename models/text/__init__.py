@@ -1,7 +1,8 @@
 """Texts as people send them, before a family reads them.
 
 `cleaning` takes away what is no text: tags, entities, invisible characters; `markup` knows what a
-tag is. `languages` tells whether a text is in the language it should be in. Each family decides for
+tag is. `languages` tells whether a text is in the language it should be in, `sentences` cuts a text
+roughly. Each family decides for
 itself what it does with a text.
 """
 

@@ -185,7 +185,7 @@ def test_signs_choose_the_nearest_of_a_large_corpus(monkeypatch):
     assert 1234 in closest
     assert 1234 in by_signs
     cosines = vectors @ near.vector
-    assert kept.cosines(near, np.arange(3000)) == pytest.approx(cosines, abs=2e-3)
+    assert kept.cosines(near.vector, np.arange(3000)) == pytest.approx(cosines, abs=2e-3)
 
 
 @pytest.mark.hostile("archives")
