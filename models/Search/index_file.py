@@ -134,15 +134,7 @@ def _shaped(content: Mapped, path: Path) -> Index:
     arrays, facts = content.arrays, content.facts
     if not isinstance(facts, dict) or facts.get("form") not in (FORM, FORM_BEFORE):
         raise ArtifactError(path, f"is no index in the form {FORM}")
-    if arrays.keys() != _ARRAYS.keys():
-        raise ArtifactError(path, f"must hold the arrays {', '.join(_ARRAYS)}")
-    for name, (kind, rank) in _ARRAYS.items():
-        if arrays[name].dtype != np.dtype(f"<{kind}") or arrays[name].ndim != rank:
-            raise ArtifactError(
-                path,
-                f"{name} has dtype {arrays[name].dtype} and {arrays[name].ndim} dimensions,"
-                f" instead of {kind} and {rank}",
-            )
+    check_kinds(path, arrays, _ARRAYS)
     size = {name: len(array) for name, array in arrays.items()}
     (words, n), n_documents = arrays["word_vectors"].shape, size["cell_ends"] - 1
     fits = {
@@ -163,6 +155,21 @@ def _shaped(content: Mapped, path: Path) -> Index:
         terms=MappedVocabulary(arrays),
         **dict[str, Any]({name: arrays[name] for name in _ARRAYS if name in Index.__slots__}),
     )
+
+
+def check_kinds(
+    path: Path, arrays: Mapping[str, NDArray[Any]], expected: Mapping[str, tuple[str, int]]
+) -> None:
+    """Raise ArtifactError unless there are just these arrays, each of its dtype and rank."""
+    if arrays.keys() != expected.keys():
+        raise ArtifactError(path, f"must hold the arrays {', '.join(expected)}")
+    for name, (kind, rank) in expected.items():
+        if arrays[name].dtype != np.dtype(f"<{kind}") or arrays[name].ndim != rank:
+            raise ArtifactError(
+                path,
+                f"{name} has dtype {arrays[name].dtype} and {arrays[name].ndim} dimensions,"
+                f" instead of {kind} and {rank}",
+            )
 
 
 def _facts(facts: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from models.errors import ArtifactError, shorten
 from models.mapped.folder import Mapped, mapped, write
 from models.Search.index_check import is_rising, is_within
-from models.Search.index_file import read_mapped
+from models.Search.index_file import check_kinds, read_mapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,11 +109,9 @@ def map_vectors(path: Path, scratch: Path | None, n_documents: int) -> DocumentV
 
 def _shaped(content: Mapped, path: Path, n_documents: int) -> DocumentVectors:
     arrays, facts = content.arrays, content.facts
-    if not isinstance(facts, dict) or facts.get("form") != FORM or arrays.keys() != _ARRAYS.keys():
+    if not isinstance(facts, dict) or facts.get("form") != FORM:
         raise ArtifactError(path, f"holds no vectors in the form {FORM}")
-    for name, (kind, rank) in _ARRAYS.items():
-        if arrays[name].dtype != np.dtype(kind) or arrays[name].ndim != rank:
-            raise ArtifactError(path, f"{name} must be of {kind} and have {rank} dimensions")
+    check_kinds(path, arrays, _ARRAYS)
     passages, dimensions = arrays["vectors"].shape
     fits = {
         "starts": len(arrays["starts"]) == n_documents + 1,
