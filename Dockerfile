@@ -102,6 +102,7 @@ ENV PATH=/opt/venv/bin:/opt/java/bin:${PATH} \
     MME_HOST=0.0.0.0 \
     MME_JAVA=/opt/java/bin/java \
     MME_CACHE_DIR=/var/lib/mme/cache \
+    MME_STATE_DIR=/var/lib/mme/state \
     TMPDIR=/var/lib/mme/tmp
 WORKDIR /opt/mme
 EXPOSE 8080

@@ -30,9 +30,11 @@ from mme.app.life import (
     until_stopped,
 )
 from mme.app.run_dir import run_dir
+from mme.app.state import state_database
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
+from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
@@ -67,6 +69,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             raise EndpointFailed(str(error)) from error
         except (ValueError, OSError) as error:
             raise SettingsError(f"MME_CACHE_DIR={str(settings.cache_dir)!r}: {error}") from error
+        stack.enter_context(state_database(settings))
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
         catalog = StoreCatalog(
             settings,
@@ -83,7 +86,8 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             await stack.enter_async_context(engine.running())
         stack.push_async_callback(models.close)
         if not stop.is_set():
-            app = make_app(settings, models, bodies_of(settings, engine.book))
+            bodies = bodies_of(settings, engine.book)
+            app = make_app(settings, models, Serving(settings, models), bodies)
             on_ready(
                 await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))
             )

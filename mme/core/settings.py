@@ -30,6 +30,14 @@ def _default_cache_dir() -> Path:
     return Path(base) / "mme"
 
 
+def _default_state_dir() -> Path:
+    try:
+        base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    except RuntimeError:
+        base = "/nonexistent"
+    return Path(base) / "mme"
+
+
 def _split_names(value: object) -> object:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
@@ -68,6 +76,8 @@ class Settings(BaseSettings):
     """Folder below which a platform puts the models of a multi-model container."""
     cache_dir: Path = Field(default_factory=_default_cache_dir)
     """Folder of unpacked artifacts; kept between runs, used by one endpoint at a time."""
+    state_dir: Path = Field(default_factory=_default_state_dir)
+    """Folder of what must not be lost: endpoints, queued requests; used by one at a time."""
     cache_limit_bytes: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)
     """Most the unpacked artifacts may take on disk, as `20GiB` or bytes; default: no limit."""
     endpoint_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()

@@ -23,15 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from mme.core.settings import Settings
+    from mme.endpoints.serving import Serving
     from mme.gateway.bodies import BodyBudget
     from mme.gateway.engine import Platform, Sole, Standalone
     from mme.gateway.errors import ErrorTable
     from mme.gateway.routing import Route
 
 
-def make_app(settings: Settings, engine: Standalone, bodies: BodyBudget) -> web.Server:
+def make_app(
+    settings: Settings, engine: Standalone, serving: Serving, bodies: BodyBudget
+) -> web.Server:
     """The standalone endpoint: runtime and management on one port."""
-    routes = Runtime(settings, engine).routes() + Management(engine).routes()
+    routes = Runtime(settings, serving).routes() + Management(engine).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host
     return _server(settings, routes, SERVICE_ERRORS, bodies, guard)
 

@@ -16,8 +16,8 @@ from mme.gateway.headers import CONTENT_TYPE, passed_back
 from mme.gateway.reply import Reply, is_success
 
 if TYPE_CHECKING:
+    from mme.core.answer import Answer
     from mme.core.errors import ModelFailed
-    from mme.gateway.engine import Answer
 
 PING_TIMEOUT_S = 1.5
 """The platform gives up after two seconds."""

@@ -8,37 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from mme.core.terms import PLAIN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mme.core.answer import Answer
+    from mme.core.terms import Terms
     from mme.residency.views import ModelView
-
-
-class Answer(Protocol):
-    """What a model answered, errors of its own included."""
-
-    @property
-    def status(self) -> int:
-        """HTTP status, 100 to 599."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Names in lower case; only those that a caller may see are read."""
-
-    @property
-    def body(self) -> bytes:
-        """The body as it is."""
-
-    @property
-    def cold(self) -> bool:
-        """Whether the model had to be brought in for this request."""
 
 
 class Standalone(Protocol):
     """Target models of a store: they come in when they are asked for."""
 
-    async def invoke(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """Answer one request. Raises EndpointError."""
 
     async def load(self, target: str) -> ModelView:

@@ -15,7 +15,7 @@ from mme.core.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mme.gateway.engine import Answer
+    from mme.core.answer import Answer
 
 CONTENT_TYPE = istr("Content-Type")
 ACCEPT = istr("Accept")

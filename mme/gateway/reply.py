@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from multidict import CIMultiDict
 
-    from mme.gateway.engine import Answer
+    from mme.core.answer import Answer
 
 SMALL_BYTES = 65536
 SUCCESS = range(200, 300)

@@ -19,7 +19,7 @@ from mme.gateway.sites import Forbidden, NoJson
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from mme.gateway.engine import Answer
+    from mme.core.answer import Answer
     from mme.gateway.errors import Form
 
 ORIGINAL_MESSAGE_CHARS = 2048

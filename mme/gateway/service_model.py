@@ -17,6 +17,7 @@ from botocore.model import ServiceModel
 from multidict import istr
 
 from mme.core.errors import InvalidRequest
+from mme.endpoints.serving import ONE_VARIANT
 from mme.gateway.headers import decoded
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ ABSENT = {
     "InferenceComponentName": "the endpoint has models, not inference components",
 }
 """Members that name a part which an endpoint of this kind does not have."""
-ONE_VARIANT = "AllTraffic"
 
 
 @dataclass(frozen=True, slots=True)

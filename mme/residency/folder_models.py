@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mme.cache import Admit
+    from mme.core.answer import Answer
     from mme.core.settings import Settings
-    from mme.residency.views import Answer
     from mme.workers.engine import Workers
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from mme.core.errors import EndpointError, ModelFailed, ModelTimedOut
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mme.residency.views import Answer
+    from mme.core.answer import Answer
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,12 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from mme.core.answer import Answer
 from mme.core.background import BackgroundTasks
 from mme.core.errors import EndpointError, LoadFailed, ModelFailed, NotLoaded, ShuttingDown
+from mme.core.terms import PLAIN
 from mme.residency.arrivals import Arrivals
 from mme.residency.table import Known, LetGo, TargetTable
-from mme.residency.views import Answer
 from mme.workers.engine import NotAdmitted
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from mme.core.artifact import Admitted
     from mme.core.settings import Settings
+    from mme.core.terms import Terms
     from mme.residency.catalog import Catalog
     from mme.workers.engine import Workers
 
@@ -50,12 +52,15 @@ class Residency:
             failure_memory_s=settings.failure_memory_s,
         )
 
-    async def invoke(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """Answer one request to `target`, bringing it in first if need be.
 
         Raises what bringing in raises, Busy, LoadFailed, ModelNotReady, ShuttingDown; ModelFailed
         if the model gave no answer of its own. An error answer of the model is an `Answer`.
         """
+        del terms
         was_here = True
         for attempt in range(1, ATTEMPTS + 1):
             known = self.table.current(target)

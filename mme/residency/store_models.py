@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mme.core.errors import NotLoaded
 from mme.core.names import check_target
+from mme.core.terms import PLAIN
 from mme.residency.residency import Residency
 from mme.residency.views import ModelView, State
 
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mme.cache import ArtifactCache
+    from mme.core.answer import Answer
     from mme.core.artifact import Admitted
     from mme.core.settings import Settings
+    from mme.core.terms import Terms
     from mme.memory import MemoryBook
     from mme.residency.store_catalog import StoreCatalog
     from mme.residency.table import Known
-    from mme.residency.views import Answer
     from mme.workers.engine import Workers
 
 
@@ -44,11 +46,11 @@ class StoreModels:
         self._table = self._residency.table
         catalog.is_used = self._table.uses
 
-    async def invoke(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """See `Residency.invoke`; also raises InvalidRequest."""
-        if self._table.current(target) is None:
-            check_target(target)
-        return await self._residency.invoke(target, headers, body)
+    async def invoke(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
+        """See `Residency.invoke`; `target` is one that `Serving` has chosen."""
+        return await self._residency.invoke(target, headers, body, terms)
 
     async def load(self, target: str) -> ModelView:
         """See `Residency.load`; also raises InvalidRequest."""

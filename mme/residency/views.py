@@ -43,14 +43,3 @@ class ModelView:
     loaded_at: float | None = None
     last_used_at: float | None = None
     details: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A model's answer to one request; `cold` if the model had to come into memory for it."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-    cold: bool

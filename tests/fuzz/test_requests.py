@@ -18,6 +18,7 @@ import pytest
 from hypothesis import strategies as st
 
 from mme.core.settings import Settings
+from mme.endpoints.serving import Serving
 from mme.gateway import BodyBudget, make_app, make_platform_app, make_single_app
 from tests.support.fake_engine import FakePlatform, FakeSole, FakeStandalone, served
 from tests.support.fuzzing import fuzz
@@ -80,8 +81,13 @@ class Faults(logging.Handler):
             self.seen.append(self.format(record))
 
 
+def _standalone(settings, bodies):
+    engine = FakeStandalone()
+    return make_app(settings, engine, Serving(settings, engine), bodies)
+
+
 SURFACES = {
-    "standalone": lambda settings, bodies: make_app(settings, FakeStandalone(), bodies),
+    "standalone": _standalone,
     "platform": lambda settings, bodies: make_platform_app(settings, FakePlatform(), bodies),
     "single": lambda settings, bodies: make_single_app(settings, FakeSole(), bodies),
 }

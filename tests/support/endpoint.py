@@ -88,6 +88,7 @@ def running_endpoint(
         "MME_PORT": "0",
         "MME_STORE": store,
         "MME_CACHE_DIR": str(scratch / "cache"),
+        "MME_STATE_DIR": str(scratch / "state"),
         "TMPDIR": str(temp),
         **(settings or {}),
     }

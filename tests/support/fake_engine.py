@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, cast
 import aiohttp
 from aiohttp import web
 
+from mme.core import answer
 from mme.core.errors import AlreadyLoaded, NotLoaded
+from mme.core.terms import PLAIN
 from mme.gateway import runner_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from mme.core.terms import Terms
     from mme.residency.views import ModelView
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(answer.Answer):
     """A model's answer."""
 
     status: int = 200
@@ -106,8 +109,13 @@ class FakeStandalone(FakeEngine):
     def __init__(self) -> None:
         super().__init__()
         self.views: dict[str, ModelView] = {}
+        self.terms = PLAIN
+        """Of the last request."""
 
-    async def invoke(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
+        self.terms = terms
         return await self.ask(target, headers, body)
 
     async def load(self, target: str) -> ModelView:

@@ -23,7 +23,8 @@ def shown(default: object) -> str:
 
 def row(name: str, meaning: str) -> str:
     """The line of the table for one setting."""
-    default = "`~/.cache/mme`" if name == "cache_dir" else shown(_default(name))
+    homes = {"cache_dir": "`~/.cache/mme`", "state_dir": "`~/.local/state/mme`"}
+    default = homes.get(name) or shown(_default(name))
     return f"| `MME_{name.upper()}` | {default} | {meaning} |"
 
 

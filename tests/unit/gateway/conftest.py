@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mme.core.settings import Settings
+from mme.endpoints.serving import Serving
 from mme.gateway import BodyBudget, make_app, make_platform_app, make_single_app
 from tests.support.fake_engine import (
     FakeEngine,
@@ -38,7 +39,7 @@ async def engine() -> FakeStandalone:
 
 @pytest.fixture
 async def endpoint(settings, engine, bodies):
-    async with served(make_app(settings, engine, bodies)) as running:
+    async with served(make_app(settings, engine, Serving(settings, engine), bodies)) as running:
         yield running
 
 
@@ -86,7 +87,11 @@ async def surface(request, settings, bodies):
     match request.param:
         case "standalone":
             engine = standalone = FakeStandalone()
-            server, path, key = make_app(settings, standalone, bodies), "/invocations", "Message"
+            server, path, key = (
+                make_app(settings, standalone, Serving(settings, standalone), bodies),
+                "/invocations",
+                "Message",
+            )
         case "platform":
             engine = platform = FakePlatform()
             platform.folders["m"] = Path("/opt/ml/models/m/model")

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from mme.core import errors
+from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from tests.support.fake_engine import Answer, served
 
@@ -118,7 +119,7 @@ async def test_what_the_engine_raises_has_its_answer(endpoint, engine, failure, 
 
 async def test_only_endpoints_with_a_name_of_the_list_are_served(settings, engine, bodies):
     listed = settings.model_copy(update={"endpoint_names": ("demo", "de-mo2")})
-    async with served(make_app(listed, engine, bodies)) as endpoint:
+    async with served(make_app(listed, engine, Serving(listed, engine), bodies)) as endpoint:
         for name, status in (("demo", 200), ("de%2Dmo2", 200), ("other", 400)):
             raw = await endpoint.raw(
                 f"POST /endpoints/{name}/invocations HTTP/1.1\r\nHost: x\r\n{TARGET}: m\r\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.gateway.sites import Forbidden, Sites
 from tests.support.fake_engine import served
@@ -61,7 +62,7 @@ async def test_names_are_listed_in_the_settings(settings, engine, bodies):
     listed = settings.model_copy(update={"allowed_hosts": ("mme.example.org",)})
     headers = {"Host": "mme.example.org"}
     async with (
-        served(make_app(listed, engine, bodies)) as endpoint,
+        served(make_app(listed, engine, Serving(listed, engine), bodies)) as endpoint,
         endpoint.client.get("/ping", headers=headers) as answer,
     ):
         assert answer.status == 200

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mme.core.answer import Answer
 from mme.core.errors import Busy, EndpointError, LoadFailed, ModelFailed, ModelTimedOut
 from mme.residency.kept_model import MOST_FAILURES, KeptModel
-from mme.residency.views import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

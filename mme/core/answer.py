@@ -1,0 +1,21 @@
+"""A model's answer to one request, as every room sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's answer to one request; `cold` if the model had to come into memory for it."""
+
+    status: int
+    """HTTP status, 100 to 599: errors of the model are answers too."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    cold: bool
