@@ -23,6 +23,8 @@ CUSTOM_ATTRIBUTES = istr("X-Amzn-SageMaker-Custom-Attributes")
 TARGET = istr("X-Amzn-SageMaker-Target-Model")
 VARIANT = istr("x-Amzn-Invoked-Production-Variant")
 REQUEST_ID = istr("x-amzn-RequestId")
+MODEL_VERSION = istr("X-Mme-Model-Version")
+MEANT_TARGET = istr("X-Mme-Target-Model")
 ERROR_TYPE = istr("x-amzn-ErrorType")
 PASSED_ON = (CONTENT_TYPE, ACCEPT, CUSTOM_ATTRIBUTES)
 PASSED_BACK = ((CONTENT_TYPE, "content-type"), (CUSTOM_ATTRIBUTES, CUSTOM_ATTRIBUTES.lower()))
@@ -48,6 +50,14 @@ def passed_back(answer: Answer) -> CIMultiDict[str]:
         if value is not None:
             passed[wire_name] = printable(value)
     return passed
+
+
+def version_headers(answer: Answer) -> dict[str, str]:
+    """Which artifact answered, and which version of it."""
+    return {
+        MEANT_TARGET: printable(answer.target),
+        MODEL_VERSION: printable(answer.version),
+    }
 
 
 def target_in(headers: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from mme.gateway.headers import (
     passed_on,
     printable,
     target_in,
+    version_headers,
 )
 from mme.gateway.reply import Reply, is_success
 from mme.gateway.service_errors import model_error_of
@@ -64,8 +65,11 @@ class Runtime:
         answer = await self._serving.invoke(chosen, headers, body)
         call.note = f"{target} cold" if answer.cold else f"{target} warm"
         if not is_success(answer):
-            return model_error_of(answer)
+            refused = model_error_of(answer)
+            refused.headers.update(version_headers(answer))
+            return refused
         returned = passed_back(answer)
         returned.setdefault(CONTENT_TYPE, "")
         returned[VARIANT] = chosen.variant
+        returned.update(version_headers(answer))
         return Reply(answer.status, returned, answer.body)
