@@ -26,10 +26,11 @@ Ids: TypeAlias = Mapping[str, str]
 class AliasesUnreadable(EndpointError):
     """A file of aliases that is not what it should be."""
 
-    def __init__(self, where: str, reason: str) -> None:
+    def __init__(self, where: str, reason: str, version: str | None = None) -> None:
+        """`version` of the file, where whoever reads it knows."""
         super().__init__(f"The aliases in {where} cannot be used: {reason}")
-        self.args = (where, reason)
         self.reason = reason
+        self.version = version
 
 
 def is_alias(target: str) -> bool:

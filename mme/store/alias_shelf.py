@@ -37,32 +37,47 @@ def read_aliases(store: Store, folder: str, known: Aliases | None = None) -> Ali
 
     Raises StoreUnavailable, TargetDenied (the store does not say whether there are any).
     """
+    try:
+        found = read_small(store, folder + FILE, MOST_BYTES, known.version if known else None)
+    except AliasesUnreadable as error:
+        return Aliases(error.version, {}, error.anew())
+    if found is None:
+        return NO_ALIASES
+    ref, content = found
+    if known is not None and known.version == ref.version:
+        return known
+    try:
+        return Aliases(ref.version, parse(content, ref.uri))
+    except AliasesUnreadable as error:
+        return Aliases(ref.version, {}, error.anew())
+
+
+def read_small(
+    store: Store, key: str, most_bytes: int, known: str | None = None
+) -> tuple[ArtifactRef, bytes] | None:
+    """A small file as it is now; None: there is none; no content for the version `known`.
+
+    Raises AliasesUnreadable if it is larger, StoreUnavailable, TargetDenied.
+    """
     for is_last in (*[False] * (TRIES - 1), True):
         try:
-            ref = store.find(folder + FILE)
+            ref = store.find(key)
         except TargetDenied:
             raise
         except TargetNotFound:
-            return NO_ALIASES
-        if known is not None and known.version == ref.version:
-            return known
-        if ref.size_bytes > MOST_BYTES:
-            reason = f"it is larger than {MOST_BYTES} bytes"
-            return Aliases(ref.version, {}, AliasesUnreadable(ref.uri, reason))
+            return None
+        if known is not None and known == ref.version:
+            return ref, b""
+        if ref.size_bytes > most_bytes:
+            raise AliasesUnreadable(ref.uri, f"it is larger than {most_bytes} bytes", ref.version)
+        content = b""
         try:
-            content = _content(store, ref)
-            return Aliases(ref.version, parse(content, ref.uri))
-        except AliasesUnreadable as error:
-            return Aliases(ref.version, {}, error.anew())
+            with store.open(ref) as source:
+                while part := source.read(most_bytes + 1 - len(content)):
+                    content += part
         except (StoreUnavailable, TargetNotFound):  # replaced between the two, perhaps
             if is_last:
                 raise
+        else:
+            return ref, content
     raise AssertionError  # the last try returns or raises
-
-
-def _content(store: Store, ref: ArtifactRef) -> bytes:
-    content = b""
-    with store.open(ref) as source:
-        while part := source.read(MOST_BYTES + 1 - len(content)):
-            content += part
-    return content

@@ -34,7 +34,6 @@ class Changed(StoreUnavailable):
 
     def __init__(self, where: str) -> None:
         super().__init__(where, "it has changed meanwhile; ask again")
-        self.args = (where,)
 
 
 class TargetDenied(TargetNotFound):

@@ -90,6 +90,8 @@ class FolderStore:
         check_target(target)
         path = self._root / target
         try:
+            if not path.parent.resolve().is_relative_to(self._root):
+                raise StoreUnavailable(str(path), "it leads out of the store")
             with written_alone(path):
                 if self._version_of(target) != version:
                     raise Changed(str(path))
