@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.support.fake_engine import until
 from tests.unit.residency.test_store_models import LIMITS, running
 
 ONE, TWO = "DocSim-1.tar.gz", "DocSim-2.tar.gz"
-QUICK = {"store_check_s": 0.0}
+QUICK: dict[str, Any] = {"store_check_s": 0.0}
 
 
 def say(bench, folder="", **ids):
@@ -29,7 +30,7 @@ def known(bench):
 
 
 def refusal(bench):
-    return known(bench).refusal
+    return bench.models.aliases.refusals.of(known(bench).wanted)
 
 
 async def served(bench, target="DocSim"):
