@@ -106,6 +106,10 @@ class Workers:
         self._isolated: set[str] = set()
         self._to_measure: dict[str, LiveWorker] = {}
         self._is_closed = False
+        self.asked = 0
+        """How many requests have come."""
+        self.on_wanted: Callable[[], None] | None = None
+        """Called with each request, and worker that is to start, while the workers rest."""
         self._dispatch: Dispatch[Request] = Dispatch(
             clock=clock,
             heavy_workers=max(1, fewest // 2),
@@ -143,7 +147,12 @@ class Workers:
             self._background.start(work)
 
     async def is_ready(self, timeout_s: float) -> bool:
-        """Whether the model server answers and requests can be taken, within `timeout_s`."""
+        """Whether the model server answers and requests can be taken, within `timeout_s`.
+
+        Workers that rest are ready: a request brings them back.
+        """
+        if self.on_wanted is not None:
+            return True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self.until_ready()
@@ -166,6 +175,9 @@ class Workers:
             raise ShuttingDown
         if usage.in_flight >= self._settings.queue_length:
             raise Busy(artifact.target, usage.in_flight)
+        self.asked += 1
+        if self.on_wanted is not None:
+            self.on_wanted()
         request = self._request(artifact, headers, body)
         usage.in_flight += 1
         self._deadlines.add(request)
@@ -202,6 +214,11 @@ class Workers:
         """Have a model leave memory; returns when what it had is free."""
         self._live.drop(artifact.name)
         await self._own.drop(artifact.name)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return bool(self._deadlines)
 
     @property
     def side_by_side(self) -> int:
@@ -298,7 +315,8 @@ class Workers:
     def _died(self, live: LiveWorker) -> None:
         if self._is_closed:
             return
-        if not live.is_condemned and not live.started.server.has_ended:
+        is_resting = self.on_wanted is not None
+        if not (is_resting or live.is_condemned or live.started.server.has_ended):
             log.warning("worker %s (pid %d) died", live.started.name, live.started.pid)
         # First: the model server interrupts, with the end of a dead worker, whichever worker its
         # thread has been given to meanwhile.
