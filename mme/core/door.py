@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-VERSION = 1
+VERSION = 2
 PREFIX = struct.Struct("!BBII")
 """Version, kind, bytes of the head, bytes of the body."""
 SEPARATOR = "\0"
@@ -50,6 +50,8 @@ class Question:
     scratch_dir: str
     headers: Mapping[str, str]
     body: bytes | bytearray
+    answer_limit_bytes: int | None = None
+    """The largest answer; None: as the worker was told when it started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,8 @@ Message: TypeAlias = "Hello | Question | Drop | Done | Part | Answer"
 def encode(message: Message) -> bytes:
     """The frame of a message. Raises DoorError for a head that holds a NUL or is too long."""
     match message:
-        case Question(model, model_dir, scratch_dir, headers, body):
-            return _frame(QUESTION, [model, model_dir, scratch_dir, *_flat(headers)], body)
+        case Question():
+            return beginning(message) + message.body
         case Answer(status, headers, body, load_s, is_unloadable, dropped):
             flags = "1" if is_unloadable else ""
             head = [str(status), repr(load_s), flags, str(len(dropped)), *dropped, *_flat(headers)]
@@ -114,7 +116,9 @@ def encode(message: Message) -> bytes:
 
 def beginning(question: Question) -> bytes:
     """The frame of a question but for its body, which follows as it is. Raises DoorError."""
-    head = [question.model, question.model_dir, question.scratch_dir, *_flat(question.headers)]
+    limit = "" if question.answer_limit_bytes is None else str(question.answer_limit_bytes)
+    named = (question.model, question.model_dir, question.scratch_dir, limit)
+    head = [*named, *_flat(question.headers)]
     return _beginning(QUESTION, head, len(question.body))
 
 
@@ -135,8 +139,9 @@ def decode(kind: int, head: bytes, body: bytes | bytearray) -> Message:
     try:
         fields = head.decode("utf-8", "surrogateescape").split(SEPARATOR) if head else []
         if kind == QUESTION:
-            model, model_dir, scratch_dir, *flat = fields
-            return Question(model, model_dir, scratch_dir, _paired(flat), body)
+            model, model_dir, scratch_dir, limit, *flat = fields
+            limit_bytes = int(limit) if limit else None
+            return Question(model, model_dir, scratch_dir, _paired(flat), body, limit_bytes)
         if kind == ANSWER:
             return _answer(fields, bytes(body))
         if kind == HELLO:

@@ -18,7 +18,13 @@ from mms.protocol.otf_message_handler import create_predict_response
 from mms.service import PredictionException
 
 from mme.core.door import BODY_LIMIT_BYTES, Answer
-from mme.core.through_mms import answer_headers, handler_headers, inner_headers
+from mme.core.through_mms import (
+    ANSWER_LIMIT,
+    MODEL,
+    answer_headers,
+    handler_headers,
+    inner_headers,
+)
 from mme.prefork.failures import refusal
 
 if TYPE_CHECKING:
@@ -44,7 +50,8 @@ class Calls:
         self._handle = service._entry_point  # noqa: SLF001 - there is no public name
         self._context = service.context
         self._residents = residents
-        self._limit_bytes = BODY_LIMIT_BYTES if limit_bytes is None else limit_bytes
+        self._usual_limit_bytes = BODY_LIMIT_BYTES if limit_bytes is None else limit_bytes
+        self._limit_bytes = self._usual_limit_bytes
         self._count = 0
         self.has_run_out = False
         """Whether a computing found too little memory: what it left may keep others from theirs."""
@@ -54,9 +61,10 @@ class Calls:
         """Answer a question that came through the door; `send_part` takes pieces before the end."""
         headers: dict[str, Any] = {**question.headers}
         if question.model:
-            headers |= inner_headers(question.model, question.model_dir, question.scratch_dir)
+            headers |= inner_headers(question)
         content_type = headers.get("content-type") or headers.get("Content-Type") or ""
         headers.setdefault("body", {"content-type": content_type})
+        self._limit(question.answer_limit_bytes)
         context = self._context
         self._count += 1
         context.request_ids = {0: f"{os.getpid()}-{self._count}"}
@@ -89,7 +97,7 @@ class Calls:
     def ask_through_mms(self, batch: list[dict[str, Any]]) -> bytes:
         """Answer a message of the model server, in its words."""
         for request in batch:
-            _as_sent_by_caller(request)
+            self._limit(_as_sent_by_caller(request))
         try:
             reply: bytes = self._service.predict(batch)
         except Exception:
@@ -174,6 +182,10 @@ class Calls:
                 send_part(piece)
         return b""
 
+    def _limit(self, answer_bytes: int | None) -> None:
+        """Hold the answer to the question that comes to so many bytes."""
+        self._limit_bytes = self._usual_limit_bytes if answer_bytes is None else answer_bytes
+
     def _check_size(self, size_bytes: int) -> None:
         if size_bytes > self._limit_bytes:
             raise PredictionException(
@@ -214,12 +226,20 @@ class _MetricsOnDemand:
         return getattr(context.metrics, name)
 
 
-def _as_sent_by_caller(request: dict[str, Any]) -> None:
-    """Let a request that came through the model server look as it did at the gateway."""
+def _as_sent_by_caller(request: dict[str, Any]) -> int | None:
+    """Let a request that came through the model server look as it did at the gateway.
+
+    Returns the largest answer to it, if that was said.
+    """
     received: Mapping[str, str] = {
         header["name"].decode(): header["value"].decode() for header in request["headers"]
     }
     headers = handler_headers(received)
+    said = {name.lower(): name for name in headers}
+    limit_name = said.get(ANSWER_LIMIT.lower())
+    limit = "" if limit_name is None else headers[limit_name]
+    if limit_name is not None and MODEL.lower() not in said:
+        del headers[limit_name]  # a handler that is not ours
     request["headers"] = [
         {"name": name.encode(), "value": value.encode()} for name, value in headers.items()
     ]
@@ -227,3 +247,4 @@ def _as_sent_by_caller(request: dict[str, Any]) -> None:
     for parameter in request["parameters"]:
         if parameter["name"] == "body":
             parameter["contentType"] = content_type
+    return int(limit) if limit.isdecimal() else None

@@ -60,7 +60,6 @@ class Residency:
         Raises what bringing in raises, Busy, LoadFailed, ModelNotReady, ShuttingDown; ModelFailed
         if the model gave no answer of its own. An error answer of the model is an `Answer`.
         """
-        del terms
         was_here = True
         for attempt in range(1, ATTEMPTS + 1):
             known = self.table.current(target)
@@ -71,7 +70,7 @@ class Residency:
                 self._check_version_in_background(known)
             self.table.begin(known, time.time())
             try:
-                answer = await self._workers.ask(known.artifact, headers, body)
+                answer = await self._workers.ask(known.artifact, headers, body, terms)
             except (NotAdmitted, LoadFailed) as error:
                 await self._again_or_raise(known, error, is_last=attempt == ATTEMPTS)
             else:

@@ -30,6 +30,8 @@ class Request:
     answer: asyncio.Future[Answer]
     came_at_s: float
     deadline_s: float
+    timeout_s: float
+    """How long it may take, and how long it may be computed."""
     is_own: bool
     """Whether only a worker of the model's own may take it."""
     is_heavy: bool

@@ -42,13 +42,11 @@ class Watch:
         deadlines: Deadlines,
         *,
         clock: Callable[[], float],
-        timeout_s: float,
     ) -> None:
         self._dispatch = dispatch
         self._live = live
         self._deadlines = deadlines
         self._clock = clock
-        self._timeout_s = timeout_s
         self._looked_at_s = clock()
         self._trusts_from_s = 0.0
         """Before, a question that lies unread says nothing of its worker."""
@@ -79,7 +77,7 @@ class Watch:
                 log.warning("worker %s (pid %d) does not take its request and is ended", name, pid)
                 live.is_condemned = True
                 kill(pid)
-            elif runs_s >= self._timeout_s:
+            elif runs_s >= request.timeout_s:
                 # Also where the caller has left: nobody else would ever end it.
                 target = request.artifact.target
                 log.warning("%s computes for too long; worker %s is ended", target, name)
@@ -90,7 +88,7 @@ class Watch:
         if self._dispatch.withdraw(request):
             request.answer.set_exception(Busy(target, waiting))
         else:
-            request.answer.set_exception(ModelTimedOut(target, self._timeout_s))
+            request.answer.set_exception(ModelTimedOut(target, request.timeout_s))
 
 
 def _is_stopped(pid: int) -> bool:

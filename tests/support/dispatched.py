@@ -44,7 +44,9 @@ def admitted(target: str = "m", **findings: Any) -> Admitted:
     return Admitted(f"name-of-{target}", target, "", folder, folder / "mapped", 0, 0.0, found)
 
 
-def request_until(deadline_s: float, target: str = "m", came_at_s: float = 0.0) -> Request:
+def request_until(
+    deadline_s: float, target: str = "m", came_at_s: float = 0.0, timeout_s: float = 60.0
+) -> Request:
     """A request; must be made where an event loop runs."""
     artifact = admitted(target)
     return Request(
@@ -54,6 +56,7 @@ def request_until(deadline_s: float, target: str = "m", came_at_s: float = 0.0) 
         answer=asyncio.get_running_loop().create_future(),
         came_at_s=came_at_s,
         deadline_s=deadline_s,
+        timeout_s=timeout_s,
         is_own=False,
         is_heavy=False,
         is_large=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import socket
 import threading
@@ -212,6 +213,44 @@ def test_what_cannot_be_answered_is_refused_the_same_way_and_the_worker_goes_on(
     assert worker.through_mms(question("m")) == (status, message)
     assert door.ask(question("m", b"good")).body == b"good"
     assert worker.through_mms(question("m", b"good")).body == b"good"
+
+
+@pytest.mark.parametrize("body", ["b'x' * 10", "iter([b'x' * 5, b'x' * 5])"])
+@pytest.mark.parametrize(("limit_bytes", "status"), [(9, 413), (10, 200), (LIMIT_BYTES + 1, 200)])
+def test_a_question_may_bring_a_limit_of_its_own(handled, body, limit_bytes, status):
+    worker = handled(f"def handle(data, context):\n  if data is None: return\n  return [{body}]\n")
+    worker.load()
+    asked = dataclasses.replace(question("m"), answer_limit_bytes=limit_bytes)
+    at_door, through_mms = both(worker, asked)
+    assert at_door.status == status
+    if status == 200:
+        assert through_mms.status == status
+    else:
+        message = f"The answer has 10 bytes or more and an invocation may bring back {limit_bytes}"
+        assert through_mms == (status, message)
+
+
+def test_the_limit_of_one_question_is_not_the_next_ones(handled):
+    worker = handled("def handle(data, context):\n  if data is None: return\n  return [b'xx']\n")
+    worker.load()
+    door = worker.door()
+    limited = dataclasses.replace(question("m"), answer_limit_bytes=1)
+    assert [door.ask(asked).status for asked in (limited, question("m"))] == [413, 200]
+    assert worker.through_mms(limited)[0] == 413
+    assert worker.through_mms(question("m")).status == 200
+
+
+def test_a_handler_of_somebody_elses_sees_nothing_of_the_limit(handled):
+    worker = handled(
+        "def handle(data, context):\n"
+        "  if data is None: return\n"
+        "  return [sorted(map(str, context.get_all_request_header(0)))]\n"
+    )
+    worker.load()
+    asked = dataclasses.replace(question(""), answer_limit_bytes=1000)
+    at_door, through_mms = both(worker, asked)
+    assert json.loads(at_door.body) == ["body", "content-type"]
+    assert at_door.body == through_mms.body
 
 
 RAN_OUT = {
