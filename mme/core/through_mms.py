@@ -24,6 +24,8 @@ LOAD_ONLY = "X-Mme-Load-Only"
 """Set where the model shall be brought into memory and asked nothing."""
 ANSWER_LIMIT = "X-Mme-Answer-Limit-Bytes"
 """The largest answer to this request, where it is another than the worker was told."""
+IN_PARTS = "X-Mme-In-Parts"
+"""Set where the handler may yield its answer; never through the model server."""
 LOAD_S, UNLOADABLE, DROPPED = "x-mme-load-s", "x-mme-unloadable", "x-mme-dropped"
 OURS = "x-mme-"
 """How names of these headers begin, in lower case."""
@@ -55,6 +57,8 @@ def inner_headers(question: Question) -> dict[str, str]:
         headers[MODEL] = question.model
         headers[MODEL_DIR] = question.model_dir
         headers[SCRATCH_DIR] = question.scratch_dir
+    if question.in_parts:
+        headers[IN_PARTS] = "1"
     if question.answer_limit_bytes is not None:
         headers[ANSWER_LIMIT] = str(question.answer_limit_bytes)
     return headers

@@ -17,7 +17,7 @@ from mms.metrics.metrics_store import MetricsStore
 from mms.protocol.otf_message_handler import create_predict_response
 from mms.service import PredictionException
 
-from mme.core.door import BODY_LIMIT_BYTES, Answer
+from mme.core.door import BODY_LIMIT_BYTES, Answer, Part
 from mme.core.through_mms import (
     ANSWER_LIMIT,
     MODEL,
@@ -25,7 +25,7 @@ from mme.core.through_mms import (
     handler_headers,
     inner_headers,
 )
-from mme.prefork.failures import refusal
+from mme.prefork.failures import BrokenOff, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OK, NO_ROOM, FAILED, TOO_LARGE = 200, 507, 503, 413
+PIECE_BYTES = 64 * 1024
+"""The largest piece of an answer that is wanted in parts."""
 SENDABLE = range(200, 600)
 ERRORS = range(400, 600)
 UNSENDABLE = "Unsupported model output data type."
@@ -57,7 +59,7 @@ class Calls:
         """Whether a computing found too little memory: what it left may keep others from theirs."""
         service._entry_point = self._joined  # noqa: SLF001
 
-    def ask(self, question: Question, send_part: Callable[[bytes], None]) -> Answer:
+    def ask(self, question: Question, send_part: Callable[[Part], None]) -> Answer:
         """Answer a question that came through the door; `send_part` takes pieces before the end."""
         headers: dict[str, Any] = {**question.headers}
         if question.model:
@@ -72,11 +74,20 @@ class Calls:
         context.metrics = _MetricsOnDemand(context)
         try:
             item = self._entry([{"body": bytearray(question.body)}], context)[0]
-            status, _ = context.get_response_status(0)
-            if not isinstance(item, bytes):
-                item = self._sent_in_parts(item, status or OK, send_part)
+            status = context.get_response_status(0)[0] or OK
+            sent = {name.lower(): value for name, value in context.get_response_headers(0).items()}
+            if isinstance(item, bytes):
+                is_cut = question.in_parts and status == OK and len(item) > PIECE_BYTES
+                pieces = iter([item]) if is_cut else None
+            else:
+                pieces = self._bounded(item)
+            if pieces is not None:
+                item = _sent_in_parts(pieces, status, sent, send_part)
         except PredictionException as error:
             answer = refusal(error.error_code, error.message)
+        except BrokenOff as error:
+            self.has_run_out |= error.answer.status == NO_ROOM
+            answer = error.answer
         except MemoryError:
             log.exception("System out of memory")
             answer = refusal(NO_ROOM, "Out of resources")
@@ -84,8 +95,7 @@ class Calls:
             log.warning("Invoking custom service failed.", exc_info=True)
             answer = refusal(FAILED, "Prediction failed")
         else:
-            sent = {name.lower(): value for name, value in context.get_response_headers(0).items()}
-            answer = Answer(status or OK, sent, item)
+            answer = Answer(status, sent, item)
         note = self._residents.take_note()
         if note is None:
             return answer
@@ -164,23 +174,17 @@ class Calls:
 
     def _bounded(self, pieces: Iterator[Any]) -> Iterator[bytes]:
         size_bytes = 0
-        for piece in pieces:
-            if not isinstance(piece, (bytes, bytearray)):
-                raise TypeError(f"a piece of an answer must be bytes, not {type(piece).__name__}")
-            size_bytes += len(piece)
-            self._check_size(size_bytes)
-            yield bytes(piece)
-
-    def _sent_in_parts(
-        self, pieces: Iterator[Any], status: int, send_part: Callable[[bytes], None]
-    ) -> bytes:
-        """Send all pieces; of an error in one, since an error after parts makes them void."""
-        if status in ERRORS:
-            return b"".join(self._bounded(pieces))
-        for piece in self._bounded(pieces):
-            if piece:
-                send_part(piece)
-        return b""
+        try:
+            for piece in pieces:
+                if not isinstance(piece, (bytes, bytearray)):
+                    kind = type(piece).__name__
+                    raise TypeError(f"a piece of an answer must be bytes, not {kind}")
+                size_bytes += len(piece)
+                self._check_size(size_bytes)
+                yield bytes(piece)
+        except MemoryError:
+            self.has_run_out = True
+            raise
 
     def _limit(self, answer_bytes: int | None) -> None:
         """Hold the answer to the question that comes to so many bytes."""
@@ -193,6 +197,22 @@ class Calls:
                 f" {self._limit_bytes}",
                 TOO_LARGE,
             )
+
+
+def _sent_in_parts(
+    pieces: Iterator[bytes],
+    status: int,
+    headers: Mapping[str, str],
+    send_part: Callable[[Part], None],
+) -> bytes:
+    """Send all pieces; of anything but a success in one, since that makes parts void."""
+    if status != OK:
+        return b"".join(pieces)
+    for piece in pieces:
+        for place in range(0, len(piece), PIECE_BYTES):
+            send_part(Part(piece[place : place + PIECE_BYTES], headers))
+            headers = {}
+    return b""
 
 
 def _check_head(context: Any, index: int) -> None:

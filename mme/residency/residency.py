@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 NO_ANSWER = 0
 ATTEMPTS = 3
 DRAIN_POLL_S = 0.01
+CHANGED_MEANWHILE = "its files on this disk were changed; the next request brings it in anew"
 
 
 class Residency:
@@ -77,6 +78,8 @@ class Residency:
                 # Files that had changed when a worker loaded them: its answer is worth nothing.
                 if answer.load_s > 0 and not self._catalog.is_intact(known.artifact):
                     await self._changed_or_raise(known, is_last=attempt == ATTEMPTS)
+                    if terms.parts is not None and terms.parts.has_begun:
+                        raise ModelFailed(target, NO_ANSWER, CHANGED_MEANWHILE)
                     continue
                 cold = not was_here or answer.load_s > 0
                 return Answer(answer.status, answer.headers, answer.body, cold)

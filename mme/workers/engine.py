@@ -160,6 +160,8 @@ class Workers:
     ) -> Answer:
         """The model's answer to one request; cancelling withdraws it.
 
+        Where parts of it have been passed on, an error answer makes them void.
+
         Raises Busy, ModelFailed, LoadFailed, ModelNotReady, ShuttingDown, NotAdmitted.
         """
         usage = self._usages.of(artifact)
@@ -177,8 +179,11 @@ class Workers:
             answer = await request.answer
         except asyncio.CancelledError:
             self._dispatch.withdraw(request)
+            request.left_at_s = self._clock()
             raise
         finally:
+            if request.parts is not None:
+                request.parts.release()
             usage.in_flight -= 1
             self._deadlines.remove(request)
         if answer.is_unloadable:
@@ -266,6 +271,7 @@ class Workers:
             headers,
             body,
             answer_limit(settings, terms),
+            in_parts=terms.parts is not None and settings.invoke == "door",
         )
         try:
             start = beginning(question)
@@ -283,6 +289,7 @@ class Workers:
             is_heavy=findings.mapped_bytes > HEAVY_BYTES,
             is_large=len(body) > LARGE_BYTES,
             pipeline=self._pipeline_of(artifact),
+            parts=terms.parts,
         )
 
     def _pipeline_of(self, artifact: Admitted) -> str | None:
