@@ -61,7 +61,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
         folder = stack.enter_context(run_dir())
         try:
-            store = open_store(settings.store)
+            store = open_store(settings.store, most_files=settings.artifact_limit_files)
         except (ValueError, OSError) as error:
             raise SettingsError(f"MME_STORE: {error}") from error
         try:
