@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     """Bodies of all requests under way together; default: an eighth of the memory."""
     invoke_timeout_s: float = Field(default=60.0, gt=0)
     """How long a model may take to answer one request."""
+    stream_timeout_s: float = Field(default=480.0, gt=0)
+    """How long a model may take for an answer that is read as a stream."""
     load_timeout_s: float = Field(default=360.0, gt=0)
     """How long an admission, or the start of one worker, may take."""
     ready_timeout_s: float = Field(default=60.0, gt=0)

@@ -1,6 +1,6 @@
 """What the service takes in the headers of an invocation, as botocore's own model of it says.
 
-SageMaker Runtime is described by a file that comes with botocore: the members of InvokeEndpoint's
+SageMaker Runtime is described by a file that comes with botocore: the members of an operation's
 input, the header of each, the least and greatest length and the pattern. Made into checks once, so
 that what passes here passes there. Which target model is a good one is up to `mme.core.names`,
 which lets through more letters than the service's pattern names.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
@@ -18,14 +18,14 @@ from multidict import istr
 
 from mme.core.errors import InvalidRequest
 from mme.endpoints.serving import ONE_VARIANT
-from mme.gateway.headers import decoded
+from mme.gateway.headers import TARGET, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from multidict import MultiMapping
 
-SERVICE, OPERATION = "sagemaker-runtime", "InvokeEndpoint"
+SERVICE = "sagemaker-runtime"
 NAME_MEMBER, TARGET_MEMBER = "EndpointName", "TargetModel"
 PATTERN_WORDS = {r"\p{ASCII}": r"\x00-\x7f", r"\p{Print}": r"\x20-\x7e", r"\z": r"\Z"}
 """What is written otherwise in Python's patterns; the classes stand for what goes in brackets."""
@@ -64,11 +64,11 @@ class Check:
 
 
 class InvocationChecks:
-    """The checks of InvokeEndpoint's input."""
+    """The checks of the input of InvokeEndpoint, or of another operation that invokes a model."""
 
-    def __init__(self) -> None:
+    def __init__(self, operation: str = "InvokeEndpoint") -> None:
         description = Loader().load_service_model(SERVICE, "service-2")
-        shape = ServiceModel(description, SERVICE).operation_model(OPERATION).input_shape
+        shape = ServiceModel(description, SERVICE).operation_model(operation).input_shape
         members: Mapping[str, Any] = shape.members  # type: ignore[union-attr] # it has an input
         checks = {
             name: _check_of(name, member)
@@ -77,7 +77,7 @@ class InvocationChecks:
         }
         self._name_check = checks.pop(NAME_MEMBER)
         self._good_name = ""
-        self._target_header = cast("istr", checks.pop(TARGET_MEMBER).header)
+        checks.pop(TARGET_MEMBER, None)
         self._by_header = tuple(
             (check.header, check) for check in checks.values() if check.header is not None
         )
@@ -97,7 +97,8 @@ class InvocationChecks:
             if header in headers and headers.getall(header) != [good.get(header)]:
                 self._check_all(headers)
                 break
-        _only(headers, self._target_header)
+        if TARGET in headers:
+            _only(headers, TARGET)
 
     def _check_all(self, headers: MultiMapping[str]) -> None:
         given = [

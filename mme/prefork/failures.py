@@ -21,11 +21,11 @@ JSON = "application/json"
 
 
 class BrokenOff(Exception):
-    """Raised by the pieces of an answer instead of the next one; `answer` says why."""
+    """Raised by the pieces of an answer instead of the next one; `body` says why, in JSON."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(status)
+        self.answer = Answer(status, {"content-type": JSON}, body.encode("utf-8", "replace"))
 
 
 def as_serving_error(error: BaseException) -> ServingError:

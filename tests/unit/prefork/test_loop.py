@@ -292,11 +292,10 @@ def test_a_short_answer_comes_whole(handled):
 
 def test_pieces_may_end_with_an_answer_that_says_why(handled):
     worker = handled(
-        "from mme.core.door import Answer\n"
         "from mme.prefork.failures import BrokenOff\n"
         "def pieces():\n"
         "  yield b'a'\n"
-        "  raise BrokenOff(Answer(422, {'content-type': 'a/b'}, b'why'))\n"
+        "  raise BrokenOff(422, 'why')\n"
         "def handle(data, context):\n"
         "  if data is None: return\n"
         "  return [pieces()]\n"
@@ -304,7 +303,11 @@ def test_pieces_may_end_with_an_answer_that_says_why(handled):
     worker.load()
     parts, end = in_parts(worker, question("m"))
     assert [part.body for part in parts] == [b"a"]
-    assert (end.status, end.headers, end.body) == (422, {"content-type": "a/b"}, b"why")
+    assert (end.status, end.headers, end.body) == (
+        422,
+        {"content-type": "application/json"},
+        b"why",
+    )
 
 
 RAN_OUT = {
