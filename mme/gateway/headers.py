@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict, istr
 
-from mme.core.errors import InvalidRequest
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,6 +19,7 @@ CONTENT_TYPE = istr("Content-Type")
 ACCEPT = istr("Accept")
 CUSTOM_ATTRIBUTES = istr("X-Amzn-SageMaker-Custom-Attributes")
 TARGET = istr("X-Amzn-SageMaker-Target-Model")
+TARGET_VARIANT = istr("X-Amzn-SageMaker-Target-Variant")
 VARIANT = istr("x-Amzn-Invoked-Production-Variant")
 REQUEST_ID = istr("x-amzn-RequestId")
 ERROR_TYPE = istr("x-amzn-ErrorType")
@@ -50,15 +49,10 @@ def passed_back(answer: Answer) -> CIMultiDict[str]:
     return passed
 
 
-def target_in(headers: Mapping[str, str]) -> str:
-    """The target model that a request names. Raises InvalidRequest if it names none."""
+def target_in(headers: Mapping[str, str]) -> str | None:
+    """The target model that a request names, if it names one."""
     raw = headers.get(TARGET)
-    if raw is None:
-        raise InvalidRequest(
-            f"This is a multi-model endpoint: name a target model in the header {TARGET}"
-            " (TargetModel in boto3)"
-        )
-    return decoded(raw)
+    return None if raw is None else decoded(raw)
 
 
 def decoded(raw: str) -> str:
