@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mme.app.children import Engine
+from mme.app.control_plane import open_control_plane
 from mme.app.idle import Idle
 from mme.app.life import (
     Address,
@@ -40,6 +41,7 @@ from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
 from mme.store import open_store
+from mme.store.by_uri import StoresByUri
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -61,7 +63,9 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
         folder = stack.enter_context(run_dir())
         try:
-            store = open_store(settings.store, most_files=settings.artifact_limit_files)
+            store = StoresByUri(
+                open_store(settings.store, most_files=settings.artifact_limit_files)
+            )
         except (ValueError, OSError) as error:
             raise SettingsError(f"MME_STORE: {error}") from error
         try:
@@ -70,9 +74,10 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             raise EndpointFailed(str(error)) from error
         except (ValueError, OSError) as error:
             raise SettingsError(f"MME_CACHE_DIR={str(settings.cache_dir)!r}: {error}") from error
-        stack.enter_context(state_database(settings))
+        database = stack.enter_context(state_database(settings))
+        plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
-        idle = Idle(engine, lambda: settings.idle_s)
+        idle = Idle(engine, lambda: settings.idle_s or plane.idle_after_s())
         catalog = StoreCatalog(
             settings,
             store=store,
@@ -90,7 +95,9 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         stack.push_async_callback(models.close)
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
-            app = make_app(settings, models, Serving(settings, models), bodies)
+            app = make_app(
+                settings, models, Serving(settings, models, plane), bodies, plane.operations()
+            )
             on_ready(
                 await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))
             )

@@ -22,6 +22,7 @@ CONTENT_TYPE = istr("Content-Type")
 ACCEPT = istr("Accept")
 CUSTOM_ATTRIBUTES = istr("X-Amzn-SageMaker-Custom-Attributes")
 TARGET = istr("X-Amzn-SageMaker-Target-Model")
+TARGET_VARIANT = istr("X-Amzn-SageMaker-Target-Variant")
 VARIANT = istr("x-Amzn-Invoked-Production-Variant")
 TARGET_VARIANT = istr("X-Amzn-SageMaker-Target-Variant")
 SERVICE_ACCEPT = istr("X-Amzn-SageMaker-Accept")
@@ -59,15 +60,10 @@ def passed_back(answer: Answer) -> CIMultiDict[str]:
     return passed
 
 
-def target_in(headers: Mapping[str, str]) -> str:
-    """The target model that a request names. Raises InvalidRequest if it names none."""
+def target_in(headers: Mapping[str, str]) -> str | None:
+    """The target model that a request names, if it names one."""
     raw = headers.get(TARGET)
-    if raw is None:
-        raise InvalidRequest(
-            f"This is a multi-model endpoint: name a target model in the header {TARGET}"
-            " (TargetModel in boto3)"
-        )
-    return decoded(raw)
+    return None if raw is None else decoded(raw)
 
 
 def target_named(headers: Mapping[str, str]) -> str | None:

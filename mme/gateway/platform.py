@@ -93,8 +93,9 @@ class PlatformSurface:
         body = await call.body(self._max_body_bytes)
         given = call.request.headers
         headers = passed_on(given)
-        if TARGET in given:
-            headers[str(TARGET)] = printable(target_in(given))
+        target = target_in(given)
+        if target is not None:
+            headers[str(TARGET)] = printable(target)
         answer = await self._engine.invoke(call.name, headers, body)
         call.note = f"{call.name} cold" if answer.cold else f"{call.name} warm"
         return model_answer(answer)

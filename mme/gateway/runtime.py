@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mme.gateway.headers import (
     CONTENT_TYPE,
     TARGET,
+    TARGET_VARIANT,
     VARIANT,
     passed_back,
     passed_on,
@@ -56,13 +57,15 @@ class Runtime:
         given = call.request.headers
         target = target_in(given)
         self._checks.check_headers(given)
-        chosen = self._serving.choose(call.name, target)
-        call.note = target
+        self._serving.check_real_time(call.name)
+        chosen = self._serving.choose(call.name, target, given.get(TARGET_VARIANT))
+        call.note = chosen.key
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given)
-        headers[str(TARGET)] = printable(target)
+        if target is not None:
+            headers[str(TARGET)] = printable(target)
         answer = await self._serving.invoke(chosen, headers, body)
-        call.note = f"{target} cold" if answer.cold else f"{target} warm"
+        call.note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
         if not is_success(answer):
             return model_error_of(answer)
         returned = passed_back(answer)
