@@ -18,6 +18,7 @@ from mme.gateway.headers import (
     passed_on,
     printable,
     target_in,
+    version_headers,
 )
 from mme.gateway.reply import Reply, is_success
 from mme.gateway.service_errors import model_error_of
@@ -67,8 +68,11 @@ class Runtime:
         answer = await self._serving.invoke(chosen, headers, body)
         call.note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
         if not is_success(answer):
-            return model_error_of(answer)
+            refused = model_error_of(answer)
+            refused.headers.update(version_headers(answer))
+            return refused
         returned = passed_back(answer)
         returned.setdefault(CONTENT_TYPE, "")
         returned[VARIANT] = chosen.variant
+        returned.update(version_headers(answer))
         return Reply(answer.status, returned, answer.body)

@@ -55,7 +55,7 @@ def view(target: str, state: str = "ready", **facts: object) -> ModelView:
             "fetched_at", "loaded_at", "last_used_at",
         )
     )  # fmt: skip
-    known = {"pinned": False, "in_flight": 0, "invocations": 0, "details": {}}
+    known = {"pinned": False, "in_flight": 0, "invocations": 0, "details": {}, "aliases": ()}
     whole = SimpleNamespace(target=target, state=SimpleNamespace(value=state), **unknown | known)
     whole.__dict__.update(facts)
     return cast("ModelView", whole)
