@@ -30,6 +30,7 @@ from mme.app.life import (
     until_stopped,
 )
 from mme.app.run_dir import run_dir
+from mme.app.samples import store_of
 from mme.app.state import state_database
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.core.background import BackgroundTasks
@@ -38,7 +39,6 @@ from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
-from mme.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -59,10 +59,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
         listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
         folder = stack.enter_context(run_dir())
-        try:
-            store = open_store(settings.store, most_files=settings.artifact_limit_files)
-        except (ValueError, OSError) as error:
-            raise SettingsError(f"MME_STORE: {error}") from error
+        store, is_sample = store_of(settings)
         try:
             cache = await stack.enter_async_context(_cache(settings, run))
         except CacheInUse as error:
@@ -87,7 +84,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         stack.push_async_callback(models.close)
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
-            app = make_app(settings, models, Serving(settings, models), bodies)
+            app = make_app(settings, models, Serving(settings, models), bodies, is_sample=is_sample)
             on_ready(
                 await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))
             )

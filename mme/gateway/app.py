@@ -31,10 +31,15 @@ if TYPE_CHECKING:
 
 
 def make_app(
-    settings: Settings, engine: Standalone, serving: Serving, bodies: BodyBudget
+    settings: Settings,
+    engine: Standalone,
+    serving: Serving,
+    bodies: BodyBudget,
+    *,
+    is_sample: Callable[[str], bool] | None = None,
 ) -> web.Server:
     """The standalone endpoint: runtime and management on one port."""
-    routes = Runtime(settings, serving).routes() + Management(engine).routes()
+    routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host
     return _server(settings, routes, SERVICE_ERRORS, bodies, guard)
 

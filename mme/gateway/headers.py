@@ -22,6 +22,8 @@ ACCEPT = istr("Accept")
 CUSTOM_ATTRIBUTES = istr("X-Amzn-SageMaker-Custom-Attributes")
 TARGET = istr("X-Amzn-SageMaker-Target-Model")
 VARIANT = istr("x-Amzn-Invoked-Production-Variant")
+SAMPLE = istr("X-Mme-Sample")
+"""In the answers of shipped samples: nobody shall take one for a model of their own."""
 REQUEST_ID = istr("x-amzn-RequestId")
 ERROR_TYPE = istr("x-amzn-ErrorType")
 PASSED_ON = (CONTENT_TYPE, ACCEPT, CUSTOM_ATTRIBUTES)

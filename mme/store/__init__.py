@@ -2,5 +2,6 @@
 
 from mme.store.address import open_store
 from mme.store.base import ArtifactRef, Store, TargetDenied
+from mme.store.samples import SampleStore
 
-__all__ = ["ArtifactRef", "Store", "TargetDenied", "open_store"]
+__all__ = ["ArtifactRef", "SampleStore", "Store", "TargetDenied", "open_store"]
