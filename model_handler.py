@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mme.core.through_mms import LOAD_ONLY, MODEL, MODEL_DIR, SCRATCH_DIR
+from mme.core.through_mms import ANSWER_LIMIT, LOAD_ONLY, MODEL, MODEL_DIR, SCRATCH_DIR
 from mme.prefork.failures import as_serving_error, error_body
 from mme.prefork.residents import RESIDENTS
 from models.errors import AnswerTooLarge
@@ -42,6 +42,7 @@ LONGEST_CHAR_BYTES = 4
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
 MODEL_HEADER, MODEL_DIR_HEADER = MODEL.lower(), MODEL_DIR.lower()
 SCRATCH_DIR_HEADER, LOAD_ONLY_HEADER = SCRATCH_DIR.lower(), LOAD_ONLY.lower()
+ANSWER_LIMIT_HEADER = ANSWER_LIMIT.lower()
 
 
 def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
@@ -93,7 +94,7 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str:
         if LOAD_ONLY_HEADER in headers:
             return ""
         response = model.predict(request)
-        _check_size(response.body)
+        _check_size(response.body, headers)
     except Exception as error:  # every error has an answer; this is the edge of the process
         failure = as_serving_error(error)
         if failure.status_code >= 500:  # noqa: PLR2004 - our fault, so the trace is wanted
@@ -120,9 +121,10 @@ def _named(headers: Mapping[str, str], context: Any) -> dict[str, str]:
     return {} if target is None else {"target_model": target}
 
 
-def _check_size(body: str) -> None:
+def _check_size(body: str, headers: Mapping[str, str]) -> None:
     """Raise AnswerTooLarge for an answer at which the model server would give up the worker."""
-    limit_bytes = int(os.environ.get("MME_ANSWER_LIMIT_BYTES") or sys.maxsize)
+    usual = os.environ.get("MME_ANSWER_LIMIT_BYTES") or sys.maxsize
+    limit_bytes = int(headers.get(ANSWER_LIMIT_HEADER) or usual)
     if len(body) * LONGEST_CHAR_BYTES > limit_bytes:
         size_bytes = len(body.encode("utf-8", "surrogatepass"))
         if size_bytes > limit_bytes:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mme.app.children import Engine
+from mme.app.idle import Idle
 from mme.app.life import (
     Address,
     EndpointFailed,
@@ -68,11 +69,12 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             raise SettingsError(f"MME_CACHE_DIR={str(settings.cache_dir)!r}: {error}") from error
         stack.enter_context(state_database(settings))
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
+        idle = Idle(engine, lambda: settings.idle_s)
         catalog = StoreCatalog(
             settings,
             store=store,
             cache=cache,
-            admit=engine.admissions.admit,
+            admit=idle.admit,
             run=run,
             workers=engine.workers,
         )
@@ -81,6 +83,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
             await stack.enter_async_context(engine.running())
+            await stack.enter_async_context(idle.watching())
         stack.push_async_callback(models.close)
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 JSON = "application/json"
 
 
+class BrokenOff(Exception):
+    """Raised by the pieces of an answer instead of the next one; `answer` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
 def as_serving_error(error: BaseException) -> ServingError:
     """An error meant for the caller's eyes."""
     if isinstance(error, ServingError):
