@@ -27,6 +27,8 @@ VARIANT = istr("x-Amzn-Invoked-Production-Variant")
 SERVICE_ACCEPT = istr("X-Amzn-SageMaker-Accept")
 """The Accept of operations whose own answer is no model's."""
 SERVICE_CONTENT_TYPE = istr("X-Amzn-SageMaker-Content-Type")
+SAMPLE = istr("X-Mme-Sample")
+"""In the answers of shipped samples: nobody shall take one for a model of their own."""
 REQUEST_ID = istr("x-amzn-RequestId")
 MODEL_VERSION = istr("X-Mme-Model-Version")
 MEANT_TARGET = istr("X-Mme-Target-Model")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mme.gateway.headers import (
     CONTENT_TYPE,
+    SAMPLE,
     TARGET,
     TARGET_VARIANT,
     VARIANT,
@@ -25,6 +26,8 @@ from mme.gateway.service_errors import model_error_of
 from mme.gateway.service_model import InvocationChecks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
 
     from mme.core.settings import Settings
@@ -36,9 +39,13 @@ if TYPE_CHECKING:
 class Runtime:
     """Handlers of the invocation routes."""
 
-    def __init__(self, settings: Settings, serving: Serving) -> None:
+    def __init__(
+        self, settings: Settings, serving: Serving, is_sample: Callable[[str], bool]
+    ) -> None:
+        """`is_sample`: whether a model, as the engine calls it, is one of the shipped samples."""
         self._max_body_bytes = settings.max_body_bytes
         self._serving = serving
+        self._is_sample = is_sample
         self._checks = InvocationChecks()
 
     def routes(self) -> list[Route]:
@@ -75,4 +82,6 @@ class Runtime:
         returned.setdefault(CONTENT_TYPE, "")
         returned[VARIANT] = chosen.variant
         returned.update(version_headers(answer))
+        if self._is_sample(answer.target or chosen.key):
+            returned[SAMPLE] = "true"
         return Reply(answer.status, returned, answer.body)

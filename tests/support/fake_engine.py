@@ -169,6 +169,12 @@ class FakePlatform(FakeEngine):
         self.folder(name)
         return await self.ask(name, headers, body)
 
+    def check_target(self, target: str) -> None:
+        self.folder(target)
+
+    async def invoke_target(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return await self.invoke(target, headers, body)
+
     async def load(self, name: str, url: str) -> None:
         self.fail()
         if name in self.folders:
