@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TARGET_HEADER = "X-Amzn-SageMaker-Target-Model"
 CONNECT_TIMEOUT_S = 10.0
-MODEL_ERROR = 424
+MODEL_ERROR, SERVER_FAULT = 424, 500
 PIECE_BYTES = 256 * 1024
 
 
@@ -64,7 +64,7 @@ def _of_model(status: int, content: bytes) -> tuple[int, bytes]:
     try:
         told = json.loads(content)
         original = int(told["OriginalStatusCode"])
-        return original or status, str(told["OriginalMessage"]).encode()
+        return original or SERVER_FAULT, str(told["OriginalMessage"]).encode()
     except (ValueError, KeyError, TypeError, RecursionError):
         return status, content
 

@@ -21,6 +21,7 @@ from mme.jobs.transform.errors import TransformRefused
 from mme.jobs.transform.inputs import inputs_below
 from mme.jobs.transform.places import FolderPlaces
 from mme.jobs.transform.running import Summary, TransformRun
+from mme.jobs.transform.s3_places import S3Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -147,6 +148,8 @@ class _Place:
 
 def _place(named: str, *, is_output: bool = False) -> _Place:
     scheme, separator, _ = named.partition("://")
+    if scheme == "s3" and separator:
+        return _Place(S3Places(), named)
     if separator:
         raise TransformRefused(f"{named!r} is neither a folder nor s3://bucket/prefix ({scheme})")
     path = Path(named).expanduser().absolute()
