@@ -110,7 +110,9 @@ class JobTable:
 def _read(db: sqlite3.Connection) -> list[Job]:
     db.execute(TABLE)
     rows = db.execute(f"SELECT {COLUMNS} FROM transform_jobs ORDER BY created_at, name")  # noqa: S608
-    return [
-        Job(*row[:-2], model=ModelPlace(*json.loads(row[-2])), request=json.loads(row[-1]))
-        for row in rows
-    ]
+    return [_job(*row) for row in rows]
+
+
+def _job(*row: Any) -> Job:
+    *facts, model, request = row
+    return Job(*(*facts, ModelPlace(*json.loads(model)), json.loads(request)))

@@ -123,9 +123,8 @@ class TransformJobs:
             log.exception("transform job %s", job.name)
             return FAILED, "InternalServerError: the log of the endpoint says more"
         if not summary.inputs:
-            return FAILED, _reason(
-                f"ClientError: No S3 objects found under S3 URL {_source(job)!r}"
-            )
+            nothing = f"ClientError: No S3 objects found under S3 URL {_source(job)!r}"
+            return FAILED, _reason(nothing)
         if summary.failed:
             return FAILED, _reason(_failures(summary))
         return COMPLETED, ""
