@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from mme.app.modes import PlatformError, read_platform
-from mme.cli import alias
+from mme.cli import alias, batch
 from mme.cli.codes import EXIT_OK, EXIT_USAGE
 from mme.core.log import configure_logging, flush_log
 from mme.core.settings import SettingsError, read_settings
@@ -39,6 +39,9 @@ def make_parser() -> argparse.ArgumentParser:
     alias.add_arguments(
         commands.add_parser("alias", help="say which version a target model without .tar.gz means")
     )
+    batch.add_arguments(
+        commands.add_parser("batch", help="send the records of a folder or S3 prefix to models")
+    )
     commands.add_parser("settings", help="list every setting with its value and meaning")
     return parser
 
@@ -55,6 +58,8 @@ def main(arguments: Sequence[str]) -> int:
             return evaluation_command.run_command(options)
         if options.command == "alias":
             return alias.run_command(options)
+        if options.command == "batch":
+            return batch.run_command(options)
         settings = read_settings()
         platform = read_platform(os.environ)
     except (SettingsError, PlatformError) as error:

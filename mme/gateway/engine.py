@@ -52,6 +52,12 @@ class Platform(Protocol):
     async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request. Raises EndpointError."""
 
+    def check_target(self, target: str) -> None:
+        """Raise NotLoaded or InvalidRequest if `invoke_target` would not find this one."""
+
+    async def invoke_target(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer one request to a model by its folder, loading it first. Raises EndpointError."""
+
     async def load(self, name: str, url: str) -> None:
         """Load the model in the folder `url`; returns when it answers. Raises EndpointError."""
 

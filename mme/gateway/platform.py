@@ -2,7 +2,8 @@
 
 `/ping`, `GET` and `POST /models`, `GET` and `DELETE /models/{name}`, `POST /models/{name}/invoke`,
 as in SageMaker's multi-model container contract; answers look like the model server's. What a
-model answers goes back as it is, errors included.
+model answers goes back as it is, errors included. `POST /invocations` with a target model is for
+platforms that only put folders there and load nothing, as local ones do.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class PlatformSurface:
             ("GET", "/models/{name}", self.describe),
             ("DELETE", "/models/{name}", self.unload),
             ("POST", "/models/{name}/invoke", self.invoke),
+            ("POST", "/invocations", self.invoke_target),
         ]
 
     async def ping(self, _: Call) -> web.Response:
@@ -93,10 +95,25 @@ class PlatformSurface:
         body = await call.body(self._max_body_bytes)
         given = call.request.headers
         headers = passed_on(given)
-        if TARGET in given:
-            headers[str(TARGET)] = printable(target_in(given))
+        target = target_in(given)
+        if target is not None:
+            headers[str(TARGET)] = printable(target)
         answer = await self._engine.invoke(call.name, headers, body)
         call.note = f"{call.name} cold" if answer.cold else f"{call.name} warm"
+        return model_answer(answer)
+
+    async def invoke_target(self, call: Call) -> web.Response:
+        """One prediction of the model in the folder that the target names."""
+        given = call.request.headers
+        target = target_in(given)
+        if target is None:
+            raise errors.InvalidRequest(f"Name a target model in the header {TARGET}")
+        self._engine.check_target(target)
+        body = await call.body(self._max_body_bytes)
+        headers = passed_on(given)
+        headers[str(TARGET)] = printable(target)
+        answer = await self._engine.invoke_target(target, headers, body)
+        call.note = f"{target} cold" if answer.cold else f"{target} warm"
         return model_answer(answer)
 
 

@@ -2,5 +2,14 @@
 
 from mme.store.address import open_store
 from mme.store.base import ARCHIVE_ENDING, ArtifactRef, Changed, Store, TargetDenied
+from mme.store.samples import SampleStore
 
-__all__ = ["ARCHIVE_ENDING", "ArtifactRef", "Changed", "Store", "TargetDenied", "open_store"]
+__all__ = [
+    "ARCHIVE_ENDING",
+    "ArtifactRef",
+    "Changed",
+    "SampleStore",
+    "Store",
+    "TargetDenied",
+    "open_store",
+]

@@ -47,15 +47,41 @@ DIRECTORY_BUCKET = "--x-s3"
 """How their names end; their ETags look like MD5 and are not."""
 
 
+class S3Clients:
+    """The client of one store or several; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: S3Client | None = None
+        self.digests = Digests()
+
+    def get(self) -> S3Client:
+        """The client, made at first use: finding credentials may take a while."""
+        with self._lock:
+            if self._made is None:
+                session = boto3.session.Session()
+                self._made = session.client(
+                    "s3",
+                    # A local S3 asks for no region; AWS would say so if this one were wrong.
+                    region_name=session.region_name or DEFAULT_REGION,
+                    config=Config(
+                        connect_timeout=CONNECT_TIMEOUT_S,
+                        read_timeout=READ_TIMEOUT_S,
+                        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+                    ),
+                )
+            return self._made
+
+
 class S3Store:
     """Artifacts below `prefix` (empty, or ending in a slash) in `bucket`."""
 
-    def __init__(self, bucket: str, prefix: str) -> None:
+    def __init__(self, bucket: str, prefix: str, clients: S3Clients | None = None) -> None:
+        """Stores may share `clients`, and with them connections."""
         self._bucket = bucket
         self._prefix = prefix
-        self._lock = threading.Lock()
-        self._made: S3Client | None = None
-        self._digests = Digests()
+        self._clients = clients or S3Clients()
+        self._digests = self._clients.digests
         self.uri = f"s3://{bucket}/{prefix}"
 
     def check(self) -> None:
@@ -183,21 +209,7 @@ class S3Store:
         )
 
     def _client(self) -> S3Client:
-        """The client, made at first use: finding credentials may take a while."""
-        with self._lock:
-            if self._made is None:
-                session = boto3.session.Session()
-                self._made = session.client(
-                    "s3",
-                    # A local S3 asks for no region; AWS would say so if this one were wrong.
-                    region_name=session.region_name or DEFAULT_REGION,
-                    config=Config(
-                        connect_timeout=CONNECT_TIMEOUT_S,
-                        read_timeout=READ_TIMEOUT_S,
-                        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-                    ),
-                )
-            return self._made
+        return self._clients.get()
 
     def _in_words(self, error: ClientError, target: str) -> ClientError:
         """The error of a HEAD, whose answer has no body, as a GET of one byte tells it."""

@@ -32,7 +32,7 @@ HINTS = {
     "InvalidAccessKeyId": "there is no such access key: check AWS_ACCESS_KEY_ID",
     "InvalidObjectState": "it is archived and must be restored first",
     "InvalidToken": "the session token is not valid: check AWS_SESSION_TOKEN",
-    "NoSuchBucket": "there is no such bucket: check MME_STORE",
+    "NoSuchBucket": "there is no such bucket: check its name",
     "PermanentRedirect": "the bucket is in another region: set AWS_REGION",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "SignatureDoesNotMatch": "the secret key does not fit: check AWS_SECRET_ACCESS_KEY",
