@@ -54,6 +54,7 @@ async def tried(residency: Residency, target: str, run: Run) -> Admitted:
 
     Raises what `Residency.invoke` does, and SampleFailed.
     """
+    residency.table.forgive(target)  # whoever tries knows that it has changed since it failed
     artifact = (await residency.load(target)).artifact
     sample = await run(lambda: read_sample(artifact.model_dir, target))
     if sample is not None:

@@ -14,8 +14,7 @@ from mme.residency.trial import SampleFailed, read_sample
 from mme.store import ArtifactRef
 from mme.store.alias_changes import entries_of, meaning_of, roll_back
 from tests.support.archives import tar_gz
-from tests.support.fake_engine import until
-from tests.unit.residency.test_alias_follower import ONE, TWO, say, served
+from tests.unit.residency.test_alias_follower import ONE, TWO, becomes, say, served
 from tests.unit.residency.test_store_models import LIMITS, running
 
 THREE = "DocSim-3.tar.gz"
@@ -38,15 +37,15 @@ def meant(bench):
 async def looked(bench, times=3):
     """The folder was listed so often since."""
     seen = bench.shelf.listed + times
-    await until(lambda: bench.shelf.listed >= seen)
+    await becomes(lambda: bench.shelf.listed >= seen)
 
 
 async def test_a_new_artifact_is_tried_and_becomes_what_the_alias_means(tmp_path):
     async with deploying(tmp_path) as bench:
         assert await served(bench) == ONE
         bench.shelf.put(TWO)
-        await until(lambda: meant(bench) == "2")
-        await until(lambda: bench.models.aliases.table.meaning("DocSim") == TWO)
+        await becomes(lambda: meant(bench) == "2")
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == TWO)
         assert not (await bench.ask("DocSim")).cold
         assert [entry.how for entry in entries_of(bench.shelf, "DocSim")] == ["found", "deploy"]
 
@@ -54,7 +53,7 @@ async def test_a_new_artifact_is_tried_and_becomes_what_the_alias_means(tmp_path
 async def test_an_alias_that_nobody_asked_for_is_deployed_too(tmp_path):
     async with deploying(tmp_path) as bench:
         bench.shelf.put(TWO)
-        await until(lambda: meant(bench) == "2")
+        await becomes(lambda: meant(bench) == "2")
         assert await served(bench) == TWO
 
 
@@ -62,12 +61,12 @@ async def test_an_artifact_that_is_refused_leaves_the_old_one_until_it_changes(t
     async with deploying(tmp_path) as bench:
         await bench.ask("DocSim")
         bench.shelf.put(TWO, LIMITS.archive_bytes + 1)
-        await until(lambda: "is not deployed" in caplog.text)
+        await becomes(lambda: "is not deployed" in caplog.text)
         await looked(bench)
         assert caplog.text.count("is not deployed") == 1
         assert (meant(bench), await served(bench)) == ("1", ONE)
         bench.shelf.put(TWO)
-        await until(lambda: meant(bench) == "2")
+        await becomes(lambda: meant(bench) == "2")
 
 
 async def test_a_model_that_does_not_answer_its_sample_is_not_deployed(tmp_path, caplog):
@@ -77,14 +76,14 @@ async def test_a_model_that_does_not_answer_its_sample_is_not_deployed(tmp_path,
         bench.shelf.put_archive(TWO, tar_gz({"sample-request.json": json.dumps(sample).encode()}))
         ask = bench.workers.ask
 
-        async def fail(artifact, headers, body):
+        async def fail(artifact, headers, body, terms):
             if body != b"a,b":
-                return await ask(artifact, headers, body)
+                return await ask(artifact, headers, body, terms)
             assert headers["Content-Type"] == "text/csv"
-            return (await ask(artifact, headers, body)).__class__(400, {}, b"bad input", 0.0)
+            return (await ask(artifact, headers, body, terms)).__class__(400, {}, b"bad input", 0.0)
 
         bench.workers.ask = fail
-        await until(lambda: "is not deployed" in caplog.text)
+        await becomes(lambda: "is not deployed" in caplog.text)
         assert "answers its own sample-request.json with 400: bad input" in caplog.text
         assert (meant(bench), await served(bench)) == ("1", ONE)
 
@@ -94,7 +93,7 @@ async def test_an_artifact_of_another_kind_is_not_deployed(tmp_path, caplog):
         await bench.ask("DocSim")
         bench.kinds[TWO] = "Other"
         bench.shelf.put(TWO)
-        await until(lambda: "is not deployed" in caplog.text)
+        await becomes(lambda: "is not deployed" in caplog.text)
         assert "its family is 'Other', that of DocSim-1.tar.gz is 'Test'" in caplog.text
         assert meant(bench) == "1"
 
@@ -102,7 +101,7 @@ async def test_an_artifact_of_another_kind_is_not_deployed(tmp_path, caplog):
 async def test_what_was_rolled_back_is_not_deployed_again(tmp_path):
     async with deploying(tmp_path) as bench:
         bench.shelf.put(TWO)
-        await until(lambda: meant(bench) == "2")
+        await becomes(lambda: meant(bench) == "2")
         roll_back(bench.shelf, "DocSim")
         await looked(bench)
         assert meant(bench) == "1"
@@ -111,7 +110,7 @@ async def test_what_was_rolled_back_is_not_deployed_again(tmp_path):
         await looked(bench)
         assert meant(bench) == "1"
         bench.shelf.put(THREE)
-        await until(lambda: meant(bench) == "3")
+        await becomes(lambda: meant(bench) == "3")
 
 
 async def test_without_the_setting_nothing_is_deployed_and_nothing_listed(tmp_path):
@@ -120,7 +119,7 @@ async def test_without_the_setting_nothing_is_deployed_and_nothing_listed(tmp_pa
         bench.shelf.put(TWO)
         folder = bench.models.aliases.table.folder_of("DocSim")
         before = folder.checked_at_s
-        await until(lambda: folder.checked_at_s > before)
+        await becomes(lambda: folder.checked_at_s > before)
         assert (meant(bench), bench.shelf.listed) == ("1", 0)
 
 
@@ -129,7 +128,7 @@ async def test_where_the_store_takes_no_writes_the_endpoint_alone_deploys(tmp_pa
         await bench.ask("DocSim")
         bench.shelf.is_read_only = True
         bench.shelf.put(TWO)
-        await until(lambda: bench.models.aliases.table.meaning("DocSim") == TWO)
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == TWO)
         assert "on this endpoint only" in caplog.text
         assert meant(bench) == "1"
         await looked(bench)
@@ -137,7 +136,7 @@ async def test_where_the_store_takes_no_writes_the_endpoint_alone_deploys(tmp_pa
         bench.shelf.is_read_only = False
         bench.shelf.put(THREE)
         say(bench, DocSim="3")
-        await until(lambda: bench.models.aliases.table.meaning("DocSim") == THREE)
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == THREE)
 
 
 async def test_a_name_that_no_file_has_means_its_newest_artifact_here(tmp_path):
@@ -146,7 +145,7 @@ async def test_a_name_that_no_file_has_means_its_newest_artifact_here(tmp_path):
         bench.shelf.put(TWO)
         assert await served(bench) == TWO
         bench.shelf.put(THREE)
-        await until(lambda: bench.models.aliases.table.meaning("DocSim") == THREE)
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == THREE)
         assert not (tmp_path / "store" / "models-id.json").exists()
         with pytest.raises(TargetNotFound):
             await bench.ask("Doc")
