@@ -35,6 +35,8 @@ class Parts:
     def __init__(self) -> None:
         self.headers: Mapping[str, str] = {}
         """Of the answer, names in lower case; known once it has begun."""
+        self.target = self.version = ""
+        """What answers: see `Answer`; known once it has begun."""
         self.has_begun = False
         """Whether a piece has come: the request can be given to no other worker any more."""
         self.is_held_up = False

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mme.core.answer import Answer
+    from mme.endpoints.serving import Chosen
 
 CONTENT_TYPE = istr("Content-Type")
 ACCEPT = istr("Accept")
@@ -63,12 +64,11 @@ def passed_back(answer: Answer) -> CIMultiDict[str]:
     return passed
 
 
-def version_headers(answer: Answer) -> dict[str, str]:
-    """Which artifact answered, and which version of it."""
-    return {
-        MEANT_TARGET: printable(answer.target),
-        MODEL_VERSION: printable(answer.version),
-    }
+def version_headers(chosen: Chosen, target: str, version: str) -> dict[str, str]:
+    """Which artifact answered, as the caller would name it, and which version of it."""
+    where = len(chosen.key) - len(chosen.target)
+    headers = {MEANT_TARGET: printable(target[where:]), MODEL_VERSION: printable(version)}
+    return {name: value for name, value in headers.items() if value}
 
 
 def target_in(headers: Mapping[str, str]) -> str | None:

@@ -76,12 +76,12 @@ class Runtime:
         call.note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
         if not is_success(answer):
             refused = model_error_of(answer)
-            refused.headers.update(version_headers(answer))
+            refused.headers.update(version_headers(chosen, answer.target, answer.version))
             return refused
         returned = passed_back(answer)
         returned.setdefault(CONTENT_TYPE, "")
         returned[VARIANT] = chosen.variant
-        returned.update(version_headers(answer))
+        returned.update(version_headers(chosen, answer.target, answer.version))
         if self._is_sample(answer.target or chosen.key):
             returned[SAMPLE] = "true"
         return Reply(answer.status, returned, answer.body)

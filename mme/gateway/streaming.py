@@ -32,6 +32,7 @@ from mme.gateway.headers import (
     passed_on,
     printable,
     target_named,
+    version_headers,
 )
 from mme.gateway.reply import is_success
 from mme.gateway.service_errors import model_error_of
@@ -114,7 +115,8 @@ async def _answered(
         call.share.hold(len(answer.body))
         await _send(call, stream, answer.body)
     else:
-        stream = await _begun(call, chosen, Answer(200, parts.headers, b"", cold=False))
+        begun = Answer(200, parts.headers, b"", False, parts.target, parts.version)
+        stream = await _begun(call, chosen, begun)
         await _send(call, stream, first)
         while (piece := await parts.next()) is not None:
             await _send(call, stream, piece)
@@ -155,6 +157,7 @@ async def _begun(call: Call, chosen: Chosen, answer: Answer) -> web.StreamRespon
     if CUSTOM_ATTRIBUTES in back:
         stream.headers[CUSTOM_ATTRIBUTES] = back[CUSTOM_ATTRIBUTES]
     stream.headers[VARIANT] = chosen.variant
+    stream.headers.update(version_headers(chosen, answer.target, answer.version))
     call.sign(stream)
     await stream.prepare(call.request)
     return stream

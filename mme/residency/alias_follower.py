@@ -26,6 +26,8 @@ from mme.store.alias_file import FILE
 from mme.store.alias_shelf import read_aliases
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mme.cache.threads import Run
     from mme.core.settings import Settings
     from mme.residency.aliases import Alias, Folder
@@ -44,7 +46,19 @@ SIDE_BY_SIDE = 2
 class AliasFollower:
     """The aliases of one endpoint. All methods run on the event loop that made it."""
 
-    def __init__(self, settings: Settings, store: Store, run: Run, residency: Residency) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        run: Run,
+        residency: Residency,
+        *,
+        last: Callable[[str], str | None] = lambda _: None,
+        note: Callable[[str, str | None], None] = lambda *_: None,
+    ) -> None:
+        """`last` says what an alias meant before a restart; `note` is told what it means now."""
+        self._last = last
+        self._note = note
         self.table = AliasTable()
         self.refusals = Refusals()
         self._period_s = max(settings.store_check_s, LEAST_PERIOD_S)
@@ -73,11 +87,12 @@ class AliasFollower:
         folder = self.table.folder_of(target)
         if time.monotonic() - folder.checked_at_s >= self._unknown_s:
             await self._read(folder)
-        alias = self.table.get(target) or self.table.learn(target)
+        alias = self._learnt(target)
         if alias is None and self._deployment is not None:
             await self._deployment.first(target)
-            alias = self.table.get(target) or self.table.learn(target)
+            alias = self._learnt(target)
         if alias is None:
+            self._note(target, None)
             return target
         self._keep_on()
         return alias.target
@@ -104,6 +119,21 @@ class AliasFollower:
         if self._deployment is not None:
             await self._deployment.close()
         await self._background.close()
+
+    def _learnt(self, target: str) -> Alias | None:
+        """An alias by its name, known from now on."""
+        alias = self.table.get(target)
+        if alias is None:
+            alias = self.table.learn(target, self._last(target))
+            if alias is not None:
+                self._note(target, alias.target)
+                self._start_switch(alias)
+        return alias
+
+    def _start_switch(self, alias: Alias) -> None:
+        if alias.wanted != alias.target and alias.name not in self._switching:
+            self._switching.add(alias.name)
+            self._background.start(self._switch(alias))
 
     def _keep_on(self) -> None:
         if self._loop is None:
@@ -141,9 +171,7 @@ class AliasFollower:
             elif read.version is None:
                 log.warning("%s%s is gone; aliases stay as they were", folder.name, FILE)
         for alias in self.table.read(folder, read):
-            if alias.name not in self._switching:
-                self._switching.add(alias.name)
-                self._background.start(self._switch(alias))
+            self._start_switch(alias)
 
     async def _switch(self, alias: Alias) -> None:
         try:
@@ -169,5 +197,6 @@ class AliasFollower:
         self.refusals.forget(wanted)
         former = alias.target
         if self.table.switch(alias, wanted):
+            self._note(alias.name, wanted)
             log.info("%s means %s now, not %s", alias.name, wanted, former)
         return True

@@ -43,6 +43,8 @@ class Folder:
     name: str
     """"" or ending in a slash."""
     aliases: Aliases = NO_ALIASES
+    was_read: bool = False
+    """Whether the store has said what aliases there are."""
     checked_at_s: float = NEVER
     asked_at_s: float = NEVER
     """Monotonic: when an alias in it was asked for, about."""
@@ -110,17 +112,23 @@ class AliasTable:
             if folder.is_kept or (folder.known and now_s - folder.asked_at_s <= idle_s):
                 yield folder
 
-    def learn(self, target: str) -> Alias | None:
-        """An alias that is asked for the first time means what it should; None: it is none."""
+    def learn(self, target: str, last: str | None = None) -> Alias | None:
+        """An alias that is asked for the first time; None: it is none.
+
+        It means what it meant `last`, before a restart, or what it should.
+        """
         folder = self.folder_of(target)
         _, name = split(target)
         version_id = self._id_of(folder, name)
-        if version_id is None:
+        if version_id is not None:
+            wanted = artifact_of(target, version_id)
+        elif last is not None and not folder.was_read:
+            wanted = last  # whether it is one still, the store does not say
+        else:
             return None
-        wanted = artifact_of(target, version_id)
-        alias = Alias(target, folder, wanted, wanted)
+        alias = Alias(target, folder, last or wanted, wanted)
         folder.known[name] = self._known[target] = alias
-        self._meaning.setdefault(wanted, set()).add(target)
+        self._meaning.setdefault(alias.target, set()).add(target)
         folder.was_asked = True
         return alias
 
@@ -130,8 +138,8 @@ class AliasTable:
         A file that is gone or cannot be used leaves all as it was: an alias ends when a file that
         is there does not name it any more.
         """
-        was_read = aliases.error is None and aliases.version is not None
-        if not was_read:
+        folder.was_read = True
+        if aliases.error is not None or aliases.version is None:
             aliases = replace(aliases, ids=folder.aliases.ids)
         folder.aliases = aliases
         for name, alias in list(folder.known.items()):

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from mme.core.errors import NotLoaded, TargetNotFound
 from mme.core.names import check_target
 from mme.core.terms import PLAIN
+from mme.residency import meanings
 from mme.residency.alias_follower import AliasFollower
+from mme.residency.meanings import Meanings
 from mme.residency.residency import Residency
 from mme.residency.views import AliasView, ModelView, State
 from mme.store.alias_file import is_alias
@@ -46,7 +48,17 @@ class StoreModels:
         self._book = book
         self._residency = Residency(settings, catalog, workers)
         self._table = self._residency.table
-        self.aliases = AliasFollower(settings, catalog.store, catalog.run, self._residency)
+        self._meanings = Meanings(
+            cache.folder.parent / meanings.FILE, catalog.store.uri, catalog.run
+        )
+        self.aliases = AliasFollower(
+            settings,
+            catalog.store,
+            catalog.run,
+            self._residency,
+            last=self._meant_last,
+            note=self._meanings.note,
+        )
         catalog.is_used = self._table.uses
 
     async def invoke(
@@ -116,11 +128,16 @@ class StoreModels:
     async def close(self) -> None:
         """Stop bringing in."""
         await self.aliases.close()
+        await self._meanings.close()
         await self._residency.close()
         await self._catalog.close()
 
     async def _meant(self, target: str) -> str:
         return await self.aliases.resolve(target) if is_alias(target) else target
+
+    def _meant_last(self, alias: str) -> str | None:
+        target = self._meanings.of(alias)
+        return target if target is not None and self._cache.latest(target) is not None else None
 
     def _view_of(self, artifact: Admitted) -> ModelView:
         known = self._table.current(artifact.target)

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from mme.core.errors import ArtifactRejected, LoadFailed, NotLoaded, TargetNotFound
+from mme.core.errors import (
+    ArtifactRejected,
+    LoadFailed,
+    NotLoaded,
+    StoreUnavailable,
+    TargetNotFound,
+)
 from mme.residency.views import State
 from tests.unit.residency.test_store_models import LIMITS, running
 
@@ -222,3 +228,52 @@ async def test_many_that_ask_for_an_alias_first_read_its_file_once(tmp_path):
         say(bench, DocSim="1")
         await asyncio.gather(*(bench.ask("DocSim") for _ in range(10)))
         assert bench.shelf.opened == ["models-id.json", ONE]
+
+
+async def test_after_a_restart_an_alias_goes_on_with_what_served_until_the_new_one_does(tmp_path):
+    async with running(tmp_path, **QUICK) as bench:
+        bench.shelf.put(ONE)
+        say(bench, DocSim="1")
+        await bench.ask("DocSim")
+        bench.shelf.put(TWO, LIMITS.archive_bytes + 1)
+        say(bench, DocSim="2")
+    async with running(tmp_path, **QUICK) as bench:
+        assert await served(bench) == ONE
+        await becomes(lambda: refusal(bench) is not None)
+        assert await served(bench) == ONE
+        bench.shelf.put(TWO)
+        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
+
+
+async def test_after_a_restart_without_the_store_an_alias_means_what_it_meant(tmp_path):
+    async with running(tmp_path) as bench:
+        bench.shelf.put(ONE)
+        say(bench, DocSim="1")
+        await bench.ask("DocSim")
+    async with running(tmp_path) as bench:
+        bench.shelf.is_down = True
+        assert await served(bench) == ONE
+        with pytest.raises(StoreUnavailable):
+            await bench.ask("Other")
+
+
+async def test_what_aliases_of_another_store_meant_is_nothing_here(tmp_path):
+    async with running(tmp_path) as bench:
+        bench.shelf.put(ONE)
+        say(bench, DocSim="1")
+        await bench.ask("DocSim")
+    async with running(tmp_path, store=tmp_path / "another") as bench:
+        bench.shelf.is_down = True
+        with pytest.raises(StoreUnavailable):
+            await bench.ask("DocSim")
+
+
+@pytest.mark.parametrize("kept", ["", "[]", "{", '{"store": 1}', "[" * 100_000])
+async def test_a_file_of_meanings_that_is_none_is_left(tmp_path, kept):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "aliases.json").write_text(kept)
+    async with running(tmp_path) as bench:
+        bench.shelf.put(ONE)
+        say(bench, DocSim="1")
+        assert await served(bench) == ONE
+    assert "DocSim-1" in (tmp_path / "cache" / "aliases.json").read_text()

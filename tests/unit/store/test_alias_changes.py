@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mme.core.errors import InvalidRequest, TargetNotFound
+from mme.residency.newest import candidates
 from mme.store import open_store
 from mme.store.alias_changes import (
     NotAsExpected,
@@ -23,6 +24,7 @@ from mme.store.alias_history import Entry, before, standing
 from mme.store.alias_history import parse as parse_history
 from mme.store.alias_history import render as render_history
 from mme.store.alias_shelf import read_aliases
+from mme.store.by_uri import StoresByUri
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -228,3 +230,25 @@ def test_before_a_present_that_is_not_noted_is_the_last_that_is():
     late = [*entries, Entry("2", "t", "found"), Entry("1", "t", "rollback"), Entry("2", "t", "set")]
     assert before(late, "1") is None
     assert before(entries, "1") is None
+
+
+def test_aliases_of_an_endpoint_with_a_store_of_its_own_are_named_by_uri(
+    s3_server, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    bucket = f"own-{uuid.uuid4().hex[:12]}"
+    s3_server.client().create_bucket(Bucket=bucket)
+    store = StoresByUri(open_store(str(tmp_path)))
+    alias = f"s3://{bucket}/models/DocSim"
+    for version_id in ("1", "2"):
+        store.replace(f"{alias}-{version_id}.tar.gz", b"x", None)
+        set_alias(store, alias, version_id)
+    assert content(store, f"s3://{bucket}/models/models-id.json") == {"DocSim": "2"}
+    assert roll_back(store, alias).target == f"{alias}-1.tar.gz"
+    found = candidates(
+        store.list_folder(f"s3://{bucket}/models/"), f"s3://{bucket}/models/", {"DocSim": "1"}
+    )
+    assert [(each.name, each.id) for each in found] == [("DocSim", "2")]
+    assert list(tmp_path.iterdir()) == []
