@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+SAMPLE_REQUEST = "sample-request.json"
+"""A file an artifact may have: a request that is tried before the artifact is let serve."""
 MOST_BYTES = 1 << 62
 """No size is as large; an index holds it."""
 

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mme.core.artifact import SAMPLE_REQUEST
 from mme.core.errors import LoadFailed
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mme.core.artifact import Admitted
     from mme.residency.residency import Residency
 
-FILE = "sample-request.json"
 MOST_BYTES = 1024 * 1024
 SHOWN_CHARS = 300
 SUCCESS = range(200, 300)
@@ -61,28 +61,32 @@ async def tried(residency: Residency, target: str, run: Run) -> Admitted:
         answer = await residency.invoke(target, sample.headers, sample.body)
         if answer.status not in SUCCESS:
             said = answer.body[:SHOWN_CHARS].decode("utf-8", "replace")
-            raise SampleFailed(target, f"it answers its own {FILE} with {answer.status}: {said}")
+            raise SampleFailed(
+                target, f"it answers its own {SAMPLE_REQUEST} with {answer.status}: {said}"
+            )
     return artifact
 
 
 def read_sample(model_dir: Path, target: str) -> Sample | None:
     """The sample request in an unpacked artifact; None: it has none. Raises SampleFailed."""
-    path = model_dir / FILE
+    path = model_dir / SAMPLE_REQUEST
     try:
         if not path.is_file():
             return None
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise SampleFailed(target, f"its {FILE} cannot be read: {error.strerror}") from error
+        raise SampleFailed(
+            target, f"its {SAMPLE_REQUEST} cannot be read: {error.strerror}"
+        ) from error
     if len(content) > MOST_BYTES:
-        raise SampleFailed(target, f"its {FILE} is larger than {MOST_BYTES} bytes")
+        raise SampleFailed(target, f"its {SAMPLE_REQUEST} is larger than {MOST_BYTES} bytes")
     try:
         said = json.loads(content)
     except (ValueError, RecursionError):
-        raise SampleFailed(target, f"its {FILE} is no JSON") from None
+        raise SampleFailed(target, f"its {SAMPLE_REQUEST} is no JSON") from None
     if not isinstance(said, dict) or "Body" not in said:
-        raise SampleFailed(target, f"its {FILE} is no JSON object with a Body")
+        raise SampleFailed(target, f"its {SAMPLE_REQUEST} is no JSON object with a Body")
     return Sample(_headers(said, target), _body(said["Body"]))
 
 
@@ -93,7 +97,7 @@ def _headers(said: Mapping[str, Any], target: str) -> dict[str, str]:
         if value is None:
             continue
         if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
-            raise SampleFailed(target, f"{member} in its {FILE} is no header's value")
+            raise SampleFailed(target, f"{member} in its {SAMPLE_REQUEST} is no header's value")
         headers[header] = value
     headers["X-Amzn-SageMaker-Target-Model"] = target.encode("ascii", "backslashreplace").decode()
     return headers

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,7 @@ def _jobs(options: argparse.Namespace, own: Own) -> list[Job]:
         jobs = [adjusted(job, own) for job in jobs] if own.is_any else jobs
     if own.name is not None and len(jobs) > 1:
         raise TrainingError("--name is for one family; name that")
-    return jobs
+    return [replace(job, has_sample=options.sample_request) for job in jobs]
 
 
 def _do_container_job(places: Places, environ: Mapping[str, str], progress: Progress) -> None:

@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the column with the {name}s")
     add_table_arguments(parser)
     parser.add_argument(
+        "--sample-request",
+        action="store_true",
+        help="put a request into the artifact that endpoints try before an alias means it",
+    )
+    parser.add_argument(
         "--models",
         type=Path,
         metavar="DIR",

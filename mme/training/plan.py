@@ -48,6 +48,8 @@ class Job:
     """What the artifact is called, without its ending; slashes make folders."""
     default_language: str | None = None
     """What to take where the parameters name no language and the corpus does not show it."""
+    has_sample: bool = False
+    """Whether the artifact gets a sample request."""
 
     @property
     def target(self) -> str:

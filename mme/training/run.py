@@ -18,6 +18,7 @@ from mme.training.plan import TrainingError
 from mme.training.progress import TimedProgress
 from mme.training.report import Artifact, Digest, Outcome, as_json, make_report, warnings_noted
 from mme.training.report_page import as_page
+from mme.training.sample import write_sample
 from models.errors import CorpusError, ServingError
 from models.evaluation.asking import evaluate
 from models.registry import family
@@ -75,6 +76,8 @@ def run_job(job: Job, where: Destination, progress: Progress) -> Trained:
             folder = Path(scratch, "artifact")
             folder.mkdir()
             lessons = _train(job, given, folder, timed)
+            if job.has_sample:
+                write_sample(job.family, folder)
             measured = _evaluation(job, given, folder, Path(scratch, "loaded"), timed)
             with placing() as files:
                 artifact = _place(files, job, folder, where, timed)

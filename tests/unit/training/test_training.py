@@ -11,6 +11,9 @@ import pytest
 
 from mme.training.archive import write_archive
 from mme.training.plan import TrainingError, make_plan
+from mme.training.sample import write_sample
+from models.registry import FAMILIES, family
+from models.serving import Request
 from tests.support.endpoint import PROJECT
 from tests.support.s3 import running_s3
 
@@ -121,3 +124,25 @@ def test_the_corpus_may_lie_in_s3(models_dir, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "DocSim.tar.gz").is_file()
     assert "%" in done.stderr  # a progress bar
+
+
+def test_an_artifact_gets_a_sample_request_if_it_is_wanted(models_dir, tmp_path):
+    ended = train("DocSim", "--models", models_dir, "--output", tmp_path, "--sample-request")
+    assert ended.returncode == 0, ended.stderr
+    with tarfile.open(tmp_path / "DocSim.tar.gz") as packed:
+        packed.extractall(tmp_path / "unpacked", filter="data")
+    sample = json.loads((tmp_path / "unpacked" / "sample-request.json").read_text())
+    assert sample["ContentType"] == "text/csv"
+    model = family("DocSim").load(tmp_path / "unpacked", tmp_path / "mapped")
+    assert model.predict(Request("text/csv", None, sample["Body"].encode())).body
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_has_a_sample_that_artifacts_answer(name, tmp_path):
+    write_sample(name, tmp_path)
+    said = json.loads((tmp_path / "sample-request.json").read_text())
+    with tarfile.open(PROJECT / "artifacts" / f"{name}.tar.gz") as packed:
+        packed.extractall(tmp_path / "unpacked", filter="data")
+    model = family(name).load(tmp_path / "unpacked", tmp_path / "mapped")
+    request = Request(said["ContentType"], said.get("Accept"), said["Body"].encode())
+    assert model.predict(request).body
