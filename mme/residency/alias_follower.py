@@ -73,7 +73,14 @@ class AliasFollower:
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
         self._deployment: Deployment | None = None
         if settings.deploy == "latest":
-            self._deployment = Deployment(store, run, residency, self.table, self.refusals)
+            self._deployment = Deployment(
+                settings,
+                store=store,
+                run=run,
+                residency=residency,
+                table=self.table,
+                refusals=self.refusals,
+            )
             self.table.folder_of("").is_kept = True
             self._keep_on()
 
@@ -85,7 +92,9 @@ class AliasFollower:
         if self._residency.table.current(target) is not None:
             return target
         folder = self.table.folder_of(target)
-        if time.monotonic() - folder.checked_at_s >= self._unknown_s:
+        now_s = time.monotonic()
+        if now_s - folder.unknown_at_s >= self._unknown_s or folder.name in self._reads:
+            folder.unknown_at_s = now_s
             await self._read(folder)
         alias = self._learnt(target)
         if alias is None and self._deployment is not None:

@@ -46,6 +46,8 @@ class Folder:
     was_read: bool = False
     """Whether the store has said what aliases there are."""
     checked_at_s: float = NEVER
+    unknown_at_s: float = NEVER
+    """Monotonic: when it was read since a name was asked for that it did not have."""
     asked_at_s: float = NEVER
     """Monotonic: when an alias in it was asked for, about."""
     was_asked: bool = False

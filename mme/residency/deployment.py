@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mme.core.background import BackgroundTasks
 from mme.core.errors import EndpointError
-from mme.residency.newest import Candidate, candidates
+from mme.residency.newest import Candidate, candidates, names_in
 from mme.residency.trial import SampleFailed, tried
 from mme.store.alias_changes import NotAsExpected, entries_of, set_alias
 from mme.store.alias_file import artifact_of, split
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mme.cache.threads import Run
     from mme.core.artifact import Admitted
+    from mme.core.settings import Settings
     from mme.residency.aliases import AliasTable, Folder
     from mme.residency.refusals import Refusals
     from mme.residency.residency import Residency
@@ -36,15 +37,23 @@ LISTING_SHARE = 0.1
 """Listing takes no more than this part of the time."""
 KINDS = ("family", "language")
 """What a new version has as the present one has."""
-MOST_SETTLED = 10_000
+MOST_SETTLED, MOST_FOLDERS = 10_000, 100
 
 
 class Deployment:
     """Finds and tries new artifacts. All methods run on the event loop that made it."""
 
     def __init__(
-        self, store: Store, run: Run, residency: Residency, table: AliasTable, refusals: Refusals
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        run: Run,
+        residency: Residency,
+        table: AliasTable,
+        refusals: Refusals,
     ) -> None:
+        self._unknown_s = settings.failure_memory_s
         self._store = store
         self._run = run
         self._residency = residency
@@ -55,6 +64,9 @@ class Deployment:
         self._settled: dict[tuple[str, str], None] = {}
         """Artifacts and versions that were deployed before, and rolled back perhaps."""
         self._firsts: dict[str, asyncio.Task[None]] = {}
+        self._listing = asyncio.Lock()
+        self._names: dict[str, tuple[float, set[str]]] = {}
+        """Folder -> until when (monotonic) these are all names that could be aliases."""
 
     async def close(self) -> None:
         """End what is being tried."""
@@ -91,6 +103,8 @@ class Deployment:
     async def _first(self, alias: str) -> None:
         folder, name = self._table.folder_of(alias), split(alias)[1]
         try:
+            if name not in await self._names_in(folder.name):
+                return
             found = await self._listed(folder, {**self._table.ids_of(folder), name: ""})
         except EndpointError as error:
             log.debug("cannot look for artifacts of %s: %s", alias, error.message)
@@ -98,6 +112,18 @@ class Deployment:
         for candidate in found:
             if candidate.name == name:
                 await self._deploy(folder, candidate)
+
+    async def _names_in(self, folder: str) -> set[str]:
+        """Names that could be aliases: as anybody may ask for any, listed now and then only."""
+        async with self._listing:
+            until_s, names = self._names.pop(folder, (0.0, set()))
+            if time.monotonic() >= until_s:
+                names = await self._run(lambda: names_in(self._store.list_folder(folder), folder))
+                until_s = time.monotonic() + self._unknown_s
+                if len(self._names) >= MOST_FOLDERS:
+                    del self._names[next(iter(self._names))]
+            self._names[folder] = until_s, names
+        return names
 
     async def _listed(self, folder: Folder, present: dict[str, str]) -> list[Candidate]:
         if not present:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from mme.store.base import ARCHIVE_ENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from mme.store.base import ArtifactRef
 
+MOST_HYPHENS = 16
+"""An id has fewer, so that a name costs little whatever it is."""
 NUMBER = re.compile(r"(\d{1,18})", re.ASCII)
 
 
@@ -52,13 +54,28 @@ def candidates(
     ]
 
 
+def names_in(refs: Iterable[ArtifactRef], folder: str) -> set[str]:
+    """All names that an artifact of the folder may belong to."""
+    return {name for ref in refs for name, _ in _splits(ref, folder)}
+
+
 def _belonging(ref: ArtifactRef, folder: str, names: Collection[str]) -> Candidate | None:
+    for name, version_id in _splits(ref, folder):
+        if name in names:
+            return Candidate(name, version_id, ref)
+    return None
+
+
+def _splits(ref: ArtifactRef, folder: str) -> Iterator[tuple[str, str]]:
+    """The aliases an artifact may belong to, with its ids; longest alias first."""
     stem = ref.target.removeprefix(folder).removesuffix(ARCHIVE_ENDING)
     end = len(stem)
-    while (end := stem.rfind("-", 0, end)) > 0:
-        if stem[:end] in names and stem[end + 1 :]:
-            return Candidate(stem[:end], stem[end + 1 :], ref)
-    return None
+    for _ in range(MOST_HYPHENS):
+        end = stem.rfind("-", 0, end)
+        if end <= 0:
+            return
+        if end + 1 < len(stem):
+            yield stem[:end], stem[end + 1 :]
 
 
 def _age(candidate: Candidate) -> tuple[float, list[tuple[int, int, str]]]:

@@ -67,7 +67,7 @@ class StoreModels:
         """See `Residency.invoke`; `target` is one that `Serving` has chosen, or an alias."""
         if not is_alias(target):
             return await self._residency.invoke(target, headers, body, terms)
-        meant = await self.aliases.resolve(target)
+        meant = self.aliases.table.meaning(target) or await self.aliases.resolve(target)
         try:
             return await self._residency.invoke(meant, headers, body, terms)
         except TargetNotFound as error:

@@ -97,25 +97,33 @@ def set_alias(
     target = artifact_of(alias, check_id(version_id))
     if needs_artifact:
         store.find(target)
+    before = None
     for _ in range(TRIES):
         aliases = read_aliases(store, folder)
         if aliases.error is not None:
             raise aliases.error
         former = aliases.ids.get(name, "")
+        if before is not None and former == version_id:
+            # Written, and the answer was lost; or somebody else wants the same.
+            former = before
+            break
         if expected is not None and former != expected:
             raise NotAsExpected(alias, expected, former)
         if former == version_id:
             return Change(alias, former, version_id)
         if former:  # noted before, so that it can be gone back to at any moment
             _note(store, alias, former, "found", pause)
+        before = former
         try:
             store.replace(folder + FILE, render({**aliases.ids, name: version_id}), aliases.version)
         except Changed:
             pause(random.uniform(0, LONGEST_PAUSE_S))  # noqa: S311 - no secret
-            continue
-        _note(store, alias, version_id, how, pause)
-        return Change(alias, former, version_id)
-    raise StoreUnavailable(store.uri + folder + FILE, "others change it all the time; try again")
+        else:
+            break
+    else:
+        raise StoreUnavailable(store.uri + folder + FILE, "others change it all the time")
+    _note(store, alias, version_id, how, pause)
+    return Change(alias, former, version_id)
 
 
 def roll_back(

@@ -10,7 +10,7 @@ import pytest
 
 from mme.core.errors import InvalidRequest, TargetNotFound
 from mme.residency.newest import candidates
-from mme.store import open_store
+from mme.store import Changed, open_store
 from mme.store.alias_changes import (
     NotAsExpected,
     UnknownAlias,
@@ -252,3 +252,18 @@ def test_aliases_of_an_endpoint_with_a_store_of_its_own_are_named_by_uri(
     )
     assert [(each.name, each.id) for each in found] == [("DocSim", "2")]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_change_whose_answer_was_lost_is_found_done(store, monkeypatch):
+    set_alias(store, "DocSim", "1")
+    replace = store.replace
+
+    def replace_and_lose(target, content, version):
+        replace(target, content, version)
+        monkeypatch.undo()  # the client sends it again, and that finds another version
+        raise Changed(target)
+
+    monkeypatch.setattr(store, "replace", replace_and_lose)
+    change = set_alias(store, "DocSim", "2", expected="1", pause=lambda _: None)
+    assert (change.former, change.id) == ("1", "2")
+    assert [entry.id for entry in entries_of(store, "DocSim")] == ["1", "2"]
