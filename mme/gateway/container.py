@@ -7,17 +7,22 @@ Failures that are no model's own words look like those of workers. The standalon
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
+from mme.core.answer import Answer
+from mme.core.errors import EndpointError
+from mme.gateway.asking import asked_in_parts
 from mme.gateway.errors import json_answer
 from mme.gateway.headers import CONTENT_TYPE, passed_back
 from mme.gateway.reply import Reply, is_success
 
 if TYPE_CHECKING:
-    from mme.core.answer import Answer
     from mme.core.errors import ModelFailed
+    from mme.gateway.asking import Ask
+    from mme.gateway.connections import Connection
+    from mme.gateway.exchange import Call
 
 PING_TIMEOUT_S = 1.5
 """The platform gives up after two seconds."""
@@ -30,6 +35,39 @@ def model_answer(answer: Answer) -> web.Response:
     if answer.status not in ERRORS and not is_success(answer):
         return problem(NO_ANSWER, "ModelFailed", f"The model answered with status {answer.status}")
     return Reply(answer.status, passed_back(answer), answer.body)
+
+
+async def answer_as_it_comes(call: Call, ask: Ask) -> web.StreamResponse:
+    """What the model answers; in chunks, each as soon as it is there, if the model yields it.
+
+    An answer that breaks off in between breaks the connection: the status has been sent by then.
+    """
+    async with asked_in_parts(ask) as (parts, asking):
+        piece = await parts.next()
+        if piece is None:
+            return model_answer(await asking)
+        stream = web.StreamResponse()
+        stream.headers.update(passed_back(Answer(200, parts.headers, b"", cold=False)))
+        call.sign(stream)
+        await stream.prepare(call.request)
+        connection = cast("Connection", call.request.protocol)
+        while piece is not None:
+            await stream.write(piece)
+            connection.moves_on()
+            piece = await parts.next()
+        try:
+            rest = _rest_of(await asking)
+        except Exception:
+            connection.leave()
+            raise
+        await stream.write_eof(rest)
+        return stream
+
+
+def _rest_of(answer: Answer) -> bytes:
+    if not is_success(answer):
+        raise EndpointError(f"The model broke off its answer with status {answer.status}")
+    return answer.body
 
 
 def failure(error: ModelFailed) -> web.Response:

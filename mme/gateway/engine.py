@@ -49,7 +49,9 @@ class Platform(Protocol):
     def check(self, name: str) -> None:
         """Raise NotLoaded if requests to this model would be refused."""
 
-    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(
+        self, name: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """Answer one request. Raises EndpointError."""
 
     async def load(self, name: str, url: str) -> None:
@@ -75,7 +77,7 @@ class Sole(Protocol):
     def workers(self) -> int:
         """How many requests it answers side by side."""
 
-    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(self, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN) -> Answer:
         """Answer one request. Raises EndpointError."""
 
     async def is_ready(self, timeout_s: float) -> bool:

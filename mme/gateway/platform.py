@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mme.core import errors
+from mme.core.terms import Terms
 from mme.gateway.bodies import ExpectationFailed
-from mme.gateway.container import PING_TIMEOUT_S, failure, model_answer
+from mme.gateway.container import PING_TIMEOUT_S, answer_as_it_comes, failure
 from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import TARGET, passed_on, printable, target_in
 from mme.gateway.paging import limit_of
@@ -24,6 +25,8 @@ from mme.gateway.sites import Forbidden, check_origin
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mme.core.answer import Answer
+    from mme.core.parts import Parts
     from mme.core.settings import Settings
     from mme.gateway.engine import Platform
     from mme.gateway.errors import Form
@@ -87,7 +90,7 @@ class PlatformSurface:
         await self._engine.unload(call.name)
         return json_answer({"status": f"Model {call.name!r} unregistered"})
 
-    async def invoke(self, call: Call) -> web.Response:
+    async def invoke(self, call: Call) -> web.StreamResponse:
         """One prediction."""
         self._engine.check(call.name)
         body = await call.body(self._max_body_bytes)
@@ -95,9 +98,13 @@ class PlatformSurface:
         headers = passed_on(given)
         if TARGET in given:
             headers[str(TARGET)] = printable(target_in(given))
-        answer = await self._engine.invoke(call.name, headers, body)
-        call.note = f"{call.name} cold" if answer.cold else f"{call.name} warm"
-        return model_answer(answer)
+
+        async def ask(parts: Parts) -> Answer:
+            answer = await self._engine.invoke(call.name, headers, body, Terms(parts=parts))
+            call.note = f"{call.name} cold" if answer.cold else f"{call.name} warm"
+            return answer
+
+        return await answer_as_it_comes(call, ask)
 
 
 def _described(name: str, folder: Path) -> dict[str, str]:

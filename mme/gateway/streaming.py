@@ -7,7 +7,6 @@ the header that InvokeEndpoint has for it, or in the custom attributes.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
 
@@ -15,9 +14,9 @@ from aiohttp import hdrs, web
 
 from mme.core.answer import Answer
 from mme.core.errors import EndpointError, EndpointNotFound, InvalidRequest, ModelTimedOut
-from mme.core.parts import Parts
 from mme.core.terms import Terms
 from mme.gateway import event_stream
+from mme.gateway.asking import asked_in_parts
 from mme.gateway.errors import message_of
 from mme.gateway.event_stream import ErrorCode
 from mme.gateway.headers import (
@@ -38,8 +37,10 @@ from mme.gateway.service_errors import model_error_of
 from mme.gateway.service_model import InvocationChecks
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
+    from mme.core.parts import Parts
     from mme.core.settings import Settings
     from mme.endpoints.serving import Chosen, Serving
     from mme.gateway.connections import Connection
@@ -79,16 +80,12 @@ class Streaming:
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given, accept=SERVICE_ACCEPT)
         headers[str(TARGET)] = printable(chosen.target)
-        parts = Parts()
-        terms = Terms(self._timeout_s, LIMIT_BYTES, parts)
-        asking = asyncio.create_task(self._serving.invoke(chosen, headers, body, terms))
-        asking.add_done_callback(lambda _: parts.end())
-        try:
+        async with asked_in_parts(
+            lambda parts: self._serving.invoke(
+                chosen, headers, body, Terms(self._timeout_s, LIMIT_BYTES, parts)
+            )
+        ) as (parts, asking):
             return await _answered(call, chosen, parts, asking)
-        finally:
-            parts.close()
-            asking.cancel()
-            await asyncio.wait({asking})
 
     def _choose(self, endpoint: str, given: Mapping[str, str]) -> Chosen:
         target = target_named(given)

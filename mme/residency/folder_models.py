@@ -19,6 +19,7 @@ from mme.cache import AdmissionJob, ExtractionLimits
 from mme.core.artifact import Admitted
 from mme.core.errors import AlreadyLoaded, InvalidRequest, LoadFailed, NotLoaded
 from mme.core.names import model_name
+from mme.core.terms import PLAIN
 from mme.residency.residency import Residency
 from mme.residency.slots import Slots
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mme.cache import Admit
     from mme.core.answer import Answer
     from mme.core.settings import Settings
+    from mme.core.terms import Terms
     from mme.workers.engine import Workers
 
 log = logging.getLogger(__name__)
@@ -215,10 +217,12 @@ class PlatformModels:
         if name in self._leaving or self._catalog.folder(name) is None:
             raise NotLoaded(name)
 
-    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(
+        self, name: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """See `Residency.invoke`; raises NotLoaded as `check` does."""
         self.check(name)
-        return await self._residency.invoke(name, headers, body)
+        return await self._residency.invoke(name, headers, body, terms)
 
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether models can be loaded."""
@@ -304,9 +308,9 @@ class SoleModel:
         await self._residency.load(SOLE)
         self._is_loaded = True
 
-    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(self, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN) -> Answer:
         """See `Residency.invoke`."""
-        return await self._residency.invoke(SOLE, headers, body)
+        return await self._residency.invoke(SOLE, headers, body, terms)
 
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether the model is loaded and answers."""
