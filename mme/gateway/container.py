@@ -13,16 +13,20 @@ from aiohttp import web
 
 from mme.core.answer import Answer
 from mme.core.errors import EndpointError
-from mme.gateway.asking import asked_in_parts
 from mme.gateway.errors import json_answer
 from mme.gateway.headers import CONTENT_TYPE, passed_back
+from mme.gateway.passing import Passing
 from mme.gateway.reply import Reply, is_success
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from mme.core.errors import ModelFailed
-    from mme.gateway.asking import Ask
+    from mme.core.parts import Parts
     from mme.gateway.connections import Connection
     from mme.gateway.exchange import Call
+
+    Ask = Callable[[Parts], Awaitable[Answer]]
 
 PING_TIMEOUT_S = 1.5
 """The platform gives up after two seconds."""
@@ -42,26 +46,29 @@ async def answer_as_it_comes(call: Call, ask: Ask) -> web.StreamResponse:
 
     An answer that breaks off in between breaks the connection: the status has been sent by then.
     """
-    async with asked_in_parts(ask) as (parts, asking):
-        piece = await parts.next()
-        if piece is None:
-            return model_answer(await asking)
-        stream = web.StreamResponse()
+    stream = web.StreamResponse()
+    connection = cast("Connection", call.request.protocol)
+
+    async def write(parts: Parts) -> None:
         stream.headers.update(passed_back(Answer(200, parts.headers, b"", cold=False)))
         call.sign(stream)
         await stream.prepare(call.request)
-        connection = cast("Connection", call.request.protocol)
-        while piece is not None:
+        while (piece := await parts.next()) is not None:
             await stream.write(piece)
             connection.moves_on()
-            piece = await parts.next()
+
+    async with Passing(write) as passing:
         try:
-            rest = _rest_of(await asking)
+            answer = await ask(passing.parts)
+            if not await passing.written():
+                return model_answer(answer)
+            rest = _rest_of(answer)
         except Exception:
-            connection.leave()
+            if await passing.written():
+                connection.leave()
             raise
         await stream.write_eof(rest)
-        return stream
+    return stream
 
 
 def _rest_of(answer: Answer) -> bytes:
