@@ -69,7 +69,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             raise SettingsError(f"MME_CACHE_DIR={str(settings.cache_dir)!r}: {error}") from error
         stack.enter_context(state_database(settings))
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
-        idle = Idle(engine, lambda: settings.idle_s)
+        idle = Idle(engine, lambda: settings.idle_s, wait_s=settings.ready_timeout_s)
         catalog = StoreCatalog(
             settings,
             store=store,
