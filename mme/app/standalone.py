@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mme.app.children import Engine
 from mme.app.control_plane import open_control_plane
+from mme.app.idle import Idle
 from mme.app.life import (
     Address,
     EndpointFailed,
@@ -62,7 +63,9 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
         folder = stack.enter_context(run_dir())
         try:
-            store = StoresByUri(open_store(settings.store))
+            store = StoresByUri(
+                open_store(settings.store, most_files=settings.artifact_limit_files)
+            )
         except (ValueError, OSError) as error:
             raise SettingsError(f"MME_STORE: {error}") from error
         try:
@@ -74,11 +77,12 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         database = stack.enter_context(state_database(settings))
         plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
+        idle = Idle(engine, lambda: settings.idle_s or plane.idle_after_s())
         catalog = StoreCatalog(
             settings,
             store=store,
             cache=cache,
-            admit=engine.admissions.admit,
+            admit=idle.admit,
             run=run,
             workers=engine.workers,
         )
@@ -87,6 +91,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
             await stack.enter_async_context(engine.running())
+            await stack.enter_async_context(idle.watching())
         stack.push_async_callback(models.close)
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)

@@ -20,6 +20,7 @@ from mme.gateway.runtime import Runtime
 from mme.gateway.service_errors import SERVICE_ERRORS
 from mme.gateway.single import SINGLE_ERRORS, SingleSurface
 from mme.gateway.sites import Sites
+from mme.gateway.streaming import Streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +43,7 @@ def make_app(
 ) -> web.Server:
     """The standalone endpoint: runtime, management and control plane on one port."""
     routes = Runtime(settings, serving).routes() + Management(engine).routes()
+    routes += Streaming(settings, serving).routes()
     routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host
     return _server(settings, routes, SERVICE_ERRORS, bodies, guard)

@@ -1,6 +1,6 @@
 """What the service takes in the headers of an invocation, as botocore's own model of it says.
 
-SageMaker Runtime is described by a file that comes with botocore: the members of InvokeEndpoint's
+SageMaker Runtime is described by a file that comes with botocore: the members of an operation's
 input, the header of each, the least and greatest length and the pattern. Made into checks once, so
 that what passes here passes there. Which target model is a good one is up to `mme.core.names`,
 which lets through more letters than the service's pattern names; which variants there are, the
@@ -10,14 +10,14 @@ endpoint knows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from multidict import istr
 
 from mme.core.errors import InvalidRequest
-from mme.gateway.headers import decoded
+from mme.gateway.headers import TARGET, decoded
 from mme.gateway.shapes import compiled
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
-SERVICE, OPERATION = "sagemaker-runtime", "InvokeEndpoint"
+SERVICE = "sagemaker-runtime"
 NAME_MEMBER, TARGET_MEMBER = "EndpointName", "TargetModel"
 SHOWN_CHARS = 100
 ABSENT = {
@@ -63,11 +63,11 @@ class Check:
 
 
 class InvocationChecks:
-    """The checks of InvokeEndpoint's input."""
+    """The checks of the input of InvokeEndpoint, or of another operation that invokes a model."""
 
-    def __init__(self) -> None:
+    def __init__(self, operation: str = "InvokeEndpoint") -> None:
         description = Loader().load_service_model(SERVICE, "service-2")
-        shape = ServiceModel(description, SERVICE).operation_model(OPERATION).input_shape
+        shape = ServiceModel(description, SERVICE).operation_model(operation).input_shape
         members: Mapping[str, Any] = shape.members  # type: ignore[union-attr] # it has an input
         checks = {
             name: _check_of(name, member)
@@ -76,7 +76,7 @@ class InvocationChecks:
         }
         self._name_check = checks.pop(NAME_MEMBER)
         self._good_name = ""
-        self._target_header = cast("istr", checks.pop(TARGET_MEMBER).header)
+        checks.pop(TARGET_MEMBER, None)
         self._by_header = tuple(
             (check.header, check) for check in checks.values() if check.header is not None
         )
@@ -96,8 +96,8 @@ class InvocationChecks:
             if header in headers and headers.getall(header) != [good.get(header)]:
                 self._check_all(headers)
                 break
-        if self._target_header in headers:
-            _only(headers, self._target_header)
+        if TARGET in headers:
+            _only(headers, TARGET)
 
     def _check_all(self, headers: MultiMapping[str]) -> None:
         given = [

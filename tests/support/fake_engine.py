@@ -103,6 +103,18 @@ class FakeEngine:
             raise self.failure
 
 
+class FakeFlow:
+    """Where pieces come from."""
+
+    is_paused = False
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+
 class FakeStandalone(FakeEngine):
     """Target models; all but those in `views` are unknown."""
 
@@ -111,11 +123,17 @@ class FakeStandalone(FakeEngine):
         self.views: dict[str, ModelView] = {}
         self.terms = PLAIN
         """Of the last request."""
+        self.pieces: list[bytes] = []
+        """What is passed on before the answer, where it is wanted in parts."""
+        self.flow = FakeFlow()
 
     async def invoke(
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
     ) -> Answer:
         self.terms = terms
+        if terms.parts is not None:
+            for piece in self.pieces:
+                terms.parts.put(piece, self.answer.headers, self.flow)
         return await self.ask(target, headers, body)
 
     async def load(self, target: str) -> ModelView:
