@@ -13,13 +13,43 @@ from mme.endpoints.scaling import Scaling
 from mme.endpoints.tags import Tags
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from mme.core.database import Database
     from mme.endpoints.model_data import ModelSource
     from mme.endpoints.operation import Operation
 
 KINDS = (MODEL, CONFIG, ENDPOINT)
+SERVED: Mapping[str, tuple[str, ...]] = {
+    "sagemaker": (
+        "CreateModel",
+        "DescribeModel",
+        "ListModels",
+        "DeleteModel",
+        "CreateEndpointConfig",
+        "DescribeEndpointConfig",
+        "ListEndpointConfigs",
+        "DeleteEndpointConfig",
+        "CreateEndpoint",
+        "DescribeEndpoint",
+        "ListEndpoints",
+        "UpdateEndpoint",
+        "UpdateEndpointWeightsAndCapacities",
+        "DeleteEndpoint",
+        "AddTags",
+        "ListTags",
+        "DeleteTags",
+    ),
+    "application-autoscaling": (
+        "RegisterScalableTarget",
+        "DescribeScalableTargets",
+        "DeregisterScalableTarget",
+        "PutScalingPolicy",
+        "DescribeScalingPolicies",
+        "DeleteScalingPolicy",
+    ),
+}
+"""The names of `ControlPlane.operations`, by service as botocore calls it."""
 
 
 class ControlPlane:
@@ -35,7 +65,7 @@ class ControlPlane:
         self._parts = (
             Definitions(records, "Model", MODEL, check_model),
             Definitions(records, "EndpointConfig", CONFIG, self._check_config),
-            Endpoints(records, reach, self._renew),
+            Endpoints(records, reach, self._renew, self._scaling.keys_of),
             Tags(records, self._is_there),
             self._scaling,
         )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mme.endpoints.records import Records
 
 MODEL, CONFIG = "model", "endpoint-config"
+MOST_OF_A_KIND = 10_000
+"""They are all in memory."""
 
 
 class Definitions:
@@ -60,6 +62,7 @@ class Definitions:
             existing = self._records.get(self._kind, name)
             if existing is not None:
                 raise already_there(self._kind, existing.arn)
+            check_room(self._records, self._kind)
             self._check(request)
             now_s = self._clock()
             arn = arn_of(self._kind, name.lower())
@@ -108,6 +111,15 @@ def found(records: Records, kind: str, name: str) -> Record:
         arn = arn_of(kind, name.lower())
         raise ControlPlaneError("ValidationException", f'Could not find {_words(kind)} "{arn}".')
     return record
+
+
+def check_room(records: Records, kind: str) -> None:
+    """Raise ControlPlaneError if there may be no more of a kind."""
+    if len(records.all(kind)) >= MOST_OF_A_KIND:
+        raise ControlPlaneError(
+            "ResourceLimitExceeded",
+            f"There are {MOST_OF_A_KIND} {_words(kind)}s, and may be no more",
+        )
 
 
 def already_there(kind: str, arn: str) -> ControlPlaneError:

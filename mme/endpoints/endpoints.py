@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mme.endpoints.arns import arn_of
-from mme.endpoints.definitions import already_there, found
+from mme.endpoints.definitions import already_there, check_room, found
 from mme.endpoints.description import described, snapshot, status_of, summary
 from mme.endpoints.listing import page
 from mme.endpoints.live import FAILED, IN_SERVICE
@@ -21,7 +21,7 @@ from mme.endpoints.refusals import refused
 from mme.endpoints.tags import tag_record, tags_key
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from mme.endpoints.operation import Operation
     from mme.endpoints.records import Records
@@ -39,15 +39,18 @@ class Endpoints:
         records: Records,
         reach: Callable[[str, bool], Awaitable[str]],
         on_change: Callable[[str], None],
+        leftovers: Callable[[str], Iterable[tuple[str, str]]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`reach` says why a URI (of one artifact, or of many) cannot be read, or "".
 
-        `on_change` is told the name of an endpoint that is another now, or gone.
+        `on_change` is told the name of an endpoint that is another now, or gone; `leftovers` are
+        the records of a former endpoint of a name.
         """
         self._records = records
         self._reach = reach
         self._on_change = on_change
+        self._leftovers = leftovers
         self._clock = clock
 
     def operations(self) -> Mapping[str, Operation]:
@@ -71,10 +74,12 @@ class Endpoints:
             content |= {"Status": FAILED, "FailureReason": failure}
         async with self._records.lock:
             self._check_free(name)
+            check_room(self._records, ENDPOINT)
             now_s = self._clock()
             arn = arn_of(ENDPOINT, name.lower())
             record = Record(ENDPOINT, name, arn, now_s, now_s, content)
-            await self._records.put(record, tag_record(arn, request.get("Tags", []), now_s))
+            tags = tag_record(arn, request.get("Tags", []), now_s)
+            await self._records.put(record, tags, without=self._leftovers(name))
             self._on_change(name)
         return {"EndpointArn": arn}
 

@@ -6,18 +6,28 @@ and after how long: then the whole endpoint may rest while nobody asks.
 
 from __future__ import annotations
 
-import re
 import time
-import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mme.endpoints.arns import ACCOUNT, REGION, arn_of
+from mme.endpoints.arns import arn_of
 from mme.endpoints.definitions import moment
 from mme.endpoints.endpoints import ENDPOINT
 from mme.endpoints.live import IN_SERVICE
-from mme.endpoints.operation import ControlPlaneError
 from mme.endpoints.records import Record
+from mme.endpoints.scaling_requests import (
+    CONFIGURATIONS,
+    RESOURCE,
+    ROLE,
+    check_all_there,
+    fits,
+    invalid,
+    page,
+    place_in,
+    policy_arn,
+    target_arn,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,20 +36,8 @@ if TYPE_CHECKING:
     from mme.endpoints.records import Records
 
 TARGET, POLICY = "scalable-target", "scaling-policy"
-NAMESPACE, DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
-RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 DEFAULT_COOLDOWN_S = 300.0
-MOST_RESULTS = 50
-ROLE = (
-    f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
-    "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
-)
-PLACE = ("ServiceNamespace", "ResourceId", "ScalableDimension")
-CONFIGURATIONS = {
-    "StepScaling": "StepScalingPolicyConfiguration",
-    "TargetTrackingScaling": "TargetTrackingScalingPolicyConfiguration",
-    "PredictiveScaling": "PredictiveScalingPolicyConfiguration",
-}
+TRACKING = CONFIGURATIONS["TargetTrackingScaling"]
 
 
 class Scaling:
@@ -60,6 +58,15 @@ class Scaling:
             "DeleteScalingPolicy": self._delete_policy,
         }
 
+    def keys_of(self, endpoint: str) -> Iterable[tuple[str, str]]:
+        """What is kept of the variants of an endpoint, by kind and name."""
+        return [
+            (kind, record.name)
+            for kind in (TARGET, POLICY)
+            for record in self._records.all(kind)
+            if record.name.startswith(f"endpoint/{endpoint}/")
+        ]
+
     def idle_after_s(self) -> float | None:
         """See `Serving.idle_after_s`."""
         endpoints = [
@@ -76,33 +83,33 @@ class Scaling:
         return max(known) if known and len(known) == len(cooldowns) else None
 
     async def _register(self, request: dict[str, Any]) -> dict[str, Any]:
-        name = _checked_place(request)
+        name = place_in(request)
         async with self._records.lock:
             self._check_variant(name)
             record = self._records.get(TARGET, name)
             if record is None:
-                _check_all_there(request, ("MinCapacity", "MaxCapacity"))
+                check_all_there(request, ("MinCapacity", "MaxCapacity"))
             now_s = self._clock()
             content = {"RoleARN": ROLE} | (record.content if record else {}) | request
             tags = content.pop("Tags", None)
             del tags  # there is no operation here that shows them
             if not 0 <= content["MinCapacity"] <= content["MaxCapacity"]:
-                raise _invalid("MinCapacity must be 0 or more, and not above MaxCapacity")
+                raise invalid("MinCapacity must be 0 or more, and not above MaxCapacity")
             record = (
                 replace(record, modified_at=now_s, content=content)
                 if record
-                else Record(TARGET, name, _target_arn(), now_s, now_s, content)
+                else Record(TARGET, name, target_arn(), now_s, now_s, content)
             )
             await self._records.put(record)
         return {"ScalableTargetARN": record.arn}
 
     async def _describe_targets(self, request: dict[str, Any]) -> dict[str, Any]:
         wanted = request.get("ResourceIds")
-        shown, token = _page(
+        shown, token = page(
             [
                 record
                 for record in self._records.all(TARGET)
-                if _fits(record, request) and (not wanted or record.name in wanted)
+                if fits(record, request) and (not wanted or record.name in wanted)
             ],
             request,
         )
@@ -120,7 +127,7 @@ class Scaling:
         }
 
     async def _deregister(self, request: dict[str, Any]) -> dict[str, Any]:
-        name = _checked_place(request)
+        name = place_in(request)
         async with self._records.lock:
             record = self._target(request, name)
             await self._records.remove(
@@ -129,15 +136,15 @@ class Scaling:
         return {}
 
     async def _put_policy(self, request: dict[str, Any]) -> dict[str, Any]:
-        place = _checked_place(request)
+        place = place_in(request)
         kind = request.get("PolicyType", "StepScaling")
-        _check_all_there(request, (CONFIGURATIONS[kind],))
+        check_all_there(request, (CONFIGURATIONS[kind],))
         name = f"{place}/{request['PolicyName']}"
         async with self._records.lock:
             self._target(request, place)
             record = self._records.get(POLICY, name)
             now_s = self._clock()
-            arn = record.arn if record else _policy_arn(place, request["PolicyName"])
+            arn = record.arn if record else policy_arn(place, request["PolicyName"])
             created_at = record.created_at if record else now_s
             content = {**request, "PolicyType": kind}
             await self._records.put(Record(POLICY, name, arn, created_at, now_s, content))
@@ -145,11 +152,11 @@ class Scaling:
 
     async def _describe_policies(self, request: dict[str, Any]) -> dict[str, Any]:
         names = request.get("PolicyNames")
-        shown, token = _page(
+        shown, token = page(
             [
                 record
                 for record in self._records.all(POLICY)
-                if _fits(record, request) and (not names or record.content["PolicyName"] in names)
+                if fits(record, request) and (not names or record.content["PolicyName"] in names)
             ],
             request,
         )
@@ -167,17 +174,17 @@ class Scaling:
         }
 
     async def _delete_policy(self, request: dict[str, Any]) -> dict[str, Any]:
-        name = f"{_checked_place(request)}/{request['PolicyName']}"
+        name = f"{place_in(request)}/{request['PolicyName']}"
         async with self._records.lock:
             if self._records.get(POLICY, name) is None:
-                raise _unknown("scaling policy", request)
+                raise unknown("scaling policy", request)
             await self._records.remove((POLICY, name))
         return {}
 
     def _target(self, request: Mapping[str, Any], name: str) -> Record:
         record = self._records.get(TARGET, name)
         if record is None:
-            raise _unknown("scalable target", request)
+            raise unknown("scalable target", request)
         return record
 
     def _policies(self, place: str) -> list[Record]:
@@ -191,10 +198,10 @@ class Scaling:
         record = self._records.get(ENDPOINT, endpoint)
         if record is None:
             arn = arn_of(ENDPOINT, endpoint.lower())
-            raise _invalid(f'Could not find endpoint "{arn}".')
+            raise invalid(f'Could not find endpoint "{arn}".')
         names = [each["VariantName"] for each in record.content["Config"]["ProductionVariants"]]
         if variant not in names:
-            raise _invalid(
+            raise invalid(
                 f"The endpoint {endpoint} has no variant {variant!r}; it has {', '.join(names)}"
             )
 
@@ -206,71 +213,8 @@ class Scaling:
         if record.content.get("SuspendedState", {}).get("DynamicScalingInSuspended"):
             return None
         given = [
-            float(policy.content[CONFIGURATIONS["TargetTrackingScaling"]]["ScaleInCooldown"])
+            float(policy.content[TRACKING]["ScaleInCooldown"])
             for policy in self._policies(resource)
-            if "ScaleInCooldown" in policy.content.get(CONFIGURATIONS["TargetTrackingScaling"], {})
+            if "ScaleInCooldown" in policy.content.get(TRACKING, {})
         ]
         return min(given, default=DEFAULT_COOLDOWN_S)
-
-
-def _checked_place(request: Mapping[str, Any]) -> str:
-    """The resource of a request. Raises ControlPlaneError for what is no variant of ours."""
-    if request["ServiceNamespace"] != NAMESPACE or request["ScalableDimension"] != DIMENSION:
-        raise _invalid(
-            f"Only the ServiceNamespace {NAMESPACE} with the ScalableDimension {DIMENSION} is"
-            f" served here, not {request['ServiceNamespace']} with {request['ScalableDimension']}"
-        )
-    resource: str = request["ResourceId"]
-    if not RESOURCE.fullmatch(resource):
-        raise _invalid(
-            f"The ResourceId {resource[:100]!r} is not of the form endpoint/NAME/variant/NAME"
-        )
-    return resource
-
-
-def _check_all_there(request: Mapping[str, Any], members: Iterable[str]) -> None:
-    for member in members:
-        if member not in request:
-            raise _invalid(f"{member} is missing")
-
-
-def _fits(record: Record, request: Mapping[str, Any]) -> bool:
-    return all(
-        record.content[member] == request.get(member, record.content[member]) for member in PLACE
-    )
-
-
-def _page(records: list[Record], request: Mapping[str, Any]) -> tuple[list[Record], str | None]:
-    """By name; the token is the last name that was shown."""
-    after = request.get("NextToken", "")
-    found = sorted((each for each in records if each.name > after), key=lambda each: each.name)
-    most = max(1, min(request.get("MaxResults", MOST_RESULTS), MOST_RESULTS))
-    return found[:most], found[most - 1].name if len(found) > most else None
-
-
-def _target_arn() -> str:
-    return (
-        f"arn:aws:application-autoscaling:{REGION.get()}:{ACCOUNT}:scalable-target/"
-        f"{uuid.uuid4().hex}"
-    )
-
-
-def _policy_arn(resource: str, name: str) -> str:
-    return (
-        f"arn:aws:autoscaling:{REGION.get()}:{ACCOUNT}:scalingPolicy:{uuid.uuid4()}:resource/"
-        f"{NAMESPACE}/{resource}:policyName/{name}"
-    )
-
-
-def _unknown(what: str, request: Mapping[str, Any]) -> ControlPlaneError:
-    named = f" named {request['PolicyName']}" if what == "scaling policy" else ""
-    return ControlPlaneError(
-        "ObjectNotFoundException",
-        f"No {what}{named} registered for service namespace: {request['ServiceNamespace']},"
-        f" resource ID: {request['ResourceId']}, scalable dimension:"
-        f" {request['ScalableDimension']}",
-    )
-
-
-def _invalid(message: str) -> ControlPlaneError:
-    return ControlPlaneError("ValidationException", message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.core.errors import NotLoaded
-from mme.core.names import check_target
+from mme.core.names import check_key
 from mme.core.terms import PLAIN
 from mme.residency.residency import Residency
 from mme.residency.views import ModelView, State
@@ -54,12 +54,12 @@ class StoreModels:
 
     async def load(self, target: str) -> ModelView:
         """See `Residency.load`; also raises InvalidRequest."""
-        check_target(target)
+        check_key(target)
         return self._view(await self._residency.load(target))
 
     async def unload(self, target: str) -> None:
         """See `Residency.unload`; also raises InvalidRequest."""
-        check_target(target)
+        check_key(target)
         await self._residency.unload(target)
 
     def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
@@ -73,7 +73,7 @@ class StoreModels:
 
     def describe(self, target: str) -> ModelView:
         """One target. Raises NotLoaded if it is neither on this disk nor on its way."""
-        check_target(target)
+        check_key(target)
         known = self._table.current(target)
         if known is not None:
             return self._view(known)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from mme.core.errors import EndpointError
+from mme.core.names import S3_SCHEME
 from mme.store.base import ARCHIVE_ENDING
 from mme.store.s3 import S3Clients, S3Store
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mme.store.base import ArtifactRef, Store
-
-SCHEME = "s3://"
 
 
 class StoresByUri:
@@ -35,14 +34,14 @@ class StoresByUri:
 
     def find(self, target: str) -> ArtifactRef:
         """See Store."""
-        if not target.startswith(SCHEME):
+        if not target.startswith(S3_SCHEME):
             return self._own.find(target)
         store, key = self._place(target)
         return replace(store.find(key), target=target)
 
     def open(self, ref: ArtifactRef) -> AbstractContextManager[BinaryIO]:
         """See Store."""
-        if not ref.target.startswith(SCHEME):
+        if not ref.target.startswith(S3_SCHEME):
             return self._own.open(ref)
         store, key = self._place(ref.target)
         return store.open(replace(ref, target=key))
@@ -53,7 +52,7 @@ class StoresByUri:
 
     def why_unreachable(self, uri: str, *, is_prefix: bool) -> str:
         """Why nothing can be read at a URI, or "". A prefix need have nothing below it."""
-        bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+        bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
         try:
             if is_prefix:
                 S3Store(bucket, key, self._clients).check_bucket()
@@ -64,5 +63,5 @@ class StoresByUri:
         return ""
 
     def _place(self, uri: str) -> tuple[S3Store, str]:
-        bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+        bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
         return S3Store(bucket, "", self._clients), key
