@@ -59,10 +59,7 @@ class Definitions:
         content = dict(request)
         tags = content.pop("Tags", [])
         async with self._records.lock:
-            existing = self._records.get(self._kind, name)
-            if existing is not None:
-                raise already_there(self._kind, existing.arn)
-            check_room(self._records, self._kind)
+            check_free(self._records, self._kind, name)
             self._check(request)
             now_s = self._clock()
             arn = arn_of(self._kind, name.lower())
@@ -113,20 +110,19 @@ def found(records: Records, kind: str, name: str) -> Record:
     return record
 
 
-def check_room(records: Records, kind: str) -> None:
-    """Raise ControlPlaneError if there may be no more of a kind."""
-    if len(records.all(kind)) >= MOST_OF_A_KIND:
+def check_free(records: Records, kind: str, name: str) -> None:
+    """Raise ControlPlaneError if a name is taken, in whatever case, or there are too many."""
+    there = records.all(kind)
+    for record in there:
+        if record.name.lower() == name.lower():
+            raise ControlPlaneError(
+                "ValidationException",
+                f'Cannot create already existing {_words(kind)} "{record.arn}".',
+            )
+    if len(there) >= MOST_OF_A_KIND:
         raise ControlPlaneError(
-            "ResourceLimitExceeded",
-            f"There are {MOST_OF_A_KIND} {_words(kind)}s, and may be no more",
+            "ResourceLimitExceeded", f"There are {len(there)} {_words(kind)}s, and may be no more"
         )
-
-
-def already_there(kind: str, arn: str) -> ControlPlaneError:
-    """What the service says of a name that is taken."""
-    return ControlPlaneError(
-        "ValidationException", f'Cannot create already existing {_words(kind)} "{arn}".'
-    )
 
 
 def _words(kind: str) -> str:

@@ -7,12 +7,13 @@ is under way ends as it began.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mme.endpoints.arns import arn_of
-from mme.endpoints.definitions import already_there, check_room, found
+from mme.endpoints.definitions import check_free, found
 from mme.endpoints.description import described, snapshot, status_of, summary
 from mme.endpoints.listing import page
 from mme.endpoints.live import FAILED, IN_SERVICE
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from mme.endpoints.operation import Operation
     from mme.endpoints.records import Records
+
+log = logging.getLogger(__name__)
 
 ENDPOINT = "endpoint"
 FAILURE_CHARS = 1024
@@ -66,15 +69,15 @@ class Endpoints:
 
     async def _create(self, request: dict[str, Any]) -> dict[str, Any]:
         name = request["EndpointName"]
-        self._check_free(name)
+        check_free(self._records, ENDPOINT, name)
         content = snapshot(self._records, request["EndpointConfigName"])
         content["DeploymentConfig"] = request.get("DeploymentConfig")
         failure = await self._failure(content)
         if failure:
+            log.warning("endpoint %s failed: %s", name, failure)
             content |= {"Status": FAILED, "FailureReason": failure}
         async with self._records.lock:
-            self._check_free(name)
-            check_room(self._records, ENDPOINT)
+            check_free(self._records, ENDPOINT, name)
             now_s = self._clock()
             arn = arn_of(ENDPOINT, name.lower())
             record = Record(ENDPOINT, name, arn, now_s, now_s, content)
@@ -92,6 +95,7 @@ class Endpoints:
             record = found(self._records, ENDPOINT, name)
             _check_in_service(record)
             if failure:  # it stays what it was, as after a rollback
+                log.warning("endpoint %s was not updated: %s", name, failure)
                 content = record.content | {"FailureReason": failure}
             else:
                 _retain(content, record.content, request)
@@ -127,12 +131,6 @@ class Endpoints:
     async def _list(self, request: dict[str, Any]) -> dict[str, Any]:
         shown, token = page(self._records.all(ENDPOINT), request, status_of)
         return {"Endpoints": [summary(each) for each in shown], "NextToken": token}
-
-    def _check_free(self, name: str) -> None:
-        """Raise ControlPlaneError if there is an endpoint of that name, in whatever case."""
-        for record in self._records.all(ENDPOINT):
-            if record.name.lower() == name.lower():
-                raise already_there(ENDPOINT, record.arn)
 
     async def _failure(self, content: Mapping[str, Any]) -> str:
         for source in content["Sources"].values():

@@ -121,13 +121,13 @@ async def test_an_image_that_is_not_ours_is_said_to_be_served_by_our_families(pl
     assert "the families here serve it" in caplog.text
 
 
-async def test_a_name_that_is_taken_is_refused(plane):
+async def test_a_name_that_is_taken_is_refused_in_whatever_case(plane):
     await plane.create_model()
     with pytest.raises(ControlPlaneError, match="Cannot create already existing model"):
-        await plane.create_model()
+        await plane.create_model("M")
     await plane.create_config()
     with pytest.raises(ControlPlaneError, match="already existing endpoint configuration"):
-        await plane.create_config()
+        await plane.create_config("C")
 
 
 @pytest.mark.parametrize(
