@@ -32,6 +32,7 @@ from mme.app.life import (
     until_stopped,
 )
 from mme.app.run_dir import run_dir
+from mme.app.samples import store_of
 from mme.app.state import state_database
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.core.background import BackgroundTasks
@@ -40,7 +41,6 @@ from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
-from mme.store import open_store
 from mme.store.by_uri import StoresByUri
 
 if TYPE_CHECKING:
@@ -62,12 +62,8 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
         listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
         folder = stack.enter_context(run_dir())
-        try:
-            store = StoresByUri(
-                open_store(settings.store, most_files=settings.artifact_limit_files)
-            )
-        except (ValueError, OSError) as error:
-            raise SettingsError(f"MME_STORE: {error}") from error
+        own, is_sample = store_of(settings)
+        store = StoresByUri(own)
         try:
             cache = await stack.enter_async_context(_cache(settings, run))
         except CacheInUse as error:
@@ -77,7 +73,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         database = stack.enter_context(state_database(settings))
         plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
-        idle = Idle(engine, lambda: settings.idle_s or plane.idle_after_s())
+        idle = Idle(
+            engine,
+            lambda: settings.idle_s or plane.idle_after_s(),
+            wait_s=settings.ready_timeout_s,
+        )
         catalog = StoreCatalog(
             settings,
             store=store,
@@ -96,7 +96,12 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
             app = make_app(
-                settings, models, Serving(settings, models, plane), bodies, plane.operations()
+                settings,
+                models,
+                Serving(settings, models, plane),
+                bodies,
+                plane.operations(),
+                is_sample=is_sample,
             )
             on_ready(
                 await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))

@@ -40,9 +40,11 @@ def make_app(
     serving: Serving,
     bodies: BodyBudget,
     operations: Mapping[str, Operation] | None = None,
+    *,
+    is_sample: Callable[[str], bool] = lambda _: False,
 ) -> web.Server:
     """The standalone endpoint: runtime, management and control plane on one port."""
-    routes = Runtime(settings, serving).routes() + Management(engine).routes()
+    routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
     routes += Streaming(settings, serving).routes()
     routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host

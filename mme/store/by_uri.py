@@ -50,6 +50,22 @@ class StoresByUri:
         """See Store; what is in `own`."""
         return self._own.list(prefix, ending)
 
+    def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
+        """See Store."""
+        if not folder.startswith(S3_SCHEME):
+            yield from self._own.list_folder(folder, ending)
+            return
+        store, prefix = self._place(folder)
+        for ref in store.list_folder(prefix, ending):
+            yield replace(ref, target=ref.uri)
+
+    def replace(self, target: str, content: bytes, version: str | None) -> str:
+        """See Store."""
+        if not target.startswith(S3_SCHEME):
+            return self._own.replace(target, content, version)
+        store, key = self._place(target)
+        return store.replace(key, content, version)
+
     def why_unreachable(self, uri: str, *, is_prefix: bool) -> str:
         """Why nothing can be read at a URI, or "". A prefix need have nothing below it."""
         bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")

@@ -12,9 +12,10 @@ import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from mme.core.errors import ArtifactRejected, StoreUnavailable, TargetNotFound
+from mme.core.errors import ArtifactRejected, InvalidRequest, StoreUnavailable, TargetNotFound
 from mme.core.names import check_target
-from mme.store.base import ARCHIVE_ENDING, ArtifactRef, TargetDenied
+from mme.store.base import ARCHIVE_ENDING, ArtifactRef, Changed, TargetDenied
+from mme.store.folder_writing import write_whole, written_alone
 from mme.store.unpacked import MOST_FILES, Unpacked, UnpackedContent, is_unpacked
 
 if TYPE_CHECKING:
@@ -87,6 +88,44 @@ class FolderStore:
                 with contextlib.suppress(TargetNotFound, ArtifactRejected):
                     yield self.find(target)
 
+    def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
+        """See Store."""
+        self.check()
+        if folder:
+            check_target(folder.rstrip("/"))
+        try:
+            paths = [path for path in (self._root / folder).iterdir() if path.name.endswith(ending)]
+        except OSError as error:
+            if error.errno in (*NO_FILE, *NO_NAME):
+                return
+            raise StoreUnavailable(self.uri, _reason(error)) from error
+        for path in paths:
+            with contextlib.suppress(TargetNotFound, InvalidRequest):
+                yield self.find(folder + path.name)
+
+    def replace(self, target: str, content: bytes, version: str | None) -> str:
+        """See Store."""
+        check_target(target)
+        path = self._root / target
+        try:
+            if not path.parent.resolve().is_relative_to(self._root):
+                raise StoreUnavailable(str(path), "it leads out of the store")
+            with written_alone(path):
+                if self._version_of(target) != version:
+                    raise Changed(str(path))
+                write_whole(path, content)
+                return self.find(target).version
+        except OSError as error:
+            raise StoreUnavailable(str(path), f"cannot be written: {_reason(error)}") from error
+
+    def _version_of(self, target: str) -> str | None:
+        try:
+            return self.find(target).version
+        except TargetDenied:
+            raise
+        except TargetNotFound:
+            return None
+
     def _targets(self, ending: str) -> Iterator[str]:
         """What may be a target, in no order."""
         is_for_artifacts = ending == ARCHIVE_ENDING
@@ -157,6 +196,7 @@ def _ref(target: str, path: Path, file: BinaryIO) -> ArtifactRef:
         version=hashlib.sha256(identity.encode()).hexdigest()[:32],
         size_bytes=status.st_size,
         uri=str(path),
+        modified_at=status.st_mtime,
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SERVER_FAULT = 500
 CHANGED = ("PreconditionFailed", "412")
+CONFLICTS = ("ConditionalRequestConflict", "409")
 MISSING = ("NoSuchKey", "404", "NotFound")
 DENIED = ("AccessDenied", "403", "Forbidden")
 HINTS = {
@@ -60,6 +61,11 @@ def meaning(
 def is_denied(error: ClientError) -> bool:
     """Whether access was denied."""
     return _code(error) in DENIED
+
+
+def is_changed(error: ClientError) -> bool:
+    """Whether a conditional write found another version than it was to replace, or none."""
+    return _code(error) in (*CHANGED, *CONFLICTS, *MISSING)
 
 
 def has_no_words(error: ClientError) -> bool:

@@ -27,6 +27,9 @@ def s3():
         for folder, name in (("similar", "DocSim"), ("phrases", "TopicalPageRank")):
             artifact = str(PROJECT / "artifacts" / f"{name}.tar.gz")
             client.upload_file(artifact, "models", f"{folder}/{TARGET}")
+            client.upload_file(artifact, "models", f"{folder}/model-7.tar.gz")
+            aliases = json.dumps({"model": "7"}).encode()
+            client.put_object(Bucket="models", Key=f"{folder}/models-id.json", Body=aliases)
         yield server
 
 
@@ -92,6 +95,7 @@ def test_a_deployment_from_creation_to_deletion(settings, tmp_path):
         assert variant == "AllTraffic"
         phrases, _ = invoke(endpoint, "phrases", TEXT, TargetModel=TARGET)
         assert phrases[0][0] == "neue steuer"
+        assert invoke(endpoint, "phrases", TEXT, TargetModel="model")[0] == phrases
         assert similarity(endpoint, "anybody", TargetModel="DocSim.tar.gz")[0] == scores
         models = requests.get(f"{endpoint.url}/models", timeout=10).json()["models"]
         key = f"s3://models/phrases/{TARGET}"

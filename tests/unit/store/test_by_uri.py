@@ -53,6 +53,18 @@ def test_what_is_missing_is_told_with_its_whole_place(stores):
         stores.find("s3://never-made/models/a.tar.gz")
 
 
+def test_small_files_are_replaced_and_folders_listed_in_the_bucket_named(stores):
+    target = "s3://first/models/models-id.json"
+    version = stores.replace(target, b"{}", None)
+    assert stores.find(target).version == version
+    assert content(stores, target) == b"{}"
+    (found,) = stores.list_folder("s3://first/models/")
+    assert content(stores, found.target) == b"first"
+    stores.replace("models-id.json", b"{}", None)
+    assert content(stores, "models-id.json") == b"{}"
+    assert [ref.target for ref in stores.list_folder("")] == ["a.tar.gz"]
+
+
 @pytest.mark.hostile("stores")
 @pytest.mark.parametrize(
     "target",
