@@ -23,8 +23,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mme.core.through_mms import LOAD_ONLY, MODEL, MODEL_DIR, SCRATCH_DIR
-from mme.prefork.failures import as_serving_error, error_body
+from mme.core.through_mms import (
+    ANSWER_LIMIT,
+    IN_PARTS,
+    LOAD_ONLY,
+    MODEL,
+    MODEL_DIR,
+    SCRATCH_DIR,
+)
+from mme.prefork.failures import BrokenOff, as_serving_error, error_body
 from mme.prefork.residents import RESIDENTS
 from models.errors import AnswerTooLarge
 from models.mapped.folder import only_map
@@ -32,8 +39,9 @@ from models.registry import load_model
 from models.serving import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from models.errors import ServingError
     from models.serving import LoadedModel
 
 log = logging.getLogger(__name__)
@@ -42,10 +50,14 @@ LONGEST_CHAR_BYTES = 4
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
 MODEL_HEADER, MODEL_DIR_HEADER = MODEL.lower(), MODEL_DIR.lower()
 SCRATCH_DIR_HEADER, LOAD_ONLY_HEADER = SCRATCH_DIR.lower(), LOAD_ONLY.lower()
+ANSWER_LIMIT_HEADER, IN_PARTS_HEADER = ANSWER_LIMIT.lower(), IN_PARTS.lower()
 
 
-def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
-    """Start when `data` is None, else answer each request of the batch."""
+def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str | Iterator[bytes]] | None:
+    """Start when `data` is None, else answer each request of the batch.
+
+    A request that came in through a worker's door may take its answer in pieces.
+    """
     if data is None:
         _start(context)
         return None
@@ -77,7 +89,7 @@ def _own_scratch(model_name: str) -> str | None:
     return f"{root}/{model_name}/mapped" if root else None
 
 
-def _answer(item: Mapping[str, Any], context: Any, index: int) -> str:
+def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | Iterator[bytes]:
     headers = {
         name.lower(): value
         for name, value in context.get_all_request_header(index).items()
@@ -87,24 +99,44 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str:
         content_type=headers.get("content-type") or None,
         accept=headers.get("accept") or None,
         body=bytes(item.get("body") or b""),
+        in_parts=IN_PARTS_HEADER in headers,
     )
     try:
         model = _model_of(context, headers)
         if LOAD_ONLY_HEADER in headers:
             return ""
         response = model.predict(request)
-        _check_size(response.body)
-    except Exception as error:  # every error has an answer; this is the edge of the process
+        _check_size(response.body, headers)
+        first = None if response.pieces is None else next(response.pieces, "")
+    except Exception as error:  # noqa: BLE001 - the edge of the process: every error has an answer
         failure = as_serving_error(error)
-        if failure.status_code >= 500:  # noqa: PLR2004 - our fault, so the trace is wanted
-            log.exception("prediction failed")
-        else:
-            log.info("request refused: %s%s", failure.type, _told(failure.message))
         context.set_response_status(failure.status_code, failure.type, index)
         context.set_response_content_type(index, "application/json")
-        return json.dumps(error_body(failure) | _named(headers, context))
+        return _failed(failure, error, _named(headers, context))
     context.set_response_content_type(index, response.content_type)
-    return response.body
+    if first is None or response.pieces is None:
+        return response.body
+    return _yielded(first, response.pieces, _named(headers, context))
+
+
+def _yielded(first: str, others: Iterator[str], named: dict[str, str]) -> Iterator[bytes]:
+    """The pieces of an answer. Raises BrokenOff, since others have been sent by then."""
+    try:
+        yield first.encode()
+        for piece in others:
+            yield piece.encode()
+    except Exception as error:
+        failure = as_serving_error(error)
+        raise BrokenOff(failure.status_code, _failed(failure, error, named)) from error
+
+
+def _failed(failure: ServingError, error: Exception, named: dict[str, str]) -> str:
+    """What is told of an error, of which the log gets more."""
+    if failure.status_code >= 500:  # noqa: PLR2004 - our fault, so the trace is wanted
+        log.error("prediction failed", exc_info=error)
+    else:
+        log.info("request refused: %s%s", failure.type, _told(failure.message))
+    return json.dumps(error_body(failure) | named)
 
 
 def _told(message: str) -> str:
@@ -120,9 +152,10 @@ def _named(headers: Mapping[str, str], context: Any) -> dict[str, str]:
     return {} if target is None else {"target_model": target}
 
 
-def _check_size(body: str) -> None:
+def _check_size(body: str, headers: Mapping[str, str]) -> None:
     """Raise AnswerTooLarge for an answer at which the model server would give up the worker."""
-    limit_bytes = int(os.environ.get("MME_ANSWER_LIMIT_BYTES") or sys.maxsize)
+    usual = os.environ.get("MME_ANSWER_LIMIT_BYTES") or sys.maxsize
+    limit_bytes = int(headers.get(ANSWER_LIMIT_HEADER) or usual)
     if len(body) * LONGEST_CHAR_BYTES > limit_bytes:
         size_bytes = len(body.encode("utf-8", "surrogatepass"))
         if size_bytes > limit_bytes:

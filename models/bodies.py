@@ -17,7 +17,7 @@ from models.charsets import REQUEST_CHARSETS, spellings
 from models.errors import BadInput, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from models.media import MediaType
 
@@ -120,6 +120,18 @@ def parse_rows(text: str, maximum: int, separator: str = ",") -> list[tuple[int,
 def to_json(value: object) -> str:
     """JSON on one line, letters as they are."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def json_pieces(
+    key: str, items: Iterable[object], others: Mapping[str, object] | None = None
+) -> Iterator[str]:
+    """What `to_json({key: [*items], **others})` gives, a piece an item, made in its turn."""
+    before = f"{{{to_json(key)}: ["
+    for item in items:
+        yield before + to_json(item)
+        before = ", "
+    end = f"], {to_json(others)[1:]}" if others else "]}"
+    yield end if before == ", " else before + end
 
 
 def to_csv(rows: Iterable[Sequence[object]]) -> str:

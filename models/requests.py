@@ -18,7 +18,7 @@ from models.errors import BadInput, shorten
 from models.media import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from models.media import MediaType
 
@@ -43,14 +43,14 @@ class Question:
         sent = range(len(self.texts) + len(self.refused))
         return [number for number in sent if number not in self.refused]
 
-    def in_order(self, results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """A result for each text sent: those of `texts`, and `{"error": ...}` for the others."""
+    def in_order(self, results: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """A result for each text sent: those of `texts`, and `{"error": ...}` for the others.
+
+        Each of `results` is taken when it is its turn.
+        """
         left = iter(results)
-        sent = range(len(self.texts) + len(self.refused))
-        return [
-            {"error": self.refused[number]} if number in self.refused else next(left)
-            for number in sent
-        ]
+        for number in range(len(self.texts) + len(self.refused)):
+            yield {"error": self.refused[number]} if number in self.refused else next(left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Request:
     content_type: str | None
     accept: str | None
     body: bytes
+    in_parts: bool = False
+    """Whether the answer may have `pieces`: its reader takes each as soon as it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,9 @@ class Response:
     """One answer."""
 
     content_type: str
-    body: str
+    body: str = ""
+    pieces: Iterator[str] | None = None
+    """Makes the body piece by piece, instead of `body`. A ServingError in between breaks it off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-VERSION = 1
+VERSION = 2
 PREFIX = struct.Struct("!BBII")
 """Version, kind, bytes of the head, bytes of the body."""
 SEPARATOR = "\0"
+IN_PARTS = "p"
 HELLO, QUESTION, DROP, DONE, PART, ANSWER = range(1, 7)
 HEAD_LIMIT_BYTES = 1024 * 1024
 BODY_LIMIT_BYTES = 1 << 31
@@ -50,6 +51,10 @@ class Question:
     scratch_dir: str
     headers: Mapping[str, str]
     body: bytes | bytearray
+    answer_limit_bytes: int | None = None
+    """The largest answer; None: as the worker was told when it started."""
+    in_parts: bool = False
+    """Whether the answer is wanted in pieces of moderate size, each as soon as it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class Part:
     """
 
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The answer's, with its first piece; names in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +103,14 @@ Message: TypeAlias = "Hello | Question | Drop | Done | Part | Answer"
 def encode(message: Message) -> bytes:
     """The frame of a message. Raises DoorError for a head that holds a NUL or is too long."""
     match message:
-        case Question(model, model_dir, scratch_dir, headers, body):
-            return _frame(QUESTION, [model, model_dir, scratch_dir, *_flat(headers)], body)
+        case Question():
+            return beginning(message) + message.body
         case Answer(status, headers, body, load_s, is_unloadable, dropped):
             flags = "1" if is_unloadable else ""
             head = [str(status), repr(load_s), flags, str(len(dropped)), *dropped, *_flat(headers)]
             return _frame(ANSWER, head, body)
-        case Part(body):
-            return _frame(PART, [], body)
+        case Part(body, headers):
+            return _frame(PART, _flat(headers), body)
         case Drop(models):
             return _frame(DROP, models, b"")
         case Done():
@@ -114,7 +121,9 @@ def encode(message: Message) -> bytes:
 
 def beginning(question: Question) -> bytes:
     """The frame of a question but for its body, which follows as it is. Raises DoorError."""
-    head = [question.model, question.model_dir, question.scratch_dir, *_flat(question.headers)]
+    limit = "" if question.answer_limit_bytes is None else str(question.answer_limit_bytes)
+    named = (question.model, question.model_dir, question.scratch_dir)
+    head = [*named, limit, IN_PARTS if question.in_parts else "", *_flat(question.headers)]
     return _beginning(QUESTION, head, len(question.body))
 
 
@@ -135,22 +144,28 @@ def decode(kind: int, head: bytes, body: bytes | bytearray) -> Message:
     try:
         fields = head.decode("utf-8", "surrogateescape").split(SEPARATOR) if head else []
         if kind == QUESTION:
-            model, model_dir, scratch_dir, *flat = fields
-            return Question(model, model_dir, scratch_dir, _paired(flat), body)
+            return _question(fields, body)
         if kind == ANSWER:
             return _answer(fields, bytes(body))
         if kind == HELLO:
             pid, generation = fields
             return Hello(int(pid), int(generation))
+        if kind == PART:
+            return Part(bytes(body), _paired(fields))
     except ValueError as error:
         raise DoorError(f"a frame of kind {kind} that cannot be read: {error}") from None
-    if kind == PART:
-        return Part(bytes(body))
     if kind == DROP:
         return Drop(fields)
     if kind == DONE:
         return Done()
     raise DoorError(f"a frame of kind {kind}")
+
+
+def _question(fields: list[str], body: bytes | bytearray) -> Question:
+    model, model_dir, scratch_dir, limit, flags, *flat = fields
+    limit_bytes = int(limit) if limit else None
+    in_parts = flags == IN_PARTS
+    return Question(model, model_dir, scratch_dir, _paired(flat), body, limit_bytes, in_parts)
 
 
 def _answer(fields: list[str], body: bytes) -> Answer:

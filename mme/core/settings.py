@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     """Bodies of all requests under way together; default: an eighth of the memory."""
     invoke_timeout_s: float = Field(default=60.0, gt=0)
     """How long a model may take to answer one request."""
+    stream_timeout_s: float = Field(default=480.0, gt=0)
+    """How long a model may take for an answer that is read as a stream."""
     load_timeout_s: float = Field(default=360.0, gt=0)
     """How long an admission, or the start of one worker, may take."""
     ready_timeout_s: float = Field(default=60.0, gt=0)
@@ -120,6 +122,8 @@ class Settings(BaseSettings):
     """Largest archive, and largest unpacked artifact, that is accepted."""
     artifact_limit_files: int = Field(default=10_000, ge=1)
     """Most files and folders an artifact may hold."""
+    idle_s: float | None = Field(default=None, gt=0)
+    """After so long without a request workers and model server go down until the next one."""
     drain_timeout_s: float = Field(default=20.0, ge=0)
     """How long running requests may take to end after SIGTERM."""
     start_timeout_s: float = Field(default=60.0, gt=0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from mme.core.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Terms:
     """How long the model may take."""
     answer_limit_bytes: int | None = None
     """The largest answer the caller takes."""
-    on_part: Callable[[bytes], None] | None = None
-    """Gets the pieces of an answer as they come, on the event loop; the answer has the rest."""
+    parts: Parts | None = None
+    """Gets the pieces of an answer as they come; the answer has the rest. None: it comes whole."""
 
 
 PLAIN = Terms()

@@ -22,6 +22,10 @@ CONTENT_TYPE = "X-Mme-Content-Type"
 """The caller's content type; empty if there was none."""
 LOAD_ONLY = "X-Mme-Load-Only"
 """Set where the model shall be brought into memory and asked nothing."""
+ANSWER_LIMIT = "X-Mme-Answer-Limit-Bytes"
+"""The largest answer to this request, where it is another than the worker was told."""
+IN_PARTS = "X-Mme-In-Parts"
+"""Set where the handler may yield its answer; never through the model server."""
 LOAD_S, UNLOADABLE, DROPPED = "x-mme-load-s", "x-mme-unloadable", "x-mme-dropped"
 OURS = "x-mme-"
 """How names of these headers begin, in lower case."""
@@ -40,14 +44,24 @@ def request_headers(question: Question) -> dict[str, str]:
     content_type = {name.lower(): value for name, value in question.headers.items()}
     headers["Content-Type"] = PLAIN_BYTES
     headers[CONTENT_TYPE] = content_type.get("content-type", "")
-    return headers | inner_headers(question.model, question.model_dir, question.scratch_dir)
+    return headers | inner_headers(question)
 
 
-def inner_headers(model: str, model_dir: str, scratch_dir: str) -> dict[str, str]:
-    """The headers that name the model; none for the one the worker was started for."""
-    if not model:
-        return {}
-    return {MODEL: model, MODEL_DIR: model_dir, SCRATCH_DIR: scratch_dir}
+def inner_headers(question: Question) -> dict[str, str]:
+    """The headers that name the model, if it is not the one the worker was started for.
+
+    And the largest answer, if that is another than the worker was told.
+    """
+    headers = {}
+    if question.model:
+        headers[MODEL] = question.model
+        headers[MODEL_DIR] = question.model_dir
+        headers[SCRATCH_DIR] = question.scratch_dir
+    if question.in_parts:
+        headers[IN_PARTS] = "1"
+    if question.answer_limit_bytes is not None:
+        headers[ANSWER_LIMIT] = str(question.answer_limit_bytes)
+    return headers
 
 
 def handler_headers(received: Mapping[str, str]) -> dict[str, str]:

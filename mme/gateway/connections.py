@@ -56,7 +56,7 @@ class Patience:
     idle_s: float = 75.0
     """Between two requests; longer than the usual proxy keeps a connection."""
     reading_s: float = 60.0
-    """A client may take this long to read one answer."""
+    """A client may take this long to read one answer, or of a stream what lies ready for it."""
 
 
 def most_connections(wanted: int | None) -> int:
@@ -199,6 +199,10 @@ class Connection(RequestHandler):
             patience.head_s if is_new else patience.idle_s
         ):
             self.force_close()
+
+    def moves_on(self) -> None:
+        """The client has read a good deal of the answer under way: its time begins anew."""
+        self._stuck = (-1, 0.0)
 
     def leave(self) -> None:
         """Make room for another connection."""

@@ -43,11 +43,12 @@ LINGER_S = 5.0
 class Call:
     """One request under way, as handlers see it."""
 
-    __slots__ = ("name", "note", "request", "share")
+    __slots__ = ("name", "note", "request", "request_id", "share")
 
-    def __init__(self, request: web.BaseRequest, share: Share) -> None:
+    def __init__(self, request: web.BaseRequest, share: Share, request_id: str = "") -> None:
         self.request = request
         self.share = share
+        self.request_id = request_id
         self.name = ""
         """The name in the path, decoded."""
         self.note = ""
@@ -56,6 +57,11 @@ class Call:
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body. Raises PayloadTooLarge, Overloaded, InvalidRequest."""
         return await self.share.read(self.request, limit_bytes)
+
+    def sign(self, answer: web.StreamResponse) -> None:
+        """Add the headers that every answer has; only a stream's handler need do it."""
+        answer.headers[REQUEST_ID] = self.request_id
+        answer.headers[hdrs.SERVER] = SERVER_NAME
 
 
 class Exchange:
@@ -89,21 +95,21 @@ class Exchange:
             lingering_time=LINGER_S,
         )
 
-    async def answer(self, request: web.BaseRequest) -> web.Response:
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens."""
         began_s = perf_counter()
         request_id = next(self._ids)
         path = _path_of(request)
-        call = Call(request, Share(self._bodies))
+        call = Call(request, Share(self._bodies), request_id)
         status = CLIENT_GONE
         try:
             answer = await self._answer(call, path, request_id)
-            answer.headers[REQUEST_ID] = request_id
-            answer.headers[hdrs.SERVER] = SERVER_NAME
             status = answer.status
-            body = answer.body
-            if isinstance(body, bytes) and len(body) > LARGE_BYTES:
-                self._count(request, len(body))
+            if isinstance(answer, web.Response):  # a stream has been written already
+                call.sign(answer)
+                body = answer.body
+                if isinstance(body, bytes) and len(body) > LARGE_BYTES:
+                    self._count(request, len(body))
             return answer
         finally:
             call.share.give_back()
@@ -125,7 +131,7 @@ class Exchange:
         answer.headers[hdrs.SERVER] = SERVER_NAME
         return answer
 
-    async def _answer(self, call: Call, path: str, request_id: str) -> web.Response:
+    async def _answer(self, call: Call, path: str, request_id: str) -> web.StreamResponse:
         try:
             _check_version(call.request)
             if self._guard is not None:
@@ -141,6 +147,10 @@ class Exchange:
             _let_go(error)
             return self._errors.answer(error)
         except Exception as error:
+            if isinstance(error, ConnectionError) and _has_gone(call.request):
+                call.note = "the client left while it was answered"
+                _let_go(error)
+                raise
             log.exception("request %s failed", request_id)
             _let_go(error)
             return self._errors.answer(error)
@@ -150,6 +160,11 @@ def _check_version(request: web.BaseRequest) -> None:
     """Raise NotHttp for what the parser lets through, and no client of ours speaks."""
     if request.version.major != 1:
         raise NotHttp("its version is neither 1.0 nor 1.1")
+
+
+def _has_gone(request: web.BaseRequest) -> bool:
+    transport = request.transport
+    return transport is None or transport.is_closing()
 
 
 def _let_go(error: BaseException | None) -> None:

@@ -6,6 +6,7 @@ come as bytes of unknown encoding and go on as ASCII, since the model server tak
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict, istr
@@ -21,19 +22,31 @@ CONTENT_TYPE = istr("Content-Type")
 ACCEPT = istr("Accept")
 CUSTOM_ATTRIBUTES = istr("X-Amzn-SageMaker-Custom-Attributes")
 TARGET = istr("X-Amzn-SageMaker-Target-Model")
+TARGET_VARIANT = istr("X-Amzn-SageMaker-Target-Variant")
 VARIANT = istr("x-Amzn-Invoked-Production-Variant")
+SERVICE_ACCEPT = istr("X-Amzn-SageMaker-Accept")
+"""The Accept of operations whose own answer is no model's."""
+SERVICE_CONTENT_TYPE = istr("X-Amzn-SageMaker-Content-Type")
+SAMPLE = istr("X-Mme-Sample")
+"""In the answers of shipped samples: nobody shall take one for a model of their own."""
 REQUEST_ID = istr("x-amzn-RequestId")
+MODEL_VERSION = istr("X-Mme-Model-Version")
+MEANT_TARGET = istr("X-Mme-Target-Model")
 ERROR_TYPE = istr("x-amzn-ErrorType")
+TARGET_ATTRIBUTE = re.compile(r"(?:^|[,;])[ \t]*target-model[ \t]*=([^,;]*)", re.IGNORECASE)
 PASSED_ON = (CONTENT_TYPE, ACCEPT, CUSTOM_ATTRIBUTES)
 PASSED_BACK = ((CONTENT_TYPE, "content-type"), (CUSTOM_ATTRIBUTES, CUSTOM_ATTRIBUTES.lower()))
 """Name on the wire, name in an answer of the engine."""
 
 
-def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers of a request that a model sees, the target model aside."""
+def passed_on(headers: Mapping[str, str], accept: istr = ACCEPT) -> dict[str, str]:
+    """The headers of a request that a model sees, the target model aside.
+
+    `accept` is where the request has the form wanted of the model.
+    """
     passed = {}
     for name in PASSED_ON:
-        value = headers.get(name)
+        value = headers.get(accept if name is ACCEPT else name)
         if value is not None:
             passed[str(name)] = printable(decoded(value))
     return passed
@@ -50,15 +63,38 @@ def passed_back(answer: Answer) -> CIMultiDict[str]:
     return passed
 
 
-def target_in(headers: Mapping[str, str]) -> str:
-    """The target model that a request names. Raises InvalidRequest if it names none."""
+def version_headers(answer: Answer) -> dict[str, str]:
+    """Which artifact answered, and which version of it."""
+    return {
+        MEANT_TARGET: printable(answer.target),
+        MODEL_VERSION: printable(answer.version),
+    }
+
+
+def target_in(headers: Mapping[str, str]) -> str | None:
+    """The target model that a request names, if it names one."""
     raw = headers.get(TARGET)
-    if raw is None:
-        raise InvalidRequest(
-            f"This is a multi-model endpoint: name a target model in the header {TARGET}"
-            " (TargetModel in boto3)"
-        )
-    return decoded(raw)
+    return None if raw is None else decoded(raw)
+
+
+def target_named(headers: Mapping[str, str]) -> str | None:
+    """The target model of an operation that has no parameter for it, or None.
+
+    It is named in InvokeEndpoint's header, or else in the custom attributes. Raises InvalidRequest.
+    """
+    return decoded(headers.get(TARGET, "")) or target_in_attributes(headers)
+
+
+def target_in_attributes(headers: Mapping[str, str]) -> str | None:
+    """The target model among the custom attributes, or None.
+
+    Written as `target-model=NAME`, alone or before, after or between others, which commas or
+    semicolons divide. Raises InvalidRequest where it is named twice.
+    """
+    named = TARGET_ATTRIBUTE.findall(decoded(headers.get(CUSTOM_ATTRIBUTES, "")))
+    if len(named) > 1:
+        raise InvalidRequest(f"The custom attributes have target-model {len(named)} times")
+    return named[0].strip() or None if named else None
 
 
 def decoded(raw: str) -> str:

@@ -100,6 +100,8 @@ def _as_json(view: ModelView) -> dict[str, object]:
         "loaded_at": _iso(view.loaded_at),
         "last_used_at": _iso(view.last_used_at),
     }
+    if view.aliases:
+        content["aliases"] = list(view.aliases)
     if view.details:
         content["model"] = dict(view.details)
     return {key: value for key, value in content.items() if value is not None}

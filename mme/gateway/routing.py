@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mme.gateway.exchange import Call
 
-    Handler: TypeAlias = Callable[[Call], Awaitable[web.Response]]
+    Handler: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
     Route: TypeAlias = tuple[str, str, Handler]
     Methods: TypeAlias = dict[str, Handler]
 

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 STOP_GRACE_S = 0.0
 POLL_S = 0.02
 SOCKET_PATH_LIMIT = 108
+LONGEST_INVOCATION_S = 3600.0
+"""What a single request may be given; where it is less, the workers' room ends the worker."""
 
 
 class MmsServer:
@@ -62,7 +64,11 @@ class MmsServer:
             run_dir=run_dir,
             handler=handler,
             worker_program=worker_program,
-            response_timeout_s=max(settings.load_timeout_s, settings.invoke_timeout_s),
+            response_timeout_s=max(
+                settings.load_timeout_s,
+                settings.invoke_timeout_s,
+                LONGEST_INVOCATION_S if settings.invoke == "mms" else 0.0,
+            ),
             max_body_bytes=settings.max_body_bytes,
             heap_mib=settings.java_heap_mib,
             queue_length=settings.queue_length,

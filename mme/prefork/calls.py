@@ -17,9 +17,15 @@ from mms.metrics.metrics_store import MetricsStore
 from mms.protocol.otf_message_handler import create_predict_response
 from mms.service import PredictionException
 
-from mme.core.door import BODY_LIMIT_BYTES, Answer
-from mme.core.through_mms import answer_headers, handler_headers, inner_headers
-from mme.prefork.failures import refusal
+from mme.core.door import BODY_LIMIT_BYTES, Answer, Part
+from mme.core.through_mms import (
+    ANSWER_LIMIT,
+    MODEL,
+    answer_headers,
+    handler_headers,
+    inner_headers,
+)
+from mme.prefork.failures import BrokenOff, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OK, NO_ROOM, FAILED, TOO_LARGE = 200, 507, 503, 413
+PIECE_BYTES = 64 * 1024
+"""The largest piece of an answer that is wanted in parts."""
 SENDABLE = range(200, 600)
 ERRORS = range(400, 600)
 UNSENDABLE = "Unsupported model output data type."
@@ -44,19 +52,21 @@ class Calls:
         self._handle = service._entry_point  # noqa: SLF001 - there is no public name
         self._context = service.context
         self._residents = residents
-        self._limit_bytes = BODY_LIMIT_BYTES if limit_bytes is None else limit_bytes
+        self._usual_limit_bytes = BODY_LIMIT_BYTES if limit_bytes is None else limit_bytes
+        self._limit_bytes = self._usual_limit_bytes
         self._count = 0
         self.has_run_out = False
         """Whether a computing found too little memory: what it left may keep others from theirs."""
         service._entry_point = self._joined  # noqa: SLF001
 
-    def ask(self, question: Question, send_part: Callable[[bytes], None]) -> Answer:
+    def ask(self, question: Question, send_part: Callable[[Part], None]) -> Answer:
         """Answer a question that came through the door; `send_part` takes pieces before the end."""
         headers: dict[str, Any] = {**question.headers}
         if question.model:
-            headers |= inner_headers(question.model, question.model_dir, question.scratch_dir)
+            headers |= inner_headers(question)
         content_type = headers.get("content-type") or headers.get("Content-Type") or ""
         headers.setdefault("body", {"content-type": content_type})
+        self._limit(question.answer_limit_bytes)
         context = self._context
         self._count += 1
         context.request_ids = {0: f"{os.getpid()}-{self._count}"}
@@ -64,11 +74,20 @@ class Calls:
         context.metrics = _MetricsOnDemand(context)
         try:
             item = self._entry([{"body": bytearray(question.body)}], context)[0]
-            status, _ = context.get_response_status(0)
-            if not isinstance(item, bytes):
-                item = self._sent_in_parts(item, status or OK, send_part)
+            status = context.get_response_status(0)[0] or OK
+            sent = {name.lower(): value for name, value in context.get_response_headers(0).items()}
+            if isinstance(item, bytes):
+                is_cut = question.in_parts and status == OK and len(item) > PIECE_BYTES
+                pieces = iter([item]) if is_cut else None
+            else:
+                pieces = self._bounded(item)
+            if pieces is not None:
+                item = _sent_in_parts(pieces, status, sent, send_part)
         except PredictionException as error:
             answer = refusal(error.error_code, error.message)
+        except BrokenOff as error:
+            self.has_run_out |= error.answer.status == NO_ROOM
+            answer = error.answer
         except MemoryError:
             log.exception("System out of memory")
             answer = refusal(NO_ROOM, "Out of resources")
@@ -76,8 +95,7 @@ class Calls:
             log.warning("Invoking custom service failed.", exc_info=True)
             answer = refusal(FAILED, "Prediction failed")
         else:
-            sent = {name.lower(): value for name, value in context.get_response_headers(0).items()}
-            answer = Answer(status or OK, sent, item)
+            answer = Answer(status, sent, item)
         note = self._residents.take_note()
         if note is None:
             return answer
@@ -89,7 +107,7 @@ class Calls:
     def ask_through_mms(self, batch: list[dict[str, Any]]) -> bytes:
         """Answer a message of the model server, in its words."""
         for request in batch:
-            _as_sent_by_caller(request)
+            self._limit(_as_sent_by_caller(request))
         try:
             reply: bytes = self._service.predict(batch)
         except Exception:
@@ -156,23 +174,21 @@ class Calls:
 
     def _bounded(self, pieces: Iterator[Any]) -> Iterator[bytes]:
         size_bytes = 0
-        for piece in pieces:
-            if not isinstance(piece, (bytes, bytearray)):
-                raise TypeError(f"a piece of an answer must be bytes, not {type(piece).__name__}")
-            size_bytes += len(piece)
-            self._check_size(size_bytes)
-            yield bytes(piece)
+        try:
+            for piece in pieces:
+                if not isinstance(piece, (bytes, bytearray)):
+                    kind = type(piece).__name__
+                    raise TypeError(f"a piece of an answer must be bytes, not {kind}")
+                size_bytes += len(piece)
+                self._check_size(size_bytes)
+                yield bytes(piece)
+        except MemoryError:
+            self.has_run_out = True
+            raise
 
-    def _sent_in_parts(
-        self, pieces: Iterator[Any], status: int, send_part: Callable[[bytes], None]
-    ) -> bytes:
-        """Send all pieces; of an error in one, since an error after parts makes them void."""
-        if status in ERRORS:
-            return b"".join(self._bounded(pieces))
-        for piece in self._bounded(pieces):
-            if piece:
-                send_part(piece)
-        return b""
+    def _limit(self, answer_bytes: int | None) -> None:
+        """Hold the answer to the question that comes to so many bytes."""
+        self._limit_bytes = self._usual_limit_bytes if answer_bytes is None else answer_bytes
 
     def _check_size(self, size_bytes: int) -> None:
         if size_bytes > self._limit_bytes:
@@ -181,6 +197,22 @@ class Calls:
                 f" {self._limit_bytes}",
                 TOO_LARGE,
             )
+
+
+def _sent_in_parts(
+    pieces: Iterator[bytes],
+    status: int,
+    headers: Mapping[str, str],
+    send_part: Callable[[Part], None],
+) -> bytes:
+    """Send all pieces; of anything but a success in one, since that makes parts void."""
+    if status != OK:
+        return b"".join(pieces)
+    for piece in pieces:
+        for place in range(0, len(piece), PIECE_BYTES):
+            send_part(Part(piece[place : place + PIECE_BYTES], headers))
+            headers = {}
+    return b""
 
 
 def _check_head(context: Any, index: int) -> None:
@@ -214,12 +246,20 @@ class _MetricsOnDemand:
         return getattr(context.metrics, name)
 
 
-def _as_sent_by_caller(request: dict[str, Any]) -> None:
-    """Let a request that came through the model server look as it did at the gateway."""
+def _as_sent_by_caller(request: dict[str, Any]) -> int | None:
+    """Let a request that came through the model server look as it did at the gateway.
+
+    Returns the largest answer to it, if that was said.
+    """
     received: Mapping[str, str] = {
         header["name"].decode(): header["value"].decode() for header in request["headers"]
     }
     headers = handler_headers(received)
+    said = {name.lower(): name for name in headers}
+    limit_name = said.get(ANSWER_LIMIT.lower())
+    limit = "" if limit_name is None else headers[limit_name]
+    if limit_name is not None and MODEL.lower() not in said:
+        del headers[limit_name]  # a handler that is not ours
     request["headers"] = [
         {"name": name.encode(), "value": value.encode()} for name, value in headers.items()
     ]
@@ -227,3 +267,4 @@ def _as_sent_by_caller(request: dict[str, Any]) -> None:
     for parameter in request["parameters"]:
         if parameter["name"] == "body":
             parameter["contentType"] = content_type
+    return int(limit) if limit.isdecimal() else None

@@ -9,7 +9,7 @@ import contextlib
 import os
 import socket
 
-from mme.core.door import PREFIX, DoorError, Message, Part, decode, encode, lengths
+from mme.core.door import PREFIX, DoorError, Message, decode, encode, lengths
 
 READ_BYTES = 65536
 """A frame up to this size is read by one call."""
@@ -40,10 +40,6 @@ class Door:
     def send(self, message: Message) -> None:
         """Send one message; returns when the kernel has it. Raises OSError, DoorError."""
         self._connection.sendall(encode(message))
-
-    def send_part(self, body: bytes) -> None:
-        """Send a piece of an answer. Raises OSError, DoorError."""
-        self.send(Part(body))
 
     def receive(self) -> Message | None:
         """The next message; None if the gateway is gone. Raises OSError, DoorError."""

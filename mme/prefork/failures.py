@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 JSON = "application/json"
 
 
+class BrokenOff(Exception):
+    """Raised by the pieces of an answer instead of the next one; `body` says why, in JSON."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(status)
+        self.answer = Answer(status, {"content-type": JSON}, body.encode("utf-8", "replace"))
+
+
 def as_serving_error(error: BaseException) -> ServingError:
     """An error meant for the caller's eyes."""
     if isinstance(error, ServingError):

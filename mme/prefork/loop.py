@@ -158,7 +158,7 @@ class WorkerLoop:
             while True:
                 message = door.receive()
                 if isinstance(message, Question) and self._calls is not None:
-                    door.send(self._calls.ask(message, door.send_part))
+                    door.send(self._calls.ask(message, door.send))
                     if len(message.body) > LARGE_BYTES:
                         del message
                         self._hooks.on_dropped()

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 NO_ANSWER = 0
 ATTEMPTS = 3
 DRAIN_POLL_S = 0.01
+CHANGED_MEANWHILE = "its files on this disk were changed; the next request brings it in anew"
 
 
 class Residency:
@@ -60,7 +61,6 @@ class Residency:
         Raises what bringing in raises, Busy, LoadFailed, ModelNotReady, ShuttingDown; ModelFailed
         if the model gave no answer of its own. An error answer of the model is an `Answer`.
         """
-        del terms
         was_here = True
         for attempt in range(1, ATTEMPTS + 1):
             known = self.table.current(target)
@@ -71,16 +71,20 @@ class Residency:
                 self._check_version_in_background(known)
             self.table.begin(known, time.time())
             try:
-                answer = await self._workers.ask(known.artifact, headers, body)
+                answer = await self._workers.ask(known.artifact, headers, body, terms)
             except (NotAdmitted, LoadFailed) as error:
                 await self._again_or_raise(known, error, is_last=attempt == ATTEMPTS)
             else:
                 # Files that had changed when a worker loaded them: its answer is worth nothing.
                 if answer.load_s > 0 and not self._catalog.is_intact(known.artifact):
                     await self._changed_or_raise(known, is_last=attempt == ATTEMPTS)
+                    if terms.parts is not None and terms.parts.has_begun:
+                        raise ModelFailed(target, NO_ANSWER, CHANGED_MEANWHILE)
                     continue
                 cold = not was_here or answer.load_s > 0
-                return Answer(answer.status, answer.headers, answer.body, cold)
+                return Answer(
+                    answer.status, answer.headers, answer.body, cold, target, known.artifact.version
+                )
             finally:
                 self._do(self.table.end(known, time.time()))
         raise AssertionError  # the last attempt returns or raises

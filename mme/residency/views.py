@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class State(StrEnum):
@@ -43,3 +43,5 @@ class ModelView:
     loaded_at: float | None = None
     last_used_at: float | None = None
     details: Mapping[str, object] = field(default_factory=dict)
+    aliases: Sequence[str] = ()
+    """What means it."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SERVER_FAULT = 500
 CHANGED = ("PreconditionFailed", "412")
+CONFLICTS = ("ConditionalRequestConflict", "409")
 MISSING = ("NoSuchKey", "404", "NotFound")
 DENIED = ("AccessDenied", "403", "Forbidden")
 HINTS = {
@@ -31,7 +32,7 @@ HINTS = {
     "InvalidAccessKeyId": "there is no such access key: check AWS_ACCESS_KEY_ID",
     "InvalidObjectState": "it is archived and must be restored first",
     "InvalidToken": "the session token is not valid: check AWS_SESSION_TOKEN",
-    "NoSuchBucket": "there is no such bucket: check MME_STORE",
+    "NoSuchBucket": "there is no such bucket: check its name",
     "PermanentRedirect": "the bucket is in another region: set AWS_REGION",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "SignatureDoesNotMatch": "the secret key does not fit: check AWS_SECRET_ACCESS_KEY",
@@ -60,6 +61,11 @@ def meaning(
 def is_denied(error: ClientError) -> bool:
     """Whether access was denied."""
     return _code(error) in DENIED
+
+
+def is_changed(error: ClientError) -> bool:
+    """Whether a conditional write found another version than it was to replace, or none."""
+    return _code(error) in (*CHANGED, *CONFLICTS, *MISSING)
 
 
 def has_no_words(error: ClientError) -> bool:

@@ -2,7 +2,7 @@
 
 A child that something ends from outside is started again however often that happens. It is given up
 when it fails by itself: it does not come up, or ends within a second of having come up, several
-times in a row.
+times in a row. It can be kept down for a while, and then comes back as after a death.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ class Keeper(Generic[R]):
         self._clock = clock
         self._sleep = sleep
         self._failures = 0
+        self._wanted = asyncio.Event()
+        self._wanted.set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -85,22 +87,39 @@ class Keeper(Generic[R]):
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-            if self.child is not None:
-                self._on_down()
-                await self.child.stop()
+            await self._end_child()
+
+    async def pause(self) -> None:
+        """End the child and keep it down until `resume`; returns when it is gone."""
+        self._wanted.clear()
+        await self._end_child()
+
+    def resume(self) -> None:
+        """Have the child started again, in the background; harmless if it is up."""
+        self._wanted.set()
 
     async def replace(self, child: R) -> None:
         """Keep another child, which is up, in place of the one there is, and end that."""
+        if not self._wanted.is_set():
+            await child.stop()
+            return
         former, self.child = self.child, child
         self._on_up(child)
         if former is not None:
             await former.stop()
 
+    async def _end_child(self) -> None:
+        if (child := self.child) is not None:
+            self._on_down()
+            await child.stop()
+            self.child = None
+
     async def _bring_up(self) -> None:
         began_s = self._clock()
         child = await self._start()
         took_s = self._clock() - began_s
-        if self.child is not None:  # another one took the place meanwhile (`replace`)
+        # Another one took the place meanwhile (`replace`), or none is wanted any more (`pause`).
+        if self.child is not None or not self._wanted.is_set():
             await child.stop()
             return
         self.child = child
@@ -108,19 +127,24 @@ class Keeper(Generic[R]):
         self._on_up(child)
 
     async def _watch(self) -> None:
+        reason = ""
         try:
-            while (child := self.child) is not None:
+            while not self.gave_up.is_set():
+                await self._wanted.wait()
+                if (child := self.child) is None:
+                    await self._bring_up_again(reason)
+                    continue
                 up_since_s = self._clock()
                 code = await child.wait()
-                if self.child is not child:  # it was replaced
-                    continue
+                if self.child is not child or not self._wanted.is_set():
+                    continue  # it was replaced, or is to stay down
                 log.error("the %s ended with code %d and is started again", self.name, code)
                 self._on_down()
                 self.child = None
                 await child.stop()
                 is_failure = self._clock() - up_since_s < STABLE_S
                 self._failures = self._failures + 1 if is_failure else 0
-                await self._bring_up_again(f"ended with code {code} right after its start")
+                reason = f"ended with code {code} right after its start"
         except Exception as error:
             log.exception("watching the %s failed", self.name)
             self._give_up(f"watching the {self.name} failed: {error}")
@@ -129,7 +153,7 @@ class Keeper(Generic[R]):
         """Start until it is up, or give up."""
         while self._failures <= MAX_FAILURES:
             await self._sleep(PAUSE_S * self._failures)
-            if self.child is not None:
+            if self.child is not None or not self._wanted.is_set():
                 return
             try:
                 await self._bring_up()

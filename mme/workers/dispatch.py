@@ -10,7 +10,7 @@ worker would touch again, and *slow* ones, that would leave none for quick reque
 requests, for how long a model takes over one is not known before.
 
 Where all models concerned are quick, a worker is sent a *next* request while it computes one, so
-that it need not wait for the gateway in between; it begins that when it has answered the first.
+that it need not wait for the gateway in between; not where an answer is passed on in pieces.
 
 Each method changes the state and returns the requests that must now be sent (`Given`). Starting and
 ending workers is for `groups.py`, sending for `live.py`.
@@ -332,6 +332,7 @@ class Dispatch(Generic[R]):
             and not worker.is_leaving
             and not worker.is_occupied
             and not (request.is_large or worker.request.is_large)
+            and not (request.is_streamed or worker.request.is_streamed)
             and self._times.is_quick(request.model)
             and self._times.is_quick(worker.request.model)
             and self._clock() - worker.began_s < QUICK_S

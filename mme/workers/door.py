@@ -32,12 +32,14 @@ FIRST_ERROR = 400
 class Door(asyncio.Protocol):
     """An open door. The event loop owns it.
 
-    `on_answer` gets each answer, its parts joined, and the Done of a Drop; `on_end` is called once,
-    with whether the worker had read what was sent last.
+    `on_part` gets each part and says whether it is taken; `on_answer` gets each answer, joined with
+    the parts that were not, and the Done of a Drop; `on_end` is called once, with whether the
+    worker had read what was sent last.
     """
 
     def __init__(self) -> None:
         self.hello: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
+        self.on_part: Callable[[Part], bool] = lambda _: False
         self.on_answer: Callable[[Message], None] = lambda _: None
         self.on_end: Callable[[bool], None] = lambda _: None
         self._transport: asyncio.Transport | None = None
@@ -70,8 +72,19 @@ class Door(asyncio.Protocol):
         unread = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
         return bool(struct.unpack("i", unread)[0])
 
+    def pause(self) -> None:
+        """Read nothing of the worker, which then waits; not even its end is seen."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     def forget(self) -> None:
         """Tell no more of the worker, not even its end."""
+        self.on_part = lambda _: True
         self.on_answer, self.on_end = lambda _: None, lambda _: None
 
     def close(self) -> None:
@@ -128,7 +141,8 @@ class Door(asyncio.Protocol):
             if not self.hello.done():
                 self.hello.set_result(message)
         elif isinstance(message, Part):
-            self._parts.append(message.body)
+            if not self.on_part(message):
+                self._parts.append(message.body)
         else:
             # An error makes the parts before it void: the work broke off.
             if self._parts and isinstance(message, Answer) and message.status < FIRST_ERROR:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from mme.core.background import BackgroundTasks
 from mme.core.door import DoorError, Question, beginning
 from mme.core.errors import Busy, InvalidRequest, LoadFailed, ShuttingDown
+from mme.core.terms import PLAIN
 from mme.core.through_mms import LOAD_ONLY
 from mme.memory import anonymous_bytes
 from mme.workers.dispatch import Dispatch
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mme.core.artifact import Admitted
     from mme.core.door import Answer
     from mme.core.settings import Settings
+    from mme.core.terms import Terms
     from mme.memory import MemoryBook
     from mme.workers.live import LiveWorker
     from mme.workers.server import CurrentServer
@@ -106,6 +108,10 @@ class Workers:
         self._isolated: set[str] = set()
         self._to_measure: dict[str, LiveWorker] = {}
         self._is_closed = False
+        self.asked = 0
+        """How many requests have come."""
+        self.on_wanted: Callable[[], None] | None = None
+        """Called with each request, and worker that is to start, while the workers rest."""
         self._dispatch: Dispatch[Request] = Dispatch(
             clock=clock,
             heavy_workers=max(1, fewest // 2),
@@ -131,10 +137,7 @@ class Workers:
             clock=clock, ready_timeout_s=settings.ready_timeout_s,
             side_by_side=settings.parallel_loads, refuses_unfitting=refuses_unfitting,
         )  # fmt: skip
-        self._watch = Watch(
-            self._dispatch, self._live, self._deadlines,
-            clock=clock, timeout_s=settings.invoke_timeout_s,
-        )  # fmt: skip
+        self._watch = Watch(self._dispatch, self._live, self._deadlines, clock=clock)
         for work in (
             self._keep_workers(),
             repeated(rhythm.look_s, self._look_after_requests),
@@ -143,7 +146,12 @@ class Workers:
             self._background.start(work)
 
     async def is_ready(self, timeout_s: float) -> bool:
-        """Whether the model server answers and requests can be taken, within `timeout_s`."""
+        """Whether the model server answers and requests can be taken, within `timeout_s`.
+
+        Workers that rest are ready: a request brings them back.
+        """
+        if self.on_wanted is not None:
+            return True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self.until_ready()
@@ -156,8 +164,12 @@ class Workers:
         while self._groups.fewest and not self._dispatch.group():  # noqa: ASYNC110 - starts only
             await asyncio.sleep(self._rhythm.step_s)
 
-    async def ask(self, artifact: Admitted, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def ask(
+        self, artifact: Admitted, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """The model's answer to one request; cancelling withdraws it.
+
+        Where parts of it have been passed on, an error answer makes them void.
 
         Raises Busy, ModelFailed, LoadFailed, ModelNotReady, ShuttingDown, NotAdmitted.
         """
@@ -166,7 +178,10 @@ class Workers:
             raise ShuttingDown
         if usage.in_flight >= self._settings.queue_length:
             raise Busy(artifact.target, usage.in_flight)
-        request = self._request(artifact, headers, body)
+        self.asked += 1
+        if self.on_wanted is not None:
+            self.on_wanted()
+        request = self._request(artifact, headers, body, terms)
         usage.in_flight += 1
         self._deadlines.add(request)
         try:
@@ -176,8 +191,11 @@ class Workers:
             answer = await request.answer
         except asyncio.CancelledError:
             self._dispatch.withdraw(request)
+            request.left_at_s = self._clock()
             raise
         finally:
+            if request.parts is not None:
+                request.parts.release()
             usage.in_flight -= 1
             self._deadlines.remove(request)
         if answer.is_unloadable:
@@ -202,6 +220,11 @@ class Workers:
         """Have a model leave memory; returns when what it had is free."""
         self._live.drop(artifact.name)
         await self._own.drop(artifact.name)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return bool(self._deadlines)
 
     @property
     def side_by_side(self) -> int:
@@ -253,11 +276,19 @@ class Workers:
 
     # ---- requests
 
-    def _request(self, artifact: Admitted, headers: Mapping[str, str], body: bytes) -> Request:
-        findings, now_s = artifact.findings, self._clock()
-        model = "" if self._is_foreign else artifact.name
+    def _request(
+        self, artifact: Admitted, headers: Mapping[str, str], body: bytes, terms: Terms
+    ) -> Request:
+        settings, findings, now_s = self._settings, artifact.findings, self._clock()
+        timeout_s = settings.invoke_timeout_s if terms.timeout_s is None else terms.timeout_s
         question = Question(
-            model, str(artifact.model_dir), str(artifact.scratch_dir), headers, body
+            "" if self._is_foreign else artifact.name,
+            str(artifact.model_dir),
+            str(artifact.scratch_dir),
+            headers,
+            body,
+            answer_limit(settings, terms),
+            in_parts=terms.parts is not None and settings.invoke == "door",
         )
         try:
             start = beginning(question)
@@ -269,11 +300,13 @@ class Workers:
             beginning=start,
             answer=asyncio.get_running_loop().create_future(),
             came_at_s=now_s,
-            deadline_s=now_s + self._settings.invoke_timeout_s,
+            deadline_s=now_s + timeout_s,
+            timeout_s=timeout_s,
             is_own=self.is_own(artifact),
             is_heavy=findings.mapped_bytes > HEAVY_BYTES,
             is_large=len(body) > LARGE_BYTES,
             pipeline=self._pipeline_of(artifact),
+            parts=terms.parts,
         )
 
     def _pipeline_of(self, artifact: Admitted) -> str | None:
@@ -298,7 +331,8 @@ class Workers:
     def _died(self, live: LiveWorker) -> None:
         if self._is_closed:
             return
-        if not live.is_condemned and not live.started.server.has_ended:
+        is_resting = self.on_wanted is not None
+        if not (is_resting or live.is_condemned or live.started.server.has_ended):
             log.warning("worker %s (pid %d) died", live.started.name, live.started.pid)
         # First: the model server interrupts, with the end of a dead worker, whichever worker its
         # thread has been given to meanwhile.
@@ -350,6 +384,17 @@ class Workers:
         # Workers to spare go before any model does.
         if not (self._book.is_short() and self._groups.shed()):
             await self._own.relieve()
+
+
+def answer_limit(settings: Settings, terms: Terms) -> int | None:
+    """The largest answer to a request in bytes, where it is not what the workers have been told.
+
+    The model server keeps an answer in its heap and ends a worker for a larger one than it takes.
+    """
+    limit_bytes = terms.answer_limit_bytes
+    if limit_bytes is not None and settings.invoke == "mms":
+        limit_bytes = min(limit_bytes, settings.max_body_bytes)
+    return None if limit_bytes == settings.max_body_bytes else limit_bytes
 
 
 async def repeated(every_s: float, step: Callable[[], Awaitable[None]]) -> None:

@@ -26,6 +26,10 @@ class Waiting(Protocol):
         """Whether its body is so large that it may take long, whatever the model took so far."""
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether its answer is passed on as it comes, so that no two workers may compute it."""
+
+    @property
     def pipeline(self) -> str | None:
         """What the worker's template must have loaded."""
 

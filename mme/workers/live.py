@@ -2,7 +2,7 @@
 
 Turns what dispatch decides into messages and what workers say into facts for dispatch. A worker
 that ends takes along the request it had read. A request it had not read is given to another, and so
-is one whose worker ended for a reason of its own.
+is one whose worker ended for a reason of its own, unless pieces of an answer have been passed on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mme.core.artifact import Admitted
     from mme.core.background import BackgroundTasks
-    from mme.core.door import Message
+    from mme.core.door import Message, Part
     from mme.workers.dispatch import Dispatch
     from mme.workers.given import Given
     from mme.workers.requests import Request
@@ -99,6 +99,7 @@ class LiveWorkers:
         """A worker has started and takes requests from now on."""
         name, door = live.started.name, live.started.door
         self._live[name] = live
+        door.on_part = lambda part: _passed_on(live, part)
         door.on_answer = lambda message: self._heard(live, message)
         door.on_end = lambda had_read: self._ended(live, had_read=had_read)
         if not door.is_open:  # it died before anything here could hear of it
@@ -229,10 +230,22 @@ class LiveWorkers:
     def _again(self, request: Request) -> None:
         if request.is_over:
             return
-        if request.attempts < MOST_ATTEMPTS:
+        if request.has_begun:
+            request.answer.set_exception(_died(request, is_its_doing=True))
+        elif request.attempts < MOST_ATTEMPTS:
             self.submit_again(request)
         else:
             request.answer.set_exception(_died(request, is_its_doing=False))
+
+
+def _passed_on(live: LiveWorker, part: Part) -> bool:
+    """Pass a part on to whoever wants it; False: nobody does, before the answer is whole."""
+    request = live.request
+    if request is None or request.parts is None:
+        return False
+    if not request.is_over:
+        request.parts.put(part.body, part.headers, live.started.door)
+    return True
 
 
 def _died(request: Request, *, is_its_doing: bool) -> ModelFailed:

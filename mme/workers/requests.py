@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mme.core.artifact import Admitted
     from mme.core.door import Answer, Question
+    from mme.core.parts import Parts
 
 MOST_ATTEMPTS = 4
 """How often a request is given to a worker that then turns out not to have seen it."""
@@ -30,17 +31,38 @@ class Request:
     answer: asyncio.Future[Answer]
     came_at_s: float
     deadline_s: float
+    timeout_s: float
+    """How long it may take, and how long it may be computed."""
     is_own: bool
     """Whether only a worker of the model's own may take it."""
     is_heavy: bool
     is_large: bool
     pipeline: str | None
+    parts: Parts | None = None
+    """Gets the pieces of the answer; None: it is wanted whole."""
     attempts: int = 0
+    left_at_s: float | None = None
+    """When its caller left without an answer."""
 
     @property
     def model(self) -> str:
         """The model's name."""
         return self.artifact.name
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the pieces of its answer are passed on as they come."""
+        return self.parts is not None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether pieces of an answer have been passed on: no other worker may answer it now."""
+        return self.parts is not None and self.parts.has_begun
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether its worker waits for the caller to read."""
+        return self.parts is not None and self.parts.is_held_up
 
     @property
     def is_over(self) -> bool:
@@ -53,6 +75,9 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._by_second: dict[int, set[Request]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_second)
 
     def add(self, request: Request) -> None:
         """Note a request; `remove` it when it has ended."""

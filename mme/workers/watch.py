@@ -3,7 +3,8 @@
 A worker takes a question from its socket within microseconds; one that has not within a second
 never will (it is stopped, or stuck before its loop), so it is ended and the question goes to
 another. The same holds for one that something has stopped in the middle of its work. A worker that
-computes for longer than a request may take is ended, whether somebody waits for the answer or not.
+computes for longer than a request may take is ended, whether somebody waits for the answer or not;
+one that sends pieces of an answer to nobody is ended soon.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 TAKEN_S = 1.0
 LATE_S = 0.75
 """A look that comes so long after the one before was held up; three times the usual."""
+LEFT_S = 0.4
+"""How long a worker may still compute an answer in pieces whose reader has left."""
 RECALL_S = 0.1
 """From when on a request does not wait any more for the one ahead of it in the same worker."""
 STOPPED = ("T", "t")
@@ -42,13 +45,11 @@ class Watch:
         deadlines: Deadlines,
         *,
         clock: Callable[[], float],
-        timeout_s: float,
     ) -> None:
         self._dispatch = dispatch
         self._live = live
         self._deadlines = deadlines
         self._clock = clock
-        self._timeout_s = timeout_s
         self._looked_at_s = clock()
         self._trusts_from_s = 0.0
         """Before, a question that lies unread says nothing of its worker."""
@@ -79,10 +80,15 @@ class Watch:
                 log.warning("worker %s (pid %d) does not take its request and is ended", name, pid)
                 live.is_condemned = True
                 kill(pid)
-            elif runs_s >= self._timeout_s:
+            elif runs_s >= request.timeout_s:
                 # Also where the caller has left: nobody else would ever end it.
                 target = request.artifact.target
                 log.warning("%s computes for too long; worker %s is ended", target, name)
+                live.is_condemned = request.is_held_up  # then its caller reads too slowly
+                kill(pid)
+            elif _has_been_left(request, now_s):
+                log.info("nobody reads what worker %s (pid %d) sends: it is ended", name, pid)
+                live.is_condemned = True
                 kill(pid)
 
     def _fail(self, request: Request) -> None:
@@ -90,7 +96,12 @@ class Watch:
         if self._dispatch.withdraw(request):
             request.answer.set_exception(Busy(target, waiting))
         else:
-            request.answer.set_exception(ModelTimedOut(target, self._timeout_s))
+            request.answer.set_exception(ModelTimedOut(target, request.timeout_s))
+
+
+def _has_been_left(request: Request, now_s: float) -> bool:
+    left_at_s = request.left_at_s
+    return request.is_streamed and left_at_s is not None and now_s - left_at_s >= LEFT_S
 
 
 def _is_stopped(pid: int) -> bool:

@@ -16,7 +16,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.bodies import check_count, to_csv, to_json
+from models.bodies import check_count, json_pieces, to_csv, to_json
 from models.embedding.encoders import KEY
 from models.errors import AnswerTooLarge, ArtifactError, BadInput, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
@@ -86,26 +86,18 @@ class SearchModel:
         answered_in = answer_type(request.accept)
         question = self._reader.read(request.body, media)
         options = self._options(question)
-        found, cells_bytes = [], 0
-        claims = [self._cleaned(claim) for claim in question.texts]
-        for claim in claims:
-            best = [
-                match
-                for match in self._ranker.best(claim, options.top_k)
-                if match.relevance >= options.min_relevance
-            ]
-            cells_bytes += sum(self._cells_bytes(match.row) for match in best)
-            if cells_bytes > MAX_CELLS_BYTES:  # a few documents may be large, or one be found often
-                raise AnswerTooLarge(cells_bytes, MAX_CELLS_BYTES)
-            found.append(self._matches(claim, best, options))
+        found = self._found(question.texts, options)
         if answered_in == CSV:
             names = self._names(options)
-            return Response(CSV, _as_csv(found, names, question))
+            return Response(CSV, _as_csv([matches for _, matches in found], names, question))
         results = question.in_order(
-            {"matches": matches} | self._warning(claim)
-            for claim, matches in zip(claims, found, strict=True)
+            {"matches": matches} | self._warning(claim) for claim, matches in found
         )
-        return Response(JSON, to_json(results[0] if question.is_single else {"results": results}))
+        if question.is_single:
+            return Response(JSON, to_json(next(results)))
+        if request.in_parts:
+            return Response(JSON, pieces=json_pieces("results", results))
+        return Response(JSON, to_json({"results": list(results)}))
 
     def describe(self) -> dict[str, object]:
         """Sizes and parameters."""
@@ -134,6 +126,23 @@ class SearchModel:
         """The ids of the documents best by vectors alone, for comparison."""
         rows = self._ranker.nearest(claim, count)
         return [self._cells(row)[self._index.id_column] for row, _ in rows]
+
+    def _found(self, claims: Sequence[str], options: _Options) -> Iterator[tuple[str, Matches]]:
+        """Each claim, cleaned, and what is found for it when it is its turn.
+
+        Raises AnswerTooLarge.
+        """
+        cells_bytes = 0
+        for claim in map(self._cleaned, claims):
+            best = [
+                match
+                for match in self._ranker.best(claim, options.top_k)
+                if match.relevance >= options.min_relevance
+            ]
+            cells_bytes += sum(self._cells_bytes(match.row) for match in best)
+            if cells_bytes > MAX_CELLS_BYTES:  # a few documents may be large, or one be found often
+                raise AnswerTooLarge(cells_bytes, MAX_CELLS_BYTES)
+            yield claim, self._matches(claim, best, options)
 
     def _warning(self, claim: str) -> dict[str, str]:
         """Said of a claim in another language, which only a model with an encoder understands."""

@@ -11,9 +11,10 @@ for `models.text`, tagging for `models.language`, ranking for `ranking`.
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
-from models.bodies import check_count, to_csv, to_json
+from models.bodies import check_count, json_pieces, to_csv, to_json
 from models.errors import BadInput
 from models.language.pipelines import name_of, pipeline_key, tag
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
@@ -26,6 +27,8 @@ from models.TopicalPageRank.ranking import rank
 from models.TopicalPageRank.tag_patterns import TooManySteps
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from spacy.language import Language
 
     from models.requests import Question
@@ -71,20 +74,18 @@ class TopicalPageRankModel:
         max_count = self._params.max_count
         if "max_count" in question.options:
             max_count = check_count(question.options["max_count"], "max_count", MAX_COUNT)
-        texts = question.texts
-        if not self._params.is_original:
-            texts = [clean(text) for text in texts]
-        found = [self._keyphrases(text, max_count) for text in texts]
+        found = self._found(question.texts, max_count)
         if answered_in == CSV:
-            return Response(CSV, _as_csv(found, question))
+            return Response(CSV, _as_csv([keyphrases for _, keyphrases in found], question))
         if question.is_plain:
-            return Response(JSON, to_json(found[0]))
-        results = map(self._result, texts, found)
+            return Response(JSON, to_json(next(found)[1]))
+        results = question.in_order(starmap(self._result, found))
+        how = {"pipeline": self._pipeline}
         if question.is_single:
-            answer = {**next(results), "pipeline": self._pipeline}
-        else:
-            answer = {"results": question.in_order(results), "pipeline": self._pipeline}
-        return Response(JSON, to_json(answer))
+            return Response(JSON, to_json(next(results) | how))
+        if request.in_parts:
+            return Response(JSON, pieces=json_pieces("results", results, how))
+        return Response(JSON, to_json({"results": list(results), **how}))
 
     def describe(self) -> dict[str, object]:
         """Sizes and parameters."""
@@ -105,6 +106,12 @@ class TopicalPageRankModel:
         """Its language's pipeline; with the engine pke also a process of its own."""
         key = pipeline_key(self._params.language, self._params.spacy_pipeline)
         return Needs(is_data=self._engine is None, pipeline=key)
+
+    def _found(self, texts: Iterable[str], max_count: int) -> Iterator[tuple[str, Keyphrases]]:
+        """Each text, cleaned, and its keyphrases when it is its turn."""
+        for text in texts:
+            cleaned = text if self._params.is_original else clean(text)
+            yield cleaned, self._keyphrases(cleaned, max_count)
 
     def _keyphrases(self, text: str, max_count: int) -> Keyphrases:
         sentences = tag(self._nlp, text, whole_words=not self._params.is_original)

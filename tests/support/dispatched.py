@@ -12,6 +12,7 @@ from mme.core.door import Question
 from mme.workers.requests import Request
 
 if TYPE_CHECKING:
+    from mme.core.parts import Parts
     from mme.workers.dispatch import Dispatch
     from mme.workers.given import Given
 
@@ -24,6 +25,7 @@ class Item:
     is_own: bool = False
     is_heavy: bool = False
     is_large: bool = False
+    is_streamed: bool = False
     pipeline: str | None = None
 
 
@@ -44,7 +46,13 @@ def admitted(target: str = "m", **findings: Any) -> Admitted:
     return Admitted(f"name-of-{target}", target, "", folder, folder / "mapped", 0, 0.0, found)
 
 
-def request_until(deadline_s: float, target: str = "m", came_at_s: float = 0.0) -> Request:
+def request_until(
+    deadline_s: float,
+    target: str = "m",
+    came_at_s: float = 0.0,
+    timeout_s: float = 60.0,
+    parts: Parts | None = None,
+) -> Request:
     """A request; must be made where an event loop runs."""
     artifact = admitted(target)
     return Request(
@@ -54,10 +62,12 @@ def request_until(deadline_s: float, target: str = "m", came_at_s: float = 0.0) 
         answer=asyncio.get_running_loop().create_future(),
         came_at_s=came_at_s,
         deadline_s=deadline_s,
+        timeout_s=timeout_s,
         is_own=False,
         is_heavy=False,
         is_large=False,
         pipeline=None,
+        parts=parts,
     )
 
 

@@ -55,7 +55,7 @@ def view(target: str, state: str = "ready", **facts: object) -> ModelView:
             "fetched_at", "loaded_at", "last_used_at",
         )
     )  # fmt: skip
-    known = {"pinned": False, "in_flight": 0, "invocations": 0, "details": {}}
+    known = {"pinned": False, "in_flight": 0, "invocations": 0, "details": {}, "aliases": ()}
     whole = SimpleNamespace(target=target, state=SimpleNamespace(value=state), **unknown | known)
     whole.__dict__.update(facts)
     return cast("ModelView", whole)
@@ -66,6 +66,9 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.answer = Answer()
+        self.pieces: list[bytes] = []
+        """What is passed on before the answer, where it is wanted in parts."""
+        self.flow = FakeFlow()
         self.failure: Exception | None = None
         """What every call raises."""
         self.is_up = True
@@ -84,9 +87,14 @@ class FakeEngine:
         self.pings += 1
         return self.is_up
 
-    async def ask(self, model: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def ask(
+        self, model: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """Answer one request."""
         self.asked.append(Asked(model, dict(headers), body))
+        if terms.parts is not None:
+            for piece in self.pieces:
+                terms.parts.put(piece, self.answer.headers, self.flow)
         self.begun.set()
         if self.is_hanging:
             try:
@@ -103,6 +111,18 @@ class FakeEngine:
             raise self.failure
 
 
+class FakeFlow:
+    """Where pieces come from."""
+
+    is_paused = False
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+
 class FakeStandalone(FakeEngine):
     """Target models; all but those in `views` are unknown."""
 
@@ -116,7 +136,7 @@ class FakeStandalone(FakeEngine):
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
     ) -> Answer:
         self.terms = terms
-        return await self.ask(target, headers, body)
+        return await self.ask(target, headers, body, terms)
 
     async def load(self, target: str) -> ModelView:
         self.fail()
@@ -147,9 +167,19 @@ class FakePlatform(FakeEngine):
     def check(self, name: str) -> None:
         self.folder(name)
 
-    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(
+        self, name: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         self.folder(name)
-        return await self.ask(name, headers, body)
+        return await self.ask(name, headers, body, terms)
+
+    def check_target(self, target: str) -> None:
+        self.folder(target)
+
+    async def invoke_target(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
+        return await self.invoke(target, headers, body, terms)
 
     async def load(self, name: str, url: str) -> None:
         self.fail()
@@ -176,8 +206,8 @@ class FakeSole(FakeEngine):
 
     workers = 3
 
-    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
-        return await self.ask("model", headers, body)
+    async def invoke(self, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN) -> Answer:
+        return await self.ask("model", headers, body, terms)
 
 
 async def until(is_so: Callable[[], object], timeout_s: float = 5.0) -> None:

@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Self, cast
 from aiohttp import web
 
 from mme.core.door import Question
-from mme.core.through_mms import CONTENT_TYPE, MODEL, MODEL_DIR, OURS, SCRATCH_DIR, answer_headers
+from mme.core.through_mms import (
+    ANSWER_LIMIT,
+    CONTENT_TYPE,
+    MODEL,
+    MODEL_DIR,
+    OURS,
+    SCRATCH_DIR,
+    answer_headers,
+)
 from mme.mms.client import MmsClient
 from mme.supervise import until_gone
 from tests.support.fake_worker import FakeWorker, Manner
@@ -279,12 +287,14 @@ async def question_of(request: web.Request) -> Question:
         if not name.lower().startswith(OURS) and name.lower() != "content-type"
     }
     content_type = request.headers.get(CONTENT_TYPE)
+    limit = request.headers.get(ANSWER_LIMIT)
     return Question(
         request.headers.get(MODEL, ""),
         request.headers.get(MODEL_DIR, ""),
         request.headers.get(SCRATCH_DIR, ""),
         ({"content-type": content_type} if content_type else {}) | headers,
         await request.read(),
+        None if limit is None else int(limit),
     )
 
 

@@ -47,16 +47,23 @@ class Manner(enum.Enum):
     """An answer whose pieces are void, since an error ends it."""
     HANG = enum.auto()
     """Read the question and say nothing until `let_go` is set, then answer."""
+    HANG_WITHIN_PARTS = enum.auto()
+    """Send the first piece of the answer, and the rest when `let_go` is set."""
+    POUR = enum.auto()
+    """Send an answer of many large pieces, as fast as they are taken."""
     DEAF = enum.auto()
     """Read nothing any more."""
     DIE_BEFORE_READING = enum.auto()
     DIE_AFTER_READING = enum.auto()
     DIE_WITHIN_ANSWER = enum.auto()
+    DIE_WITHIN_PARTS = enum.auto()
 
 
 UNREADING = (Manner.DEAF, Manner.DIE_BEFORE_READING)
 """What leaves questions where they are; so for all questions, never for those to one model."""
-DYING = (Manner.DIE_AFTER_READING, Manner.DIE_WITHIN_ANSWER)
+DYING = (Manner.DIE_AFTER_READING, Manner.DIE_WITHIN_ANSWER, Manner.DIE_WITHIN_PARTS)
+WITHIN_PARTS = (Manner.HANG_WITHIN_PARTS, Manner.DIE_WITHIN_PARTS)
+POURED = [b"x" * 60_000] * 100
 
 
 class FakeWorker:
@@ -79,6 +86,8 @@ class FakeWorker:
         self.reading = asyncio.Event()
         """Set when it has read a question it hangs on."""
         self.let_go = asyncio.Event()
+        self.poured = 0
+        """How many large pieces have been taken from it."""
         self.dead = asyncio.Event()
         self._manner = Manner.ANSWER
         self._transport: asyncio.Transport | None = None
@@ -182,10 +191,22 @@ class FakeWorker:
         if manner is Manner.DIE_WITHIN_ANSWER:
             writer.write(encode(Answer(200, TEXT, b"ok"))[:-1])
             await writer.drain()
+        if manner in WITHIN_PARTS:
+            writer.write(encode(Part(f"ok {question.model}".encode(), TEXT)))
+            await writer.drain()
+        if manner is Manner.POUR:
+            for piece in POURED:
+                writer.write(encode(Part(piece, TEXT)))
+                await writer.drain()
+                self.poured += 1
         answer = await self.answered(question)
+        if manner is Manner.POUR:
+            answer = dataclasses.replace(answer, body=b"")
+        if manner is Manner.HANG_WITHIN_PARTS:
+            answer = dataclasses.replace(answer, body=b" %d" % len(question.body))
         if manner in (Manner.ANSWER_IN_PARTS, Manner.BREAK_OFF):
             body = answer.body
-            writer.write(encode(Part(body[:4])) + encode(Part(body[4:])))
+            writer.write(encode(Part(body[:4], TEXT)) + encode(Part(body[4:])))
             answer = dataclasses.replace(answer, body=b"")
         if manner is Manner.BREAK_OFF:
             answer = Answer(503, TEXT, b"broken off")
@@ -203,7 +224,7 @@ class FakeWorker:
         self.asked.append(question)
         manner = self._manner_for(question)
         body = f"ok {question.model} {len(question.body)}".encode()
-        if manner is Manner.HANG:
+        if manner in (Manner.HANG, Manner.HANG_WITHIN_PARTS):
             self.reading.set()
             await self.let_go.wait()
         elif manner in DYING:

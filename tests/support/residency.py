@@ -15,6 +15,7 @@ from mme.core.artifact import Admitted, Findings
 from mme.core.door import Answer
 from mme.core.errors import NotLoaded
 from mme.core.names import model_name
+from mme.core.terms import PLAIN, Terms
 from mme.workers.usage import Usage
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class FakeWorkers:
     """And here what is dropped."""
     asked: list[tuple[str, bytes]] = field(default_factory=list)
     """Names and bodies."""
+    terms: list[Terms] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -136,7 +138,10 @@ class FakeWorkers:
     def as_workers(self) -> Workers:
         return cast("Workers", self)
 
-    async def ask(self, artifact: Admitted, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def ask(
+        self, artifact: Admitted, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
+        self.terms.append(terms)
         self.asked.append((artifact.name, body))
         was_there = artifact.name in self.resident
         await self._wait(artifact)

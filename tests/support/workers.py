@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mme.core.artifact import Admitted, Findings
 from mme.core.names import model_name
 from mme.core.settings import Settings
+from mme.core.terms import PLAIN, Terms
 from mme.memory import MemoryBook, Reading, Watermarks
 from mme.workers.engine import Rhythm, Workers
 from mme.workers.server import CurrentServer
@@ -103,8 +104,8 @@ class Bench:
             Findings(**{"unpacked_bytes": MIB} | findings),
         )  # fmt: skip
 
-    async def ask(self, model: Admitted, body: bytes = b"12345") -> Answer:
-        return await self.workers.ask(model, {"content-type": "text/plain"}, body)
+    async def ask(self, model: Admitted, body: bytes = b"12345", terms: Terms = PLAIN) -> Answer:
+        return await self.workers.ask(model, {"content-type": "text/plain"}, body, terms)
 
     def asking(self, model: Admitted, body: bytes = b"12345") -> asyncio.Task[Answer]:
         return asyncio.create_task(self.ask(model, body))

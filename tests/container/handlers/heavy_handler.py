@@ -13,7 +13,7 @@ import model_handler
 _ballast: list[bytearray] = []
 
 
-def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
+def handle(data: list[dict[str, Any]] | None, context: Any) -> list[Any] | None:
     if data is None:
         path = Path(context.system_properties["model_dir"]) / "ballast.bin"
         if path.exists():

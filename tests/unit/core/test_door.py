@@ -35,10 +35,13 @@ HEADERS = st.dictionaries(TEXTS, TEXTS, max_size=5)
 TIMES = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
 MESSAGES = st.one_of(
     st.builds(Hello, st.integers(), st.integers()),
-    st.builds(Question, TEXTS, TEXTS, TEXTS, HEADERS, st.binary()),
+    st.builds(
+        Question, TEXTS, TEXTS, TEXTS, HEADERS, st.binary(), st.none() | st.integers(0),
+        st.booleans(),
+    ),
     st.builds(Drop, st.lists(NAMES, max_size=5)),
     st.just(Done()),
-    st.builds(Part, st.binary()),
+    st.builds(Part, st.binary(), HEADERS),
     st.builds(
         Answer, st.integers(100, 599), HEADERS, st.binary(), TIMES, st.booleans(),
         st.lists(TEXTS, max_size=4),
@@ -137,6 +140,6 @@ def test_no_names_to_drop_are_none():
 
 def test_bodies_are_taken_as_they_are_read():
     place = bytearray(b"abc")
-    asked = decode(QUESTION, b"m\0\0", place)
+    asked = decode(QUESTION, b"m\0\0\0\0", place)
     assert isinstance(asked, Question)
     assert asked.body is place

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +34,11 @@ def test_the_handler_sees_what_the_caller_sent_and_the_model():
 def test_without_a_content_type_the_handler_sees_none():
     asked = Question("", "", "", {}, b"")
     assert handler_headers(request_headers(asked)) == {}
+
+
+def test_the_limit_of_the_answer_goes_with_the_question():
+    limited = dataclasses.replace(ASKED, answer_limit_bytes=5)
+    assert request_headers(limited) == request_headers(ASKED) | {"X-Mme-Answer-Limit-Bytes": "5"}
 
 
 def test_headers_of_others_than_the_endpoint_are_left_as_they_are():

@@ -87,13 +87,13 @@ def test_a_text_that_cannot_be_used_refuses_no_other_of_its_list(bad, number):
     assert [texts[place] for place in question.numbers] == ["a", "b"]
     wanted: list[dict[str, object]] = [{"is": "a"}, {"is": "b"}]
     wanted.insert(number, {"error": BAD_TEXTS[bad].format(number)})
-    assert question.in_order({"is": text} for text in question.texts) == wanted
+    assert list(question.in_order({"is": text} for text in question.texts)) == wanted
 
 
 def test_a_list_of_nothing_but_bad_texts_has_an_error_for_each():
     question = read(STRICT, {"claims": ["", 1]})
     assert question.texts == question.numbers == []
-    assert question.in_order([]) == [
+    assert list(question.in_order([])) == [
         {"error": "Claim 0 is blank: send a claim"},
         {"error": "Claim 1 must be a string, not a number (1)"},
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import socket
 import threading
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from mme.core.door import Part
 from mme.core.through_mms import answer_of, request_headers
+from mme.prefork.calls import PIECE_BYTES
 from mme.prefork.loop import Hooks, Surroundings, WorkerLoop
 from mme.prefork.messages import load_message, predict_message
 from mme.prefork.residents import RESIDENTS
@@ -214,7 +217,101 @@ def test_what_cannot_be_answered_is_refused_the_same_way_and_the_worker_goes_on(
     assert worker.through_mms(question("m", b"good")).body == b"good"
 
 
+@pytest.mark.parametrize("body", ["b'x' * 10", "iter([b'x' * 5, b'x' * 5])"])
+@pytest.mark.parametrize(("limit_bytes", "status"), [(9, 413), (10, 200), (LIMIT_BYTES + 1, 200)])
+def test_a_question_may_bring_a_limit_of_its_own(handled, body, limit_bytes, status):
+    worker = handled(f"def handle(data, context):\n  if data is None: return\n  return [{body}]\n")
+    worker.load()
+    asked = dataclasses.replace(question("m"), answer_limit_bytes=limit_bytes)
+    at_door, through_mms = both(worker, asked)
+    assert at_door.status == status
+    if status == 200:
+        assert through_mms.status == status
+    else:
+        message = f"The answer has 10 bytes or more and an invocation may bring back {limit_bytes}"
+        assert through_mms == (status, message)
+
+
+def test_the_limit_of_one_question_is_not_the_next_ones(handled):
+    worker = handled("def handle(data, context):\n  if data is None: return\n  return [b'xx']\n")
+    worker.load()
+    door = worker.door()
+    limited = dataclasses.replace(question("m"), answer_limit_bytes=1)
+    assert [door.ask(asked).status for asked in (limited, question("m"))] == [413, 200]
+    assert worker.through_mms(limited)[0] == 413
+    assert worker.through_mms(question("m")).status == 200
+
+
+def test_a_handler_of_somebody_elses_sees_nothing_of_the_limit(handled):
+    worker = handled(
+        "def handle(data, context):\n"
+        "  if data is None: return\n"
+        "  return [sorted(map(str, context.get_all_request_header(0)))]\n"
+    )
+    worker.load()
+    asked = dataclasses.replace(question(""), answer_limit_bytes=1000)
+    at_door, through_mms = both(worker, asked)
+    assert json.loads(at_door.body) == ["body", "content-type"]
+    assert at_door.body == through_mms.body
+
+
+def in_parts(worker, asked):
+    """The parts of an answer, and its end."""
+    door = worker.door()
+    door.say(dataclasses.replace(asked, in_parts=True))
+    parts = [door.hear()]
+    while isinstance(parts[-1], Part):
+        parts.append(door.hear())
+    return parts[:-1], parts[-1]
+
+
+LONG = "b'x' * (3 * 65536 + 1)"
+
+
+@pytest.mark.parametrize("body", [LONG, f"iter([{LONG}])"], ids=["whole", "yielded"])
+def test_an_answer_that_is_wanted_in_parts_comes_in_parts_of_moderate_size(handled, body):
+    worker = handled(
+        "def handle(data, context):\n"
+        "  if data is None: return\n"
+        "  context.set_response_content_type(0, 'a/b')\n"
+        f"  return [{body}]\n"
+    )
+    worker.load()
+    parts, end = in_parts(worker, question("m"))
+    assert [len(part.body) for part in parts] == [PIECE_BYTES] * 3 + [1]
+    assert [part.headers for part in parts] == [{"content-type": "a/b"}, {}, {}, {}]
+    assert (end.status, end.body) == (200, b"")
+
+
+def test_a_short_answer_comes_whole(handled):
+    worker = handled("def handle(data, context):\n  if data is None: return\n  return [b'x']\n")
+    worker.load()
+    parts, end = in_parts(worker, question("m"))
+    assert (parts, end.body) == ([], b"x")
+
+
+def test_pieces_may_end_with_an_answer_that_says_why(handled):
+    worker = handled(
+        "from mme.prefork.failures import BrokenOff\n"
+        "def pieces():\n"
+        "  yield b'a'\n"
+        "  raise BrokenOff(422, 'why')\n"
+        "def handle(data, context):\n"
+        "  if data is None: return\n"
+        "  return [pieces()]\n"
+    )
+    worker.load()
+    parts, end = in_parts(worker, question("m"))
+    assert [part.body for part in parts] == [b"a"]
+    assert (end.status, end.headers, end.body) == (
+        422,
+        {"content-type": "application/json"},
+        b"why",
+    )
+
+
 RAN_OUT = {
+    "in a piece": "return [iter(lambda: (_ for _ in ()).throw(MemoryError()), None)]",
     "in the handler": "raise MemoryError",
     "told by the handler": "context.set_response_status(507, 'NoRoom', 0); return ['no room']",
 }

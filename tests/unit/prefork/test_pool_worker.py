@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import model_handler
 from mme.cache.admission import AdmissionJob
 from mme.cache.extract import ExtractionLimits
-from mme.core.door import Answer, Done, Drop, Question
+from mme.core.door import Answer, Done, Drop, Part, Question
 from mme.core.through_mms import answer_of, request_headers
 from mme.prefork.admission_client import AdmissionClient
 from tests.support.endpoint import PROJECT
@@ -133,3 +134,25 @@ def test_a_hundred_models_of_one_worker_share_what_they_map(door, admitted):
         answer = door.ask(question(admitted, "DocSim", model=f"m{number}"))
         assert answer.status == 200
         assert list(answer.dropped) == []
+
+
+MANY = {
+    "Search": {"claims": ["Impfung verändert das Erbgut", "", "Strom wird teurer"]},
+    "TopicalPageRank": {"texts": ["Die neue Steuer auf Strom gilt.", 5, "Masken schaden nicht."]},
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_an_answer_about_many_texts_comes_text_by_text_where_that_is_wanted(door, admitted, name):
+    asked = question(admitted, name, body=json.dumps(MANY[name]).encode())
+    asked.headers["content-type"] = "application/json"
+    whole = door.ask(asked)
+    door.say(dataclasses.replace(asked, in_parts=True))
+    parts = [door.hear()]
+    while isinstance(parts[-1], Part):
+        parts.append(door.hear())
+    end = parts.pop()
+    assert b"".join(part.body for part in parts) == whole.body
+    assert len(parts) == 4
+    assert parts[0].headers == end.headers == whole.headers
+    assert (end.status, end.body) == (200, b"")

@@ -17,6 +17,7 @@ from mme.core.errors import (
 )
 from mme.core.names import model_name
 from mme.core.settings import Settings
+from mme.core.terms import Terms
 from mme.residency.residency import ATTEMPTS, Residency
 from mme.workers.engine import NotAdmitted
 from tests.support.fake_engine import until
@@ -73,6 +74,12 @@ async def test_a_model_that_had_left_memory_is_cold_again():
     await bench.ask()
     bench.workers.resident.clear()
     assert (await bench.ask()).cold
+
+
+async def test_the_terms_of_a_request_are_the_workers_business():
+    bench, terms = Bench(), Terms(timeout_s=1.0)
+    await bench.residency.invoke("m", {}, b"", terms)
+    assert bench.workers.terms == [terms]
 
 
 async def test_a_target_that_the_catalog_does_not_know_is_an_error_of_the_request():

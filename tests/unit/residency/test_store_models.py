@@ -82,6 +82,12 @@ class Shelf:
     def list(self, prefix: str = "", ending: str = ".tar.gz") -> Iterator[ArtifactRef]:
         return self._store.list(prefix, ending)
 
+    def list_folder(self, folder: str, ending: str = ".tar.gz") -> Iterator[ArtifactRef]:
+        return self._store.list_folder(folder, ending)
+
+    def replace(self, target: str, content: bytes, version: str | None) -> str:
+        return self._store.replace(target, content, version)
+
 
 @dataclass
 class Bench:

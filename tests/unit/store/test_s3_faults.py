@@ -11,7 +11,7 @@ import pytest
 
 from mme.core.errors import StoreUnavailable, TargetNotFound
 from mme.store import ArtifactRef, TargetDenied
-from mme.store.s3 import S3Store
+from mme.store.s3 import S3Clients, S3Store
 from tests.support.scripted_s3 import Said, scripted_s3
 
 pytestmark = pytest.mark.hostile("stores")
@@ -41,9 +41,9 @@ def s3(client):
 
 @pytest.fixture
 def store(client):
-    store = S3Store("bucket", "live/")
-    store._made = client[1]
-    return store
+    clients = S3Clients()
+    clients._made = client[1]
+    return S3Store("bucket", "live/", clients)
 
 
 def failing(status, code, listing=None):

@@ -34,6 +34,8 @@ class Script:
 
     async def stop(self):
         self.is_stopped = True
+        if not self.ended.done():
+            self.ended.set_result(-15)
 
 
 class Nursery:
@@ -166,7 +168,6 @@ async def test_a_child_that_takes_the_place_of_another_is_the_one_that_is_watche
         await nursery.keeper.replace(successor)
         assert former.is_stopped
         assert nursery.keeper.child is successor
-        former.ended.set_result(0)
         await successor.watched.wait()
         assert nursery.starts == 1
         successor.ended.set_result(-9)
@@ -277,3 +278,57 @@ def is_running(pid):
         return state_of(pid) != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_a_paused_child_is_gone_and_comes_back_when_it_is_resumed():
+    nursery = Nursery()
+    async with nursery.keeper.running():
+        first = await nursery.children.get()
+        await first.watched.wait()
+        await nursery.keeper.pause()
+        await asyncio.sleep(0)
+        assert (nursery.keeper.child, nursery.starts) == (None, 1)
+        nursery.keeper.resume()
+        second = await nursery.children.get()
+        await second.watched.wait()
+        nursery.keeper.resume()
+    assert nursery.events == ["up", "down", "up", "down"]
+    assert (nursery.starts, nursery.keeper.failure) == (2, None)
+
+
+async def test_a_child_that_comes_up_after_it_was_paused_is_ended():
+    nursery = Nursery()
+    may_start, begun = asyncio.Event(), asyncio.Event()
+    start = nursery.start
+
+    async def slowly():
+        begun.set()
+        await may_start.wait()
+        return await start()
+
+    async with nursery.keeper.running():
+        first = await nursery.children.get()
+        nursery.keeper._start = slowly
+        first.ended.set_result(-9)
+        await begun.wait()
+        await nursery.keeper.pause()
+        may_start.set()
+        second = await nursery.children.get()
+        await second.ended
+        assert nursery.keeper.child is None
+        nursery.keeper.resume()
+        third = await nursery.children.get()
+        await third.watched.wait()
+    assert nursery.events == ["up", "down", "up", "down"]
+
+
+async def test_what_replaces_a_paused_child_is_ended():
+    nursery = Nursery()
+    async with nursery.keeper.running():
+        first = await nursery.children.get()
+        await first.watched.wait()
+        await nursery.keeper.pause()
+        other = Script()
+        await nursery.keeper.replace(other)
+        assert other.is_stopped
+        assert nursery.keeper.child is None

@@ -16,6 +16,7 @@ from mme.core.errors import (
     ModelTimedOut,
     ShuttingDown,
 )
+from mme.core.terms import Terms
 from mme.workers.engine import NotAdmitted
 from mme.workers.requests import MOST_ATTEMPTS
 from mme.workers.scaling import STAY_S
@@ -64,6 +65,44 @@ async def test_a_worker_is_asked_with_the_models_folders(bench):
     assert question.model_dir == str(model.model_dir)
     assert question.scratch_dir == str(model.scratch_dir)
     assert question.headers == {"content-type": "text/plain"}
+
+
+@pytest.mark.parametrize(
+    ("invoke", "wanted_bytes", "told_bytes"),
+    [
+        ("door", None, None),
+        ("door", 6 * MIB, None),
+        ("door", 10, 10),
+        ("door", 100 * MIB, 100 * MIB),
+        ("mms", 10, 10),
+        ("mms", 100 * MIB, None),
+    ],
+)
+async def test_a_worker_is_told_the_limit_of_the_answer_where_it_is_not_the_usual_one(
+    tmp_path, invoke, wanted_bytes, told_bytes
+):
+    async with running_workers(tmp_path, invoke=invoke, max_body_bytes=6 * MIB) as bench:
+        await bench.ask(bench.model(), terms=Terms(answer_limit_bytes=wanted_bytes))
+        (question,) = bench.mms.workers[0].asked
+        assert question.answer_limit_bytes == told_bytes
+
+
+async def test_a_request_with_a_time_of_its_own_fails_when_that_is_over(bench):
+    model = bench.model()
+    bench.mms.manners[model.name] = Manner.HANG
+    with pytest.raises(ModelTimedOut) as raised:
+        await bench.ask(model, terms=Terms(timeout_s=0.05))
+    assert raised.value.timeout_s == 0.05
+
+
+async def test_a_request_that_was_given_longer_outlasts_the_usual_time(bench):
+    model = bench.model()
+    bench.mms.manners[model.name] = Manner.HANG
+    asking = asyncio.create_task(bench.ask(model, terms=Terms(timeout_s=3600)))
+    await until(lambda: any(worker.reading.is_set() for worker in bench.mms.workers))
+    bench.clock.skip(3500)
+    bench.let_go()
+    assert (await asking).status == 200
 
 
 async def test_many_requests_to_many_models_are_all_answered(pair):

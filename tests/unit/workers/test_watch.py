@@ -59,9 +59,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.dispatch: Dispatch[Request] = Dispatch(clock=self.clock)
         self.deadlines = Deadlines()
-        self.watch = Watch(
-            self.dispatch, cast("Any", self), self.deadlines, clock=self.clock, timeout_s=TIMEOUT_S
-        )
+        self.watch = Watch(self.dispatch, cast("Any", self), self.deadlines, clock=self.clock)
 
     def get(self, name: str) -> Worker | None:
         return self.live.get(name)
@@ -75,8 +73,8 @@ class Bench:
         self.dispatch.join(name)
         return worker
 
-    def submit(self, target: str = "m") -> Request:
-        request = request_until(self.clock.now_s + TIMEOUT_S, target)
+    def submit(self, target: str = "m", timeout_s: float = TIMEOUT_S) -> Request:
+        request = request_until(self.clock.now_s + timeout_s, target, timeout_s=timeout_s)
         self.deadlines.add(request)
         self.dispatch.submit(request)
         return request
@@ -153,6 +151,19 @@ async def test_when_its_time_is_over_a_request_fails_and_its_worker_ends_with_it
     assert isinstance(request.answer.exception(), ModelTimedOut)
     await worker.ended()
     assert not worker.is_condemned  # the request is to blame
+
+
+@pytest.mark.parametrize("timeout_s", [1.5, 3600.0])
+async def test_a_request_may_have_a_time_of_its_own(bench, timeout_s):
+    worker, request = bench.join(), bench.submit(timeout_s=timeout_s)
+    bench.after(timeout_s - 1)
+    assert not request.is_over
+    assert not worker.is_killed
+    bench.after(1)
+    error = request.answer.exception()
+    assert isinstance(error, ModelTimedOut)
+    assert error.timeout_s == timeout_s
+    await worker.ended()
 
 
 async def test_a_worker_that_computes_for_nobody_ends_as_late(bench):
