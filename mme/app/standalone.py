@@ -73,7 +73,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         database = stack.enter_context(state_database(settings))
         plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
-        idle = Idle(engine, lambda: settings.idle_s or plane.idle_after_s())
+        idle = Idle(
+            engine,
+            lambda: settings.idle_s or plane.idle_after_s(),
+            wait_s=settings.ready_timeout_s,
+        )
         catalog = StoreCatalog(
             settings,
             store=store,
