@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mme.core.database import Database
     from mme.endpoints.operation import Operation
 
-KINDS = (MODEL, CONFIG, ENDPOINT)
+KINDS = (MODEL, CONFIG, ENDPOINT, "transform-job")
 
 
 class ControlPlane:
@@ -24,7 +24,7 @@ class ControlPlane:
 
     def __init__(self, records: Records, reach: Callable[[str, bool], Awaitable[str]]) -> None:
         """`reach`: see Endpoints."""
-        self._records = records
+        self.records = self._records = records
         self._live: dict[str, Live] = {}
         self._parts = (
             Definitions(records, "Model", MODEL, check_model),
