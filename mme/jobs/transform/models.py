@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mme.endpoints.definitions import MODEL, found, source_in
+from mme.endpoints.definitions import MODEL, found
+from mme.endpoints.refusals import source_in
 from mme.jobs.transform.job import ModelPlace
 
 if TYPE_CHECKING:
