@@ -34,6 +34,7 @@ from mme.app.life import (
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.state import state_database
+from mme.app.transform import transform_jobs
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
@@ -73,7 +74,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         database = stack.enter_context(state_database(settings))
         plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
-        idle = Idle(engine, lambda: settings.idle_s or plane.idle_after_s())
+        idle = Idle(
+            engine,
+            lambda: settings.idle_s or plane.idle_after_s(),
+            wait_s=settings.ready_timeout_s,
+        )
         catalog = StoreCatalog(
             settings,
             store=store,
@@ -91,12 +96,15 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         stack.push_async_callback(models.close)
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
+            transforms = await stack.enter_async_context(
+                transform_jobs(database, plane.records, models)
+            )
             app = make_app(
                 settings,
                 models,
                 Serving(settings, models, plane),
                 bodies,
-                plane.operations(),
+                {**plane.operations(), **transforms},
                 is_sample=is_sample,
             )
             on_ready(

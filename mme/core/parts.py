@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 HIGH_WATER_BYTES = 256 * 1024
 LOW_WATER_BYTES = 64 * 1024
@@ -32,7 +32,9 @@ class Flow(Protocol):
 class Parts:
     """The pieces of one answer. For one reader and one sender on one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_begin: Callable[[], None] = lambda: None) -> None:
+        """`on_begin` is called when the first piece is there."""
+        self._on_begin = on_begin
         self.headers: Mapping[str, str] = {}
         """Of the answer, names in lower case; known once it has begun."""
         self.target = self.version = ""
@@ -56,6 +58,7 @@ class Parts:
             return
         if not self.has_begun:
             self.has_begun, self.headers = True, headers
+            self._on_begin()
         self._flow = flow
         self._pieces.append(body)
         self._held_bytes += len(body)

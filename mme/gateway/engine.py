@@ -52,13 +52,17 @@ class Platform(Protocol):
     def check(self, name: str) -> None:
         """Raise NotLoaded if requests to this model would be refused."""
 
-    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(
+        self, name: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """Answer one request. Raises EndpointError."""
 
     def check_target(self, target: str) -> None:
         """Raise NotLoaded or InvalidRequest if `invoke_target` would not find this one."""
 
-    async def invoke_target(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke_target(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """Answer one request to a model by its folder, loading it first. Raises EndpointError."""
 
     async def load(self, name: str, url: str) -> None:
@@ -84,7 +88,7 @@ class Sole(Protocol):
     def workers(self) -> int:
         """How many requests it answers side by side."""
 
-    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(self, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN) -> Answer:
         """Answer one request. Raises EndpointError."""
 
     async def is_ready(self, timeout_s: float) -> bool:

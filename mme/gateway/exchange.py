@@ -147,6 +147,10 @@ class Exchange:
             _let_go(error)
             return self._errors.answer(error)
         except Exception as error:
+            if isinstance(error, ConnectionError) and _has_gone(call.request):
+                call.note = "the client left while it was answered"
+                _let_go(error)
+                raise
             log.exception("request %s failed", request_id)
             _let_go(error)
             return self._errors.answer(error)
@@ -156,6 +160,11 @@ def _check_version(request: web.BaseRequest) -> None:
     """Raise NotHttp for what the parser lets through, and no client of ours speaks."""
     if request.version.major != 1:
         raise NotHttp("its version is neither 1.0 nor 1.1")
+
+
+def _has_gone(request: web.BaseRequest) -> bool:
+    transport = request.transport
+    return transport is None or transport.is_closing()
 
 
 def _let_go(error: BaseException | None) -> None:

@@ -9,13 +9,14 @@ platforms that only put folders there and load nothing, as local ones do.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
 
 from mme.core import errors
+from mme.core.terms import Terms
 from mme.gateway.bodies import ExpectationFailed
-from mme.gateway.container import PING_TIMEOUT_S, failure, model_answer
+from mme.gateway.container import PING_TIMEOUT_S, answer_as_it_comes, failure
 from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import TARGET, passed_on, printable, target_in
 from mme.gateway.paging import limit_of
@@ -23,13 +24,18 @@ from mme.gateway.routing import MethodNotAllowed, NoSuchPath
 from mme.gateway.sites import Forbidden, check_origin
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from mme.core.answer import Answer
+    from mme.core.parts import Parts
     from mme.core.settings import Settings
     from mme.gateway.engine import Platform
     from mme.gateway.errors import Form
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Route
+
+    Invoke: TypeAlias = Callable[[str, Mapping[str, str], bytes, Terms], Awaitable[Answer]]
 
 BODY_LIMIT_BYTES = 64 * 1024
 MAX_NAME_CHARS = 1024
@@ -89,32 +95,33 @@ class PlatformSurface:
         await self._engine.unload(call.name)
         return json_answer({"status": f"Model {call.name!r} unregistered"})
 
-    async def invoke(self, call: Call) -> web.Response:
+    async def invoke(self, call: Call) -> web.StreamResponse:
         """One prediction."""
         self._engine.check(call.name)
+        return await self._answered(call, call.name, self._engine.invoke)
+
+    async def invoke_target(self, call: Call) -> web.StreamResponse:
+        """One prediction of the model in the folder that the target names."""
+        target = target_in(call.request.headers)
+        if target is None:
+            raise errors.InvalidRequest(f"Name a target model in the header {TARGET}")
+        self._engine.check_target(target)
+        return await self._answered(call, target, self._engine.invoke_target)
+
+    async def _answered(self, call: Call, name: str, invoke: Invoke) -> web.StreamResponse:
         body = await call.body(self._max_body_bytes)
         given = call.request.headers
         headers = passed_on(given)
         target = target_in(given)
         if target is not None:
             headers[str(TARGET)] = printable(target)
-        answer = await self._engine.invoke(call.name, headers, body)
-        call.note = f"{call.name} cold" if answer.cold else f"{call.name} warm"
-        return model_answer(answer)
 
-    async def invoke_target(self, call: Call) -> web.Response:
-        """One prediction of the model in the folder that the target names."""
-        given = call.request.headers
-        target = target_in(given)
-        if target is None:
-            raise errors.InvalidRequest(f"Name a target model in the header {TARGET}")
-        self._engine.check_target(target)
-        body = await call.body(self._max_body_bytes)
-        headers = passed_on(given)
-        headers[str(TARGET)] = printable(target)
-        answer = await self._engine.invoke_target(target, headers, body)
-        call.note = f"{target} cold" if answer.cold else f"{target} warm"
-        return model_answer(answer)
+        async def ask(parts: Parts) -> Answer:
+            answer = await invoke(name, headers, body, Terms(parts=parts))
+            call.note = f"{name} cold" if answer.cold else f"{name} warm"
+            return answer
+
+        return await answer_as_it_comes(call, ask)
 
 
 def _described(name: str, folder: Path) -> dict[str, str]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from mme.core import errors
+from mme.core.terms import Terms
 from mme.gateway.bodies import ExpectationFailed
-from mme.gateway.container import PING_TIMEOUT_S, failure, model_answer, problem
+from mme.gateway.container import PING_TIMEOUT_S, answer_as_it_comes, failure, problem
 from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import passed_on
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
@@ -47,10 +48,13 @@ class SingleSurface:
         """200 while the model is loaded and answers."""
         return web.Response(status=200 if await self._engine.is_ready(PING_TIMEOUT_S) else 503)
 
-    async def invoke(self, call: Call) -> web.Response:
+    async def invoke(self, call: Call) -> web.StreamResponse:
         """One prediction."""
         body = await call.body(self._max_body_bytes)
-        return model_answer(await self._engine.invoke(passed_on(call.request.headers), body))
+        headers = passed_on(call.request.headers)
+        return await answer_as_it_comes(
+            call, lambda parts: self._engine.invoke(headers, body, Terms(parts=parts))
+        )
 
     async def execution_parameters(self, _: Call) -> web.Response:
         """What suits batch transform: a record a request or many, a request a worker."""

@@ -7,7 +7,6 @@ the header that InvokeEndpoint has for it, or in the custom attributes.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +14,6 @@ from aiohttp import hdrs, web
 
 from mme.core.answer import Answer
 from mme.core.errors import EndpointError, EndpointNotFound, InvalidRequest, ModelTimedOut
-from mme.core.parts import Parts
 from mme.core.terms import Terms
 from mme.gateway import event_stream
 from mme.gateway.errors import message_of
@@ -34,13 +32,15 @@ from mme.gateway.headers import (
     target_named,
     version_headers,
 )
+from mme.gateway.passing import Passing
 from mme.gateway.reply import is_success
-from mme.gateway.service_errors import model_error_of
+from mme.gateway.service_errors import ORIGINAL_MESSAGE_CHARS, model_error_of
 from mme.gateway.service_model import InvocationChecks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mme.core.parts import Parts
     from mme.core.settings import Settings
     from mme.endpoints.serving import Chosen, Serving
     from mme.gateway.connections import Connection
@@ -76,23 +76,29 @@ class Streaming:
         self._checks.check_name(call.name)
         self._checks.check_headers(given)
         chosen = self._choose(call.name, given)
-        call.note = chosen.target
+        call.note = chosen.key
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given, accept=SERVICE_ACCEPT)
-        headers[str(TARGET)] = printable(chosen.target)
-        parts = Parts()
-        terms = Terms(self._timeout_s, LIMIT_BYTES, parts)
-        asking = asyncio.create_task(self._serving.invoke(chosen, headers, body, terms))
-        asking.add_done_callback(lambda _: parts.end())
-        try:
-            return await _answered(call, chosen, parts, asking)
-        finally:
-            parts.close()
-            asking.cancel()
-            await asyncio.wait({asking})
+        if chosen.target:
+            headers[str(TARGET)] = printable(chosen.target)
+        frames = _Frames(call, chosen)
+        async with Passing(frames.pass_on) as passing:
+            try:
+                terms = Terms(self._timeout_s, LIMIT_BYTES, passing.parts)
+                answer = await self._serving.invoke(chosen, headers, body, terms)
+            except Exception as error:
+                if not await passing.written():
+                    raise
+                call.note = error.for_log if isinstance(error, EndpointError) else ""
+                return await frames.end(_last_frame(error))
+            if await passing.written():
+                last = _rest(answer) if is_success(answer) else _broken_off(answer)
+                return await frames.end(last)
+        return await frames.whole(answer) if is_success(answer) else model_error_of(answer)
 
     def _choose(self, endpoint: str, given: Mapping[str, str]) -> Chosen:
         target = target_named(given)
+        self._serving.check_real_time(endpoint)
         try:
             return self._serving.choose(endpoint, target, given.get(TARGET_VARIANT))
         except EndpointNotFound:
@@ -103,67 +109,65 @@ class Streaming:
             raise InvalidRequest(NO_TARGET.format(error.message)) from None
 
 
-async def _answered(
-    call: Call, chosen: Chosen, parts: Parts, asking: asyncio.Task[Answer]
-) -> web.StreamResponse:
-    first = await parts.next()
-    if first is None:
-        answer = await asking
-        if not is_success(answer):
-            return model_error_of(answer)
-        stream = await _begun(call, chosen, answer)
-        call.share.hold(len(answer.body))
-        await _send(call, stream, answer.body)
-    else:
+class _Frames:
+    """One answer as it is written."""
+
+    def __init__(self, call: Call, chosen: Chosen) -> None:
+        self._call = call
+        self._chosen = chosen
+        self._stream = web.StreamResponse()
+
+    async def pass_on(self, parts: Parts) -> None:
+        """Write the head, and pieces as long as they come."""
         begun = Answer(200, parts.headers, b"", False, parts.target, parts.version)
-        stream = await _begun(call, chosen, begun)
-        await _send(call, stream, first)
+        await self._begin(begun)
         while (piece := await parts.next()) is not None:
-            await _send(call, stream, piece)
-        await _end(call, stream, asking)
-    await stream.write_eof()
-    return stream
+            await self._send(piece)
+
+    async def whole(self, answer: Answer) -> web.StreamResponse:
+        """Write an answer that has not come in pieces."""
+        await self._begin(answer)
+        self._call.share.hold(len(answer.body))
+        await self._send(answer.body)
+        return await self.end(b"")
+
+    async def end(self, frame: bytes) -> web.StreamResponse:
+        """Write the last."""
+        await self._stream.write_eof(frame)
+        return self._stream
+
+    async def _begin(self, answer: Answer) -> None:
+        headers, back = self._stream.headers, passed_back(answer)
+        headers[hdrs.CONTENT_TYPE] = event_stream.CONTENT_TYPE
+        headers[SERVICE_CONTENT_TYPE] = back.get(CONTENT_TYPE, "")
+        if CUSTOM_ATTRIBUTES in back:
+            headers[CUSTOM_ATTRIBUTES] = back[CUSTOM_ATTRIBUTES]
+        headers[VARIANT] = self._chosen.variant
+        headers.update(version_headers(self._chosen, answer.target, answer.version))
+        self._call.sign(self._stream)
+        await self._stream.prepare(self._call.request)
+
+    async def _send(self, piece: bytes) -> None:
+        for frame in event_stream.part_frames(piece):
+            await self._stream.write(frame)
+            cast("Connection", self._call.request.protocol).moves_on()
 
 
-async def _end(call: Call, stream: web.StreamResponse, asking: asyncio.Task[Answer]) -> None:
-    """Send the last of an answer that came in pieces, or why there is no more."""
-    try:
-        answer = await asking
-    except ModelTimedOut as error:
-        call.note = error.for_log
-        frame = event_stream.model_error(error.message, ErrorCode.TIMED_OUT)
-    except EndpointError as error:
-        call.note = error.for_log
-        frame = event_stream.model_error(error.message, ErrorCode.BROKEN)
-    except Exception as error:
-        log.exception("a stream broke off")
-        frame = event_stream.internal_failure(message_of(error, "The endpoint"))
-    else:
-        if is_success(answer):
-            await _send(call, stream, answer.body)
-            return
-        text = answer.body.decode("utf-8", "replace")
-        message = f'The model broke off with status {answer.status} and message "{text[:2048]}"'
-        frame = event_stream.model_error(message, ErrorCode.BROKEN)
-    await stream.write(frame)
+def _last_frame(error: Exception) -> bytes:
+    """What ends a stream that has begun."""
+    if isinstance(error, EndpointError):
+        timed_out = isinstance(error, ModelTimedOut)
+        code = ErrorCode.TIMED_OUT if timed_out else ErrorCode.BROKEN
+        return event_stream.model_error(error.message, code)
+    log.error("a stream broke off", exc_info=error)
+    return event_stream.internal_failure(message_of(error, "The endpoint"))
 
 
-async def _begun(call: Call, chosen: Chosen, answer: Answer) -> web.StreamResponse:
-    """Send the head of the answer."""
-    stream = web.StreamResponse()
-    back = passed_back(answer)
-    stream.headers[hdrs.CONTENT_TYPE] = event_stream.CONTENT_TYPE
-    stream.headers[SERVICE_CONTENT_TYPE] = back.get(CONTENT_TYPE, "")
-    if CUSTOM_ATTRIBUTES in back:
-        stream.headers[CUSTOM_ATTRIBUTES] = back[CUSTOM_ATTRIBUTES]
-    stream.headers[VARIANT] = chosen.variant
-    stream.headers.update(version_headers(chosen, answer.target, answer.version))
-    call.sign(stream)
-    await stream.prepare(call.request)
-    return stream
+def _rest(answer: Answer) -> bytes:
+    return b"".join(event_stream.part_frames(answer.body))
 
 
-async def _send(call: Call, stream: web.StreamResponse, piece: bytes) -> None:
-    for frame in event_stream.part_frames(piece):
-        await stream.write(frame)
-        cast("Connection", call.request.protocol).moves_on()
+def _broken_off(answer: Answer) -> bytes:
+    text = answer.body.decode("utf-8", "replace")[:ORIGINAL_MESSAGE_CHARS]
+    message = f'The model broke off with status {answer.status} and message "{text}"'
+    return event_stream.model_error(message, ErrorCode.BROKEN)

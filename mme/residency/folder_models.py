@@ -20,6 +20,7 @@ from mme.cache import AdmissionJob, ExtractionLimits
 from mme.core.artifact import Admitted
 from mme.core.errors import AlreadyLoaded, InvalidRequest, LoadFailed, NotLoaded
 from mme.core.names import model_name
+from mme.core.terms import PLAIN
 from mme.residency.first_use import folder_of
 from mme.residency.residency import Residency
 from mme.residency.slots import Slots
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mme.cache import Admit
     from mme.core.answer import Answer
     from mme.core.settings import Settings
+    from mme.core.terms import Terms
     from mme.workers.engine import Workers
 
 log = logging.getLogger(__name__)
@@ -217,10 +219,12 @@ class PlatformModels:
         if name in self._leaving or self._catalog.folder(name) is None:
             raise NotLoaded(name)
 
-    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(
+        self, name: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """See `Residency.invoke`; raises NotLoaded as `check` does."""
         self.check(name)
-        return await self._residency.invoke(name, headers, body)
+        return await self._residency.invoke(name, headers, body, terms)
 
     def check_target(self, target: str) -> None:
         """Raise NotLoaded for what is not loaded and lies in no folder, InvalidRequest for no path.
@@ -230,11 +234,13 @@ class PlatformModels:
         if self._catalog.folder(target) is None and folder_of(self._models_dir, target) is None:
             raise NotLoaded(target)
 
-    async def invoke_target(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke_target(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """See `Residency.invoke`; loads first what is not loaded. Raises as `check_target` does."""
         if target in self._leaving or self._catalog.folder(target) is None:
             await self._load_unasked(target)
-        return await self.invoke(target, headers, body)
+        return await self.invoke(target, headers, body, terms)
 
     async def _load_unasked(self, target: str) -> None:
         failure = self._residency.table.failure(target, time.monotonic())
@@ -331,9 +337,9 @@ class SoleModel:
         await self._residency.load(SOLE)
         self._is_loaded = True
 
-    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(self, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN) -> Answer:
         """See `Residency.invoke`."""
-        return await self._residency.invoke(SOLE, headers, body)
+        return await self._residency.invoke(SOLE, headers, body, terms)
 
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether the model is loaded and answers."""

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from mme.core.background import BackgroundTasks
 from mme.core.errors import EndpointError, ModelFailed, ModelTimedOut
+from mme.core.terms import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mme.core.answer import Answer
+    from mme.core.terms import Terms
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ class Sole(Protocol):
     async def load(self) -> None:
         """Have it in memory. Raises EndpointError."""
 
-    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(self, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN) -> Answer:
         """Answer one request. Raises EndpointError."""
 
     async def is_ready(self, timeout_s: float) -> bool:
@@ -66,10 +68,10 @@ class KeptModel:
         """How many requests it answers side by side."""
         return self._model.workers
 
-    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(self, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN) -> Answer:
         """Answer one request. Raises EndpointError."""
         try:
-            answer = await self._model.invoke(headers, body)
+            answer = await self._model.invoke(headers, body, terms)
         except ModelTimedOut:
             raise
         except ModelFailed as error:

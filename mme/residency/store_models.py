@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.core.errors import NotLoaded, TargetNotFound
-from mme.core.names import check_target
+from mme.core.names import check_key
 from mme.core.terms import PLAIN
 from mme.residency import meanings
 from mme.residency.alias_follower import AliasFollower
@@ -75,7 +75,7 @@ class StoreModels:
 
     async def load(self, target: str) -> ModelView:
         """See `Residency.load`; also raises InvalidRequest."""
-        check_target(target)
+        check_key(target)
         meant = await self._meant(target)
         try:
             return self._view(await self._residency.load(meant))
@@ -84,7 +84,7 @@ class StoreModels:
 
     async def unload(self, target: str) -> None:
         """See `Residency.unload`; also raises InvalidRequest."""
-        check_target(target)
+        check_key(target)
         await self._residency.unload(await self._meant(target))
 
     def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
@@ -98,7 +98,7 @@ class StoreModels:
 
     def describe(self, target: str) -> ModelView:
         """One target. Raises NotLoaded if it is neither on this disk nor on its way."""
-        check_target(target)
+        check_key(target)
         target = self.aliases.table.meaning(target) or target
         known = self._table.current(target)
         if known is not None:

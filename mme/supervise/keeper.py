@@ -2,7 +2,7 @@
 
 A child that something ends from outside is started again however often that happens. It is given up
 when it fails by itself: it does not come up, or ends within a second of having come up, several
-times in a row. It can be kept down for a while, and then comes back as after a death.
+times in a row. It can be kept down for a while.
 """
 
 from __future__ import annotations
@@ -74,33 +74,47 @@ class Keeper(Generic[R]):
         self._clock = clock
         self._sleep = sleep
         self._failures = 0
-        self._wanted = asyncio.Event()
-        self._wanted.set()
+        self._is_paused = True
+        self._watching: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Start the child, keep it running inside the block, stop it at the end."""
-        await self._bring_up()
-        watch = asyncio.create_task(self._watch(), name=f"watch {self.name}")
+        await self.resume()
         try:
             yield
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
-            await self._end_child()
+            await self.pause()
 
     async def pause(self) -> None:
         """End the child and keep it down until `resume`; returns when it is gone."""
-        self._wanted.clear()
-        await self._end_child()
+        self._is_paused = True
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        if (child := self.child) is not None:
+            self._on_down()
+            await child.stop()
+            self.child = None
 
-    def resume(self) -> None:
-        """Have the child started again, in the background; harmless if it is up."""
-        self._wanted.set()
+    async def resume(self) -> None:
+        """Start the child and keep it running; returns when it is up.
+
+        Raises StartError and OSError, and leaves it down then.
+        """
+        self._is_paused = False
+        try:
+            await self._bring_up()
+        except BaseException:
+            self._is_paused = True
+            raise
+        self._failures = 0
+        self._watching = asyncio.create_task(self._watch(), name=f"watch {self.name}")
 
     async def replace(self, child: R) -> None:
         """Keep another child, which is up, in place of the one there is, and end that."""
-        if not self._wanted.is_set():
+        if self._is_paused:
             await child.stop()
             return
         former, self.child = self.child, child
@@ -108,18 +122,12 @@ class Keeper(Generic[R]):
         if former is not None:
             await former.stop()
 
-    async def _end_child(self) -> None:
-        if (child := self.child) is not None:
-            self._on_down()
-            await child.stop()
-            self.child = None
-
     async def _bring_up(self) -> None:
         began_s = self._clock()
         child = await self._start()
         took_s = self._clock() - began_s
         # Another one took the place meanwhile (`replace`), or none is wanted any more (`pause`).
-        if self.child is not None or not self._wanted.is_set():
+        if self.child is not None or self._is_paused:
             await child.stop()
             return
         self.child = child
@@ -127,24 +135,19 @@ class Keeper(Generic[R]):
         self._on_up(child)
 
     async def _watch(self) -> None:
-        reason = ""
         try:
-            while not self.gave_up.is_set():
-                await self._wanted.wait()
-                if (child := self.child) is None:
-                    await self._bring_up_again(reason)
-                    continue
+            while (child := self.child) is not None:
                 up_since_s = self._clock()
                 code = await child.wait()
-                if self.child is not child or not self._wanted.is_set():
-                    continue  # it was replaced, or is to stay down
+                if self.child is not child:  # it was replaced
+                    continue
                 log.error("the %s ended with code %d and is started again", self.name, code)
                 self._on_down()
                 self.child = None
                 await child.stop()
                 is_failure = self._clock() - up_since_s < STABLE_S
                 self._failures = self._failures + 1 if is_failure else 0
-                reason = f"ended with code {code} right after its start"
+                await self._bring_up_again(f"ended with code {code} right after its start")
         except Exception as error:
             log.exception("watching the %s failed", self.name)
             self._give_up(f"watching the {self.name} failed: {error}")
@@ -153,7 +156,7 @@ class Keeper(Generic[R]):
         """Start until it is up, or give up."""
         while self._failures <= MAX_FAILURES:
             await self._sleep(PAUSE_S * self._failures)
-            if self.child is not None or not self._wanted.is_set():
+            if self.child is not None:
                 return
             try:
                 await self._bring_up()

@@ -351,6 +351,23 @@ def test_when_the_template_was_killed_loaded_models_answer_and_others_can_be_loa
     assert own.ask("after").status_code == 200
 
 
+def test_a_container_that_rests_keeps_its_models_loaded_and_comes_back_when_one_is_asked(tmp_path):
+    with start(tmp_path, MME_IDLE_S="1") as endpoint:
+        container = Container(endpoint, tmp_path / "models")
+        for name in ("before", "after"):
+            container.place(name)
+        container.load("before")
+        endpoint.wait_for_log("the workers go down")
+        wait_until(lambda: not pids_of(endpoint, "ModelServer"), "the model server to be gone")
+        assert container.call("GET", "/ping").status_code == 200
+        assert container.names() == ["before"]
+        assert container.ask("before").status_code == 200
+        endpoint.log_lines.clear()
+        endpoint.wait_for_log("the workers go down")
+        assert container.load("after").status_code == 200
+        assert container.ask("after").status_code == 200
+
+
 def test_a_stop_in_the_middle_of_loads_leaves_nothing(own):
     names = [f"m{n}" for n in range(8)]
     for name in names:

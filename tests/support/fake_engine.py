@@ -66,6 +66,9 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.answer = Answer()
+        self.pieces: list[bytes] = []
+        """What is passed on before the answer, where it is wanted in parts."""
+        self.flow = FakeFlow()
         self.failure: Exception | None = None
         """What every call raises."""
         self.is_up = True
@@ -84,9 +87,14 @@ class FakeEngine:
         self.pings += 1
         return self.is_up
 
-    async def ask(self, model: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def ask(
+        self, model: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         """Answer one request."""
         self.asked.append(Asked(model, dict(headers), body))
+        if terms.parts is not None:
+            for piece in self.pieces:
+                terms.parts.put(piece, self.answer.headers, self.flow)
         self.begun.set()
         if self.is_hanging:
             try:
@@ -124,18 +132,12 @@ class FakeStandalone(FakeEngine):
         self.aliases: list[AliasView] = []
         self.terms = PLAIN
         """Of the last request."""
-        self.pieces: list[bytes] = []
-        """What is passed on before the answer, where it is wanted in parts."""
-        self.flow = FakeFlow()
 
     async def invoke(
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
     ) -> Answer:
         self.terms = terms
-        if terms.parts is not None:
-            for piece in self.pieces:
-                terms.parts.put(piece, self.answer.headers, self.flow)
-        return await self.ask(target, headers, body)
+        return await self.ask(target, headers, body, terms)
 
     async def load(self, target: str) -> ModelView:
         self.fail()
@@ -170,15 +172,19 @@ class FakePlatform(FakeEngine):
     def check(self, name: str) -> None:
         self.folder(name)
 
-    async def invoke(self, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(
+        self, name: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
         self.folder(name)
-        return await self.ask(name, headers, body)
+        return await self.ask(name, headers, body, terms)
 
     def check_target(self, target: str) -> None:
         self.folder(target)
 
-    async def invoke_target(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        return await self.invoke(target, headers, body)
+    async def invoke_target(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
+        return await self.invoke(target, headers, body, terms)
 
     async def load(self, name: str, url: str) -> None:
         self.fail()
@@ -205,8 +211,8 @@ class FakeSole(FakeEngine):
 
     workers = 3
 
-    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
-        return await self.ask("model", headers, body)
+    async def invoke(self, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN) -> Answer:
+        return await self.ask("model", headers, body, terms)
 
 
 async def until(is_so: Callable[[], object], timeout_s: float = 5.0) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from mme.core.answer import Answer
 from mme.core.errors import Busy, EndpointError, LoadFailed, ModelFailed, ModelTimedOut
+from mme.core.terms import PLAIN, Terms
 from mme.residency.kept_model import MOST_FAILURES, KeptModel
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class FakeModel:
             raise error
         self.has_worker = True
 
-    async def invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(self, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN) -> Answer:
+        del terms
         del headers
         for error in self.errors:
             raise error
