@@ -13,6 +13,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import requests
 
@@ -225,3 +226,46 @@ def test_an_unknown_alias_is_a_validation_error_that_names_all_that_was_tried(sh
         assert "/DocSim, there is no such object, and no " in message
         assert "models-id.json that would make it an alias" in message
         assert str(Path(tmp_path)) not in message
+
+
+@pytest.mark.parametrize("shelf", ["s3"], indirect=True)
+def test_the_models_of_a_created_endpoint_have_the_aliases_of_their_prefix(shelf, tmp_path):
+    for version_id in ("1", "2"):
+        shelf.put(f"DocSim-{version_id}.tar.gz")
+    shelf.alias("set", "DocSim", "1")
+    (tmp_path / "another").mkdir()
+    settings = {"MME_DEPLOY": "latest"}
+    with running_endpoint(
+        str(tmp_path / "another"),
+        tmp_path / "endpoint",
+        shelf.environment | settings | {"MME_STORE_CHECK_S": str(PERIOD_S)},
+    ) as endpoint:
+        created(endpoint.url, shelf.uri)
+        load = Load(endpoint)
+        with load:
+            load.wait_for("DocSim-2.tar.gz")
+            assert shelf.alias("get", "DocSim").stdout == "2\n"
+            assert shelf.alias("rollback", "DocSim").returncode == 0
+            load.wait_for("DocSim-1.tar.gz")
+        assert load.failures == []
+
+
+def created(url, prefix):
+    """An endpoint `demo` whose models are below a prefix."""
+    client = boto3.client(
+        "sagemaker", endpoint_url=url, region_name="us-east-1", aws_access_key_id="any",
+        aws_secret_access_key="any",
+    )  # fmt: skip
+    container = {"Image": "mme", "Mode": "MultiModel", "ModelDataUrl": prefix}
+    client.create_model(
+        ModelName="m",
+        PrimaryContainer=container,
+        ExecutionRoleArn="arn:aws:iam::123456789012:role/r",
+    )
+    variant = {
+        "VariantName": "AllTraffic", "ModelName": "m", "InitialInstanceCount": 1,
+        "InstanceType": "ml.m5.large",
+    }  # fmt: skip
+    client.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
+    client.create_endpoint(EndpointName="demo", EndpointConfigName="c")
+    client.get_waiter("endpoint_in_service").wait(EndpointName="demo")

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from mme.core import errors
-from mme.endpoints.serving import Serving
+from mme.endpoints.serving import Chosen, Serving
 from mme.gateway import make_app
+from mme.gateway.headers import version_headers
 from tests.support.fake_engine import Answer, served
 
 TARGET = "X-Amzn-SageMaker-Target-Model"
@@ -49,6 +50,29 @@ async def test_the_answers_of_samples_say_so_and_no_others(settings, engine, bod
         for target, said in ("sample", "true"), ("mine", None):
             async with endpoint.client.post("/invocations", headers={TARGET: target}) as answer:
                 assert answer.headers.get("X-Mme-Sample") == said
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_answer_says_which_version_of_which_artifact_gave_it(endpoint, engine, status):
+    engine.answer = Answer(status=status, target="de/m-1.tar.gz", version="abc")
+    async with endpoint.client.post("/invocations", headers={TARGET: "de/m"}) as answer:
+        assert answer.headers["X-Mme-Target-Model"] == "de/m-1.tar.gz"
+        assert answer.headers["X-Mme-Model-Version"] == "abc"
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "answered", "said"),
+    [
+        ("m", "m", "m-1.tar.gz", "m-1.tar.gz"),
+        ("s3://b/all/de/m", "de/m", "s3://b/all/de/m-1.tar.gz", "de/m-1.tar.gz"),
+        ("s3://b/all/m.tar.gz", "", "s3://b/all/m.tar.gz", None),
+        ("m", "m", "", None),
+    ],
+)
+def test_where_an_endpoint_has_its_models_is_not_said(key, target, answered, said):
+    headers = version_headers(Chosen("demo", "AllTraffic", key, target), answered, "1")
+    assert headers.get("X-Mme-Target-Model") == said
+    assert headers["X-Mme-Model-Version"] == "1"
 
 
 async def test_of_the_headers_a_model_gives_two_reach_the_caller(endpoint, engine):

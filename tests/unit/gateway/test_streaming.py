@@ -32,13 +32,17 @@ def read(data: bytes) -> list[tuple[str, bytes]]:
 
 
 async def test_a_whole_answer_is_one_frame(endpoint, engine):
-    engine.answer = Answer(headers={"content-type": JSON, ATTRIBUTES.lower(): "trace=2"})
+    engine.answer = Answer(
+        headers={"content-type": JSON, ATTRIBUTES.lower(): "trace=2"}, target="m-1", version="abc"
+    )
     async with endpoint.client.post(PATH, data=b"x", headers=M) as answer:
         assert answer.status == 200
         assert answer.headers["Content-Type"] == "application/vnd.amazon.eventstream"
         assert answer.headers["X-Amzn-SageMaker-Content-Type"] == JSON
         assert answer.headers[ATTRIBUTES] == "trace=2"
         assert answer.headers["x-Amzn-Invoked-Production-Variant"] == "AllTraffic"
+        assert answer.headers["X-Mme-Target-Model"] == "m-1"
+        assert answer.headers["X-Mme-Model-Version"] == "abc"
         assert answer.headers["x-amzn-RequestId"]
         assert answer.headers["Server"] == "mme"
         assert read(await answer.read()) == [("PayloadPart", b'["ok"]')]
