@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from mme.core.answer import Answer
     from mme.core.settings import Settings
-    from mme.endpoints.serving import Serving
+    from mme.endpoints.serving import Chosen, Serving
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Route
 
@@ -73,7 +74,7 @@ class Runtime:
         if target is not None:
             headers[str(TARGET)] = printable(target)
         answer = await self._serving.invoke(chosen, headers, body)
-        call.note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
+        call.note = _note(chosen, answer)
         if not is_success(answer):
             refused = model_error_of(answer)
             refused.headers.update(version_headers(chosen, answer.target, answer.version))
@@ -85,3 +86,11 @@ class Runtime:
         if self._is_sample(answer.target or chosen.key):
             returned[SAMPLE] = "true"
         return Reply(answer.status, returned, answer.body)
+
+
+def _note(chosen: Chosen, answer: Answer) -> str:
+    """For the log: what was asked for, what an alias meant, whether it had to be loaded."""
+    temperature = "cold" if answer.cold else "warm"
+    if answer.target in ("", chosen.key):
+        return f"{chosen.key} {temperature}"
+    return f"{chosen.key}={answer.target} {temperature}"

@@ -21,7 +21,9 @@ AGAIN_S = {
     SampleFailed: FOR_GOOD,
     ModelFailed: 600.0,
 }
-"""After which an artifact that has not changed is tried again; others at the next look."""
+"""After which an artifact that has not changed is tried again."""
+LATER_S = 15.0
+"""... if it was refused for something else: it may pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Refusals:
 
     def note(self, target: str, version: str, error: EndpointError, now_s: float) -> bool:
         """An artifact was refused; whether that is news."""
-        wait_s = next((wait for kind, wait in AGAIN_S.items() if isinstance(error, kind)), 0.0)
+        wait_s = next((wait for kind, wait in AGAIN_S.items() if isinstance(error, kind)), LATER_S)
         former = self._of.pop(target, None)
         if len(self._of) >= MOST:
             del self._of[next(iter(self._of))]

@@ -53,11 +53,15 @@ async def test_the_answers_of_samples_say_so_and_no_others(settings, engine, bod
 
 
 @pytest.mark.parametrize("status", [200, 400])
-async def test_an_answer_says_which_version_of_which_artifact_gave_it(endpoint, engine, status):
+async def test_an_answer_says_which_version_of_which_artifact_gave_it(
+    endpoint, engine, status, caplog
+):
+    caplog.set_level("INFO")
     engine.answer = Answer(status=status, target="de/m-1.tar.gz", version="abc")
     async with endpoint.client.post("/invocations", headers={TARGET: "de/m"}) as answer:
         assert answer.headers["X-Mme-Target-Model"] == "de/m-1.tar.gz"
         assert answer.headers["X-Mme-Model-Version"] == "abc"
+    assert "de/m=de/m-1.tar.gz warm" in caplog.text
 
 
 @pytest.mark.parametrize(
