@@ -34,6 +34,7 @@ from mme.app.life import (
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.state import state_database
+from mme.app.transform import transform_jobs
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
@@ -95,12 +96,15 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         stack.push_async_callback(models.close)
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
+            transforms = await stack.enter_async_context(
+                transform_jobs(database, plane.records, models)
+            )
             app = make_app(
                 settings,
                 models,
                 Serving(settings, models, plane),
                 bodies,
-                plane.operations(),
+                {**plane.operations(), **transforms},
                 is_sample=is_sample,
             )
             on_ready(

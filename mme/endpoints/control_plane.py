@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mme.endpoints.model_data import ModelSource
     from mme.endpoints.operation import Operation
 
-KINDS = (MODEL, CONFIG, ENDPOINT)
+KINDS = (MODEL, CONFIG, ENDPOINT, "transform-job")
 SERVED: Mapping[str, tuple[str, ...]] = {
     "sagemaker": (
         "CreateModel",
@@ -59,7 +59,7 @@ class ControlPlane:
         """`reach`: see Endpoints."""
         self.on_topic: Callable[[str], None] = lambda _: None
         """Told the ARN of each topic that an endpoint is made with."""
-        self._records = records
+        self.records = self._records = records
         self._live = {record.name: live_of(record) for record in records.all(ENDPOINT)}
         self._scaling = Scaling(records)
         self._parts = (

@@ -12,7 +12,7 @@ from mme.core.names import check_key
 from mme.core.terms import PLAIN
 from mme.residency.alias_follower import AliasFollower
 from mme.residency.residency import Residency
-from mme.residency.views import ModelView, State
+from mme.residency.views import AliasView, ModelView, State
 from mme.store.alias_file import is_alias
 
 if TYPE_CHECKING:
@@ -97,6 +97,17 @@ class StoreModels:
         if kept is None:
             raise NotLoaded(target)
         return self._view_of(kept)
+
+    def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
+        """The `limit` aliases after `after` that were asked for; whether more follow."""
+        known, has_more = self.aliases.table.page(after, limit)
+        views = []
+        for alias in known:
+            refusal = self.aliases.refusals.of(alias.wanted)
+            is_refused = refusal is not None and alias.wanted != alias.target
+            reason = refusal.reason if refusal is not None and is_refused else ""
+            views.append(AliasView(alias.name, alias.target, alias.wanted, reason))
+        return views, has_more
 
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether requests can be answered."""

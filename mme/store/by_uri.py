@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from mme.core.errors import EndpointError
 from mme.core.names import S3_SCHEME
 from mme.store.base import ARCHIVE_ENDING
-from mme.store.s3 import S3Clients, S3Store
+from mme.store.s3 import S3Store
+from mme.store.s3_client import ClientOfS3
+from mme.store.s3_content import Digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,7 @@ class StoresByUri:
 
     def __init__(self, own: Store) -> None:
         self._own = own
-        self._clients = S3Clients()
+        self._shared = ClientOfS3(), Digests()
         self.uri = own.uri
 
     def check(self) -> None:
@@ -71,13 +73,13 @@ class StoresByUri:
         bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
         try:
             if is_prefix:
-                S3Store(bucket, key, self._clients).check_bucket()
+                S3Store(bucket, key, *self._shared).check_bucket()
             else:
-                S3Store(bucket, "", self._clients).find(key)
+                S3Store(bucket, "", *self._shared).find(key)
         except EndpointError as error:
             return error.message
         return ""
 
     def _place(self, uri: str) -> tuple[S3Store, str]:
         bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
-        return S3Store(bucket, "", self._clients), key
+        return S3Store(bucket, "", *self._shared), key

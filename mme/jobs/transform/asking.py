@@ -76,7 +76,9 @@ class Asker:
                 )
                 if answer.status < BAD_REQUEST:
                     return answer
-                reason = f"{payload.target} answers {answer.status}: {said(answer.body)}"
+                reason = (
+                    f"{payload.target or 'the model'} answers {answer.status}: {said(answer.body)}"
+                )
                 may_pass = answer.status >= SERVER_FAULT or answer.status == TOO_MANY
             except Unreachable:
                 if not left:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import sqlite3
-
-    from mme.core.database import Database
+from mme.endpoints.records import Record
 
 IN_PROGRESS, COMPLETED, FAILED = "InProgress", "Completed", "Failed"
 STOPPING, STOPPED = "Stopping", "Stopped"
 OPEN = (IN_PROGRESS, STOPPING)
-TABLE = """\
-CREATE TABLE IF NOT EXISTS transform_jobs (
-    name TEXT PRIMARY KEY, arn TEXT NOT NULL, status TEXT NOT NULL, failure TEXT NOT NULL,
-    created_at REAL NOT NULL, started_at REAL, ended_at REAL, modified_at REAL NOT NULL,
-    model TEXT NOT NULL, request TEXT NOT NULL) WITHOUT ROWID
-"""
-COLUMNS = (
-    "name, arn, status, failure, created_at, started_at, ended_at, modified_at, model, request"
-)
+KIND = "transform-job"
+"""What records and ARNs call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,58 +50,31 @@ class Job:
             ended_at=now_s if is_over else None,
         )
 
-
-class JobTable:
-    """All jobs, in memory for questions and in the database for the next start."""
-
-    def __init__(self, database: Database, jobs: list[Job]) -> None:
-        self._database = database
-        self._jobs = {job.name: job for job in jobs}
-
-    @classmethod
-    async def open(cls, database: Database) -> JobTable:
-        """The jobs in `database`. Raises sqlite3.Error."""
-        return cls(database, await database.run(_read))
-
-    def get(self, name: str) -> Job | None:
-        """The job of that name."""
-        return self._jobs.get(name)
-
-    def all(self) -> list[Job]:
-        """All of them, in the order of their making."""
-        return list(self._jobs.values())
-
-    async def put(self, job: Job) -> None:
-        """Keep a job, new or changed; returns when it is on the disk."""
-        row = (
-            job.name, job.arn, job.status, job.failure,
-            job.created_at, job.started_at, job.ended_at, job.modified_at,
-            json.dumps([job.model.uri, job.model.is_multi]), json.dumps(job.request),
-        )  # fmt: skip
-        before = self._jobs.get(job.name)
-        self._jobs[job.name] = job  # at once: a second job of the name must not come between
-        marks = ", ".join("?" * len(row))
-        try:
-            await self._database.run(
-                lambda db: db.execute(
-                    f"INSERT OR REPLACE INTO transform_jobs ({COLUMNS}) VALUES ({marks})",  # noqa: S608 - no data
-                    row,
-                )
-            )
-        except Exception:
-            if before is None:
-                self._jobs.pop(job.name, None)
-            else:
-                self._jobs[job.name] = before
-            raise
+    def record(self) -> Record:
+        """As it is kept."""
+        content = {
+            "Status": self.status,
+            "FailureReason": self.failure,
+            "StartedAt": self.started_at,
+            "EndedAt": self.ended_at,
+            "Model": {"Uri": self.model.uri, "IsMulti": self.model.is_multi},
+            "Request": self.request,
+        }
+        return Record(KIND, self.name, self.arn, self.created_at, self.modified_at, content)
 
 
-def _read(db: sqlite3.Connection) -> list[Job]:
-    db.execute(TABLE)
-    rows = db.execute(f"SELECT {COLUMNS} FROM transform_jobs ORDER BY created_at, name")  # noqa: S608
-    return [_job(*row) for row in rows]
-
-
-def _job(*row: Any) -> Job:
-    *facts, model, request = row
-    return Job(*(*facts, ModelPlace(*json.loads(model)), json.loads(request)))
+def job_of(record: Record) -> Job:
+    """The job that a record describes."""
+    content = record.content
+    return Job(
+        name=record.name,
+        arn=record.arn,
+        status=content["Status"],
+        failure=content["FailureReason"],
+        created_at=record.created_at,
+        started_at=content["StartedAt"],
+        ended_at=content["EndedAt"],
+        modified_at=record.modified_at,
+        model=ModelPlace(content["Model"]["Uri"], content["Model"]["IsMulti"]),
+        request=content["Request"],
+    )

@@ -80,7 +80,7 @@ class InputTransform:
                 while (payload := await self._next(produced)) is not None:
                     count += 1
                     records += payload.record_count
-                    pending.append((payload, asyncio.create_task(self._ask(payload))))
+                    pending.append((payload, self._asked(payload)))
                     while pending and (
                         pending[0][1].done()
                         or len(pending) > AHEAD * self._transform.max_concurrent
@@ -110,11 +110,11 @@ class InputTransform:
                 self._slots.release()
         return payload
 
-    async def _ask(self, payload: Payload) -> Answer:
-        try:
-            return await self._asker.ask(payload)
-        finally:
-            self._slots.release()
+    def _asked(self, payload: Payload) -> asyncio.Task[Answer]:
+        task = asyncio.create_task(self._asker.ask(payload))
+        # Not within the task: one that is cancelled before it begins does nothing at all.
+        task.add_done_callback(lambda _: self._slots.release())
+        return task
 
     async def _write(
         self, payload: Payload, answering: asyncio.Task[Answer], output: BinaryIO

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mme.endpoints.arns import arn_of
+from mme.endpoints.definitions import moment
+from mme.endpoints.listing import page
 from mme.endpoints.operation import ControlPlaneError
+from mme.endpoints.tags import tag_record
 from mme.jobs.transform.checks import check_request
 from mme.jobs.transform.errors import TransformRefused
-from mme.jobs.transform.job import IN_PROGRESS, OPEN, STOPPING, Job
+from mme.jobs.transform.job import IN_PROGRESS, KIND, OPEN, STOPPING, Job, job_of
+from mme.jobs.transform.models import created_model
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from mme.endpoints.operation import Operation
-    from mme.jobs.transform.job import JobTable, ModelPlace
+    from mme.endpoints.records import Record, Records
     from mme.jobs.transform.service import TransformJobs
 
-DEFAULT_RESULTS = 10
-NOT_DESCRIBED = ("Tags",)
 SUMMARY_TIMES = (
     ("CreationTime", "created_at"),
     ("TransformEndTime", "ended_at"),
@@ -29,28 +29,18 @@ SUMMARY_TIMES = (
 )
 
 
-def arn_of(name: str) -> str:
-    """The ARN of a job that is created now."""
-    return f"arn:aws:sagemaker:us-east-1:000000000000:transform-job/{name.lower()}"
-
-
 class Operations:
     """The four operations, over the jobs of an endpoint."""
 
     def __init__(
         self,
-        table: JobTable,
+        records: Records,
         jobs: TransformJobs,
-        resolve: Callable[[str], Awaitable[ModelPlace]],
         *,
-        arn: Callable[[str], str] = arn_of,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`resolve` finds a created model by its name, or raises ControlPlaneError."""
-        self._table = table
+        self._records = records
         self._jobs = jobs
-        self._resolve = resolve
-        self._arn = arn
         self._clock = clock
 
     def operations(self) -> Mapping[str, Operation]:
@@ -65,68 +55,78 @@ class Operations:
     async def _create(self, request: dict[str, Any]) -> dict[str, Any]:
         name = request["TransformJobName"]
         self._check_new(name)
-        model = await self._resolve(request["ModelName"])
+        model = created_model(self._records, request["ModelName"])
         try:
             check_request(request, model)
         except TransformRefused as error:
             raise ControlPlaneError("ValidationException", str(error)) from None
-        self._check_new(name)
-        now_s = self._clock()
-        arn = self._arn(name)
-        job = Job(name, arn, IN_PROGRESS, "", now_s, None, None, now_s, model, request)
-        await self._table.put(job)
+        content = dict(request)
+        tags = content.pop("Tags", [])
+        async with self._records.lock:
+            self._check_new(name)
+            now_s = self._clock()
+            arn = arn_of(KIND, name.lower())
+            job = Job(name, arn, IN_PROGRESS, "", now_s, None, None, now_s, model, content)
+            await self._records.put(job.record(), tag_record(arn, tags, now_s))
         self._jobs.start(name)
         return {"TransformJobArn": arn}
 
     async def _describe(self, request: dict[str, Any]) -> dict[str, Any]:
         job = self._found(request["TransformJobName"])
-        told = {name: value for name, value in job.request.items() if name not in NOT_DESCRIBED}
-        told |= {
+        told = {
+            **job.request,
             "TransformJobArn": job.arn,
             "TransformJobStatus": job.status,
-            "CreationTime": _moment(job.created_at),
+            "CreationTime": moment(job.created_at),
         }
         if job.failure:
             told["FailureReason"] = job.failure
         if job.started_at is not None:
-            told["TransformStartTime"] = _moment(job.started_at)
+            told["TransformStartTime"] = moment(job.started_at)
         if job.ended_at is not None:
-            told["TransformEndTime"] = _moment(job.ended_at)
+            told["TransformEndTime"] = moment(job.ended_at)
         return told
 
     async def _list(self, request: dict[str, Any]) -> dict[str, Any]:
-        shown, token = _page(self._table.all(), request)
-        answer: dict[str, Any] = {"TransformJobSummaries": [_summary(job) for job in shown]}
+        shown, token = page(self._records.all(KIND), request, _status)
+        answer: dict[str, Any] = {
+            "TransformJobSummaries": [_summary(job_of(each)) for each in shown]
+        }
         return answer | ({"NextToken": token} if token else {})
 
     async def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
-        job = self._found(request["TransformJobName"])
-        if job.status not in OPEN:
-            raise ControlPlaneError(
-                "ValidationException",
-                f"The request was rejected because the transform job is in status {job.status}",
-            )
-        if job.status == IN_PROGRESS:
-            await self._table.put(job.at(STOPPING, self._clock()))
-            self._jobs.stop(job.name)
+        async with self._records.lock:
+            job = self._found(request["TransformJobName"])
+            if job.status not in OPEN:
+                raise ControlPlaneError(
+                    "ValidationException",
+                    f"The request was rejected because the transform job is in status {job.status}",
+                )
+            if job.status == IN_PROGRESS:
+                await self._records.put(job.at(STOPPING, self._clock()).record())
+        self._jobs.stop(job.name)
         return {}
 
     def _found(self, name: str) -> Job:
-        job = self._table.get(name)
-        if job is None:
+        record = self._records.get(KIND, name)
+        if record is None:
             raise ControlPlaneError(
                 "ResourceNotFound", f"Could not find requested job with name: {name}"
             )
-        return job
+        return job_of(record)
 
     def _check_new(self, name: str) -> None:
-        existing = self._table.get(name)
+        existing = self._records.get(KIND, name)
         if existing is not None:
             raise ControlPlaneError(
                 "ResourceInUse",
                 "Job name must be unique within an AWS account and region, and a job with this"
                 f" name already exists ({existing.arn})",
             )
+
+
+def _status(record: Record) -> str:
+    return job_of(record).status
 
 
 def _summary(job: Job) -> dict[str, Any]:
@@ -137,56 +137,7 @@ def _summary(job: Job) -> dict[str, Any]:
     }
     for member, attribute in SUMMARY_TIMES:
         if (at_s := getattr(job, attribute)) is not None:
-            told[member] = _moment(at_s)
+            told[member] = moment(at_s)
     if job.failure:
         told["FailureReason"] = job.failure
     return told
-
-
-def _moment(at_s: float) -> datetime:
-    return datetime.fromtimestamp(at_s, UTC)
-
-
-def _page(jobs: list[Job], request: Mapping[str, Any]) -> tuple[list[Job], str | None]:
-    """The jobs that are asked for, and the token of the next page."""
-    sort_by = request.get("SortBy", "CreationTime")
-
-    def place(job: Job) -> tuple[str, str]:
-        keys = {"Name": job.name, "Status": job.status}
-        return keys.get(sort_by, f"{job.created_at:020.6f}"), job.name
-
-    is_falling = request.get("SortOrder", "Descending") == "Descending"
-    found = sorted((job for job in jobs if _is_wanted(job, request)), key=place, reverse=is_falling)
-    if token := request.get("NextToken"):
-        after = _place_in(token)
-        found = [job for job in found if (place(job) < after) == is_falling and place(job) != after]
-    most = request.get("MaxResults", DEFAULT_RESULTS)
-    following = found[most:]
-    token = base64.urlsafe_b64encode(json.dumps(place(found[most - 1])).encode()).decode()
-    return found[:most], token if following else None
-
-
-def _place_in(token: str) -> tuple[str, str]:
-    try:
-        match json.loads(base64.urlsafe_b64decode(token.encode())):
-            case [str(key), str(name)]:
-                return key, name
-    except (ValueError, RecursionError):
-        pass
-    raise ControlPlaneError("ValidationException", "The NextToken is not one of this list's")
-
-
-def _is_wanted(job: Job, request: Mapping[str, Any]) -> bool:
-    return (
-        request.get("NameContains", "").lower() in job.name.lower()
-        and request.get("StatusEquals", job.status) == job.status
-        and _is_within(job.created_at, request, "CreationTime")
-        and _is_within(job.modified_at, request, "LastModifiedTime")
-    )
-
-
-def _is_within(at_s: float, request: Mapping[str, Any], member: str) -> bool:
-    before, after = request.get(f"{member}Before"), request.get(f"{member}After")
-    return (before is None or at_s < before.timestamp()) and (
-        after is None or at_s >= after.timestamp()
-    )

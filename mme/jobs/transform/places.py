@@ -5,6 +5,7 @@ All of it blocks and may be called from several threads.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -72,10 +73,14 @@ class FolderPlaces:
         version = hashlib.sha256(identity.encode()).hexdigest()[:32]
         return ObjectRef(uri, version, status.st_size)
 
-    def open(self, ref: ObjectRef) -> AbstractContextManager[BinaryIO]:
+    @contextlib.contextmanager
+    def open(self, ref: ObjectRef) -> Iterator[BinaryIO]:
         """See Places."""
+        if self.find(ref.uri) != ref:
+            raise StoreUnavailable(ref.uri, "it has changed meanwhile")
         try:
-            return Path(ref.uri).open("rb")
+            with Path(ref.uri).open("rb") as file:
+                yield file
         except OSError as error:
             raise StoreUnavailable(ref.uri, error.strerror or type(error).__name__) from error
 

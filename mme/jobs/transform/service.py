@@ -15,7 +15,7 @@ from mme.jobs.transform import ledger
 from mme.jobs.transform.checks import targets_of
 from mme.jobs.transform.errors import TransformRefused
 from mme.jobs.transform.inputs import MANIFEST, inputs_below, inputs_of_manifest
-from mme.jobs.transform.job import COMPLETED, FAILED, OPEN, STOPPED, STOPPING
+from mme.jobs.transform.job import COMPLETED, FAILED, KIND, OPEN, STOPPED, STOPPING, job_of
 from mme.jobs.transform.running import TransformRun
 from mme.jobs.transform.spec import from_request
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from mme.core.answer import Answer
     from mme.core.database import Database
     from mme.core.terms import Terms
+    from mme.endpoints.records import Records
     from mme.jobs.transform.asking import Invoke
     from mme.jobs.transform.inputs import Input
-    from mme.jobs.transform.job import Job, JobTable, ModelPlace
+    from mme.jobs.transform.job import Job, ModelPlace
     from mme.jobs.transform.places import Places
     from mme.jobs.transform.running import Summary
 
@@ -43,7 +44,7 @@ class TransformJobs:
 
     def __init__(
         self,
-        table: JobTable,
+        records: Records,
         database: Database,
         places: Places,
         invoke: Invoke,
@@ -52,7 +53,7 @@ class TransformJobs:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`invoke` asks the engine by the URI of an artifact."""
-        self._table = table
+        self._records = records
         self._database = database
         self._places = places
         self._invoke = invoke
@@ -66,7 +67,8 @@ class TransformJobs:
     async def go_on(self) -> None:
         """Take up what was in progress when the endpoint ended. Once, before anything else."""
         await self._database.run(lambda db: db.execute(ledger.TABLE))
-        for job in self._table.all():
+        for record in self._records.all(KIND):
+            job = job_of(record)
             if job.status in OPEN:
                 self.start(job.name)
 
@@ -88,13 +90,9 @@ class TransformJobs:
     async def _work(self, name: str) -> None:
         try:
             async with self._turns:
-                job = self._job(name)
+                job = await self._begun(name)
                 if job.status != STOPPING:
-                    if job.started_at is None:
-                        job = replace(job, started_at=self._clock())
-                        await self._table.put(job)
-                    status, reason = await self._outcome(job)
-                    await self._end(name, status, reason)
+                    await self._end(name, *await self._outcome(job))
         except asyncio.CancelledError:
             if self._is_closing:
                 raise
@@ -105,12 +103,21 @@ class TransformJobs:
 
     async def _end(self, name: str, status: str, reason: str) -> None:
         log.info("transform job %s: %s %s", name, status, reason)
-        await self._table.put(self._job(name).at(status, self._clock(), reason))
+        async with self._records.lock:
+            await self._records.put(self._job(name).at(status, self._clock(), reason).record())
+
+    async def _begun(self, name: str) -> Job:
+        async with self._records.lock:
+            job = self._job(name)
+            if job.started_at is None and job.status != STOPPING:
+                job = replace(job, started_at=self._clock())
+                await self._records.put(job.record())
+            return job
 
     def _job(self, name: str) -> Job:
-        job = self._table.get(name)
-        assert job is not None, name  # noqa: S101 - none is ever removed
-        return job
+        record = self._records.get(KIND, name)
+        assert record is not None, name  # noqa: S101 - none is ever removed
+        return job_of(record)
 
     async def _outcome(self, job: Job) -> tuple[str, str]:
         try:

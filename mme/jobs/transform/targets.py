@@ -8,9 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mme.jobs.transform import spec
 from mme.jobs.transform.errors import BadInput, TransformRefused
 from mme.jobs.transform.spec import CSV, format_of
 
+csv.field_size_limit(spec.MOST_MB * spec.MIB)  # the module's own, 128 KiB, is less than a text
 FIELD = re.compile(r"\{([^{}]*)\}")
 FIELDS = ("folder", "name", "stem", "key")
 
