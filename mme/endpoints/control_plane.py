@@ -81,6 +81,10 @@ class ControlPlane:
             name: operation for part in self._parts for name, operation in part.operations().items()
         }
 
+    def names(self) -> list[str]:
+        """The endpoints, in order."""
+        return sorted(self._live)
+
     def live(self, endpoint: str) -> Live | None:
         """See `serving.Created`."""
         return self._live.get(endpoint)
