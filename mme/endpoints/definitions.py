@@ -1,20 +1,17 @@
 """Models and endpoint configurations: created, described, listed, deleted.
 
-They do nothing by themselves. What is asked of them beyond the service's own model: artifacts in
-S3, one container, no serverless multi-model variant.
+They do nothing by themselves, and may be deleted while an endpoint is made of them. Which are
+refused is in `refusals.py`.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mme.core.errors import InvalidRequest
 from mme.endpoints.arns import arn_of
 from mme.endpoints.listing import page
-from mme.endpoints.model_data import s3_uri
 from mme.endpoints.operation import ControlPlaneError
 from mme.endpoints.records import Record
 from mme.endpoints.tags import tag_record, tags_key
@@ -25,11 +22,9 @@ if TYPE_CHECKING:
     from mme.endpoints.operation import Operation
     from mme.endpoints.records import Records
 
-log = logging.getLogger(__name__)
-
 MODEL, CONFIG = "model", "endpoint-config"
-OURS = "mme"
-"""What the names of this project's images have in them."""
+MOST_OF_A_KIND = 10_000
+"""They are all in memory."""
 
 
 class Definitions:
@@ -60,14 +55,12 @@ class Definitions:
         }
 
     async def _create(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._check(request)
         name = request[f"{self._word}Name"]
         content = dict(request)
         tags = content.pop("Tags", [])
         async with self._records.lock:
-            existing = self._records.get(self._kind, name)
-            if existing is not None:
-                raise already_there(self._kind, existing.arn)
+            check_free(self._records, self._kind, name)
+            self._check(request)
             now_s = self._clock()
             arn = arn_of(self._kind, name.lower())
             record = Record(self._kind, name, arn, now_s, now_s, content)
@@ -117,69 +110,20 @@ def found(records: Records, kind: str, name: str) -> Record:
     return record
 
 
-def already_there(kind: str, arn: str) -> ControlPlaneError:
-    """What the service says of a name that is taken."""
-    return ControlPlaneError(
-        "ValidationException", f'Cannot create already existing {_words(kind)} "{arn}".'
-    )
+def check_free(records: Records, kind: str, name: str) -> None:
+    """Raise ControlPlaneError if a name is taken, in whatever case, or there are too many."""
+    there = records.all(kind)
+    for record in there:
+        if record.name.lower() == name.lower():
+            raise ControlPlaneError(
+                "ValidationException",
+                f'Cannot create already existing {_words(kind)} "{record.arn}".',
+            )
+    if len(there) >= MOST_OF_A_KIND:
+        raise ControlPlaneError(
+            "ResourceLimitExceeded", f"There are {len(there)} {_words(kind)}s, and may be no more"
+        )
 
 
 def _words(kind: str) -> str:
-    return "endpoint configuration" if kind == CONFIG else kind.replace("-", " ")
-
-
-def container_of(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The one container of a model, however it was named."""
-    container: dict[str, Any] = model.get("PrimaryContainer") or model["Containers"][0]
-    return container
-
-
-def check_model(request: dict[str, Any]) -> None:
-    """Raise ControlPlaneError for a model that cannot be served here."""
-    containers = request.get("Containers", [])
-    if len(containers) > 1:
-        raise refused(
-            "Containers: pipelines of several containers are not served here; name one container"
-        )
-    if bool(containers) == ("PrimaryContainer" in request):
-        raise refused("Name either PrimaryContainer or Containers, with one container")
-    container = container_of(request)
-    for member in ("ModelDataSource", "AdditionalModelDataSources", "ModelPackageName"):
-        if container.get(member):
-            raise refused(f"{member} is not served here: name an archive in ModelDataUrl")
-    if not container.get("ModelDataUrl"):
-        raise refused("The container has no ModelDataUrl: name where its artifacts are in S3")
-    try:
-        s3_uri(container["ModelDataUrl"])
-    except InvalidRequest as error:
-        raise refused(error.message) from None
-    image = container.get("Image", "")
-    if OURS not in image.rpartition("/")[2]:
-        log.warning(
-            "model %s names the image %r, which is not this project's: the families here serve it",
-            request["ModelName"],
-            image,
-        )
-
-
-def check_config(request: dict[str, Any]) -> None:
-    """Raise ControlPlaneError for a configuration that cannot be served here."""
-    names = [variant["VariantName"] for variant in request["ProductionVariants"]]
-    if len(set(names)) < len(names):
-        raise refused("ProductionVariants: each VariantName may be there once")
-    for variant in request["ProductionVariants"]:
-        if "ModelName" not in variant:
-            raise refused(
-                f"The variant {variant['VariantName']} has no ModelName: inference components are"
-                " not served here"
-            )
-    if request.get("ShadowProductionVariants"):
-        log.info(
-            "endpoint configuration %s has a shadow variant: it gets no requests here",
-            request["EndpointConfigName"],
-        )
-
-
-def refused(message: str) -> ControlPlaneError:
-    """A request that the service's model allows, and that is refused all the same."""
-    return ControlPlaneError("ValidationException", message)
+    return "endpoint configuration" if kind == CONFIG else kind

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mme.core.errors import InvalidRequest
 from mme.core.names import check_target
+from mme.endpoints.model_data import s3_uri
 from mme.endpoints.serving import AsyncTerms, Chosen
 
 if TYPE_CHECKING:
@@ -97,12 +98,12 @@ def live_of(record: Record) -> Live:
 
 def _variant(variant: dict[str, Any], content: dict[str, Any]) -> Variant:
     name = variant["VariantName"]
-    source = content["Sources"].get(variant["ModelName"], {})
+    source = content["Sources"][variant["ModelName"]]
     return Variant(
         name=name,
         weight=content["Weights"][name],
-        uri=source.get("Uri", ""),
-        is_multi=source.get("Mode") == "MultiModel",
+        uri=source["Uri"],
+        is_multi=source["IsMulti"],
     )
 
 
@@ -112,10 +113,14 @@ def _async_terms(config: dict[str, Any] | None) -> AsyncTerms | None:
     output = config["OutputConfig"]
     topics = output.get("NotificationConfig", {})
     return AsyncTerms(
-        output_uri=output.get("S3OutputPath", ""),
-        failure_uri=output.get("S3FailurePath", ""),
+        output_uri=_uri(output.get("S3OutputPath", "")),
+        failure_uri=_uri(output.get("S3FailurePath", "")),
         success_topic=topics.get("SuccessTopic", ""),
         error_topic=topics.get("ErrorTopic", ""),
         responses_in=frozenset(topics.get("IncludeInferenceResponseIn", ())),
         most_concurrent=config.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance"),
     )
+
+
+def _uri(url: str) -> str:
+    return s3_uri(url) if url else ""

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS created (
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID
 """
+DELETE = "DELETE FROM created WHERE kind = ? AND name = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +68,30 @@ class Records:
         """All of a kind, in the order of their making."""
         return list(self._of(kind).values())
 
-    async def put(self, *records: Record) -> None:
-        """Keep records, in place of those of the same names; returns when they are on the disk."""
+    async def put(self, *records: Record, without: Iterable[tuple[str, str]] = ()) -> None:
+        """Keep records, in place of those of the same names; returns when they are on the disk.
+
+        What is `without`, by kind and name, is forgotten with the same stroke.
+        """
+        gone = list(without)
         rows = [
             (each.kind, each.name, each.arn, each.created_at, each.modified_at, _text(each.content))
             for each in records
         ]
-        await self._database.run(
-            lambda db: db.executemany(
-                "INSERT OR REPLACE INTO created VALUES (?, ?, ?, ?, ?, ?)", rows
-            )
-        )
+
+        def write(database: sqlite3.Connection) -> None:
+            database.executemany(DELETE, gone)
+            database.executemany("INSERT OR REPLACE INTO created VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+        await self._database.run(write)
+        for kind, name in gone:
+            self._of(kind).pop(name, None)
         for record in records:
             self._of(record.kind)[record.name] = record
 
     async def remove(self, *keys: tuple[str, str]) -> None:
         """Forget records by kind and name; returns when that is on the disk."""
-        await self._database.run(
-            lambda db: db.executemany("DELETE FROM created WHERE kind = ? AND name = ?", keys)
-        )
-        for kind, name in keys:
-            self._of(kind).pop(name, None)
+        await self.put(without=keys)
 
     def _of(self, kind: str) -> dict[str, Record]:
         return self._by_kind.setdefault(kind, {})

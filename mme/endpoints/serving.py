@@ -114,7 +114,8 @@ class Serving:
 
     def check_real_time(self, endpoint: str) -> None:
         """Raise InvalidRequest for an endpoint that answers asynchronous invocations only."""
-        if self.async_terms(endpoint) is not None:
+        live = self._live(endpoint)
+        if live is not None and live.async_terms is not None:
             raise InvalidRequest(
                 f"Endpoint {endpoint!r} has an AsyncInferenceConfig: it answers"
                 " InvokeEndpointAsync, not InvokeEndpoint"

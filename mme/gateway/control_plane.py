@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import hdrs, web
@@ -62,7 +63,6 @@ class ControlPlaneSurface:
         """`operations` by the services' names; `region` is for requests that name none."""
         self._operations = operations
         self._region = region
-        self._services: dict[str, ServiceModel] = {}
 
     def routes(self) -> list[Route]:
         """The routes of this surface."""
@@ -105,23 +105,20 @@ class ControlPlaneSurface:
         operation = self._operations.get(name)
         if prefix not in SERVICES or operation is None:
             raise ControlPlaneError(UNKNOWN, f"The operation {shown!r} is not served here")
-        service = self._service(prefix)
+        service = _service(SERVICES[prefix])
         if name not in service.operation_names:
             raise ControlPlaneError(UNKNOWN, f"The service has no operation {shown!r}")
         return service.operation_model(name), operation
 
-    def _service(self, prefix: str) -> ServiceModel:
-        """A service's model, read at first use: it has megabytes."""
-        model = self._services.get(prefix)
-        if model is None:
-            name = SERVICES[prefix]
-            model = ServiceModel(Loader().load_service_model(name, "service-2"), name)
-            self._services[prefix] = model
-        return model
-
     def _region_of(self, headers: Mapping[str, str]) -> str:
         found = SCOPE.search(headers.get(hdrs.AUTHORIZATION, ""))
         return found[1] if found else self._region or REGION.get()
+
+
+@cache
+def _service(name: str) -> ServiceModel:
+    """A service's model, read at first use: it has megabytes."""
+    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
 
 
 def control_plane_error(error: ControlPlaneError) -> web.Response:

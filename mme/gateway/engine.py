@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mme.core.answer import Answer
     from mme.core.terms import Terms
-    from mme.residency.views import ModelView
+    from mme.residency.views import AliasView, ModelView
 
 
 class Standalone(Protocol):
@@ -38,6 +38,9 @@ class Standalone(Protocol):
 
     def describe(self, target: str) -> ModelView:
         """One model that is loaded or on disk. Raises NotLoaded."""
+
+    def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
+        """At most `limit` aliases above `after`, in order; whether there are more."""
 
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether requests can be answered, as known within `timeout_s`."""

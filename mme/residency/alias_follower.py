@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mme.core.background import BackgroundTasks
 from mme.core.errors import (
-    ArtifactRejected,
     EndpointError,
-    ModelFailed,
     TargetNotFound,
 )
-from mme.residency.aliases import AliasTable, Refusal
+from mme.residency.aliases import AliasTable
+from mme.residency.deployment import Deployment
+from mme.residency.refusals import Refusals
+from mme.residency.trial import tried
 from mme.store.alias_file import FILE
 from mme.store.alias_shelf import read_aliases
 
@@ -35,8 +37,6 @@ log = logging.getLogger(__name__)
 LEAST_PERIOD_S = 0.1
 IDLE_S = 600.0
 """A folder no alias of which was asked for is not looked at any more until one is."""
-AGAIN_S = {ArtifactRejected: float("inf"), TargetNotFound: float("inf"), ModelFailed: 600.0}
-"""After which an artifact that was refused for it, and has not changed, is tried again."""
 SIDE_BY_SIDE = 2
 """So many new versions are tried at a time: requests need the workers."""
 
@@ -46,6 +46,7 @@ class AliasFollower:
 
     def __init__(self, settings: Settings, store: Store, run: Run, residency: Residency) -> None:
         self.table = AliasTable()
+        self.refusals = Refusals()
         self._period_s = max(settings.store_check_s, LEAST_PERIOD_S)
         self._unknown_s = settings.failure_memory_s
         self._store = store
@@ -56,6 +57,11 @@ class AliasFollower:
         self._loop: asyncio.Task[None] | None = None
         self._switching: set[str] = set()
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._deployment: Deployment | None = None
+        if settings.deploy == "latest":
+            self._deployment = Deployment(store, run, residency, self.table, self.refusals)
+            self.table.folder_of("").is_kept = True
+            self._keep_on()
 
     async def resolve(self, target: str) -> str:
         """The artifact that an alias means; a target that is none stays as it is."""
@@ -68,10 +74,12 @@ class AliasFollower:
         if time.monotonic() - folder.checked_at_s >= self._unknown_s:
             await self._read(folder)
         alias = self.table.get(target) or self.table.learn(target)
+        if alias is None and self._deployment is not None:
+            await self._deployment.first(target)
+            alias = self.table.get(target) or self.table.learn(target)
         if alias is None:
             return target
-        if self._loop is None:
-            self._loop = self._background.start(self._keep_following())
+        self._keep_on()
         return alias.target
 
     def not_found(self, target: str, error: TargetNotFound) -> TargetNotFound:
@@ -93,13 +101,21 @@ class AliasFollower:
 
     async def close(self) -> None:
         """End what runs in the background."""
+        if self._deployment is not None:
+            await self._deployment.close()
         await self._background.close()
+
+    def _keep_on(self) -> None:
+        if self._loop is None:
+            self._loop = self._background.start(self._keep_following())
 
     async def _keep_following(self) -> None:
         while True:
             await asyncio.sleep(self._period_s)
             for folder in self.table.folders(time.monotonic(), IDLE_S):
                 await self._read(folder)
+                if self._deployment is not None:
+                    self._deployment.look(folder, partial(self._read, folder))
 
     async def _read(self, folder: Folder) -> None:
         """Read a folder's file, once for all that wait; what fails is for the log."""
@@ -132,7 +148,7 @@ class AliasFollower:
     async def _switch(self, alias: Alias) -> None:
         try:
             async with self._slots:
-                while (wanted := alias.wanted) != alias.target:
+                while self.table.is_known(alias) and (wanted := alias.wanted) != alias.target:
                     if not await self._try(alias, wanted) and alias.wanted == wanted:
                         return
         finally:
@@ -143,30 +159,15 @@ class AliasFollower:
         version = ""
         try:
             version = (await self._run(lambda: self._store.find(wanted))).version
-            if self._is_refused_still(alias, wanted, version):
+            if self.refusals.is_refused(wanted, version, time.monotonic()):
                 return False
-            await self._residency.load(wanted)
+            await tried(self._residency, wanted, self._run)
         except EndpointError as error:
-            self._refuse(alias, wanted, version, error)
+            if self.refusals.note(wanted, version, error, time.monotonic()):
+                log.warning("%s goes on meaning %s: %s", alias.name, alias.target, error.message)
             return False
+        self.refusals.forget(wanted)
         former = alias.target
         if self.table.switch(alias, wanted):
             log.info("%s means %s now, not %s", alias.name, wanted, former)
         return True
-
-    def _is_refused_still(self, alias: Alias, wanted: str, version: str) -> bool:
-        refusal = alias.refusal
-        return (
-            refusal is not None
-            and (refusal.target, refusal.version) == (wanted, version)
-            and time.monotonic() < refusal.again_at_s
-        )
-
-    def _refuse(self, alias: Alias, wanted: str, version: str, error: EndpointError) -> None:
-        again_at_s = time.monotonic() + next(
-            (wait_s for kind, wait_s in AGAIN_S.items() if isinstance(error, kind)), 0.0
-        )
-        former = alias.refusal
-        alias.refusal = Refusal(wanted, version, error.message, again_at_s)
-        if former is None or (former.target, former.reason) != (wanted, error.message):
-            log.warning("%s goes on meaning %s: %s", alias.name, alias.target, error.message)

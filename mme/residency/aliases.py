@@ -7,7 +7,7 @@ long as it is refused.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mme.store.alias_file import artifact_of, split
@@ -23,19 +23,6 @@ MOST_FOLDERS = 1000
 NEVER = float("-inf")
 
 
-@dataclass(slots=True)
-class Refusal:
-    """Why an alias does not mean what it should."""
-
-    target: str
-    """The artifact that was refused."""
-    version: str
-    """Of that artifact; "" if the store had none."""
-    reason: str
-    again_at_s: float
-    """Monotonic: when it is worth another try although it has not changed."""
-
-
 @dataclass(eq=False, slots=True)
 class Alias:
     """One alias that was asked for."""
@@ -47,7 +34,6 @@ class Alias:
     """The artifact it means."""
     wanted: str
     """The artifact it should mean."""
-    refusal: Refusal | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -64,6 +50,11 @@ class Folder:
     """Since `asked_at_s` was last set."""
     known: dict[str, Alias] = field(default_factory=dict)
     """Those that were asked for."""
+    here: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Name -> an id that it has on this endpoint, for as long as the file has that other id, or
+    none ("")."""
+    is_kept: bool = False
+    """Looked at whether it was asked for or not."""
 
 
 class AliasTable:
@@ -87,6 +78,10 @@ class AliasTable:
     def get(self, name: str) -> Alias | None:
         """One alias that was asked for."""
         return self._known.get(name)
+
+    def is_known(self, alias: Alias) -> bool:
+        """Whether it is an alias still."""
+        return self._known.get(alias.name) is alias
 
     def page(self, after: str, limit: int) -> tuple[list[Alias], bool]:
         """At most `limit` aliases above `after`, in order; whether there are more."""
@@ -112,14 +107,14 @@ class AliasTable:
         for folder in list(self._folders.values()):
             if folder.was_asked:
                 folder.asked_at_s, folder.was_asked = now_s, False
-            if folder.known and now_s - folder.asked_at_s <= idle_s:
+            if folder.is_kept or (folder.known and now_s - folder.asked_at_s <= idle_s):
                 yield folder
 
     def learn(self, target: str) -> Alias | None:
         """An alias that is asked for the first time means what it should; None: it is none."""
         folder = self.folder_of(target)
         _, name = split(target)
-        version_id = folder.aliases.ids.get(name)
+        version_id = self._id_of(folder, name)
         if version_id is None:
             return None
         wanted = artifact_of(target, version_id)
@@ -135,26 +130,43 @@ class AliasTable:
         A file that is gone or cannot be used leaves all as it was: an alias ends when a file that
         is there does not name it any more.
         """
-        if aliases.error is None and aliases.version is not None:
-            for name, alias in list(folder.known.items()):
-                version_id = aliases.ids.get(name)
-                if version_id is None:
-                    del folder.known[name]
-                    del self._known[alias.name]
-                    self._no_more(alias)
-                else:
-                    alias.wanted = artifact_of(alias.name, version_id)
-                if alias.wanted == alias.target:
-                    alias.refusal = None
+        was_read = aliases.error is None and aliases.version is not None
+        if not was_read:
+            aliases = replace(aliases, ids=folder.aliases.ids)
         folder.aliases = aliases
+        for name, alias in list(folder.known.items()):
+            version_id = self._id_of(folder, name)
+            if version_id is None:
+                del folder.known[name]
+                del self._known[alias.name]
+                self._no_more(alias)
+            else:
+                alias.wanted = artifact_of(alias.name, version_id)
         return [alias for alias in folder.known.values() if alias.wanted != alias.target]
+
+    def ids_of(self, folder: Folder) -> dict[str, str]:
+        """All names of a folder that have an id, with it."""
+        names = {*folder.aliases.ids, *folder.here}
+        found = {name: self._id_of(folder, name) for name in names}
+        return {name: version_id for name, version_id in found.items() if version_id is not None}
+
+    def deploy_here(self, folder: Folder, name: str, version_id: str) -> None:
+        """A name has an id on this endpoint, until the file says something else than it does."""
+        folder.here[name] = (folder.aliases.ids.get(name, ""), version_id)
+
+    def _id_of(self, folder: Folder, name: str) -> str | None:
+        said = folder.aliases.ids.get(name)
+        when_said, here = folder.here.get(name, (None, None))
+        if here is not None and when_said == (said or ""):
+            return here
+        return said
 
     def switch(self, alias: Alias, target: str) -> bool:
         """An alias means `target` from now on, if it still should."""
-        if self._known.get(alias.name) is not alias or alias.wanted != target:
+        if not self.is_known(alias) or alias.wanted != target:
             return False
         self._no_more(alias)
-        alias.target, alias.refusal = target, None
+        alias.target = target
         self._meaning.setdefault(target, set()).add(alias.name)
         return True
 
@@ -169,6 +181,6 @@ class AliasTable:
         if len(self._folders) < self._most_folders:
             return
         for name, folder in self._folders.items():
-            if not folder.known:
+            if not (folder.known or folder.here or folder.is_kept):
                 del self._folders[name]
                 return

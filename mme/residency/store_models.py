@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.core.errors import NotLoaded, TargetNotFound
-from mme.core.names import check_target
+from mme.core.names import check_key
 from mme.core.terms import PLAIN
 from mme.residency.alias_follower import AliasFollower
 from mme.residency.residency import Residency
-from mme.residency.views import ModelView, State
+from mme.residency.views import AliasView, ModelView, State
 from mme.store.alias_file import is_alias
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class StoreModels:
 
     async def load(self, target: str) -> ModelView:
         """See `Residency.load`; also raises InvalidRequest."""
-        check_target(target)
+        check_key(target)
         meant = await self._meant(target)
         try:
             return self._view(await self._residency.load(meant))
@@ -72,7 +72,7 @@ class StoreModels:
 
     async def unload(self, target: str) -> None:
         """See `Residency.unload`; also raises InvalidRequest."""
-        check_target(target)
+        check_key(target)
         await self._residency.unload(await self._meant(target))
 
     def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
@@ -86,7 +86,7 @@ class StoreModels:
 
     def describe(self, target: str) -> ModelView:
         """One target. Raises NotLoaded if it is neither on this disk nor on its way."""
-        check_target(target)
+        check_key(target)
         target = self.aliases.table.meaning(target) or target
         known = self._table.current(target)
         if known is not None:
@@ -97,6 +97,17 @@ class StoreModels:
         if kept is None:
             raise NotLoaded(target)
         return self._view_of(kept)
+
+    def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
+        """The `limit` aliases after `after` that were asked for; whether more follow."""
+        known, has_more = self.aliases.table.page(after, limit)
+        views = []
+        for alias in known:
+            refusal = self.aliases.refusals.of(alias.wanted)
+            is_refused = refusal is not None and alias.wanted != alias.target
+            reason = refusal.reason if refusal is not None and is_refused else ""
+            views.append(AliasView(alias.name, alias.target, alias.wanted, reason))
+        return views, has_more
 
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether requests can be answered."""

@@ -45,3 +45,16 @@ class ModelView:
     details: Mapping[str, object] = field(default_factory=dict)
     aliases: Sequence[str] = ()
     """What means it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AliasView:
+    """One alias as it stands now."""
+
+    alias: str
+    target: str
+    """What it means."""
+    wanted: str
+    """What it should mean."""
+    reason: str = ""
+    """Why it does not mean that; "": it does, or that is being brought in."""

@@ -106,14 +106,15 @@ def set_alias(
             raise NotAsExpected(alias, expected, former)
         if former == version_id:
             return Change(alias, former, version_id)
+        if former:  # noted before, so that it can be gone back to at any moment
+            _note(store, alias, former, "found", pause)
         try:
             store.replace(folder + FILE, render({**aliases.ids, name: version_id}), aliases.version)
         except Changed:
             pause(random.uniform(0, LONGEST_PAUSE_S))  # noqa: S311 - no secret
             continue
-        change = Change(alias, former, version_id)
-        _note(store, change, how, pause)
-        return change
+        _note(store, alias, version_id, how, pause)
+        return Change(alias, former, version_id)
     raise StoreUnavailable(store.uri + folder + FILE, "others change it all the time; try again")
 
 
@@ -154,18 +155,20 @@ def _read_history(store: Store, folder: str) -> tuple[str | None, dict[str, list
     return ref.version, history.parse(content, ref.uri)
 
 
-def _note(store: Store, change: Change, how: How, pause: Callable[[float], None]) -> None:
-    """Note a change that was made; that it is not noted does not undo it."""
-    folder, name = split(change.alias)
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+def _note(
+    store: Store, alias: str, version_id: str, how: How, pause: Callable[[float], None]
+) -> None:
+    """Note what an alias means; that it is not noted undoes nothing."""
+    folder, name = split(alias)
+    entry = Entry(version_id, datetime.now(UTC).isoformat(timespec="milliseconds"), how)
     reason = "others note all the time"
     try:
         for _ in range(TRIES):
             version, entries = _read_history(store, folder)
             own = entries.setdefault(name, [])
-            if change.former and (not own or own[-1].id != change.former):
-                own.append(Entry(change.former, now, "found"))
-            own.append(Entry(change.id, now, how))
+            if how == "found" and own and own[-1].id == version_id:
+                return
+            own.append(entry)
             try:
                 store.replace(folder + history.FILE, history.render(entries), version)
             except Changed:
@@ -174,4 +177,4 @@ def _note(store: Store, change: Change, how: How, pause: Callable[[float], None]
                 return
     except (AliasesUnreadable, StoreUnavailable, TargetNotFound) as error:
         reason = error.message
-    log.warning("what %s meant before is not noted: %s", change.alias, reason)
+    log.warning("that %s means %s is not noted: %s", alias, version_id, reason)

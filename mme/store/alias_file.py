@@ -51,7 +51,7 @@ def artifact_of(alias: str, version_id: str) -> str:
 
 def check_alias(alias: str) -> str:
     """Return what may be an alias. Raises InvalidRequest."""
-    check_target(alias)
+    check_target(alias.removeprefix("s3://"))  # as endpoints with a store of their own name them
     if not is_alias(alias):
         raise InvalidRequest(
             f"{alias!r} is the name of an archive and so no alias: leave {ARCHIVE_ENDING} out"

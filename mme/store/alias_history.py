@@ -73,8 +73,9 @@ def standing(entries: Iterable[Entry]) -> list[str]:
 def before(entries: Iterable[Entry], present: str) -> str | None:
     """The id before the present one; None: none is known."""
     ids = standing(entries)
-    if ids and ids[-1] == present:
-        ids.pop()
+    if present in ids:
+        while ids.pop() != present:
+            pass
     return ids[-1] if ids else None
 
 

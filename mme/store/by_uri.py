@@ -9,8 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from mme.core.errors import EndpointError
+from mme.core.names import S3_SCHEME
 from mme.store.base import ARCHIVE_ENDING
-from mme.store.s3 import S3Clients, S3Store
+from mme.store.s3 import S3Store
+from mme.store.s3_client import ClientOfS3
+from mme.store.s3_content import Digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,15 +21,13 @@ if TYPE_CHECKING:
 
     from mme.store.base import ArtifactRef, Store
 
-SCHEME = "s3://"
-
 
 class StoresByUri:
     """A Store. Its targets are those of `own`, and URIs: `s3://bucket/models/DocSim.tar.gz`."""
 
     def __init__(self, own: Store) -> None:
         self._own = own
-        self._clients = S3Clients()
+        self._shared = ClientOfS3(), Digests()
         self.uri = own.uri
 
     def check(self) -> None:
@@ -35,14 +36,14 @@ class StoresByUri:
 
     def find(self, target: str) -> ArtifactRef:
         """See Store."""
-        if not target.startswith(SCHEME):
+        if not target.startswith(S3_SCHEME):
             return self._own.find(target)
         store, key = self._place(target)
         return replace(store.find(key), target=target)
 
     def open(self, ref: ArtifactRef) -> AbstractContextManager[BinaryIO]:
         """See Store."""
-        if not ref.target.startswith(SCHEME):
+        if not ref.target.startswith(S3_SCHEME):
             return self._own.open(ref)
         store, key = self._place(ref.target)
         return store.open(replace(ref, target=key))
@@ -53,7 +54,7 @@ class StoresByUri:
 
     def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""
-        if not folder.startswith(SCHEME):
+        if not folder.startswith(S3_SCHEME):
             yield from self._own.list_folder(folder, ending)
             return
         store, prefix = self._place(folder)
@@ -62,23 +63,23 @@ class StoresByUri:
 
     def replace(self, target: str, content: bytes, version: str | None) -> str:
         """See Store."""
-        if not target.startswith(SCHEME):
+        if not target.startswith(S3_SCHEME):
             return self._own.replace(target, content, version)
         store, key = self._place(target)
         return store.replace(key, content, version)
 
     def why_unreachable(self, uri: str, *, is_prefix: bool) -> str:
         """Why nothing can be read at a URI, or "". A prefix need have nothing below it."""
-        bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+        bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
         try:
             if is_prefix:
-                S3Store(bucket, key, self._clients).check_bucket()
+                S3Store(bucket, key, *self._shared).check_bucket()
             else:
-                S3Store(bucket, "", self._clients).find(key)
+                S3Store(bucket, "", *self._shared).find(key)
         except EndpointError as error:
             return error.message
         return ""
 
     def _place(self, uri: str) -> tuple[S3Store, str]:
-        bucket, _, key = uri.removeprefix(SCHEME).partition("/")
-        return S3Store(bucket, "", self._clients), key
+        bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
+        return S3Store(bucket, "", *self._shared), key

@@ -9,11 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -25,6 +22,7 @@ from botocore.exceptions import (
 from mme.core.errors import EndpointError, StoreUnavailable
 from mme.core.names import check_target
 from mme.store.base import ARCHIVE_ENDING, ArtifactRef, Changed
+from mme.store.s3_client import ClientOfS3
 from mme.store.s3_content import Content, Digests
 from mme.store.s3_errors import has_no_words, is_changed, is_denied, meaning
 
@@ -36,10 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 60
-ATTEMPTS = 3
-DEFAULT_REGION = "us-east-1"
 MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PLAIN_ENCRYPTION = (None, "AES256")
 """With these an ETag can be the MD5 of the content, else never."""
@@ -47,41 +41,21 @@ DIRECTORY_BUCKET = "--x-s3"
 """How their names end; their ETags look like MD5 and are not."""
 
 
-class S3Clients:
-    """The client of one store or several; safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made: S3Client | None = None
-        self.digests = Digests()
-
-    def get(self) -> S3Client:
-        """The client, made at first use: finding credentials may take a while."""
-        with self._lock:
-            if self._made is None:
-                session = boto3.session.Session()
-                self._made = session.client(
-                    "s3",
-                    # A local S3 asks for no region; AWS would say so if this one were wrong.
-                    region_name=session.region_name or DEFAULT_REGION,
-                    config=Config(
-                        connect_timeout=CONNECT_TIMEOUT_S,
-                        read_timeout=READ_TIMEOUT_S,
-                        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-                    ),
-                )
-            return self._made
-
-
 class S3Store:
     """Artifacts below `prefix` (empty, or ending in a slash) in `bucket`."""
 
-    def __init__(self, bucket: str, prefix: str, clients: S3Clients | None = None) -> None:
-        """Stores may share `clients`, and with them connections."""
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        s3: ClientOfS3 | None = None,
+        digests: Digests | None = None,
+    ) -> None:
+        """Stores may share a client, and with it connections, and what ETags are."""
         self._bucket = bucket
         self._prefix = prefix
-        self._clients = clients or S3Clients()
-        self._digests = self._clients.digests
+        self._s3 = s3 or ClientOfS3()
+        self._digests = digests or Digests()
         self.uri = f"s3://{bucket}/{prefix}"
 
     def check(self) -> None:
@@ -209,7 +183,7 @@ class S3Store:
         )
 
     def _client(self) -> S3Client:
-        return self._clients.get()
+        return self._s3.get()
 
     def _in_words(self, error: ClientError, target: str) -> ClientError:
         """The error of a HEAD, whose answer has no body, as a GET of one byte tells it."""

@@ -45,7 +45,7 @@ def meaning(
     error: ClientError, target: str, place: str, bucket: str, *, may_list: bool
 ) -> EndpointError:
     """The error to raise. `may_list`: a missing object would have been called missing."""
-    code, status = _code(error), _status(error)
+    code, status = code_of(error), status_of(error)
     if code in CHANGED:
         return StoreUnavailable(place, "it has changed meanwhile; ask again")
     if target and code in MISSING:
@@ -60,24 +60,26 @@ def meaning(
 
 def is_denied(error: ClientError) -> bool:
     """Whether access was denied."""
-    return _code(error) in DENIED
+    return code_of(error) in DENIED
 
 
 def is_changed(error: ClientError) -> bool:
     """Whether a conditional write found another version than it was to replace, or none."""
-    return _code(error) in (*CHANGED, *CONFLICTS, *MISSING)
+    return code_of(error) in (*CHANGED, *CONFLICTS, *MISSING)
 
 
 def has_no_words(error: ClientError) -> bool:
     """Whether S3 may have more to say: a code that is a number came from an empty body."""
-    return _code(error).isdigit() and _status(error) < SERVER_FAULT
+    return code_of(error).isdigit() and status_of(error) < SERVER_FAULT
 
 
-def _code(error: ClientError) -> str:
+def code_of(error: ClientError) -> str:
+    """What S3 calls the error."""
     return str(_details(error).get("Error", {}).get("Code", ""))
 
 
-def _status(error: ClientError) -> int:
+def status_of(error: ClientError) -> int:
+    """Its HTTP status."""
     return int(_details(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from mme.core.terms import Terms
-    from mme.residency.views import ModelView
+    from mme.residency.views import AliasView, ModelView
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,7 @@ class FakeStandalone(FakeEngine):
     def __init__(self) -> None:
         super().__init__()
         self.views: dict[str, ModelView] = {}
+        self.aliases: list[AliasView] = []
         self.terms = PLAIN
         """Of the last request."""
 
@@ -150,6 +151,10 @@ class FakeStandalone(FakeEngine):
     def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
         targets = [target for target in sorted(self.views) if target > after]
         return [self.views[target] for target in targets[:limit]], len(targets) > limit
+
+    def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
+        following = [view for view in self.aliases if view.alias > after]
+        return following[:limit], len(following) > limit
 
     def describe(self, target: str) -> ModelView:
         if target not in self.views:

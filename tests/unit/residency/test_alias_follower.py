@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
 from mme.core.errors import ArtifactRejected, LoadFailed, NotLoaded, TargetNotFound
 from mme.residency.views import State
-from tests.support.fake_engine import until
 from tests.unit.residency.test_store_models import LIMITS, running
 
 ONE, TWO = "DocSim-1.tar.gz", "DocSim-2.tar.gz"
-QUICK = {"store_check_s": 0.0}
+QUICK: dict[str, Any] = {"store_check_s": 0.0}
 
 
 def say(bench, folder="", **ids):
@@ -24,12 +24,19 @@ def say(bench, folder="", **ids):
     fresh.replace(path)
 
 
+async def becomes(is_so, timeout_s=30.0):
+    """Return when something is so; threads and files need the time between two looks."""
+    async with asyncio.timeout(timeout_s):
+        while not is_so():  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
+
+
 def known(bench):
     return bench.models.aliases.table.get("DocSim")
 
 
 def refusal(bench):
-    return known(bench).refusal
+    return bench.models.aliases.refusals.of(known(bench).wanted)
 
 
 async def served(bench, target="DocSim"):
@@ -69,10 +76,10 @@ async def test_an_alias_follows_its_file(tmp_path):
         say(bench, DocSim="1")
         assert await served(bench) == ONE
         say(bench, DocSim="2")
-        await until(lambda: bench.models.describe("DocSim").target == TWO)
+        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
         assert await served(bench) == TWO
         say(bench, DocSim="1")
-        await until(lambda: bench.models.describe("DocSim").target == ONE)
+        await becomes(lambda: bench.models.describe("DocSim").target == ONE)
 
 
 async def test_requests_go_to_the_old_version_until_the_new_one_is_loaded(tmp_path):
@@ -86,7 +93,7 @@ async def test_requests_go_to_the_old_version_until_the_new_one_is_loaded(tmp_pa
         await bench.admission.reached.wait()
         assert await served(bench) == ONE
         bench.admission.open()
-        await until(lambda: bench.models.describe("DocSim").target == TWO)
+        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
         assert not (await bench.ask("DocSim")).cold
 
 
@@ -97,17 +104,17 @@ async def test_a_version_that_is_refused_leaves_the_old_one_and_is_told_once(tmp
         say(bench, DocSim="1")
         await bench.ask("DocSim")
         say(bench, DocSim="2")
-        await until(lambda: "goes on meaning" in caplog.text)
+        await becomes(lambda: "goes on meaning" in caplog.text)
         checks = bench.models.aliases.table.folder_of("DocSim")
         before = checks.checked_at_s
-        await until(lambda: checks.checked_at_s > before + 0.2)  # two checks at least
+        await becomes(lambda: checks.checked_at_s > before + 0.2)  # two checks at least
         assert caplog.text.count("goes on meaning DocSim-1.tar.gz") == 1
         assert bench.shelf.opened.count(TWO) <= 1
         assert await served(bench) == ONE
         assert known(bench).wanted == TWO
         assert "refused" in refusal(bench).reason
         bench.shelf.put(TWO)
-        await until(lambda: bench.models.describe("DocSim").target == TWO)
+        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
 
 
 async def test_a_version_that_does_not_load_leaves_the_old_one(tmp_path):
@@ -118,7 +125,7 @@ async def test_a_version_that_does_not_load_leaves_the_old_one(tmp_path):
         await bench.ask("DocSim")
         bench.workers.failures.append(LoadFailed(TWO, 500, "no"))
         say(bench, DocSim="2")
-        await until(lambda: refusal(bench) is not None)
+        await becomes(lambda: refusal(bench) is not None)
         assert await served(bench) == ONE
 
 
@@ -128,9 +135,9 @@ async def test_an_alias_of_an_artifact_that_is_missing_waits_for_it(tmp_path):
         say(bench, DocSim="1")
         await bench.ask("DocSim")
         say(bench, DocSim="2")
-        await until(lambda: refusal(bench) is not None)
+        await becomes(lambda: refusal(bench) is not None)
         bench.shelf.put(TWO)
-        await until(lambda: bench.models.describe("DocSim").target == TWO)
+        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
 
 
 async def test_an_unknown_alias_names_all_that_was_tried(tmp_path):
@@ -163,7 +170,7 @@ async def test_a_file_that_cannot_be_used_is_said_to_and_changes_nothing(tmp_pat
         say(bench, DocSim="1")
         await bench.ask("DocSim")
         (tmp_path / "store" / "models-id.json").write_text("{")
-        await until(lambda: "it is no JSON" in caplog.text)
+        await becomes(lambda: "it is no JSON" in caplog.text)
         assert await served(bench) == ONE
         with pytest.raises(TargetNotFound, match="cannot be used: it is no JSON"):
             await bench.ask("Other")
@@ -175,7 +182,7 @@ async def test_an_alias_that_its_file_does_not_name_any_more_ends(tmp_path):
         say(bench, DocSim="1")
         await bench.ask("DocSim")
         say(bench)
-        await until(lambda: bench.models.aliases.table.get("DocSim") is None)
+        await becomes(lambda: bench.models.aliases.table.get("DocSim") is None)
         with pytest.raises(TargetNotFound):
             await bench.ask("DocSim")
 

@@ -225,4 +225,6 @@ def test_what_was_rolled_back_is_not_gone_back_to(steps, ids):
 def test_before_a_present_that_is_not_noted_is_the_last_that_is():
     entries = [Entry("1", "t", "set")]
     assert before(entries, "9") == "1"
+    late = [*entries, Entry("2", "t", "found"), Entry("1", "t", "rollback"), Entry("2", "t", "set")]
+    assert before(late, "1") is None
     assert before(entries, "1") is None

@@ -11,7 +11,7 @@ import pytest
 
 from mme.core.errors import StoreUnavailable, TargetNotFound
 from mme.store import ArtifactRef, TargetDenied
-from mme.store.s3 import S3Clients, S3Store
+from mme.store.s3 import S3Store
 from tests.support.scripted_s3 import Said, scripted_s3
 
 pytestmark = pytest.mark.hostile("stores")
@@ -29,7 +29,7 @@ def client():
         patch.setenv("AWS_ENDPOINT_URL_S3", server.url)
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patch.setattr("mme.store.s3.ATTEMPTS", 1)
+        patch.setattr("mme.store.s3_client.ATTEMPTS", 1)
         yield server, S3Store("bucket", "")._client()
 
 
@@ -41,9 +41,9 @@ def s3(client):
 
 @pytest.fixture
 def store(client):
-    clients = S3Clients()
-    clients._made = client[1]
-    return S3Store("bucket", "live/", clients)
+    store = S3Store("bucket", "live/")
+    store._s3._made = client[1]
+    return store
 
 
 def failing(status, code, listing=None):
@@ -231,8 +231,8 @@ def impatient(s3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setattr("mme.store.s3.READ_TIMEOUT_S", 0.1)
-    monkeypatch.setattr("mme.store.s3.ATTEMPTS", 1)
+    monkeypatch.setattr("mme.store.s3_client.READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("mme.store.s3_client.ATTEMPTS", 1)
     yield S3Store("bucket", "live/")
     s3.ends.set()
 
