@@ -14,6 +14,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from mme.app.children import Engine
+from mme.app.idle import Idle
 from mme.app.life import (
     ANY_ADDRESS,
     Address,
@@ -53,8 +54,9 @@ async def run_multi_model(
         engine = Engine.make(
             settings, folder, readable=(settings.models_dir, converted), refuses_unfitting=True
         )
+        idle = Idle(engine, lambda: settings.idle_s, wait_s=settings.ready_timeout_s)
         catalog = FolderCatalog(
-            settings, engine.admissions.admit, converted, checks=not settings.is_foreign_handler
+            settings, idle.admit, converted, checks=not settings.is_foreign_handler
         )
         models = PlatformModels(settings, catalog, engine.workers, settings.models_dir)
         await stack.enter_async_context(orphans_reaped())
@@ -64,6 +66,7 @@ async def run_multi_model(
         address = await public.enter_async_context(serving(app, listener, settings.drain_timeout_s))
         async with starting(stop):
             await stack.enter_async_context(engine.running())
+            await stack.enter_async_context(idle.watching())
         stack.push_async_callback(models.close)
         await stack.enter_async_context(_abandoned_removed(catalog))
         # Comes last, so it goes first: requests are answered while the workers are still there.

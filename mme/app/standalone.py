@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mme.app.children import Engine
+from mme.app.control_plane import open_control_plane
+from mme.app.idle import Idle
 from mme.app.life import (
     Address,
     EndpointFailed,
@@ -30,7 +32,9 @@ from mme.app.life import (
     until_stopped,
 )
 from mme.app.run_dir import run_dir
+from mme.app.samples import store_of
 from mme.app.state import state_database
+from mme.app.transform import transform_jobs
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
@@ -38,7 +42,7 @@ from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
-from mme.store import open_store
+from mme.store.by_uri import StoresByUri
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -59,23 +63,27 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
         listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
         folder = stack.enter_context(run_dir())
-        try:
-            store = open_store(settings.store)
-        except (ValueError, OSError) as error:
-            raise SettingsError(f"MME_STORE: {error}") from error
+        own, is_sample = store_of(settings)
+        store = StoresByUri(own)
         try:
             cache = await stack.enter_async_context(_cache(settings, run))
         except CacheInUse as error:
             raise EndpointFailed(str(error)) from error
         except (ValueError, OSError) as error:
             raise SettingsError(f"MME_CACHE_DIR={str(settings.cache_dir)!r}: {error}") from error
-        stack.enter_context(state_database(settings))
+        database = stack.enter_context(state_database(settings))
+        plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
+        idle = Idle(
+            engine,
+            lambda: settings.idle_s or plane.idle_after_s(),
+            wait_s=settings.ready_timeout_s,
+        )
         catalog = StoreCatalog(
             settings,
             store=store,
             cache=cache,
-            admit=engine.admissions.admit,
+            admit=idle.admit,
             run=run,
             workers=engine.workers,
         )
@@ -84,10 +92,21 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
             await stack.enter_async_context(engine.running())
+            await stack.enter_async_context(idle.watching())
         stack.push_async_callback(models.close)
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
-            app = make_app(settings, models, Serving(settings, models), bodies)
+            transforms = await stack.enter_async_context(
+                transform_jobs(database, plane.records, models)
+            )
+            app = make_app(
+                settings,
+                models,
+                Serving(settings, models, plane),
+                bodies,
+                {**plane.operations(), **transforms},
+                is_sample=is_sample,
+            )
             on_ready(
                 await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))
             )

@@ -7,18 +7,38 @@ import asyncio
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from mme.app.modes import PlatformError, read_platform
+from mme.cli import alias, batch, configure
 from mme.cli.codes import EXIT_OK, EXIT_USAGE
 from mme.core.log import configure_logging, flush_log
 from mme.core.settings import SettingsError, read_settings
+from mme.training import command as training_command
 from mme.training import evaluation_command
-from mme.training.command import run_command
-from mme.training.options import add_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+
+class Command(Protocol):
+    """A module that is a command."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None:
+        """Add what the command takes."""
+
+    def run_command(self, options: argparse.Namespace, /) -> int:
+        """Run it; returns the exit code. Raises SettingsError."""
+
+
+COMMANDS: Mapping[str, tuple[str, Command]] = {
+    "train": ("make artifacts from corpora, your own or shipped", training_command),
+    "evaluate": ("measure a model on a labelled set", evaluation_command),
+    "alias": ("say which version a target model without .tar.gz means", alias),
+    "configure": ("have AWS's programs ask an endpoint of ours by AWS_PROFILE", configure),
+    "batch": ("send the records of a folder or S3 prefix to models", batch),
+}
+"""What it is for and who does it; `serve` and `settings` are below."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -30,11 +50,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("serve", help="run the endpoint until SIGTERM or Ctrl-C")
-    train = commands.add_parser("train", help="make artifacts from corpora, your own or shipped")
-    add_arguments(train)
-    evaluation_command.add_arguments(
-        commands.add_parser("evaluate", help="measure a model on a labelled set")
-    )
+    for name, (meaning, module) in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=meaning))
     commands.add_parser("settings", help="list every setting with its value and meaning")
     return parser
 
@@ -45,10 +62,8 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # where the locale has no umlauts
     options = make_parser().parse_args(arguments)
     try:
-        if options.command == "train":
-            return run_command(options)
-        if options.command == "evaluate":
-            return evaluation_command.run_command(options)
+        if options.command in COMMANDS:
+            return COMMANDS[options.command][1].run_command(options)
         settings = read_settings()
         platform = read_platform(os.environ)
     except (SettingsError, PlatformError) as error:

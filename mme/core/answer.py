@@ -19,3 +19,7 @@ class Answer:
     """Names in lower case."""
     body: bytes
     cold: bool
+    target: str = ""
+    """The target model that answered: what an alias meant."""
+    version: str = ""
+    """Of its artifact, as the store has it."""

@@ -14,6 +14,7 @@ EndpointError
 │   ├── LoadFailed            ... while loading
 │   └── ModelTimedOut         ... not within the time a model has for one request
 ├── ModelNotReady             still loading at the deadline
+│   └── NotBack               ... since the workers, which had nothing to do, are not back
 ├── Busy                      too many requests wait for one model
 ├── Overloaded                the bodies of all requests take too many bytes
 ├── NoDiskSpace               the disk cache cannot take another artifact
@@ -158,6 +159,16 @@ class ModelNotReady(EndpointError):
     def __init__(self, target: str, reason: str) -> None:
         super().__init__(f"Model {target!r} is not ready: {reason}")
         self.target = target
+
+
+class NotBack(ModelNotReady):
+    """The workers went down while nothing was asked, and have not come back."""
+
+    def __init__(self, reason: str) -> None:
+        EndpointError.__init__(
+            self, f"The workers went down while nothing was asked and are not back: {reason}"
+        )
+        self.args = (reason,)
 
 
 class Busy(EndpointError):

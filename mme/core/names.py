@@ -12,6 +12,7 @@ import hashlib
 from mme.core.errors import InvalidRequest
 
 MAX_TARGET_CHARS = 1024
+S3_SCHEME = "s3://"
 
 
 def check_target(target: str) -> str:
@@ -36,6 +37,17 @@ def check_target(target: str) -> str:
             " (no leading slash, no empty part, no '.', '..' or backslash)"
         )
     return target
+
+
+def check_key(key: str) -> str:
+    """Return `key` if it is a target model, or `s3://bucket/` and one, else raise InvalidRequest.
+
+    So models are called inside: by their target, or by where the artifact of a created endpoint is.
+    """
+    if not key.startswith(S3_SCHEME):
+        return check_target(key)
+    check_target(key.removeprefix(S3_SCHEME))
+    return key
 
 
 def model_name(target: str, version: str) -> str:

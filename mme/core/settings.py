@@ -117,11 +117,15 @@ class Settings(BaseSettings):
     failure_memory_s: float = Field(default=2.0, ge=0)
     """How long a failed load is answered from memory instead of being tried again."""
     store_check_s: float = Field(default=5.0, ge=0)
-    """How often, at most, the store is asked whether a loaded artifact has changed."""
+    """How often, at most, the store is asked whether a loaded artifact or an alias has changed."""
+    deploy: Literal["", "latest"] = ""
+    """`latest`: a new NAME-ID.tar.gz is tried and becomes what the alias NAME means."""
     artifact_limit_bytes: int = Field(default=5 * 1024 * MIB, ge=1)
     """Largest archive, and largest unpacked artifact, that is accepted."""
     artifact_limit_files: int = Field(default=10_000, ge=1)
     """Most files and folders an artifact may hold."""
+    idle_s: float | None = Field(default=None, gt=0)
+    """After so long without a request workers and model server go down until the next one."""
     drain_timeout_s: float = Field(default=20.0, ge=0)
     """How long running requests may take to end after SIGTERM."""
     start_timeout_s: float = Field(default=60.0, gt=0)

@@ -21,3 +21,6 @@ class ControlPlaneError(EndpointError):
         super().__init__(message)
         self.code = code
         self.args = (code, message)
+
+    def __str__(self) -> str:
+        return self.message

@@ -1,7 +1,12 @@
-"""What an invocation of an endpoint goes to: which variant, which model, on what terms."""
+"""What an invocation of an endpoint goes to: which variant, which model, on what terms.
+
+Endpoints that the control plane has created answer as created; any other name answers from
+`MME_STORE`.
+"""
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,13 +15,15 @@ from mme.core.names import check_target
 from mme.core.terms import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mme.core.answer import Answer
     from mme.core.settings import Settings
     from mme.core.terms import Terms
+    from mme.endpoints.live import Live
 
 ONE_VARIANT = "AllTraffic"
+SHOWN_CHARS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +60,31 @@ class Models(Protocol):
         """Answer one request."""
 
 
+class Created(Protocol):
+    """The endpoints that were created, as far as invocations ask."""
+
+    def live(self, endpoint: str) -> Live | None:
+        """The endpoint of that name."""
+
+    def idle_after_s(self) -> float | None:
+        """See `Serving.idle_after_s`."""
+
+
 class Serving:
     """Invocations by endpoint."""
 
-    def __init__(self, settings: Settings, models: Models) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        models: Models,
+        created: Created | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """`draw` gives the numbers by which variants are chosen, from 0 to below 1."""
         self._endpoint_names = settings.endpoint_names
         self._models = models
+        self._created = created
+        self._draw = draw
         self._good_target = ""
         """The last that was looked at: many requests have the same."""
 
@@ -67,25 +93,51 @@ class Serving:
 
         Raises EndpointNotFound, InvalidRequest.
         """
+        live = self._live(endpoint)
+        if live is not None:
+            return live.choose(target, variant, self._draw)
         if endpoint and self._endpoint_names and endpoint not in self._endpoint_names:
             raise EndpointNotFound(endpoint, self._endpoint_names)
         if variant is not None and variant != ONE_VARIANT:
             raise InvalidRequest(
-                f"Variant {variant!r} is not one of the endpoint's: it has {ONE_VARIANT}"
+                f"Variant {variant[:SHOWN_CHARS]!r} is not one of the endpoint's: it has"
+                f" {ONE_VARIANT}"
             )
         if target is None:
-            raise InvalidRequest("This is a multi-model endpoint: name a target model")
+            raise InvalidRequest(
+                "This is a multi-model endpoint: name a target model in the header"
+                " X-Amzn-SageMaker-Target-Model (TargetModel in boto3)"
+            )
         if target != self._good_target:
             self._good_target = check_target(target)
         return Chosen(endpoint, ONE_VARIANT, target, target)
 
+    def check_real_time(self, endpoint: str) -> None:
+        """Raise InvalidRequest for an endpoint that answers asynchronous invocations only."""
+        live = self._live(endpoint)
+        if live is not None and live.async_terms is not None:
+            raise InvalidRequest(
+                f"Endpoint {endpoint!r} has an AsyncInferenceConfig: it answers"
+                " InvokeEndpointAsync, not InvokeEndpoint"
+            )
+
     def async_terms(self, endpoint: str) -> AsyncTerms | None:
         """How an endpoint answers asynchronous invocations; None: it does not."""
-        del endpoint
-        return None
+        live = self._live(endpoint)
+        return live.async_terms if live is not None else None
+
+    def idle_after_s(self) -> float | None:
+        """After how long without a request nothing need stay up; None: something must.
+
+        It is the smallest cool-down, if every endpoint that was created may go to zero.
+        """
+        return self._created.idle_after_s() if self._created is not None else None
 
     async def invoke(
         self, chosen: Chosen, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
     ) -> Answer:
         """The model's answer. Raises EndpointError."""
         return await self._models.invoke(chosen.key, headers, body, terms)
+
+    def _live(self, endpoint: str) -> Live | None:
+        return self._created.live(endpoint) if self._created is not None else None

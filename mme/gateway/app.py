@@ -6,11 +6,13 @@ application adds to a request is half of its time. To be made on the event loop 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from mme.gateway.connections import Patience, most_connections
+from mme.gateway.control_plane import ControlPlaneSurface
 from mme.gateway.exchange import Exchange
 from mme.gateway.management import Management
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from mme.core.settings import Settings
+    from mme.endpoints.operation import Operation
     from mme.endpoints.serving import Serving
     from mme.gateway.bodies import BodyBudget
     from mme.gateway.engine import Platform, Sole, Standalone
@@ -32,11 +35,18 @@ if TYPE_CHECKING:
 
 
 def make_app(
-    settings: Settings, engine: Standalone, serving: Serving, bodies: BodyBudget
+    settings: Settings,
+    engine: Standalone,
+    serving: Serving,
+    bodies: BodyBudget,
+    operations: Mapping[str, Operation] | None = None,
+    *,
+    is_sample: Callable[[str], bool] = lambda _: False,
 ) -> web.Server:
-    """The standalone endpoint: runtime and management on one port."""
-    routes = Runtime(settings, serving).routes() + Management(engine).routes()
+    """The standalone endpoint: runtime, management and control plane on one port."""
+    routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
     routes += Streaming(settings, serving).routes()
+    routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host
     return _server(settings, routes, SERVICE_ERRORS, bodies, guard)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mme.core.answer import Answer
     from mme.core.terms import Terms
-    from mme.residency.views import ModelView
+    from mme.residency.views import AliasView, ModelView
 
 
 class Standalone(Protocol):
@@ -39,6 +39,9 @@ class Standalone(Protocol):
     def describe(self, target: str) -> ModelView:
         """One model that is loaded or on disk. Raises NotLoaded."""
 
+    def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
+        """At most `limit` aliases above `after`, in order; whether there are more."""
+
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether requests can be answered, as known within `timeout_s`."""
 
@@ -53,6 +56,14 @@ class Platform(Protocol):
         self, name: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
     ) -> Answer:
         """Answer one request. Raises EndpointError."""
+
+    def check_target(self, target: str) -> None:
+        """Raise NotLoaded or InvalidRequest if `invoke_target` would not find this one."""
+
+    async def invoke_target(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
+        """Answer one request to a model by its folder, loading it first. Raises EndpointError."""
 
     async def load(self, name: str, url: str) -> None:
         """Load the model in the folder `url`; returns when it answers. Raises EndpointError."""

@@ -22,12 +22,16 @@ CONTENT_TYPE = istr("Content-Type")
 ACCEPT = istr("Accept")
 CUSTOM_ATTRIBUTES = istr("X-Amzn-SageMaker-Custom-Attributes")
 TARGET = istr("X-Amzn-SageMaker-Target-Model")
-VARIANT = istr("x-Amzn-Invoked-Production-Variant")
 TARGET_VARIANT = istr("X-Amzn-SageMaker-Target-Variant")
+VARIANT = istr("x-Amzn-Invoked-Production-Variant")
 SERVICE_ACCEPT = istr("X-Amzn-SageMaker-Accept")
 """The Accept of operations whose own answer is no model's."""
 SERVICE_CONTENT_TYPE = istr("X-Amzn-SageMaker-Content-Type")
+SAMPLE = istr("X-Mme-Sample")
+"""In the answers of shipped samples: nobody shall take one for a model of their own."""
 REQUEST_ID = istr("x-amzn-RequestId")
+MODEL_VERSION = istr("X-Mme-Model-Version")
+MEANT_TARGET = istr("X-Mme-Target-Model")
 ERROR_TYPE = istr("x-amzn-ErrorType")
 TARGET_ATTRIBUTE = re.compile(r"(?:^|[,;])[ \t]*target-model[ \t]*=([^,;]*)", re.IGNORECASE)
 PASSED_ON = (CONTENT_TYPE, ACCEPT, CUSTOM_ATTRIBUTES)
@@ -59,15 +63,18 @@ def passed_back(answer: Answer) -> CIMultiDict[str]:
     return passed
 
 
-def target_in(headers: Mapping[str, str]) -> str:
-    """The target model that a request names. Raises InvalidRequest if it names none."""
+def version_headers(answer: Answer) -> dict[str, str]:
+    """Which artifact answered, and which version of it."""
+    return {
+        MEANT_TARGET: printable(answer.target),
+        MODEL_VERSION: printable(answer.version),
+    }
+
+
+def target_in(headers: Mapping[str, str]) -> str | None:
+    """The target model that a request names, if it names one."""
     raw = headers.get(TARGET)
-    if raw is None:
-        raise InvalidRequest(
-            f"This is a multi-model endpoint: name a target model in the header {TARGET}"
-            " (TargetModel in boto3)"
-        )
-    return decoded(raw)
+    return None if raw is None else decoded(raw)
 
 
 def target_named(headers: Mapping[str, str]) -> str | None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mme.core.errors import BodyRefused
-from mme.core.names import check_target
+from mme.core.names import check_key
 from mme.gateway.errors import json_answer
 from mme.gateway.paging import limit_of, name_in, token_of
 from mme.gateway.sites import check_json, check_origin
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mme.gateway.engine import Standalone
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Route
-    from mme.residency.views import ModelView
+    from mme.residency.views import AliasView, ModelView
 
 PING_TIMEOUT_S = 0.9
 PING_TRIES = 2
@@ -44,6 +44,7 @@ class Management:
             ("POST", "/models", self.load_model),
             ("GET", "/models/{target...}", self.describe_model),
             ("DELETE", "/models/{target...}", self.unload_model),
+            ("GET", "/aliases", self.list_aliases),
         ]
 
     async def ping(self, _: Call) -> web.Response:
@@ -63,6 +64,16 @@ class Management:
             page["nextPageToken"] = token_of(views[-1].target)
         return json_answer(page)
 
+    async def list_aliases(self, call: Call) -> web.Response:
+        """One page of the aliases that were asked for, in the order of their names."""
+        query = call.request.query
+        limit = limit_of(query.get("limit"))
+        views, has_more = self._engine.alias_page(name_in(query.get("next_page_token")), limit)
+        page: dict[str, object] = {"aliases": [_alias_as_json(view) for view in views]}
+        if has_more:
+            page["nextPageToken"] = token_of(views[-1].alias)
+        return json_answer(page)
+
     async def describe_model(self, call: Call) -> web.Response:
         """One model that is loaded or on disk."""
         return json_answer(_as_json(self._engine.describe(call.name)))
@@ -71,7 +82,7 @@ class Management:
         """Load a target model now: `{"target_model": "de/DocSim.tar.gz"}`."""
         check_origin(call.request.headers)
         check_json(call.request.headers)
-        target = check_target(_target_in(await call.body(BODY_LIMIT_BYTES)))
+        target = check_key(_target_in(await call.body(BODY_LIMIT_BYTES)))
         call.note = f"load {target}"
         return json_answer(_as_json(await self._engine.load(target)))
 
@@ -100,9 +111,21 @@ def _as_json(view: ModelView) -> dict[str, object]:
         "loaded_at": _iso(view.loaded_at),
         "last_used_at": _iso(view.last_used_at),
     }
+    if view.aliases:
+        content["aliases"] = list(view.aliases)
     if view.details:
         content["model"] = dict(view.details)
     return {key: value for key, value in content.items() if value is not None}
+
+
+def _alias_as_json(view: AliasView) -> dict[str, object]:
+    content: dict[str, object] = {"alias": view.alias, "target_model": view.target}
+    if view.wanted != view.target:
+        content["wanted"] = view.wanted
+        content["state"] = "refused" if view.reason else "loading"
+    if view.reason:
+        content["reason"] = view.reason
+    return content
 
 
 def _iso(wall_s: float | None) -> str | None:

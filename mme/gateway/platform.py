@@ -2,13 +2,14 @@
 
 `/ping`, `GET` and `POST /models`, `GET` and `DELETE /models/{name}`, `POST /models/{name}/invoke`,
 as in SageMaker's multi-model container contract; answers look like the model server's. What a
-model answers goes back as it is, errors included.
+model answers goes back as it is, errors included. `POST /invocations` with a target model is for
+platforms that only put folders there and load nothing, as local ones do.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
 
@@ -23,6 +24,7 @@ from mme.gateway.routing import MethodNotAllowed, NoSuchPath
 from mme.gateway.sites import Forbidden, check_origin
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from mme.core.answer import Answer
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from mme.gateway.errors import Form
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Route
+
+    Invoke: TypeAlias = Callable[[str, Mapping[str, str], bytes, Terms], Awaitable[Answer]]
 
 BODY_LIMIT_BYTES = 64 * 1024
 MAX_NAME_CHARS = 1024
@@ -55,6 +59,7 @@ class PlatformSurface:
             ("GET", "/models/{name}", self.describe),
             ("DELETE", "/models/{name}", self.unload),
             ("POST", "/models/{name}/invoke", self.invoke),
+            ("POST", "/invocations", self.invoke_target),
         ]
 
     async def ping(self, _: Call) -> web.Response:
@@ -93,15 +98,27 @@ class PlatformSurface:
     async def invoke(self, call: Call) -> web.StreamResponse:
         """One prediction."""
         self._engine.check(call.name)
+        return await self._answered(call, call.name, self._engine.invoke)
+
+    async def invoke_target(self, call: Call) -> web.StreamResponse:
+        """One prediction of the model in the folder that the target names."""
+        target = target_in(call.request.headers)
+        if target is None:
+            raise errors.InvalidRequest(f"Name a target model in the header {TARGET}")
+        self._engine.check_target(target)
+        return await self._answered(call, target, self._engine.invoke_target)
+
+    async def _answered(self, call: Call, name: str, invoke: Invoke) -> web.StreamResponse:
         body = await call.body(self._max_body_bytes)
         given = call.request.headers
         headers = passed_on(given)
-        if TARGET in given:
-            headers[str(TARGET)] = printable(target_in(given))
+        target = target_in(given)
+        if target is not None:
+            headers[str(TARGET)] = printable(target)
 
         async def ask(parts: Parts) -> Answer:
-            answer = await self._engine.invoke(call.name, headers, body, Terms(parts=parts))
-            call.note = f"{call.name} cold" if answer.cold else f"{call.name} warm"
+            answer = await invoke(name, headers, body, Terms(parts=parts))
+            call.note = f"{name} cold" if answer.cold else f"{name} warm"
             return answer
 
         return await answer_as_it_comes(call, ask)

@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING
 
 from mme.gateway.headers import (
     CONTENT_TYPE,
+    SAMPLE,
     TARGET,
+    TARGET_VARIANT,
     VARIANT,
     passed_back,
     passed_on,
     printable,
     target_in,
+    version_headers,
 )
 from mme.gateway.reply import Reply, is_success
 from mme.gateway.service_errors import model_error_of
 from mme.gateway.service_model import InvocationChecks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
 
     from mme.core.settings import Settings
@@ -34,9 +39,13 @@ if TYPE_CHECKING:
 class Runtime:
     """Handlers of the invocation routes."""
 
-    def __init__(self, settings: Settings, serving: Serving) -> None:
+    def __init__(
+        self, settings: Settings, serving: Serving, is_sample: Callable[[str], bool]
+    ) -> None:
+        """`is_sample`: whether a model, as the engine calls it, is one of the shipped samples."""
         self._max_body_bytes = settings.max_body_bytes
         self._serving = serving
+        self._is_sample = is_sample
         self._checks = InvocationChecks()
 
     def routes(self) -> list[Route]:
@@ -56,16 +65,23 @@ class Runtime:
         given = call.request.headers
         target = target_in(given)
         self._checks.check_headers(given)
-        chosen = self._serving.choose(call.name, target)
-        call.note = target
+        self._serving.check_real_time(call.name)
+        chosen = self._serving.choose(call.name, target, given.get(TARGET_VARIANT))
+        call.note = chosen.key
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given)
-        headers[str(TARGET)] = printable(target)
+        if target is not None:
+            headers[str(TARGET)] = printable(target)
         answer = await self._serving.invoke(chosen, headers, body)
-        call.note = f"{target} cold" if answer.cold else f"{target} warm"
+        call.note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
         if not is_success(answer):
-            return model_error_of(answer)
+            refused = model_error_of(answer)
+            refused.headers.update(version_headers(answer))
+            return refused
         returned = passed_back(answer)
         returned.setdefault(CONTENT_TYPE, "")
         returned[VARIANT] = chosen.variant
+        returned.update(version_headers(answer))
+        if self._is_sample(answer.target or chosen.key):
+            returned[SAMPLE] = "true"
         return Reply(answer.status, returned, answer.body)

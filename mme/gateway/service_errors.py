@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.core import errors
+from mme.endpoints.operation import ControlPlaneError
 from mme.gateway.bodies import ExpectationFailed
+from mme.gateway.control_plane import control_plane_error
 from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import ERROR_TYPE
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
@@ -72,6 +74,7 @@ SERVICE_ERRORS = ErrorTable(
     {
         errors.InvalidRequest: _wire(400, "ValidationError"),
         errors.NotLoaded: _wire(404, "ResourceNotFound"),
+        ControlPlaneError: control_plane_error,
         NoSuchPath: _wire(404, "UnknownOperationException"),
         MethodNotAllowed: _not_allowed,
         Forbidden: _wire(403, "AccessDeniedException"),

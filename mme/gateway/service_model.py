@@ -3,12 +3,12 @@
 SageMaker Runtime is described by a file that comes with botocore: the members of an operation's
 input, the header of each, the least and greatest length and the pattern. Made into checks once, so
 that what passes here passes there. Which target model is a good one is up to `mme.core.names`,
-which lets through more letters than the service's pattern names.
+which lets through more letters than the service's pattern names; which variants there are, the
+endpoint knows.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +17,17 @@ from botocore.model import ServiceModel
 from multidict import istr
 
 from mme.core.errors import InvalidRequest
-from mme.endpoints.serving import ONE_VARIANT
 from mme.gateway.headers import TARGET, decoded
+from mme.gateway.shapes import compiled
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator, Mapping
 
     from multidict import MultiMapping
 
 SERVICE = "sagemaker-runtime"
 NAME_MEMBER, TARGET_MEMBER = "EndpointName", "TargetModel"
-PATTERN_WORDS = {r"\p{ASCII}": r"\x00-\x7f", r"\p{Print}": r"\x20-\x7e", r"\z": r"\Z"}
-"""What is written otherwise in Python's patterns; the classes stand for what goes in brackets."""
 SHOWN_CHARS = 100
 ABSENT = {
     "TargetContainerHostname": "the endpoint has no containers to choose from",
@@ -125,10 +124,6 @@ def _only(headers: MultiMapping[str], header: istr) -> str:
 def _check_meaning(member: str, value: str) -> None:
     if member in ABSENT:
         raise InvalidRequest(f"{member} {value[:SHOWN_CHARS]!r} cannot be used: {ABSENT[member]}")
-    if member == "TargetVariant" and value != ONE_VARIANT:
-        raise InvalidRequest(
-            f"Variant {value[:SHOWN_CHARS]!r} is not one of the endpoint's: it has {ONE_VARIANT}"
-        )
 
 
 def _raise_any(failures: list[str]) -> None:
@@ -147,15 +142,7 @@ def _check_of(name: str, member: Any) -> Check:
         else None,
         least=facts.get("min", 0),
         most=facts.get("max"),
-        pattern=re.compile(in_python(text), re.ASCII) if text else None,
+        pattern=compiled(text) if text else None,
         pattern_text=text,
         is_sensitive=facts.get("sensitive", False),
     )
-
-
-def in_python(pattern: str) -> str:
-    """A pattern of the service model as Python writes it."""
-    pattern = re.sub(r"(?<!\[)\\p\{\w+\}(?!\])", r"[\g<0>]", pattern)
-    for word, ours in PATTERN_WORDS.items():
-        pattern = pattern.replace(word, ours)
-    return pattern

@@ -75,10 +75,11 @@ class Streaming:
         self._checks.check_name(call.name)
         self._checks.check_headers(given)
         chosen = self._choose(call.name, given)
-        call.note = chosen.target
+        call.note = chosen.key
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given, accept=SERVICE_ACCEPT)
-        headers[str(TARGET)] = printable(chosen.target)
+        if chosen.target:
+            headers[str(TARGET)] = printable(chosen.target)
         frames = _Frames(call, chosen)
         async with Passing(frames.pass_on) as passing:
             try:
@@ -96,6 +97,7 @@ class Streaming:
 
     def _choose(self, endpoint: str, given: Mapping[str, str]) -> Chosen:
         target = target_named(given)
+        self._serving.check_real_time(endpoint)
         try:
             return self._serving.choose(endpoint, target, given.get(TARGET_VARIANT))
         except EndpointNotFound:

@@ -8,6 +8,7 @@ adds the platform's names; `SoleModel` has one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import time
@@ -20,6 +21,7 @@ from mme.core.artifact import Admitted
 from mme.core.errors import AlreadyLoaded, InvalidRequest, LoadFailed, NotLoaded
 from mme.core.names import model_name
 from mme.core.terms import PLAIN
+from mme.residency.first_use import folder_of
 from mme.residency.residency import Residency
 from mme.residency.slots import Slots
 
@@ -223,6 +225,33 @@ class PlatformModels:
         """See `Residency.invoke`; raises NotLoaded as `check` does."""
         self.check(name)
         return await self._residency.invoke(name, headers, body, terms)
+
+    def check_target(self, target: str) -> None:
+        """Raise NotLoaded for what is not loaded and lies in no folder, InvalidRequest for no path.
+
+        A target is a name that is loaded, or the path of a folder below the platform's.
+        """
+        if self._catalog.folder(target) is None and folder_of(self._models_dir, target) is None:
+            raise NotLoaded(target)
+
+    async def invoke_target(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
+        """See `Residency.invoke`; loads first what is not loaded. Raises as `check_target` does."""
+        if target in self._leaving or self._catalog.folder(target) is None:
+            await self._load_unasked(target)
+        return await self.invoke(target, headers, body, terms)
+
+    async def _load_unasked(self, target: str) -> None:
+        failure = self._residency.table.failure(target, time.monotonic())
+        if failure is not None:
+            raise failure.anew()
+        folder = folder_of(self._models_dir, target)
+        if folder is None:
+            raise NotLoaded(target)
+        # One that loads already is waited for by invoking it.
+        with contextlib.suppress(AlreadyLoaded):
+            await self.load(target, str(folder))
 
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether models can be loaded."""

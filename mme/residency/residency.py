@@ -82,7 +82,9 @@ class Residency:
                         raise ModelFailed(target, NO_ANSWER, CHANGED_MEANWHILE)
                     continue
                 cold = not was_here or answer.load_s > 0
-                return Answer(answer.status, answer.headers, answer.body, cold)
+                return Answer(
+                    answer.status, answer.headers, answer.body, cold, target, known.artifact.version
+                )
             finally:
                 self._do(self.table.end(known, time.time()))
         raise AssertionError  # the last attempt returns or raises

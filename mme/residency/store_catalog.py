@@ -56,6 +56,8 @@ class StoreCatalog:
     ) -> None:
         self.is_used: Callable[[str], bool] = lambda _: False
         """Which versions requests are under way to; set by the residency."""
+        self.store = store
+        self.run = run
         self._settings = settings
         self._store = store
         self._cache = cache

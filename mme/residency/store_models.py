@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mme.core.errors import NotLoaded
-from mme.core.names import check_target
+from mme.core.errors import NotLoaded, TargetNotFound
+from mme.core.names import check_key
 from mme.core.terms import PLAIN
+from mme.residency.alias_follower import AliasFollower
 from mme.residency.residency import Residency
-from mme.residency.views import ModelView, State
+from mme.residency.views import AliasView, ModelView, State
+from mme.store.alias_file import is_alias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,23 +46,34 @@ class StoreModels:
         self._book = book
         self._residency = Residency(settings, catalog, workers)
         self._table = self._residency.table
+        self.aliases = AliasFollower(settings, catalog.store, catalog.run, self._residency)
         catalog.is_used = self._table.uses
 
     async def invoke(
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
     ) -> Answer:
-        """See `Residency.invoke`; `target` is one that `Serving` has chosen."""
-        return await self._residency.invoke(target, headers, body, terms)
+        """See `Residency.invoke`; `target` is one that `Serving` has chosen, or an alias."""
+        if not is_alias(target):
+            return await self._residency.invoke(target, headers, body, terms)
+        meant = await self.aliases.resolve(target)
+        try:
+            return await self._residency.invoke(meant, headers, body, terms)
+        except TargetNotFound as error:
+            raise self.aliases.not_found(target, error) from error
 
     async def load(self, target: str) -> ModelView:
         """See `Residency.load`; also raises InvalidRequest."""
-        check_target(target)
-        return self._view(await self._residency.load(target))
+        check_key(target)
+        meant = await self._meant(target)
+        try:
+            return self._view(await self._residency.load(meant))
+        except TargetNotFound as error:
+            raise self.aliases.not_found(target, error) if is_alias(target) else error from error
 
     async def unload(self, target: str) -> None:
         """See `Residency.unload`; also raises InvalidRequest."""
-        check_target(target)
-        await self._residency.unload(target)
+        check_key(target)
+        await self._residency.unload(await self._meant(target))
 
     def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
         """The `limit` targets after `after` that are here or on their way; whether more follow."""
@@ -73,7 +86,8 @@ class StoreModels:
 
     def describe(self, target: str) -> ModelView:
         """One target. Raises NotLoaded if it is neither on this disk nor on its way."""
-        check_target(target)
+        check_key(target)
+        target = self.aliases.table.meaning(target) or target
         known = self._table.current(target)
         if known is not None:
             return self._view(known)
@@ -84,14 +98,29 @@ class StoreModels:
             raise NotLoaded(target)
         return self._view_of(kept)
 
+    def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
+        """The `limit` aliases after `after` that were asked for; whether more follow."""
+        known, has_more = self.aliases.table.page(after, limit)
+        views = []
+        for alias in known:
+            refusal = self.aliases.refusals.of(alias.wanted)
+            is_refused = refusal is not None and alias.wanted != alias.target
+            reason = refusal.reason if refusal is not None and is_refused else ""
+            views.append(AliasView(alias.name, alias.target, alias.wanted, reason))
+        return views, has_more
+
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether requests can be answered."""
         return await self._workers.is_ready(timeout_s)
 
     async def close(self) -> None:
         """Stop bringing in."""
+        await self.aliases.close()
         await self._residency.close()
         await self._catalog.close()
+
+    async def _meant(self, target: str) -> str:
+        return await self.aliases.resolve(target) if is_alias(target) else target
 
     def _view_of(self, artifact: Admitted) -> ModelView:
         known = self._table.current(artifact.target)
@@ -120,6 +149,7 @@ class StoreModels:
             loaded_at=known.loaded_at,
             last_used_at=known.last_used_at,
             details=dict(artifact.findings.details),
+            aliases=self.aliases.table.names_of(artifact.target),
         )
 
     def _on_disk(self, artifact: Admitted) -> ModelView:
@@ -131,4 +161,5 @@ class StoreModels:
             archive_bytes=artifact.archive_bytes,
             unpacked_bytes=artifact.findings.unpacked_bytes,
             fetched_at=artifact.admitted_at,
+            aliases=self.aliases.table.names_of(artifact.target),
         )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class State(StrEnum):
@@ -43,3 +43,18 @@ class ModelView:
     loaded_at: float | None = None
     last_used_at: float | None = None
     details: Mapping[str, object] = field(default_factory=dict)
+    aliases: Sequence[str] = ()
+    """What means it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AliasView:
+    """One alias as it stands now."""
+
+    alias: str
+    target: str
+    """What it means."""
+    wanted: str
+    """What it should mean."""
+    reason: str = ""
+    """Why it does not mean that; "": it does, or that is being brought in."""

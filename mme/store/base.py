@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from mme.core.errors import TargetNotFound
+from mme.core.errors import StoreUnavailable, TargetNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,15 @@ class ArtifactRef:
     size_bytes: int
     uri: str
     """The full place, for people."""
+    modified_at: float = 0.0
+    """Wall clock seconds."""
+
+
+class Changed(StoreUnavailable):
+    """What was to be replaced is not any more what it was thought to be."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where, "it has changed meanwhile; ask again")
 
 
 class TargetDenied(TargetNotFound):
@@ -32,7 +41,7 @@ class TargetDenied(TargetNotFound):
 
 
 class Store(Protocol):
-    """Read-only access to artifacts; blocking, safe to use from several threads."""
+    """Access to artifacts, and to small files beside them; blocking, safe for several threads."""
 
     uri: str
 
@@ -54,3 +63,13 @@ class Store(Protocol):
 
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """What begins with `prefix`, in the order of targets; all archives by default."""
+
+    def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
+        """What lies in a folder ("" or ending in a slash) itself, in no order; as `list`."""
+
+    def replace(self, target: str, content: bytes, version: str | None) -> str:
+        """Write a small file whose version is still `version`; None: there is none yet.
+
+        Others see the former content or all of the new one. Returns the new version. Raises
+        Changed if it is another one by now, InvalidRequest, StoreUnavailable (not writable, too).
+        """

@@ -1,4 +1,7 @@
-"""A store in a folder: targets are files below it, versions what the file system says of them."""
+"""A store in a folder: targets are files below it, versions what the file system says of them.
+
+A target may be a folder as well that holds an artifact unpacked: `unpacked.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from mme.core.errors import StoreUnavailable, TargetNotFound
+from mme.core.errors import ArtifactRejected, InvalidRequest, StoreUnavailable, TargetNotFound
 from mme.core.names import check_target
-from mme.store.base import ARCHIVE_ENDING, ArtifactRef, TargetDenied
+from mme.store.base import ARCHIVE_ENDING, ArtifactRef, Changed, TargetDenied
+from mme.store.folder_writing import write_whole, written_alone
+from mme.store.unpacked import MOST_FILES, Unpacked, UnpackedContent, is_unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +31,12 @@ NO_NAME = (errno.EILSEQ, errno.EINVAL, errno.ELOOP, errno.ENAMETOOLONG, errno.EN
 class FolderStore:
     """Artifacts below `root`. Links are followed, but never out of the folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, most_files: int = MOST_FILES) -> None:
+        """`most_files`: what an artifact that lies here unpacked may have, folders included."""
         if not root.is_dir():
             raise ValueError(f"the model store {root} is not a folder")
         self._root = root.resolve()
+        self._most_files = most_files
         self.uri = str(self._root)
 
     def check(self) -> None:
@@ -46,37 +53,113 @@ class FolderStore:
         """See Store."""
         check_target(target)
         path = self._root / target
-        with self._open(target, path) as file:
-            return _ref(target, path, file)
+        with self._faults_named(target, path):
+            found = self._opened(target, path)
+            if isinstance(found, Unpacked):
+                return _unpacked_ref(target, path, found)
+            with found as file:
+                return _ref(target, path, file)
 
     @contextlib.contextmanager
     def open(self, ref: ArtifactRef) -> Iterator[BinaryIO]:
         """See Store."""
         path = self._root / ref.target
-        with self._open(ref.target, path) as file:
-            found = _ref(ref.target, path, file)
-            if found.version != ref.version:
+        with contextlib.ExitStack() as stack:
+            content: _Content | UnpackedContent
+            with self._faults_named(ref.target, path):
+                found = self._opened(ref.target, path)
+                if isinstance(found, Unpacked):
+                    now = _unpacked_ref(ref.target, path, found)
+                    content = UnpackedContent(found)
+                    stack.callback(content.close)
+                else:
+                    now = _ref(ref.target, path, stack.enter_context(found))
+                    content = _Content(found, ref.uri)
+            if now.version != ref.version:
                 raise StoreUnavailable(ref.uri, "it has changed meanwhile; ask again")
-            yield cast("BinaryIO", _Content(file, ref.uri))
+            yield cast("BinaryIO", content)
 
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
-        """See Store."""
+        """See Store. Among archives are folders that hold an artifact unpacked."""
         self.check()
-        for path in sorted(self._root.rglob(f"*{ending}")):
-            target = path.relative_to(self._root).as_posix()
+        for target in sorted(self._targets(ending)):
             if target.startswith(prefix):
                 # What cannot be served is not listed either.
-                with contextlib.suppress(TargetNotFound):
+                with contextlib.suppress(TargetNotFound, ArtifactRejected):
                     yield self.find(target)
 
-    def _open(self, target: str, path: Path) -> BinaryIO:
+    def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
+        """See Store."""
+        self.check()
+        if folder:
+            check_target(folder.rstrip("/"))
         try:
-            resolved = path.resolve(strict=True)
-            if not resolved.is_relative_to(self._root):
-                raise TargetNotFound(target, str(path), "which leads out of the store")
+            paths = [path for path in (self._root / folder).iterdir() if path.name.endswith(ending)]
+        except OSError as error:
+            if error.errno in (*NO_FILE, *NO_NAME):
+                return
+            raise StoreUnavailable(self.uri, _reason(error)) from error
+        for path in paths:
+            with contextlib.suppress(TargetNotFound, InvalidRequest):
+                yield self.find(folder + path.name)
+
+    def replace(self, target: str, content: bytes, version: str | None) -> str:
+        """See Store."""
+        check_target(target)
+        path = self._root / target
+        try:
+            if not path.parent.resolve().is_relative_to(self._root):
+                raise StoreUnavailable(str(path), "it leads out of the store")
+            with written_alone(path):
+                if self._version_of(target) != version:
+                    raise Changed(str(path))
+                write_whole(path, content)
+                return self.find(target).version
+        except OSError as error:
+            raise StoreUnavailable(str(path), f"cannot be written: {_reason(error)}") from error
+
+    def _version_of(self, target: str) -> str | None:
+        try:
+            return self.find(target).version
+        except TargetDenied:
+            raise
+        except TargetNotFound:
+            return None
+
+    def _targets(self, ending: str) -> Iterator[str]:
+        """What may be a target, in no order."""
+        is_for_artifacts = ending == ARCHIVE_ENDING
+        for place, folders, files in os.walk(self._root):
+            folder = self._root / place
+            names = [name for name in files if name.endswith(ending)]
+            if is_for_artifacts:
+                unpacked = {name for name in folders if _is_unpacked(folder / name)}
+                names += unpacked
+                folders[:] = [name for name in folders if name not in unpacked]
+            for name in names:
+                yield (folder / name).relative_to(self._root).as_posix()
+
+    def _opened(self, target: str, path: Path) -> BinaryIO | Unpacked:
+        """The file of a target, open, or the folder that holds one. Raises OSError as well."""
+        resolved = path.resolve(strict=True)
+        if not resolved.is_relative_to(self._root):
+            raise TargetNotFound(target, str(path), "which leads out of the store")
+        try:
             return _opened(resolved)
         except IsADirectoryError:
-            raise TargetNotFound(target, str(path), "which is not a file") from None
+            # The name that counts is the target's, not that of what it links to.
+            if not _is_unpacked(path):
+                raise
+            return Unpacked(path, self._most_files)
+
+    @contextlib.contextmanager
+    def _faults_named(self, target: str, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except IsADirectoryError:
+            raise TargetNotFound(
+                target, str(path), "which is not a file, nor a folder with an artifact in it"
+            ) from None
         except OSError as error:
             if error.errno in (*NO_FILE, *DENIED):
                 self.check()  # the fault may be the whole store's
@@ -91,6 +174,17 @@ class FolderStore:
             raise TargetNotFound(target, str(path), "which cannot be followed") from None
 
 
+def _is_unpacked(folder: Path) -> bool:
+    try:
+        return is_unpacked(folder)
+    except NotADirectoryError:
+        return False
+
+
+def _unpacked_ref(target: str, path: Path, found: Unpacked) -> ArtifactRef:
+    return ArtifactRef(target, found.version, found.size_bytes, str(path))
+
+
 def _ref(target: str, path: Path, file: BinaryIO) -> ArtifactRef:
     try:
         status = os.fstat(file.fileno())
@@ -102,6 +196,7 @@ def _ref(target: str, path: Path, file: BinaryIO) -> ArtifactRef:
         version=hashlib.sha256(identity.encode()).hexdigest()[:32],
         size_bytes=status.st_size,
         uri=str(path),
+        modified_at=status.st_mtime,
     )
 
 

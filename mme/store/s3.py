@@ -9,11 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -24,9 +21,10 @@ from botocore.exceptions import (
 
 from mme.core.errors import EndpointError, StoreUnavailable
 from mme.core.names import check_target
-from mme.store.base import ARCHIVE_ENDING, ArtifactRef
+from mme.store.base import ARCHIVE_ENDING, ArtifactRef, Changed
+from mme.store.s3_client import ClientOfS3
 from mme.store.s3_content import Content, Digests
-from mme.store.s3_errors import has_no_words, is_denied, meaning
+from mme.store.s3_errors import has_no_words, is_changed, is_denied, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -36,10 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 60
-ATTEMPTS = 3
-DEFAULT_REGION = "us-east-1"
 MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PLAIN_ENCRYPTION = (None, "AES256")
 """With these an ETag can be the MD5 of the content, else never."""
@@ -50,12 +44,18 @@ DIRECTORY_BUCKET = "--x-s3"
 class S3Store:
     """Artifacts below `prefix` (empty, or ending in a slash) in `bucket`."""
 
-    def __init__(self, bucket: str, prefix: str) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        s3: ClientOfS3 | None = None,
+        digests: Digests | None = None,
+    ) -> None:
+        """Stores may share a client, and with it connections, and what ETags are."""
         self._bucket = bucket
         self._prefix = prefix
-        self._lock = threading.Lock()
-        self._made: S3Client | None = None
-        self._digests = Digests()
+        self._s3 = s3 or ClientOfS3()
+        self._digests = digests or Digests()
         self.uri = f"s3://{bucket}/{prefix}"
 
     def check(self) -> None:
@@ -114,9 +114,18 @@ class S3Store:
 
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""
+        return self._listed(prefix, ending, {})
+
+    def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
+        """See Store."""
+        return self._listed(folder, ending, {"Delimiter": "/"})
+
+    def _listed(self, prefix: str, ending: str, terms: dict[str, Any]) -> Iterator[ArtifactRef]:
         with self._translated(prefix):
             lister = self._client().get_paginator("list_objects_v2")
-            pages = iter(lister.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix))
+            pages = iter(
+                lister.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix, **terms)
+            )
         while True:
             with self._translated(prefix):
                 page = next(pages, None)
@@ -124,6 +133,29 @@ class S3Store:
             if page is None:
                 return
             yield from found
+
+    def replace(self, target: str, content: bytes, version: str | None) -> str:
+        """See Store."""
+        check_target(target)
+        place = self.uri + target
+        condition: dict[str, Any] = (
+            {"IfNoneMatch": "*"} if version is None else {"IfMatch": f'"{version}"'}
+        )
+        try:
+            answer = self._client().put_object(
+                Bucket=self._bucket, Key=self._prefix + target, Body=content, **condition
+            )
+        except ClientError as error:
+            if is_changed(error):
+                raise Changed(place) from error
+            if is_denied(error):
+                raise StoreUnavailable(
+                    place, "the credentials may not write it (s3:PutObject)"
+                ) from error
+            raise meaning(error, "", place, self._bucket, may_list=False) from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(place, str(error)) from error
+        return answer["ETag"].strip('"')
 
     def _refs(self, entries: Iterable[Mapping[str, Any]], ending: str) -> Iterator[ArtifactRef]:
         for entry in entries:
@@ -147,24 +179,11 @@ class S3Store:
             version=facts["ETag"].strip('"'),
             size_bytes=facts[size],
             uri=self.uri + target,
+            modified_at=facts["LastModified"].timestamp() if "LastModified" in facts else 0.0,
         )
 
     def _client(self) -> S3Client:
-        """The client, made at first use: finding credentials may take a while."""
-        with self._lock:
-            if self._made is None:
-                session = boto3.session.Session()
-                self._made = session.client(
-                    "s3",
-                    # A local S3 asks for no region; AWS would say so if this one were wrong.
-                    region_name=session.region_name or DEFAULT_REGION,
-                    config=Config(
-                        connect_timeout=CONNECT_TIMEOUT_S,
-                        read_timeout=READ_TIMEOUT_S,
-                        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-                    ),
-                )
-            return self._made
+        return self._s3.get()
 
     def _in_words(self, error: ClientError, target: str) -> ClientError:
         """The error of a HEAD, whose answer has no body, as a GET of one byte tells it."""

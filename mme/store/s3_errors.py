@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SERVER_FAULT = 500
 CHANGED = ("PreconditionFailed", "412")
+CONFLICTS = ("ConditionalRequestConflict", "409")
 MISSING = ("NoSuchKey", "404", "NotFound")
 DENIED = ("AccessDenied", "403", "Forbidden")
 HINTS = {
@@ -31,7 +32,7 @@ HINTS = {
     "InvalidAccessKeyId": "there is no such access key: check AWS_ACCESS_KEY_ID",
     "InvalidObjectState": "it is archived and must be restored first",
     "InvalidToken": "the session token is not valid: check AWS_SESSION_TOKEN",
-    "NoSuchBucket": "there is no such bucket: check MME_STORE",
+    "NoSuchBucket": "there is no such bucket: check its name",
     "PermanentRedirect": "the bucket is in another region: set AWS_REGION",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "SignatureDoesNotMatch": "the secret key does not fit: check AWS_SECRET_ACCESS_KEY",
@@ -44,7 +45,7 @@ def meaning(
     error: ClientError, target: str, place: str, bucket: str, *, may_list: bool
 ) -> EndpointError:
     """The error to raise. `may_list`: a missing object would have been called missing."""
-    code, status = _code(error), _status(error)
+    code, status = code_of(error), status_of(error)
     if code in CHANGED:
         return StoreUnavailable(place, "it has changed meanwhile; ask again")
     if target and code in MISSING:
@@ -59,19 +60,26 @@ def meaning(
 
 def is_denied(error: ClientError) -> bool:
     """Whether access was denied."""
-    return _code(error) in DENIED
+    return code_of(error) in DENIED
+
+
+def is_changed(error: ClientError) -> bool:
+    """Whether a conditional write found another version than it was to replace, or none."""
+    return code_of(error) in (*CHANGED, *CONFLICTS, *MISSING)
 
 
 def has_no_words(error: ClientError) -> bool:
     """Whether S3 may have more to say: a code that is a number came from an empty body."""
-    return _code(error).isdigit() and _status(error) < SERVER_FAULT
+    return code_of(error).isdigit() and status_of(error) < SERVER_FAULT
 
 
-def _code(error: ClientError) -> str:
+def code_of(error: ClientError) -> str:
+    """What S3 calls the error."""
     return str(_details(error).get("Error", {}).get("Code", ""))
 
 
-def _status(error: ClientError) -> int:
+def status_of(error: ClientError) -> int:
+    """Its HTTP status."""
     return int(_details(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 

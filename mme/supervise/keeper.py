@@ -2,7 +2,7 @@
 
 A child that something ends from outside is started again however often that happens. It is given up
 when it fails by itself: it does not come up, or ends within a second of having come up, several
-times in a row.
+times in a row. It can be kept down for a while.
 """
 
 from __future__ import annotations
@@ -74,23 +74,49 @@ class Keeper(Generic[R]):
         self._clock = clock
         self._sleep = sleep
         self._failures = 0
+        self._is_paused = True
+        self._watching: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Start the child, keep it running inside the block, stop it at the end."""
-        await self._bring_up()
-        watch = asyncio.create_task(self._watch(), name=f"watch {self.name}")
+        await self.resume()
         try:
             yield
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
-            if self.child is not None:
-                self._on_down()
-                await self.child.stop()
+            await self.pause()
+
+    async def pause(self) -> None:
+        """End the child and keep it down until `resume`; returns when it is gone."""
+        self._is_paused = True
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        if (child := self.child) is not None:
+            self._on_down()
+            await child.stop()
+            self.child = None
+
+    async def resume(self) -> None:
+        """Start the child and keep it running; returns when it is up.
+
+        Raises StartError and OSError, and leaves it down then.
+        """
+        self._is_paused = False
+        try:
+            await self._bring_up()
+        except BaseException:
+            self._is_paused = True
+            raise
+        self._failures = 0
+        self._watching = asyncio.create_task(self._watch(), name=f"watch {self.name}")
 
     async def replace(self, child: R) -> None:
         """Keep another child, which is up, in place of the one there is, and end that."""
+        if self._is_paused:
+            await child.stop()
+            return
         former, self.child = self.child, child
         self._on_up(child)
         if former is not None:
@@ -100,7 +126,8 @@ class Keeper(Generic[R]):
         began_s = self._clock()
         child = await self._start()
         took_s = self._clock() - began_s
-        if self.child is not None:  # another one took the place meanwhile (`replace`)
+        # Another one took the place meanwhile (`replace`), or none is wanted any more (`pause`).
+        if self.child is not None or self._is_paused:
             await child.stop()
             return
         self.child = child

@@ -20,7 +20,7 @@ from mme.core.settings import PROJECT_ROOT
 from mme.training.container import container_job, find_places, is_first_host
 from mme.training.delivery import opened_output
 from mme.training.interruption import Interrupted, interruptible
-from mme.training.options import own_of
+from mme.training.options import add_arguments, own_of
 from mme.training.own_data import adjusted, own_job
 from mme.training.plan import TrainingError, make_plan
 from mme.training.progress import progress_for
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from mme.training.plan import Job
     from mme.training.run import Trained
     from models.serving import Progress
+
+__all__ = ["add_arguments", "run_command"]
 
 log = logging.getLogger(__name__)
 

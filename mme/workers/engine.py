@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mme.core.terms import Terms
     from mme.memory import MemoryBook
     from mme.workers.live import LiveWorker
+    from mme.workers.rest import Rest
     from mme.workers.server import CurrentServer
     from mme.workers.starting import WorkerStarter
     from mme.workers.template import Template
@@ -108,6 +109,9 @@ class Workers:
         self._isolated: set[str] = set()
         self._to_measure: dict[str, LiveWorker] = {}
         self._is_closed = False
+        self.asked = 0
+        """How many requests have come."""
+        self._rest: Rest | None = None
         self._dispatch: Dispatch[Request] = Dispatch(
             clock=clock,
             heavy_workers=max(1, fewest // 2),
@@ -142,7 +146,12 @@ class Workers:
             self._background.start(work)
 
     async def is_ready(self, timeout_s: float) -> bool:
-        """Whether the model server answers and requests can be taken, within `timeout_s`."""
+        """Whether the model server answers and requests can be taken, within `timeout_s`.
+
+        Workers that rest are ready: a request brings them back.
+        """
+        if self._rest is not None:
+            return self._rest.is_well
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self.until_ready()
@@ -169,23 +178,14 @@ class Workers:
             raise ShuttingDown
         if usage.in_flight >= self._settings.queue_length:
             raise Busy(artifact.target, usage.in_flight)
-        request = self._request(artifact, headers, body, terms)
+        self.asked += 1
         usage.in_flight += 1
-        self._deadlines.add(request)
         try:
-            if request.is_own:
-                self._own.ensure(artifact)
-            self._live.submit(request)
-            answer = await request.answer
-        except asyncio.CancelledError:
-            self._dispatch.withdraw(request)
-            request.left_at_s = self._clock()
-            raise
+            if self._rest is not None:
+                await self._rest.over()
+            answer = await self._answer(self._request(artifact, headers, body, terms))
         finally:
-            if request.parts is not None:
-                request.parts.release()
             usage.in_flight -= 1
-            self._deadlines.remove(request)
         if answer.is_unloadable:
             if answer.status == NOT_CONVERTED:
                 raise NotAdmitted(artifact.name)
@@ -193,9 +193,27 @@ class Workers:
             raise LoadFailed(artifact.target, answer.status, text)
         return answer
 
+    async def _answer(self, request: Request) -> Answer:
+        self._deadlines.add(request)
+        try:
+            if request.is_own:
+                self._own.ensure(request.artifact)
+            self._live.submit(request)
+            return await request.answer
+        except asyncio.CancelledError:
+            self._dispatch.withdraw(request)
+            request.left_at_s = self._clock()
+            raise
+        finally:
+            if request.parts is not None:
+                request.parts.release()
+            self._deadlines.remove(request)
+
     async def load(self, artifact: Admitted) -> None:
         """Have the model in memory; returns when it is. Raises as `ask` does."""
         if self._is_foreign:
+            if self._rest is not None:
+                await self._rest.over()
             await self._own.started(artifact)
         else:
             await self.ask(artifact, {LOAD_ONLY: "1"}, b"")
@@ -208,6 +226,23 @@ class Workers:
         """Have a model leave memory; returns when what it had is free."""
         self._live.drop(artifact.name)
         await self._own.drop(artifact.name)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way, or a worker that comes or goes."""
+        return bool(self._deadlines) or self._groups.is_changing or self._own.is_starting
+
+    def rest(self, rest: Rest) -> None:
+        """Forget all workers, which end with the model server, until `resume`.
+
+        Not while `is_busy`. Requests that come meanwhile wait until the rest is over.
+        """
+        self._rest = rest
+        self._forget_workers()
+
+    def resume(self) -> None:
+        """Start workers, and give them requests, from now on: a model server is there."""
+        self._rest = None
 
     @property
     def side_by_side(self) -> int:
@@ -253,6 +288,9 @@ class Workers:
         self.fail_all()
         await self._background.close()
         await self._starter.close()
+        self._forget_workers()
+
+    def _forget_workers(self) -> None:
         for live in self._live.all():
             self._live.remove(live)
             live.started.door.close()
@@ -342,7 +380,8 @@ class Workers:
         await repeated(self._rhythm.step_s, self._look_at_workers)
 
     async def _look_at_workers(self) -> None:
-        self._groups.step()
+        if self._rest is None:
+            self._groups.step()
 
     async def _look_after_requests(self) -> None:
         self._watch.step()

@@ -91,6 +91,11 @@ class Groups:
         """How many workers of a group are being started."""
         return self._starting.get(own_model, 0)
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether a worker is being started or ended."""
+        return bool(self._starting or self._ending)
+
     def step(self) -> None:
         """Look at the pool, and at each model for whose own workers requests wait.
 

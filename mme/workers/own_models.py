@@ -68,6 +68,11 @@ class OwnModels:
         self._refuses_unfitting = refuses_unfitting
         self._starts: dict[str, asyncio.Task[EndpointError | None]] = {}
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether a first worker of a model is on its way."""
+        return bool(self._starts)
+
     async def started(self, artifact: Admitted) -> None:
         """Return when the model has a worker. Raises LoadFailed, ModelNotReady, ModelFailed."""
         self.ensure(artifact)

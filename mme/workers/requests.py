@@ -76,6 +76,9 @@ class Deadlines:
     def __init__(self) -> None:
         self._by_second: dict[int, set[Request]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._by_second)
+
     def add(self, request: Request) -> None:
         """Note a request; `remove` it when it has ended."""
         self._by_second.setdefault(int(request.deadline_s), set()).add(request)

@@ -48,7 +48,7 @@ def test_nothing_beyond_the_contract(platform, loaded):
     calls = (
         ("PUT", f"/models/{loaded}?min_worker=3"), ("POST", f"/predictions/{loaded}"),
         ("POST", f"/{loaded}/predict"), ("GET", "/api-description"), ("OPTIONS", "/"),
-        ("POST", "/invocations"), ("GET", "/"), ("POST", f"/models/{loaded}"),
+        ("GET", "/"), ("POST", f"/models/{loaded}"),
     )  # fmt: skip
     answers = [
         requests.request(method, platform.url + path, data=ROW, timeout=60).status_code

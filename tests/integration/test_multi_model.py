@@ -63,6 +63,10 @@ class Container:
     def ask(self, name: str, body: str | bytes = ROW) -> requests.Response:
         return self.call("POST", f"/models/{name}/invoke", data=body, headers=CSV)
 
+    def ask_target(self, target: str) -> requests.Response:
+        headers = {**CSV, "X-Amzn-SageMaker-Target-Model": target}
+        return self.call("POST", "/invocations", data=ROW, headers=headers)
+
     def names(self) -> list[str]:
         return [model["modelName"] for model in self.call("GET", "/models").json()["models"]]
 
@@ -120,6 +124,36 @@ def test_a_model_is_loaded_listed_described_asked_and_unloaded(container):
         assert answer.status_code == 404
         assert answer.json()["type"] == "ModelNotFoundException"
         assert "'plain'" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("within", ["", "model"])
+def test_a_folder_is_asked_by_its_path_without_a_load(container, within):
+    target = f"de/unasked{within}.tar.gz"
+    folder = container.models_dir / target / within
+    folder.mkdir(parents=True)
+    with tarfile.open(PROJECT / "artifacts" / "DocSim.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(container.ask_target, [target] * 8))
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, '["0.38442165"]')}
+    assert target in container.names()
+    assert container.unload(quote(target, safe="")).status_code == 200
+    assert container.ask_target(target).status_code == 200
+    container.unload(quote(target, safe=""))
+
+
+@pytest.mark.hostile("requests to models")
+@pytest.mark.parametrize(
+    "target", ["../models", "/etc", "a/../b", ".", "none", "x" * 300, "b/link"]
+)
+def test_a_target_beside_the_platforms_folder_is_not_there(container, tmp_path, target):
+    (container.models_dir / "b").mkdir(exist_ok=True)
+    link = container.models_dir / "b" / "link"
+    if not link.is_symlink():
+        link.symlink_to(tmp_path)
+    answer = container.ask_target(target)
+    assert answer.status_code in (400, 404)
+    assert target[:60] in answer.json()["message"]
 
 
 def test_a_name_that_is_taken_is_409_also_while_it_loads(container):
@@ -180,7 +214,6 @@ def test_a_load_that_cannot_be_is_refused_by_name(container, body, status, words
         ("GET", "/api-description"),
         ("OPTIONS", "/"),
         ("GET", "/"),
-        ("POST", "/invocations"),
         ("POST", "/models/m"),
     ],
 )
@@ -316,6 +349,23 @@ def test_when_the_template_was_killed_loaded_models_answer_and_others_can_be_loa
     assert own.ask("before").status_code == 200
     assert own.load("after").status_code == 200
     assert own.ask("after").status_code == 200
+
+
+def test_a_container_that_rests_keeps_its_models_loaded_and_comes_back_when_one_is_asked(tmp_path):
+    with start(tmp_path, MME_IDLE_S="1") as endpoint:
+        container = Container(endpoint, tmp_path / "models")
+        for name in ("before", "after"):
+            container.place(name)
+        container.load("before")
+        endpoint.wait_for_log("the workers go down")
+        wait_until(lambda: not pids_of(endpoint, "ModelServer"), "the model server to be gone")
+        assert container.call("GET", "/ping").status_code == 200
+        assert container.names() == ["before"]
+        assert container.ask("before").status_code == 200
+        endpoint.log_lines.clear()
+        endpoint.wait_for_log("the workers go down")
+        assert container.load("after").status_code == 200
+        assert container.ask("after").status_code == 200
 
 
 def test_a_stop_in_the_middle_of_loads_leaves_nothing(own):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from mme.core.terms import Terms
-    from mme.residency.views import ModelView
+    from mme.residency.views import AliasView, ModelView
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def view(target: str, state: str = "ready", **facts: object) -> ModelView:
             "fetched_at", "loaded_at", "last_used_at",
         )
     )  # fmt: skip
-    known = {"pinned": False, "in_flight": 0, "invocations": 0, "details": {}}
+    known = {"pinned": False, "in_flight": 0, "invocations": 0, "details": {}, "aliases": ()}
     whole = SimpleNamespace(target=target, state=SimpleNamespace(value=state), **unknown | known)
     whole.__dict__.update(facts)
     return cast("ModelView", whole)
@@ -129,6 +129,7 @@ class FakeStandalone(FakeEngine):
     def __init__(self) -> None:
         super().__init__()
         self.views: dict[str, ModelView] = {}
+        self.aliases: list[AliasView] = []
         self.terms = PLAIN
         """Of the last request."""
 
@@ -151,6 +152,10 @@ class FakeStandalone(FakeEngine):
         targets = [target for target in sorted(self.views) if target > after]
         return [self.views[target] for target in targets[:limit]], len(targets) > limit
 
+    def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
+        following = [view for view in self.aliases if view.alias > after]
+        return following[:limit], len(following) > limit
+
     def describe(self, target: str) -> ModelView:
         if target not in self.views:
             raise NotLoaded(target)
@@ -172,6 +177,14 @@ class FakePlatform(FakeEngine):
     ) -> Answer:
         self.folder(name)
         return await self.ask(name, headers, body, terms)
+
+    def check_target(self, target: str) -> None:
+        self.folder(target)
+
+    async def invoke_target(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+    ) -> Answer:
+        return await self.invoke(target, headers, body, terms)
 
     async def load(self, name: str, url: str) -> None:
         self.fail()

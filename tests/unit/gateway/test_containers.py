@@ -47,6 +47,29 @@ async def test_a_model_is_loaded_listed_described_asked_and_unloaded(container, 
         assert "'m'" in body["message"]
 
 
+async def test_a_model_is_asked_by_its_target_without_a_load(container, platform):
+    platform.folders["de/DocSim.tar.gz"] = Path(FOLDER)
+    sent = {"Content-Type": "text/csv", TARGET: "de/DocSim.tar.gz", "X-Secret": "s"}
+    answered = await ask(container, "POST", "/invocations", data=b"a", headers=sent)
+    assert answered == (200, ["ok"])
+    (asked,) = platform.asked
+    assert (asked.model, asked.body) == ("de/DocSim.tar.gz", b"a")
+    assert asked.headers[TARGET] == "de/DocSim.tar.gz"
+    assert "X-Secret" not in asked.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "kind"),
+    [
+        ({}, 400, "BadRequestException"),
+        ({TARGET: "none"}, 404, "ModelNotFoundException"),
+    ],
+)
+async def test_a_target_that_is_not_there_or_not_named_is_refused(container, headers, status, kind):
+    answered, told = await ask(container, "POST", "/invocations", data=b"a", headers=headers)
+    assert (answered, told["type"]) == (status, kind)
+
+
 @pytest.mark.parametrize("status", [200, 415, 500, 503])
 async def test_what_a_model_answers_goes_back_as_it_is(container, platform, status):
     platform.folders["m"] = Path(FOLDER)

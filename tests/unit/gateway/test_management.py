@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mme.core.errors import LoadFailed
+from mme.residency.views import AliasView
 from tests.support.fake_engine import view
 
 
@@ -171,3 +172,23 @@ async def test_head_is_answered_as_get_without_the_body(endpoint, path):
         assert answer.status == 200
         assert await answer.read() == b""
         assert answer.headers["Content-Length"] == whole.headers["Content-Length"] != "0"
+
+
+async def test_aliases_are_shown_page_by_page_with_what_they_should_mean(endpoint, engine):
+    engine.aliases = [
+        AliasView("A", "A-1.tar.gz", "A-1.tar.gz"),
+        AliasView("B", "B-1.tar.gz", "B-2.tar.gz"),
+        AliasView("C", "C-1.tar.gz", "C-2.tar.gz", "no"),
+    ]
+    _, first = await get(endpoint, "/aliases?limit=2")
+    token = first.pop("nextPageToken")
+    assert first["aliases"] == [
+        {"alias": "A", "target_model": "A-1.tar.gz"},
+        {"alias": "B", "target_model": "B-1.tar.gz", "wanted": "B-2.tar.gz", "state": "loading"},
+    ]
+    assert (await get(endpoint, f"/aliases?next_page_token={token}"))[1] == {
+        "aliases": [
+            {"alias": "C", "target_model": "C-1.tar.gz", "wanted": "C-2.tar.gz",
+             "state": "refused", "reason": "no"}
+        ]
+    }  # fmt: skip

@@ -41,6 +41,16 @@ async def test_a_model_is_asked_with_the_body_and_the_headers_that_pass(endpoint
     }
 
 
+async def test_the_answers_of_samples_say_so_and_no_others(settings, engine, bodies):
+    app = make_app(
+        settings, engine, Serving(settings, engine), bodies, is_sample={"sample"}.__contains__
+    )
+    async with served(app) as endpoint:
+        for target, said in ("sample", "true"), ("mine", None):
+            async with endpoint.client.post("/invocations", headers={TARGET: target}) as answer:
+                assert answer.headers.get("X-Mme-Sample") == said
+
+
 async def test_of_the_headers_a_model_gives_two_reach_the_caller(endpoint, engine):
     given = {
         "content-type": "text/csv",

@@ -19,6 +19,7 @@ from mme.core.errors import (
 )
 from mme.core.names import model_name
 from mme.core.settings import Settings
+from mme.residency.first_use import folder_of
 from mme.residency.folder_models import FolderCatalog, PlatformModels, SoleModel
 from mme.workers.engine import NotAdmitted
 from tests.support.fake_engine import until
@@ -351,6 +352,71 @@ async def test_what_was_converted_is_abandoned_when_neither_name_nor_folder_is_t
         bench.catalog.withdraw(name)
     deleted = bench.converted / model_name(str(bench.models_dir / "deleted" / "model"), "")
     assert sorted(bench.catalog.abandoned()) == sorted([deleted, bench.converted / "strange"])
+
+
+async def test_a_target_is_loaded_by_its_first_request_once_for_all_that_come(bench):
+    bench.admission.close()
+    folder = bench.models_dir / "de" / "a.tar.gz"
+    folder.mkdir(parents=True)
+    bench.platform.check_target("de/a.tar.gz")
+    asked = [
+        asyncio.create_task(bench.platform.invoke_target("de/a.tar.gz", {}, b"x")) for _ in range(3)
+    ]
+    await bench.admission.reached.wait()
+    bench.admission.open()
+    assert [(await each).status for each in asked] == [200] * 3
+    assert [job.model_dir for job in bench.jobs] == [folder]
+    assert bench.platform.page("", 10) == ([("de/a.tar.gz", folder)], False)
+
+
+async def test_a_target_that_the_platform_has_loaded_is_not_loaded_again(bench):
+    await bench.load()
+    assert (await bench.platform.invoke_target("a", {}, b"x")).status == 200
+    assert len(bench.jobs) == 1
+
+
+async def test_a_target_that_leaves_is_loaded_again_when_it_is_gone(bench):
+    await bench.load()
+    await bench.ask()
+    bench.workers.dropping.close()
+    unload = asyncio.create_task(bench.platform.unload("a"))
+    await bench.workers.dropping.reached.wait()
+    asked = asyncio.create_task(bench.platform.invoke_target("a", {}, b"x"))
+    await a_few_turns()
+    assert not asked.done()
+    bench.workers.dropping.open()
+    await unload
+    assert (await asked).cold
+    assert len(bench.jobs) == 2
+
+
+@pytest.mark.parametrize(("remembered_s", "jobs"), [(60.0, 1), (0.0, 2)])
+async def test_a_target_whose_load_failed_is_told_so_until_that_is_forgotten(
+    tmp_path, remembered_s, jobs
+):
+    bench = Bench(tmp_path, failure_memory_s=remembered_s)
+    bench.folder()
+    bench.failures = [REJECTED, REJECTED]
+    for _ in range(2):
+        with pytest.raises(ArtifactRejected):
+            await bench.platform.invoke_target("a", {}, b"x")
+    assert len(bench.jobs) == jobs
+
+
+@pytest.mark.parametrize("target", ["none", "file", "x" * 300, "a\ud800"])
+async def test_a_target_without_a_folder_is_not_there(bench, target):
+    (bench.models_dir / "file").touch()
+    with pytest.raises((NotLoaded, InvalidRequest)):
+        bench.platform.check_target(target)
+    with pytest.raises((NotLoaded, InvalidRequest)):
+        await bench.platform.invoke_target(target, {}, b"x")
+
+
+async def test_files_lie_in_the_targets_folder_or_alone_in_one_called_model(bench):
+    inner = bench.folder()
+    assert folder_of(bench.models_dir, "a") == inner
+    (inner.parent / "DocSim-params.json").touch()
+    assert folder_of(bench.models_dir, "a") == inner.parent
 
 
 def sole(bench: Bench) -> SoleModel:

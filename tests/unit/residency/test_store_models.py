@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,20 +49,28 @@ class Shelf:
     """A store in a folder that a test puts archives into; it may be out of order."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._store: Store = open_store(str(folder))
         self.uri = self._store.uri
         self.is_down = False
+        self.is_read_only = False
         self.opened: list[str] = []
-        self._puts = 0
+        self.listed = 0
+        """How often a folder was."""
+        self._puts = int(max((path.stat().st_mtime for path in folder.glob("*.tar.gz")), default=0))
 
     def put(self, target: str = A, size: int = 100) -> None:
+        self.put_archive(target, tar_gz({"file": os.urandom(size)}))
+
+    def put_archive(self, target: str, content: bytes) -> None:
         path = self._folder / target
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(tar_gz({"file": os.urandom(size)}))
+        fresh = path.with_name("fresh")
+        fresh.write_bytes(content)
         self._puts += 1
-        os.utime(path, (self._puts, self._puts))
+        os.utime(fresh, (self._puts, self._puts))
+        fresh.replace(path)
 
     def remove(self, target: str) -> None:
         (self._folder / target).unlink()
@@ -82,6 +90,15 @@ class Shelf:
     def list(self, prefix: str = "", ending: str = ".tar.gz") -> Iterator[ArtifactRef]:
         return self._store.list(prefix, ending)
 
+    def list_folder(self, folder: str, ending: str = ".tar.gz") -> Iterator[ArtifactRef]:
+        self.listed += 1
+        return self._store.list_folder(folder, ending)
+
+    def replace(self, target: str, content: bytes, version: str | None) -> str:
+        if self.is_read_only:
+            raise StoreUnavailable(target, "read-only")
+        return self._store.replace(target, content, version)
+
 
 @dataclass
 class Bench:
@@ -94,6 +111,8 @@ class Bench:
     models: StoreModels
     admission: Gate
     """Artifacts wait here to be admitted."""
+    kinds: dict[str, str]
+    """Target -> its family, if it is not the one of all others."""
 
     async def ask(self, target: str = A, body: bytes = b"x"):
         return await self.models.invoke(target, {}, body)
@@ -112,16 +131,21 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def running(tmp_path: Path, **options: Any) -> AsyncIterator[Bench]:
+async def running(
+    tmp_path: Path, *, store: Path | None = None, **options: Any
+) -> AsyncIterator[Bench]:
     """A store with two models; `pin`, `store_check_s` and so on as in the settings."""
     settings = Settings(**{"store_check_s": 1000.0, "failure_memory_s": 0.0} | options)
-    shelf, workers, admission = Shelf(tmp_path / "store"), FakeWorkers(), Gate()
+    shelf, workers, admission = Shelf(store or tmp_path / "store"), FakeWorkers(), Gate()
+    kinds: dict[str, str] = {}
     shelf.put(A)
     shelf.put(B)
 
     async def admitted(job: AdmissionJob) -> Findings:
         await admission.passed()
-        return await admit(job)
+        findings = await admit(job)
+        kind = next((kind for target, kind in kinds.items() if job.uri.endswith(target)), "Test")
+        return replace(findings, details={"family": kind})
 
     root = tmp_path / "cache"
     cache = ArtifactCache.open(root, LIMITS, TERMS, limit_bytes=settings.cache_limit_bytes)
@@ -137,7 +161,7 @@ async def running(tmp_path: Path, **options: Any) -> AsyncIterator[Bench]:
     )
     models = StoreModels(settings, catalog, cache, fake, book)
     try:
-        yield Bench(root, shelf, workers, cache, models, admission)
+        yield Bench(root, shelf, workers, cache, models, admission, kinds)
     finally:
         await models.close()
         cache.close()

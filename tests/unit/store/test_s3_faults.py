@@ -29,7 +29,7 @@ def client():
         patch.setenv("AWS_ENDPOINT_URL_S3", server.url)
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patch.setattr("mme.store.s3.ATTEMPTS", 1)
+        patch.setattr("mme.store.s3_client.ATTEMPTS", 1)
         yield server, S3Store("bucket", "")._client()
 
 
@@ -42,7 +42,7 @@ def s3(client):
 @pytest.fixture
 def store(client):
     store = S3Store("bucket", "live/")
-    store._made = client[1]
+    store._s3._made = client[1]
     return store
 
 
@@ -231,8 +231,8 @@ def impatient(s3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setattr("mme.store.s3.READ_TIMEOUT_S", 0.1)
-    monkeypatch.setattr("mme.store.s3.ATTEMPTS", 1)
+    monkeypatch.setattr("mme.store.s3_client.READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("mme.store.s3_client.ATTEMPTS", 1)
     yield S3Store("bucket", "live/")
     s3.ends.set()
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 import types
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mme.core.errors import InvalidRequest, StoreUnavailable, TargetNotFound
-from mme.store import TargetDenied, open_store
+from mme.store import Changed, TargetDenied, open_store
 
 
 class StoreContract:
@@ -69,6 +71,51 @@ class StoreContract:
         assert [ref.target for ref in store.list(ending=".txt")] == ["readme.txt"]
         assert next(store.list()).version == store.find("a.tar.gz").version
 
+    def test_a_folder_is_listed_without_those_below_it(self, store, put):
+        for name in ("b.tar.gz", "de/c.tar.gz", "de/at/d.tar.gz", "de/readme.txt"):
+            put(name, b"x")
+        assert [ref.target for ref in store.list_folder("")] == ["b.tar.gz"]
+        assert [ref.target for ref in store.list_folder("de/")] == ["de/c.tar.gz"]
+        assert [ref.target for ref in store.list_folder("none/")] == []
+        found = next(store.list_folder("de/"))
+        assert found.version == store.find("de/c.tar.gz").version
+        assert abs(found.modified_at - time.time()) < 60
+
+    def test_a_file_is_replaced_if_it_is_what_it_was(self, store, put):
+        put("de/a.tar.gz", b"x")
+        first = store.replace("de/ids.json", b"one", None)
+        assert store.find("de/ids.json").version == first
+        second = store.replace("de/ids.json", b"two", first)
+        with store.open(store.find("de/ids.json")) as source:
+            assert source.read() == b"two"
+        for version in (None, first):
+            with pytest.raises(Changed):
+                store.replace("de/ids.json", b"three", version)
+        assert store.find("de/ids.json").version == second
+
+    def test_a_file_that_is_gone_is_not_replaced(self, store):
+        with pytest.raises(Changed):
+            store.replace("ids.json", b"x", "0" * 32)
+        with pytest.raises(TargetNotFound):
+            store.find("ids.json")
+
+    def test_of_many_that_replace_a_file_at_once_one_does(self, store):
+        first = store.replace("ids.json", b"0", None)
+
+        def replace(number):
+            try:
+                return store.replace("ids.json", str(number).encode(), first)
+            except Changed:
+                return None
+
+        with ThreadPoolExecutor(8) as pool:
+            written = [version for version in pool.map(replace, range(1, 9)) if version]
+        assert written == [store.find("ids.json").version]
+
+    def test_no_file_is_replaced_out_of_the_store(self, store):
+        with pytest.raises(InvalidRequest):
+            store.replace("../ids.json", b"x", None)
+
     def test_names_may_have_umlauts_and_spaces(self, store, put):
         put("grö ße.tar.gz", b"x")
         assert store.find("grö ße.tar.gz").size_bytes == 1
@@ -97,6 +144,23 @@ class TestFolderStore(StoreContract):
         with pytest.raises(TargetNotFound, match="out of the store"):
             store.find("a.tar.gz")
         assert list(store.list()) == []
+
+    def test_a_file_that_is_replaced_is_seen_whole_and_by_others(self, store, tmp_path):
+        store.replace("ids.json", b"x", None)
+        assert (tmp_path / "store" / "ids.json").stat().st_mode & 0o777 == 0o644
+        names = sorted(path.name for path in (tmp_path / "store").iterdir())
+        assert names == [".ids.json.lock", "ids.json"]
+
+    def test_nothing_is_written_through_a_link_out_of_the_folder(self, store, tmp_path):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "store" / "de").symlink_to(tmp_path / "out")
+        with pytest.raises(StoreUnavailable, match="out of the store"):
+            store.replace("de/ids.json", b"x", None)
+        assert list((tmp_path / "out").iterdir()) == []
+
+    def test_a_folder_that_cannot_be_written_is_said_to(self, store):
+        with pytest.raises(StoreUnavailable, match="cannot be written: No such file"):
+            store.replace("none/ids.json", b"x", None)
 
     def test_a_link_inside_the_folder_is(self, store, put, tmp_path):
         put("v1.tar.gz", b"x")

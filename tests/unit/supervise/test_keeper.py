@@ -34,6 +34,8 @@ class Script:
 
     async def stop(self):
         self.is_stopped = True
+        if not self.ended.done():
+            self.ended.set_result(-15)
 
 
 class Nursery:
@@ -166,7 +168,6 @@ async def test_a_child_that_takes_the_place_of_another_is_the_one_that_is_watche
         await nursery.keeper.replace(successor)
         assert former.is_stopped
         assert nursery.keeper.child is successor
-        former.ended.set_result(0)
         await successor.watched.wait()
         assert nursery.starts == 1
         successor.ended.set_result(-9)
@@ -277,3 +278,71 @@ def is_running(pid):
         return state_of(pid) != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_a_paused_child_is_gone_and_comes_back_when_it_is_resumed():
+    nursery = Nursery()
+    async with nursery.keeper.running():
+        first = await nursery.children.get()
+        await first.watched.wait()
+        await nursery.keeper.pause()
+        assert first.is_stopped
+        assert (nursery.keeper.child, nursery.starts) == (None, 1)
+        await nursery.keeper.resume()
+        second = await nursery.children.get()
+        second.ended.set_result(-9)  # it is watched as before
+        await nursery.children.get()
+    assert nursery.events == ["up", "down", "up", "down", "up", "down"]
+    assert (nursery.starts, nursery.keeper.failure) == (3, None)
+
+
+async def test_a_child_that_comes_up_after_it_was_paused_is_ended():
+    nursery = Nursery()
+    begun = asyncio.Event()
+    start = nursery.start
+
+    async def never():
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with nursery.keeper.running():
+        first = await nursery.children.get()
+        nursery.keeper._start = never
+        first.ended.set_result(-9)
+        await begun.wait()
+        await nursery.keeper.pause()
+        assert nursery.keeper.child is None
+        nursery.keeper._start = start
+        await nursery.keeper.resume()
+        await nursery.children.get()
+    assert nursery.events == ["up", "down", "up", "down"]
+
+
+async def test_what_replaces_a_paused_child_is_ended():
+    nursery = Nursery()
+    async with nursery.keeper.running():
+        await nursery.keeper.pause()
+        other = Script()
+        await nursery.keeper.replace(other)
+        assert other.is_stopped
+        assert nursery.keeper.child is None
+
+
+async def test_a_child_that_cannot_be_resumed_stays_down_and_may_be_tried_again():
+    nursery = Nursery()
+    start = nursery.start
+
+    async def fail():
+        raise StartError("no room")
+
+    async with nursery.keeper.running():
+        await nursery.keeper.pause()
+        nursery.keeper._start = fail
+        for _ in range(MAX_FAILURES + 2):
+            with pytest.raises(StartError, match="no room"):
+                await nursery.keeper.resume()
+        assert (nursery.keeper.child, nursery.keeper.failure) == (None, None)
+        nursery.keeper._start = start
+        await nursery.keeper.resume()
+        assert nursery.keeper.child is not None
+    assert nursery.events == ["up", "down", "up", "down"]

@@ -1,0 +1,31 @@
+"""Transform jobs of a standalone endpoint, from its start to its end."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from mme.jobs.transform.operations import Operations
+from mme.jobs.transform.s3_places import S3Places
+from mme.jobs.transform.service import TransformJobs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from mme.core.database import Database
+    from mme.endpoints.operation import Operation
+    from mme.endpoints.records import Records
+    from mme.residency.store_models import StoreModels
+
+
+@contextlib.asynccontextmanager
+async def transform_jobs(
+    database: Database, records: Records, models: StoreModels
+) -> AsyncIterator[Mapping[str, Operation]]:
+    """The operations on transform jobs; what was in progress goes on at once."""
+    jobs = TransformJobs(records, database, S3Places(), models.invoke)
+    await jobs.go_on()
+    try:
+        yield Operations(records, jobs).operations()
+    finally:
+        await jobs.close()

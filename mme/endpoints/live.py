@@ -1,0 +1,126 @@
+"""An endpoint as invocations meet it: its variants, their weights, where their models are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mme.core.errors import InvalidRequest
+from mme.core.names import check_target
+from mme.endpoints.model_data import s3_uri
+from mme.endpoints.serving import AsyncTerms, Chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mme.endpoints.records import Record
+
+IN_SERVICE, FAILED = "InService", "Failed"
+SHOWN_CHARS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One production variant."""
+
+    name: str
+    weight: float
+    uri: str
+    """Of the artifact, or what targets are joined to."""
+    is_multi: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """One endpoint."""
+
+    name: str
+    status: str
+    failure: str
+    variants: tuple[Variant, ...]
+    async_terms: AsyncTerms | None
+
+    def choose(self, target: str | None, variant: str | None, draw: Callable[[], float]) -> Chosen:
+        """What an invocation goes to; `draw` gives numbers from 0 to below 1.
+
+        Raises InvalidRequest.
+        """
+        if self.status != IN_SERVICE:
+            raise InvalidRequest(f"Endpoint {self.name!r} is {self.status}: {self.failure}")
+        chosen = self._by_weight(draw) if variant is None else self._named(variant)
+        if not chosen.is_multi:
+            if target is not None:
+                raise InvalidRequest(
+                    f"Endpoint {self.name!r} is not a multi-model endpoint: its variant"
+                    f" {chosen.name!r} has one model, so name no target model"
+                )
+            return Chosen(self.name, chosen.name, chosen.uri, "")
+        if target is None:
+            raise InvalidRequest(
+                f"Endpoint {self.name!r} is a multi-model endpoint: name a target model in the"
+                " header X-Amzn-SageMaker-Target-Model (TargetModel in boto3)"
+            )
+        return Chosen(self.name, chosen.name, chosen.uri + check_target(target), target)
+
+    def _named(self, name: str) -> Variant:
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        names = ", ".join(variant.name for variant in self.variants)
+        raise InvalidRequest(
+            f"Variant {name[:SHOWN_CHARS]!r} is not one of the endpoint's: it has {names}"
+        )
+
+    def _by_weight(self, draw: Callable[[], float]) -> Variant:
+        if len(self.variants) == 1:
+            return self.variants[0]
+        left = draw() * sum(variant.weight for variant in self.variants)
+        for variant in self.variants:
+            left -= variant.weight
+            if left < 0:
+                return variant
+        return self.variants[0]  # nobody has a weight
+
+
+def live_of(record: Record) -> Live:
+    """The endpoint that a record describes."""
+    content = record.content
+    return Live(
+        name=record.name,
+        status=content["Status"],
+        failure=content.get("FailureReason", ""),
+        variants=tuple(
+            _variant(variant, content) for variant in content["Config"]["ProductionVariants"]
+        ),
+        async_terms=_async_terms(content["Config"].get("AsyncInferenceConfig")),
+    )
+
+
+def _variant(variant: dict[str, Any], content: dict[str, Any]) -> Variant:
+    name = variant["VariantName"]
+    source = content["Sources"][variant["ModelName"]]
+    return Variant(
+        name=name,
+        weight=content["Weights"][name],
+        uri=source["Uri"],
+        is_multi=source["IsMulti"],
+    )
+
+
+def _async_terms(config: dict[str, Any] | None) -> AsyncTerms | None:
+    if config is None:
+        return None
+    output = config["OutputConfig"]
+    topics = output.get("NotificationConfig", {})
+    return AsyncTerms(
+        output_uri=_uri(output.get("S3OutputPath", "")),
+        failure_uri=_uri(output.get("S3FailurePath", "")),
+        success_topic=topics.get("SuccessTopic", ""),
+        error_topic=topics.get("ErrorTopic", ""),
+        responses_in=frozenset(topics.get("IncludeInferenceResponseIn", ())),
+        most_concurrent=config.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance"),
+    )
+
+
+def _uri(url: str) -> str:
+    return s3_uri(url) if url else ""

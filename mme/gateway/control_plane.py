@@ -1,0 +1,156 @@
+"""The control-plane surface: operations of SageMaker and its scaling, named by a header.
+
+`POST /` with `X-Amz-Target: SageMaker.CreateModel` and a request in JSON (the protocol that AWS
+calls JSON 1.1), as boto3 and the AWS command line send it. Which operations there are comes in as a
+table; a request is looked at here, so an operation gets none that the service would not take.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from aiohttp import hdrs, web
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
+from mme.core.errors import InvalidRequest
+from mme.endpoints.arns import REGION
+from mme.endpoints.operation import ControlPlaneError
+from mme.gateway.routing import NoSuchPath
+from mme.gateway.shapes import checked, on_the_wire
+from mme.gateway.sites import Forbidden, check_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from botocore.model import OperationModel, StructureShape
+
+    from mme.endpoints.operation import Operation
+    from mme.gateway.exchange import Call
+    from mme.gateway.routing import Route
+
+SERVICES = {"SageMaker": "sagemaker", "AnyScaleFrontendService": "application-autoscaling"}
+"""How requests name a service, and how botocore does."""
+OPERATION_HEADER = "X-Amz-Target"
+JSON_TYPE = "application/x-amz-json-1.1"
+JSON_TYPES = (JSON_TYPE, "application/x-amz-json-1.0", "application/json")
+BODY_LIMIT_BYTES = 1024 * 1024
+SHOWN_CHARS = 100
+SCOPE = re.compile(r"Credential=[^/,\s]{1,128}/\d{8}/([a-z0-9\-]{1,40})/", re.ASCII)
+UNKNOWN = "UnknownOperationException"
+COMPONENTS = (
+    "inference components are not served here: an endpoint serves models by TargetModel, which"
+    " share its workers and memory"
+)
+
+
+class RequestRefused(ControlPlaneError):
+    """A request that the service's model does not allow; the message may quote it."""
+
+    @property
+    def for_log(self) -> str:
+        """Without the body."""
+        return self.code
+
+
+class ControlPlaneSurface:
+    """The handler of `POST /`."""
+
+    def __init__(self, operations: Mapping[str, Operation], region: str | None) -> None:
+        """`operations` by the services' names; `region` is for requests that name none."""
+        self._operations = operations
+        self._region = region
+
+    def routes(self) -> list[Route]:
+        """The routes of this surface."""
+        return [("POST", "/", self.handle)]
+
+    async def handle(self, call: Call) -> web.Response:
+        """Any operation."""
+        try:
+            return await self._handle(call)
+        except InvalidRequest as error:
+            raise RequestRefused("ValidationException", error.message) from None
+        except Forbidden as error:
+            raise ControlPlaneError("AccessDeniedException", error.message) from None
+
+    async def _handle(self, call: Call) -> web.Response:
+        headers = call.request.headers
+        if OPERATION_HEADER not in headers:
+            raise NoSuchPath("/")
+        check_origin(headers)
+        _check_type(headers)
+        named = headers.get(OPERATION_HEADER, "")
+        call.note = named[:SHOWN_CHARS]
+        model, operation = self._operation(named)
+        body = await call.body(BODY_LIMIT_BYTES)
+        request, problems = checked(cast("StructureShape", model.input_shape), _parsed(body))
+        if problems:
+            raise RequestRefused("ValidationException", problems)
+        token = REGION.set(self._region_of(headers))
+        try:
+            answer = await operation(request)
+        finally:
+            REGION.reset(token)
+        return _json(on_the_wire(answer) if model.output_shape is not None else None)
+
+    def _operation(self, named: str) -> tuple[OperationModel, Operation]:
+        prefix, _, name = named.partition(".")
+        shown = named[:SHOWN_CHARS]
+        if "InferenceComponent" in name:
+            raise ControlPlaneError(UNKNOWN, f"{shown!r} cannot be done: {COMPONENTS}")
+        operation = self._operations.get(name)
+        if prefix not in SERVICES or operation is None:
+            raise ControlPlaneError(UNKNOWN, f"The operation {shown!r} is not served here")
+        service = _service(SERVICES[prefix])
+        if name not in service.operation_names:
+            raise ControlPlaneError(UNKNOWN, f"The service has no operation {shown!r}")
+        return service.operation_model(name), operation
+
+    def _region_of(self, headers: Mapping[str, str]) -> str:
+        found = SCOPE.search(headers.get(hdrs.AUTHORIZATION, ""))
+        return found[1] if found else self._region or REGION.get()
+
+
+@cache
+def _service(name: str) -> ServiceModel:
+    """A service's model, read at first use: it has megabytes."""
+    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
+
+
+def control_plane_error(error: ControlPlaneError) -> web.Response:
+    """The answer for an error, of which clients make the class that `code` names."""
+    content = {"__type": error.code, "message": error.message}
+    return _json(content, 403 if error.code == "AccessDeniedException" else 400)
+
+
+def _json(content: object, status: int = 200) -> web.Response:
+    body = b"" if content is None else json.dumps(content, allow_nan=False).encode()
+    return web.Response(status=status, headers={hdrs.CONTENT_TYPE: JSON_TYPE}, body=body)
+
+
+def _check_type(headers: Mapping[str, str]) -> None:
+    """Raise RequestRefused unless the body is said to be JSON, which no form can say."""
+    given = headers.get(hdrs.CONTENT_TYPE, "")
+    if given.partition(";")[0].strip().lower() not in JSON_TYPES:
+        raise RequestRefused(
+            "ValidationException",
+            f"The Content-Type is {given[:SHOWN_CHARS]!r}; send {JSON_TYPE}",
+        )
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body or b"{}", parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise RequestRefused("SerializationException", "The body is not JSON") from None
+    if not isinstance(content, dict):
+        raise RequestRefused("SerializationException", "The body is not a JSON object")
+    return cast("dict[str, Any]", content)
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"JSON has no {word}")

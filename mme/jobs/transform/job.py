@@ -1,0 +1,80 @@
+"""A transform job as it is kept: what was asked for, on which model, how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mme.endpoints.records import Record
+
+IN_PROGRESS, COMPLETED, FAILED = "InProgress", "Completed", "Failed"
+STOPPING, STOPPED = "Stopping", "Stopped"
+OPEN = (IN_PROGRESS, STOPPING)
+KIND = "transform-job"
+"""What records and ARNs call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """Where the artifact of a created model is, or those of a multi-model one."""
+
+    uri: str
+    """Of the archive; of a multi-model one, what a target is appended to."""
+    is_multi: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job; times in seconds since the epoch."""
+
+    name: str
+    arn: str
+    status: str
+    failure: str
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    modified_at: float
+    model: ModelPlace
+    request: dict[str, Any]
+    """As it was sent; not to be changed."""
+
+    def at(self, status: str, now_s: float, failure: str = "") -> Job:
+        """The job when it has come to another status."""
+        is_over = status not in OPEN
+        return replace(
+            self,
+            status=status,
+            failure=failure,
+            modified_at=now_s,
+            ended_at=now_s if is_over else None,
+        )
+
+    def record(self) -> Record:
+        """As it is kept."""
+        content = {
+            "Status": self.status,
+            "FailureReason": self.failure,
+            "StartedAt": self.started_at,
+            "EndedAt": self.ended_at,
+            "Model": {"Uri": self.model.uri, "IsMulti": self.model.is_multi},
+            "Request": self.request,
+        }
+        return Record(KIND, self.name, self.arn, self.created_at, self.modified_at, content)
+
+
+def job_of(record: Record) -> Job:
+    """The job that a record describes."""
+    content = record.content
+    return Job(
+        name=record.name,
+        arn=record.arn,
+        status=content["Status"],
+        failure=content["FailureReason"],
+        created_at=record.created_at,
+        started_at=content["StartedAt"],
+        ended_at=content["EndedAt"],
+        modified_at=record.modified_at,
+        model=ModelPlace(content["Model"]["Uri"], content["Model"]["IsMulti"]),
+        request=content["Request"],
+    )

@@ -1,0 +1,151 @@
+"""A transform from its first input to its last: what is done is left, what fails is told.
+
+A failed input has no output and does not stop the others. A cancelled run leaves nothing half
+written; run again, it goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mme.core.errors import EndpointError
+from mme.jobs.transform.asking import Asker, Unreachable
+from mme.jobs.transform.errors import BadInput
+from mme.jobs.transform.ledger import Done
+from mme.jobs.transform.one_input import InputTransform
+from mme.jobs.transform.processing import Processor
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from mme.jobs.transform.asking import Invoke
+    from mme.jobs.transform.inputs import Input
+    from mme.jobs.transform.ledger import Ledger
+    from mme.jobs.transform.places import Places
+    from mme.jobs.transform.spec import Transform
+    from mme.jobs.transform.targets import Targets
+
+MOST_FAILURES = 10_000
+"""How many are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One input without output, and why."""
+
+    uri: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came of a transform so far."""
+
+    done: int = 0
+    already_done: int = 0
+    failed: int = 0
+    records: int = 0
+    """Of what was done now."""
+    payloads: int = 0
+    retries: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> int:
+        """All that were looked at."""
+        return self.done + self.already_done + self.failed
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+class TransformRun:
+    """Runs one transform. `run` does blocking work in a thread."""
+
+    def __init__(
+        self,
+        transform: Transform,
+        targets: Targets,
+        places: tuple[Places, Places],
+        invoke: Invoke,
+        ledger: Ledger,
+        *,
+        run: Callable[[Callable[[], Any]], Awaitable[Any]] = asyncio.to_thread,
+        on_read: Callable[[int], object] = _ignore,
+        on_skipped: Callable[[Input], object] = _ignore,
+    ) -> None:
+        self._transform = transform
+        self._outputs = places[1]
+        self._ledger = ledger
+        self._run = run
+        self._on_skipped = on_skipped
+        self._asker = Asker(invoke, transform)
+        self._each = InputTransform(
+            transform=transform,
+            targets=targets,
+            processor=Processor(transform),
+            asker=self._asker,
+            places=places[0],
+            run=run,
+            on_read=on_read,
+        )
+        self._next_lock = asyncio.Lock()
+        self.summary = Summary()
+
+    async def all(self, inputs: Iterator[Input]) -> Summary:
+        """Do all of them. Raises EndpointError, TransformRefused where no input can be had."""
+        with tempfile.TemporaryDirectory(prefix="mme-transform-") as folder:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for number in range(self._transform.max_concurrent):
+                        group.create_task(self._some(inputs, Path(folder) / str(number)))
+            except BaseExceptionGroup as errors:
+                raise errors.exceptions[0] from None
+        return self.summary
+
+    async def _some(self, inputs: Iterator[Input], path: Path) -> None:
+        while True:
+            async with self._next_lock:
+                source = await self._run(partial(next, inputs, None))
+            if source is None:
+                return
+            await self._one(source, path)
+
+    async def _one(self, source: Input, path: Path) -> None:
+        if await self._is_done(source):
+            self.summary.already_done += 1
+            self._on_skipped(source)
+            return
+        try:
+            outcome = await self._each.write(source, path)
+            written = await self._run(
+                partial(self._outputs.write_file, source.output_uri, path, outcome.content_type)
+            )
+        except Unreachable:
+            raise
+        except (BadInput, EndpointError) as error:
+            self.summary.failed += 1
+            if len(self.summary.failures) < MOST_FAILURES:
+                self.summary.failures.append(Failure(source.ref.uri, str(error)))
+            return
+        finally:
+            self.summary.retries = self._asker.retried
+        await self._ledger.note(
+            Done(source.key, source.ref.version, written.version, outcome.records)
+        )
+        self.summary.done += 1
+        self.summary.records += outcome.records
+        self.summary.payloads += outcome.payloads
+
+    async def _is_done(self, source: Input) -> bool:
+        done = await self._ledger.find(source.key)
+        if done is None or done.version != source.ref.version:
+            return False
+        output = await self._run(partial(self._outputs.find, source.output_uri))
+        return output is not None and output.version == done.output_version
