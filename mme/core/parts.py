@@ -37,6 +37,8 @@ class Parts:
         self._on_begin = on_begin
         self.headers: Mapping[str, str] = {}
         """Of the answer, names in lower case; known once it has begun."""
+        self.target = self.version = ""
+        """The target model that answers and its version, as the `Answer` has them."""
         self.has_begun = False
         """Whether a piece has come: the request can be given to no other worker any more."""
         self.is_held_up = False
