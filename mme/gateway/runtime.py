@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mme.gateway.headers import (
     CONTENT_TYPE,
+    INFERENCE_ID,
     SAMPLE,
     TARGET,
     TARGET_VARIANT,
@@ -22,6 +23,7 @@ from mme.gateway.headers import (
     version_headers,
 )
 from mme.gateway.reply import Reply, is_success
+from mme.gateway.retries import Retries
 from mme.gateway.service_errors import model_error_of
 from mme.gateway.service_model import InvocationChecks
 
@@ -48,6 +50,7 @@ class Runtime:
         self._serving = serving
         self._is_sample = is_sample
         self._checks = InvocationChecks()
+        self._retries: Retries[tuple[Chosen, Answer]] = Retries()
 
     def routes(self) -> list[Route]:
         """The routes of this surface."""
@@ -73,8 +76,13 @@ class Runtime:
         headers = passed_on(given)
         if target is not None:
             headers[str(TARGET)] = printable(target)
-        answer = await self._serving.invoke(chosen, headers, body)
-        call.note = _note(chosen, answer)
+
+        async def ask() -> tuple[Chosen, Answer]:
+            return chosen, await self._serving.invoke(chosen, headers, body)
+
+        identity = (call.name, given.get(TARGET_VARIANT), headers)
+        chosen, answer = await self._retries.answer(given, identity, body, ask)
+        call.note = _note(chosen, answer, given.get(INFERENCE_ID))
         if not is_success(answer):
             refused = model_error_of(answer)
             refused.headers.update(version_headers(chosen, answer.target, answer.version))
@@ -88,9 +96,8 @@ class Runtime:
         return Reply(answer.status, returned, answer.body)
 
 
-def _note(chosen: Chosen, answer: Answer) -> str:
+def _note(chosen: Chosen, answer: Answer, inference_id: str | None) -> str:
     """For the log: what was asked for, what an alias meant, whether it had to be loaded."""
-    temperature = "cold" if answer.cold else "warm"
-    if answer.target in ("", chosen.key):
-        return f"{chosen.key} {temperature}"
-    return f"{chosen.key}={answer.target} {temperature}"
+    meant = "" if answer.target in ("", chosen.key) else f"={answer.target}"
+    note = f"{chosen.key}{meant} {'cold' if answer.cold else 'warm'}"
+    return note if inference_id is None else f"{note} {inference_id}"

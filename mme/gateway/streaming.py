@@ -21,6 +21,7 @@ from mme.gateway.event_stream import ErrorCode
 from mme.gateway.headers import (
     CONTENT_TYPE,
     CUSTOM_ATTRIBUTES,
+    SAMPLE,
     SERVICE_ACCEPT,
     SERVICE_CONTENT_TYPE,
     TARGET,
@@ -38,7 +39,7 @@ from mme.gateway.service_errors import ORIGINAL_MESSAGE_CHARS, model_error_of
 from mme.gateway.service_model import InvocationChecks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mme.core.parts import Parts
     from mme.core.settings import Settings
@@ -60,7 +61,11 @@ NO_TARGET = (
 class Streaming:
     """The handler of the route."""
 
-    def __init__(self, settings: Settings, serving: Serving) -> None:
+    def __init__(
+        self, settings: Settings, serving: Serving, is_sample: Callable[[str], bool]
+    ) -> None:
+        """`is_sample` as in `Runtime`."""
+        self._is_sample = is_sample
         self._max_body_bytes = settings.max_body_bytes
         self._timeout_s = settings.stream_timeout_s
         self._serving = serving
@@ -81,7 +86,7 @@ class Streaming:
         headers = passed_on(given, accept=SERVICE_ACCEPT)
         if chosen.target:
             headers[str(TARGET)] = printable(chosen.target)
-        frames = _Frames(call, chosen)
+        frames = _Frames(call, chosen, self._is_sample)
         async with Passing(frames.pass_on) as passing:
             try:
                 terms = Terms(self._timeout_s, LIMIT_BYTES, passing.parts)
@@ -91,10 +96,15 @@ class Streaming:
                     raise
                 call.note = error.for_log if isinstance(error, EndpointError) else ""
                 return await frames.end(_last_frame(error))
+            call.note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
             if await passing.written():
                 last = _rest(answer) if is_success(answer) else _broken_off(answer)
                 return await frames.end(last)
-        return await frames.whole(answer) if is_success(answer) else model_error_of(answer)
+        if is_success(answer):
+            return await frames.whole(answer)
+        refused = model_error_of(answer)
+        refused.headers.update(version_headers(chosen, answer.target, answer.version))
+        return refused
 
     def _choose(self, endpoint: str, given: Mapping[str, str]) -> Chosen:
         target = target_named(given)
@@ -112,7 +122,8 @@ class Streaming:
 class _Frames:
     """One answer as it is written."""
 
-    def __init__(self, call: Call, chosen: Chosen) -> None:
+    def __init__(self, call: Call, chosen: Chosen, is_sample: Callable[[str], bool]) -> None:
+        self._is_sample = is_sample
         self._call = call
         self._chosen = chosen
         self._stream = web.StreamResponse()
@@ -144,6 +155,8 @@ class _Frames:
             headers[CUSTOM_ATTRIBUTES] = back[CUSTOM_ATTRIBUTES]
         headers[VARIANT] = self._chosen.variant
         headers.update(version_headers(self._chosen, answer.target, answer.version))
+        if self._is_sample(answer.target or self._chosen.key):
+            headers[SAMPLE] = "true"
         self._call.sign(self._stream)
         await self._stream.prepare(self._call.request)
 
