@@ -175,13 +175,12 @@ async def test_the_worker_waits_for_a_reader_that_does_not_read(bench):
 async def test_a_reader_that_holds_up_its_worker_until_the_time_is_over_is_to_blame(bench):
     stream = Stream(bench, Manner.POUR)
     await until(lambda: stream.parts.is_held_up)
-    (pid,) = bench.mms.pids
     bench.clock.skip(bench.settings.invoke_timeout_s)
     with pytest.raises(ModelTimedOut):
         await stream.answer
     bench.mms.manners.clear()
+    # Of the same worker, if it was quicker than its end, or of the next one.
     assert (await bench.ask(stream.model)).status == 200
-    assert pid not in bench.mms.pids
     usage = bench.workers.usage_of(stream.model.name)
     assert usage is not None
     assert usage.deaths == 0
