@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 256 * 1024
 AHEAD = 2
 """How many answers of one input may wait for an earlier one, for each that may be asked for."""
+AHEAD_BYTES, AHEAD_COUNT = 64 * 1024, 64
+"""Of payloads read before they can be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class InputTransform:
 
     async def write(self, source: Input, path: Path) -> Outcome:
         """Write the output of `source` to `path`. Raises BadInput, EndpointError, OSError."""
-        produced = self._payloads(source)
+        produced = _Ahead(self._payloads(source), self._run)
         pending: deque[tuple[Payload, asyncio.Task[Answer]]] = deque()
         records = count = 0
         content_type = ""
@@ -92,19 +94,15 @@ class InputTransform:
                 for _, task in pending:
                     task.cancel()
                 await asyncio.gather(*(task for _, task in pending), return_exceptions=True)
-                await self._run(produced.close)
+                await produced.close()
         return Outcome(records, count, content_type)
 
-    async def _next(self, produced: Generator[Payload, None, None]) -> Payload | None:
+    async def _next(self, produced: _Ahead) -> Payload | None:
         """The next payload, when one may be asked; its place is taken until it is answered."""
         await self._slots.acquire()
-        payload: Payload | None = None
-        reading = asyncio.ensure_future(self._run(partial(next, produced, None)))
+        payload = None
         try:
-            payload = await asyncio.shield(reading)
-        except asyncio.CancelledError:
-            await asyncio.wait([reading])  # the input is read in another thread: not to be closed
-            raise
+            payload = await produced.next()
         finally:
             if payload is None:
                 self._slots.release()
@@ -152,6 +150,54 @@ class InputTransform:
         while chunk := file.read(CHUNK_BYTES):
             self._on_read(len(chunk))
             yield chunk
+
+
+class _Ahead:
+    """What a generator gives, made in a thread: several small payloads at a time, or a large one.
+
+    To change threads takes longer than to read a record.
+    """
+
+    def __init__(
+        self,
+        produced: Generator[Payload, None, None],
+        run: Callable[[Callable[[], Any]], Awaitable[Any]],
+    ) -> None:
+        self._produced = produced
+        self._run = run
+        self._ready: deque[Payload] = deque()
+        self._fault: BaseException | None = None
+
+    async def next(self) -> Payload | None:
+        """The next one, None at the end. Raises what the generator does, in its turn."""
+        if not self._ready and self._fault is None:
+            reading = asyncio.ensure_future(self._run(self._read))
+            try:
+                await asyncio.shield(reading)
+            except asyncio.CancelledError:
+                await asyncio.wait([reading])  # nothing is to be closed while a thread reads it
+                raise
+        if self._ready:
+            return self._ready.popleft()
+        if self._fault is not None:
+            raise self._fault
+        return None
+
+    async def close(self) -> None:
+        """End the generator."""
+        await self._run(self._produced.close)
+
+    def _read(self) -> None:
+        held = 0
+        try:
+            while held < AHEAD_BYTES and len(self._ready) < AHEAD_COUNT:
+                payload = next(self._produced, None)
+                if payload is None:
+                    return
+                self._ready.append(payload)
+                held += len(payload.body)
+        except Exception as error:  # noqa: BLE001 - raised where it is asked for
+            self._fault = error
 
 
 def gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:

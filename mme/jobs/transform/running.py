@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mme.jobs.transform.asking import Invoke
     from mme.jobs.transform.inputs import Input
     from mme.jobs.transform.ledger import Ledger
+    from mme.jobs.transform.one_input import Outcome
     from mme.jobs.transform.places import Places
     from mme.jobs.transform.spec import Transform
     from mme.jobs.transform.targets import Targets
@@ -123,10 +124,7 @@ class TransformRun:
             self._on_skipped(source)
             return
         try:
-            outcome = await self._each.write(source, path)
-            written = await self._run(
-                partial(self._outputs.write_file, source.output_uri, path, outcome.content_type)
-            )
+            await self._kept(source, path, await self._each.write(source, path))
         except Unreachable:
             raise
         except (BadInput, EndpointError) as error:
@@ -136,6 +134,21 @@ class TransformRun:
             return
         finally:
             self.summary.retries = self._asker.retried
+
+    async def _kept(self, source: Input, path: Path, outcome: Outcome) -> None:
+        """Put the output in its place and note it; to its end, also if the run is cancelled."""
+        keeping = asyncio.ensure_future(self._keep(source, path, outcome))
+        try:
+            await asyncio.shield(keeping)
+        except asyncio.CancelledError:
+            await asyncio.wait([keeping])
+            keeping.exception()  # not to be warned of: it will be done again
+            raise
+
+    async def _keep(self, source: Input, path: Path, outcome: Outcome) -> None:
+        written = await self._run(
+            partial(self._outputs.write_file, source.output_uri, path, outcome.content_type)
+        )
         await self._ledger.note(
             Done(source.key, source.ref.version, written.version, outcome.records)
         )
