@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MODEL, CONFIG = "model", "endpoint-config"
 MOST_OF_A_KIND = 10_000
+MOST_CHARS = 64 * 1024 * 1024
 """They are all in memory."""
 
 
@@ -119,10 +120,20 @@ def check_free(records: Records, kind: str, name: str) -> None:
                 "ValidationException",
                 f'Cannot create already existing {_words(kind)} "{record.arn}".',
             )
-    if len(there) >= MOST_OF_A_KIND:
-        raise ControlPlaneError(
-            "ResourceLimitExceeded", f"There are {len(there)} {_words(kind)}s, and may be no more"
-        )
+    check_room(records, kind)
+
+
+def check_room(records: Records, kind: str) -> None:
+    """Raise ControlPlaneError if there may be no more of a kind, or of all."""
+    there = len(records.all(kind))
+    if there >= MOST_OF_A_KIND:
+        raise _no_room(f"There are {there} of the kind {_words(kind)}, and may be no more")
+    if records.size_chars >= MOST_CHARS:
+        raise _no_room(f"What was created takes {MOST_CHARS} characters, and may take no more")
+
+
+def _no_room(message: str) -> ControlPlaneError:
+    return ControlPlaneError("ResourceLimitExceeded", message)
 
 
 def _words(kind: str) -> str:

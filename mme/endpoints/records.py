@@ -51,9 +51,12 @@ class Records:
         """`open` also reads what the database has."""
         self._database = database
         self._by_kind: dict[str, dict[str, Record]] = {}
+        self._sizes: dict[tuple[str, str], int] = {}
+        self.size_chars = 0
+        """Of all content together, as JSON."""
         self.lock = asyncio.Lock()
         for record in records:
-            self._of(record.kind)[record.name] = record
+            self._keep(record, len(_text(record.content)))
 
     @classmethod
     async def open(cls, database: Database) -> Self:
@@ -85,13 +88,23 @@ class Records:
 
         await self._database.run(write)
         for kind, name in gone:
-            self._of(kind).pop(name, None)
-        for record in records:
-            self._of(record.kind)[record.name] = record
+            self._forget(kind, name)
+        for record, row in zip(records, rows, strict=True):
+            self._keep(record, len(row[-1]))
 
     async def remove(self, *keys: tuple[str, str]) -> None:
         """Forget records by kind and name; returns when that is on the disk."""
         await self.put(without=keys)
+
+    def _keep(self, record: Record, size_chars: int) -> None:
+        key = record.kind, record.name
+        self.size_chars += size_chars - self._sizes.get(key, 0)
+        self._sizes[key] = size_chars
+        self._of(record.kind)[record.name] = record
+
+    def _forget(self, kind: str, name: str) -> None:
+        self._of(kind).pop(name, None)
+        self.size_chars -= self._sizes.pop((kind, name), 0)
 
     def _of(self, kind: str) -> dict[str, Record]:
         return self._by_kind.setdefault(kind, {})

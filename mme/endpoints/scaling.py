@@ -22,6 +22,7 @@ from mme.endpoints.scaling_requests import (
     check_all_there,
     fits,
     invalid,
+    limit_exceeded,
     page,
     place_in,
     policy_arn,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 TARGET, POLICY = "scalable-target", "scaling-policy"
 DEFAULT_COOLDOWN_S = 300.0
+MOST_POLICIES = 50
+"""Of one variant."""
 TRACKING = CONFIGURATIONS["TargetTrackingScaling"]
 
 
@@ -143,6 +146,8 @@ class Scaling:
         async with self._records.lock:
             self._target(request, place)
             record = self._records.get(POLICY, name)
+            if record is None and len(self._policies(place)) >= MOST_POLICIES:
+                raise limit_exceeded(f"{place} has {MOST_POLICIES} policies, and may have no more")
             now_s = self._clock()
             arn = record.arn if record else policy_arn(place, request["PolicyName"])
             created_at = record.created_at if record else now_s

@@ -99,3 +99,8 @@ def unknown(what: str, request: Mapping[str, Any]) -> ControlPlaneError:
 def invalid(message: str) -> ControlPlaneError:
     """What the service says of a request that is off."""
     return ControlPlaneError("ValidationException", message)
+
+
+def limit_exceeded(message: str) -> ControlPlaneError:
+    """What the service says where there may be no more."""
+    return ControlPlaneError("LimitExceededException", message)

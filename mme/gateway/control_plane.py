@@ -7,6 +7,7 @@ table; a request is looked at here, so an operation gets none that the service w
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from functools import cache
@@ -24,7 +25,7 @@ from mme.gateway.shapes import checked, on_the_wire
 from mme.gateway.sites import Forbidden, check_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from botocore.model import OperationModel, StructureShape
 
@@ -64,6 +65,7 @@ class ControlPlaneSurface:
         """`operations` by the services' names; `region` is for requests that name none."""
         self._operations = operations
         self._region = region
+        self._under_way: set[asyncio.Future[dict[str, Any]]] = set()
 
     def routes(self) -> list[Route]:
         """The routes of this surface."""
@@ -91,12 +93,24 @@ class ControlPlaneSurface:
         request, problems = checked(cast("StructureShape", model.input_shape), _parsed(body))
         if problems:
             raise RequestRefused("ValidationException", problems)
-        token = REGION.set(self._region_of(headers))
+        answer = await self._whole(operation(request), self._region_of(headers))
+        return _json(on_the_wire(answer) if model.output_shape is not None else None)
+
+    async def _whole(self, operation: Awaitable[dict[str, Any]], region: str) -> dict[str, Any]:
+        """The answer; an operation whose client goes meanwhile is not left half done."""
+        token = REGION.set(region)
         try:
-            answer = await operation(request)
+            task = asyncio.ensure_future(operation)
         finally:
             REGION.reset(token)
-        return _json(on_the_wire(answer) if model.output_shape is not None else None)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Future[dict[str, Any]]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # somebody has seen it now, if its client has gone
 
     def _operation(self, named: str) -> tuple[OperationModel, Operation]:
         prefix, _, name = named.partition(".")

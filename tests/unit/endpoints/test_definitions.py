@@ -192,3 +192,14 @@ async def test_there_is_an_end_to_how_much_can_be_created(plane, monkeypatch):
         with pytest.raises(ControlPlaneError, match="no more") as caught:
             await create("another")
         assert caught.value.code == "ResourceLimitExceeded"
+
+
+async def test_there_is_an_end_to_how_much_room_it_takes(plane, monkeypatch):
+    await plane.create_model(Environment={"A": "x" * 1000})
+    assert plane.plane.records.size_chars > 1000
+    monkeypatch.setattr("mme.endpoints.definitions.MOST_CHARS", 1000)
+    with pytest.raises(ControlPlaneError, match="may take no more"):
+        await plane.create_config()
+    await plane.ask("DeleteModel", ModelName="m")
+    assert plane.plane.records.size_chars == 0
+    await plane.create_model()

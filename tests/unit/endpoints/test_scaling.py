@@ -164,3 +164,14 @@ async def test_a_new_endpoint_of_an_old_name_has_no_old_targets(plane):
     assert (await plane.ask("DescribeScalableTargets", ServiceNamespace="sagemaker"))[
         "ScalableTargets"
     ] == []
+
+
+async def test_a_variant_has_fifty_policies_at_most(plane):
+    await plane.create_all()
+    await register(plane)
+    for number in range(50):
+        await put_policy(plane, f"p{number}")
+    await put_policy(plane, "p0")
+    with pytest.raises(ControlPlaneError, match="50 policies") as caught:
+        await put_policy(plane, "another")
+    assert caught.value.code == "LimitExceededException"

@@ -32,12 +32,19 @@ class Operations:
         self.regions: list[str] = []
         self.failure: Exception | None = None
         self.answer: dict[str, Any] = {}
+        self.begun, self.done = asyncio.Event(), asyncio.Event()
+        self.hold: asyncio.Event | None = None
+        """An operation waits for it."""
 
     async def operation(self, request):
         self.asked.append(request)
         self.regions.append(REGION.get())
+        self.begun.set()
+        if self.hold is not None:
+            await self.hold.wait()
         if self.failure is not None:
             raise self.failure
+        self.done.set()
         return self.answer
 
     def table(self):
@@ -188,6 +195,18 @@ async def test_the_log_has_the_operation_and_nothing_of_a_body(control, caplog):
     async with control.client.post("/", headers=CREATE, data=secret) as answer:
         assert "very secret words" in (await answer.json(content_type=TYPE))["message"]
     assert "very secret" not in caplog.text
+
+
+async def test_an_operation_whose_client_goes_is_done_all_the_same(control, operations):
+    operations.hold = asyncio.Event()
+    asking = asyncio.create_task(control.client.post("/", headers=CREATE, data=BODY).__aenter__())
+    await asyncio.wait_for(operations.begun.wait(), 10)
+    asking.cancel()
+    await asyncio.wait({asking})
+    async with control.client.get("/ping"):  # the end of the connection has been seen by now
+        operations.hold.set()
+    await asyncio.wait_for(operations.done.wait(), 10)
+    assert operations.asked == [{"EndpointName": "e"}]
 
 
 async def test_without_an_operation_there_is_nothing_at_the_root(control):
