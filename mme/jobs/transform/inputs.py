@@ -32,7 +32,7 @@ class Input:
 
 
 def inputs_below(places: Places, uri: str, output: str) -> Iterator[Input]:
-    """What begins with `uri`, but markers of folders. Raises StoreUnavailable."""
+    """What begins with `uri`, but markers of folders. Raises PlaceUnavailable."""
     for ref in places.list(uri):
         if not ref.uri.endswith("/"):
             yield _input(_key(ref.uri, uri), ref, output)
@@ -41,7 +41,7 @@ def inputs_below(places: Places, uri: str, output: str) -> Iterator[Input]:
 def inputs_of_manifest(places: Places, uri: str, output: str) -> Iterator[Input]:
     """What a ManifestFile lists: `[{"prefix": "s3://…"}, "a.csv", …]`, with these keys.
 
-    Raises TransformRefused, StoreUnavailable.
+    Raises TransformRefused, PlaceUnavailable.
     """
     seen = set[str]()
     for prefix, key in _manifest(places, uri):
