@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from mme.endpoints.control_plane import ControlPlane
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from mme.core.database import Database
     from mme.store.by_uri import StoresByUri
 
+log = logging.getLogger(__name__)
+
+SHOWN = 10
 REACH_S = 20.0
 """How long S3 may take to answer for the models of an endpoint that is made."""
 
@@ -26,4 +30,9 @@ async def open_control_plane(database: Database, stores: StoresByUri, run: Run) 
         except TimeoutError:
             return f"{uri} was not answered for within {REACH_S:g} s"
 
-    return await ControlPlane.open(database, reach)
+    plane = await ControlPlane.open(database, reach)
+    names = plane.names()
+    if names:
+        shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+        log.info("%d endpoints were created before: %s", len(names), shown)
+    return plane

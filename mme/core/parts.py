@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HIGH_WATER_BYTES = 256 * 1024
 LOW_WATER_BYTES = 64 * 1024
+PIECE_BYTES = 64
+"""What a piece takes beside its bytes: many may be tiny."""
 
 
 class Flow(Protocol):
@@ -37,6 +39,8 @@ class Parts:
         self._on_begin = on_begin
         self.headers: Mapping[str, str] = {}
         """Of the answer, names in lower case; known once it has begun."""
+        self.target = self.version = ""
+        """The target model that answers and its version, as the `Answer` has them."""
         self.has_begun = False
         """Whether a piece has come: the request can be given to no other worker any more."""
         self.is_held_up = False
@@ -59,7 +63,7 @@ class Parts:
             self._on_begin()
         self._flow = flow
         self._pieces.append(body)
-        self._held_bytes += len(body)
+        self._held_bytes += len(body) + PIECE_BYTES
         if self._held_bytes >= HIGH_WATER_BYTES and not self.is_held_up:
             self.is_held_up = True
             flow.pause()
@@ -85,7 +89,7 @@ class Parts:
         if not self._pieces:
             return None
         taken = self._pieces.popleft()
-        self._held_bytes -= len(taken)
+        self._held_bytes -= len(taken) + PIECE_BYTES
         if self._held_bytes <= LOW_WATER_BYTES:
             self._let_flow()
         return taken

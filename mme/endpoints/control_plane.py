@@ -59,14 +59,14 @@ class ControlPlane:
         """`reach`: see Endpoints."""
         self.on_topic: Callable[[str], None] = lambda _: None
         """Told the ARN of each topic that an endpoint is made with."""
-        self.records = self._records = records
+        self.records = records
         self._live = {record.name: live_of(record) for record in records.all(ENDPOINT)}
         self._scaling = Scaling(records)
         self._parts = (
             Definitions(records, "Model", MODEL, check_model),
             Definitions(records, "EndpointConfig", CONFIG, self._check_config),
             Endpoints(records, reach, self._renew, self._scaling.keys_of),
-            Tags(records, self._is_there),
+            Tags(records),
             self._scaling,
         )
 
@@ -81,6 +81,10 @@ class ControlPlane:
             name: operation for part in self._parts for name, operation in part.operations().items()
         }
 
+    def names(self) -> list[str]:
+        """The endpoints, in order."""
+        return sorted(self._live)
+
     def live(self, endpoint: str) -> Live | None:
         """See `serving.Created`."""
         return self._live.get(endpoint)
@@ -91,13 +95,13 @@ class ControlPlane:
 
     def source_of_model(self, name: str) -> ModelSource:
         """What a model that was created is made of. Raises ControlPlaneError if it is not there."""
-        return source_in(found(self._records, MODEL, name).content)
+        return source_in(found(self.records, MODEL, name).content)
 
     def _check_config(self, config: dict[str, Any]) -> None:
         check_config(config, self.source_of_model)
 
     def _renew(self, name: str) -> None:
-        record = self._records.get(ENDPOINT, name)
+        record = self.records.get(ENDPOINT, name)
         if record is None:
             self._live.pop(name, None)
             return
@@ -107,6 +111,3 @@ class ControlPlane:
             for topic in sorted({live.async_terms.success_topic, live.async_terms.error_topic}):
                 if topic:
                     self.on_topic(topic)
-
-    def _is_there(self, arn: str) -> bool:
-        return any(record.arn == arn for kind in KINDS for record in self._records.all(kind))

@@ -40,10 +40,16 @@ class Live:
     variants: tuple[Variant, ...]
     async_terms: AsyncTerms | None
 
-    def choose(self, target: str | None, variant: str | None, draw: Callable[[], float]) -> Chosen:
+    def choose(
+        self,
+        target: str | None,
+        variant: str | None,
+        draw: Callable[[], float],
+        check: Callable[[str], str] = check_target,
+    ) -> Chosen:
         """What an invocation goes to; `draw` gives numbers from 0 to below 1.
 
-        Raises InvalidRequest.
+        Raises InvalidRequest, as `check` does for a target that is no plain path.
         """
         if self.status != IN_SERVICE:
             raise InvalidRequest(f"Endpoint {self.name!r} is {self.status}: {self.failure}")
@@ -60,7 +66,7 @@ class Live:
                 f"Endpoint {self.name!r} is a multi-model endpoint: name a target model in the"
                 " header X-Amzn-SageMaker-Target-Model (TargetModel in boto3)"
             )
-        return Chosen(self.name, chosen.name, chosen.uri + check_target(target), target)
+        return Chosen(self.name, chosen.name, chosen.uri + check(target), target)
 
     def _named(self, name: str) -> Variant:
         for variant in self.variants:

@@ -85,7 +85,7 @@ class Serving:
         self._models = models
         self._created = created
         self._draw = draw
-        self._good_target = ""
+        self._good_target: str | None = None
         """The last that was looked at: many requests have the same."""
 
     def choose(self, endpoint: str, target: str | None, variant: str | None = None) -> Chosen:
@@ -95,7 +95,7 @@ class Serving:
         """
         live = self._live(endpoint)
         if live is not None:
-            return live.choose(target, variant, self._draw)
+            return live.choose(target, variant, self._draw, self._checked)
         if endpoint and self._endpoint_names and endpoint not in self._endpoint_names:
             raise EndpointNotFound(endpoint, self._endpoint_names)
         if variant is not None and variant != ONE_VARIANT:
@@ -108,9 +108,7 @@ class Serving:
                 "This is a multi-model endpoint: name a target model in the header"
                 " X-Amzn-SageMaker-Target-Model (TargetModel in boto3)"
             )
-        if target != self._good_target:
-            self._good_target = check_target(target)
-        return Chosen(endpoint, ONE_VARIANT, target, target)
+        return Chosen(endpoint, ONE_VARIANT, self._checked(target), target)
 
     def check_real_time(self, endpoint: str) -> None:
         """Raise InvalidRequest for an endpoint that answers asynchronous invocations only."""
@@ -138,6 +136,11 @@ class Serving:
     ) -> Answer:
         """The model's answer. Raises EndpointError."""
         return await self._models.invoke(chosen.key, headers, body, terms)
+
+    def _checked(self, target: str) -> str:
+        if target != self._good_target:
+            self._good_target = check_target(target)
+        return target
 
     def _live(self, endpoint: str) -> Live | None:
         return self._created.live(endpoint) if self._created is not None else None

@@ -19,16 +19,10 @@ MOST_TAGS = 50
 
 
 class Tags:
-    """The operations on tags; `is_there` says whether there is a resource of an ARN."""
+    """The operations on tags of whatever was put with a `tag_record`."""
 
-    def __init__(
-        self,
-        records: Records,
-        is_there: Callable[[str], bool],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, records: Records, clock: Callable[[], float] = time.time) -> None:
         self._records = records
-        self._is_there = is_there
         self._clock = clock
 
     def operations(self) -> Mapping[str, Operation]:
@@ -57,10 +51,10 @@ class Tags:
         return {}
 
     def _of(self, arn: str) -> dict[str, str]:
-        if not self._is_there(arn):
-            raise ControlPlaneError("ValidationException", f'Could not find resource "{arn}".')
         record = self._records.get(TAGS, arn)
-        return dict(record.content) if record else {}
+        if record is None:
+            raise ControlPlaneError("ValidationException", f'Could not find resource "{arn}".')
+        return dict(record.content)
 
     async def _put(self, arn: str, tags: dict[str, str]) -> None:
         now_s = self._clock()
@@ -68,7 +62,7 @@ class Tags:
 
 
 def tag_record(arn: str, tags: Iterable[Mapping[str, str]], now_s: float) -> Record:
-    """The record of the tags that a resource is created with."""
+    """The record of the tags that a resource is created with, to be put and removed with it."""
     return Record(TAGS, arn, arn, now_s, now_s, {tag["Key"]: tag["Value"] for tag in tags})
 
 

@@ -45,7 +45,7 @@ def make_app(
 ) -> web.Server:
     """The standalone endpoint: runtime, management and control plane on one port."""
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
-    routes += Streaming(settings, serving).routes()
+    routes += Streaming(settings, serving, is_sample).routes()
     routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host
     return _server(settings, routes, SERVICE_ERRORS, bodies, guard)

@@ -37,7 +37,8 @@ SERVICES = {"SageMaker": "sagemaker", "AnyScaleFrontendService": "application-au
 OPERATION_HEADER = "X-Amz-Target"
 JSON_TYPE = "application/x-amz-json-1.1"
 JSON_TYPES = (JSON_TYPE, "application/x-amz-json-1.0", "application/json")
-BODY_LIMIT_BYTES = 1024 * 1024
+BODY_LIMIT_BYTES = 256 * 1024
+"""A model's environment may take 32 KiB; a request is looked at between other requests."""
 SHOWN_CHARS = 100
 SCOPE = re.compile(r"Credential=[^/,\s]{1,128}/\d{8}/([a-z0-9\-]{1,40})/", re.ASCII)
 UNKNOWN = "UnknownOperationException"

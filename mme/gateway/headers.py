@@ -1,6 +1,6 @@
 """Headers between callers and models: which pass, and in what spelling.
 
-SageMaker lets three through to a container and two back; everything else stays here. Their values
+SageMaker lets few through to a container, and few back; everything else stays here. Their values
 come as bytes of unknown encoding and go on as ASCII, since the model server takes nothing else.
 """
 
@@ -34,8 +34,15 @@ MODEL_VERSION = istr("X-Mme-Model-Version")
 MEANT_TARGET = istr("X-Mme-Target-Model")
 ERROR_TYPE = istr("x-amzn-ErrorType")
 TARGET_ATTRIBUTE = re.compile(r"(?:^|[,;])[ \t]*target-model[ \t]*=([^,;]*)", re.IGNORECASE)
-PASSED_ON = (CONTENT_TYPE, ACCEPT, CUSTOM_ATTRIBUTES)
-PASSED_BACK = ((CONTENT_TYPE, "content-type"), (CUSTOM_ATTRIBUTES, CUSTOM_ATTRIBUTES.lower()))
+SESSION = istr("X-Amzn-SageMaker-Session-Id")
+"""A session is the model's: it names one when it is asked for NEW_SESSION, and closes it."""
+NEW_SESSION = istr("X-Amzn-SageMaker-New-Session-Id")
+CLOSED_SESSION = istr("X-Amzn-SageMaker-Closed-Session-Id")
+INFERENCE_ID = istr("X-Amzn-SageMaker-Inference-Id")
+PASSED_ON = (CONTENT_TYPE, ACCEPT, CUSTOM_ATTRIBUTES, SESSION)
+PASSED_BACK = tuple(
+    (name, name.lower()) for name in (CONTENT_TYPE, CUSTOM_ATTRIBUTES, NEW_SESSION, CLOSED_SESSION)
+)
 """Name on the wire, name in an answer of the engine."""
 
 

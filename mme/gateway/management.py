@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mme.core.errors import BodyRefused
-from mme.core.names import check_key
+from mme.core.names import check_target
 from mme.gateway.errors import json_answer
 from mme.gateway.paging import limit_of, name_in, token_of
 from mme.gateway.sites import check_json, check_origin
@@ -82,7 +82,7 @@ class Management:
         """Load a target model now: `{"target_model": "de/DocSim.tar.gz"}`."""
         check_origin(call.request.headers)
         check_json(call.request.headers)
-        target = check_key(_target_in(await call.body(BODY_LIMIT_BYTES)))
+        target = check_target(_target_in(await call.body(BODY_LIMIT_BYTES)))
         call.note = f"load {target}"
         return json_answer(_as_json(await self._engine.load(target)))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mme.gateway.headers import (
     CONTENT_TYPE,
+    INFERENCE_ID,
     SAMPLE,
     TARGET,
     TARGET_VARIANT,
@@ -22,6 +23,7 @@ from mme.gateway.headers import (
     version_headers,
 )
 from mme.gateway.reply import Reply, is_success
+from mme.gateway.retries import Retries
 from mme.gateway.service_errors import model_error_of
 from mme.gateway.service_model import InvocationChecks
 
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from mme.core.answer import Answer
     from mme.core.settings import Settings
-    from mme.endpoints.serving import Serving
+    from mme.endpoints.serving import Chosen, Serving
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Route
 
@@ -47,6 +50,7 @@ class Runtime:
         self._serving = serving
         self._is_sample = is_sample
         self._checks = InvocationChecks()
+        self._retries: Retries[tuple[Chosen, Answer]] = Retries()
 
     def routes(self) -> list[Route]:
         """The routes of this surface."""
@@ -72,8 +76,13 @@ class Runtime:
         headers = passed_on(given)
         if target is not None:
             headers[str(TARGET)] = printable(target)
-        answer = await self._serving.invoke(chosen, headers, body)
-        call.note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
+
+        async def ask() -> tuple[Chosen, Answer]:
+            return chosen, await self._serving.invoke(chosen, headers, body)
+
+        identity = (call.name, given.get(TARGET_VARIANT), headers)
+        chosen, answer = await self._retries.answer(given, identity, body, ask)
+        call.note = _note(chosen, answer, given.get(INFERENCE_ID))
         if not is_success(answer):
             refused = model_error_of(answer)
             refused.headers.update(version_headers(answer))
@@ -85,3 +94,8 @@ class Runtime:
         if self._is_sample(answer.target or chosen.key):
             returned[SAMPLE] = "true"
         return Reply(answer.status, returned, answer.body)
+
+
+def _note(chosen: Chosen, answer: Answer, inference_id: str | None) -> str:
+    note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
+    return note if inference_id is None else f"{note} {inference_id}"

@@ -28,6 +28,8 @@ LETTER_WORDS = {
 PAIRS = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
 """Letters beyond the first plane, as a language of 16 bits writes them."""
 SHOWN_CHARS = 100
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a letter, which JSON can write and UTF-8 cannot."""
 GREATEST = sys.float_info.max
 MOST_FAILURES = 10
 ENUM_CHARS = 2000
@@ -113,7 +115,7 @@ class ShapeCheck:
         }
 
     def _string(self, shape: Shape, value: Any, path: str) -> Any:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or SURROGATE.search(value):
             return self._is_no(path, "string")
         shown = "" if shape.metadata.get("sensitive") else f"'{_shown(value)}'"
         if not self._has_length(shape, len(value), path, shown):

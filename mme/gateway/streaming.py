@@ -21,6 +21,7 @@ from mme.gateway.event_stream import ErrorCode
 from mme.gateway.headers import (
     CONTENT_TYPE,
     CUSTOM_ATTRIBUTES,
+    SAMPLE,
     SERVICE_ACCEPT,
     SERVICE_CONTENT_TYPE,
     TARGET,
@@ -30,6 +31,7 @@ from mme.gateway.headers import (
     passed_on,
     printable,
     target_named,
+    version_headers,
 )
 from mme.gateway.passing import Passing
 from mme.gateway.reply import is_success
@@ -37,7 +39,7 @@ from mme.gateway.service_errors import ORIGINAL_MESSAGE_CHARS, model_error_of
 from mme.gateway.service_model import InvocationChecks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mme.core.parts import Parts
     from mme.core.settings import Settings
@@ -59,7 +61,11 @@ NO_TARGET = (
 class Streaming:
     """The handler of the route."""
 
-    def __init__(self, settings: Settings, serving: Serving) -> None:
+    def __init__(
+        self, settings: Settings, serving: Serving, is_sample: Callable[[str], bool]
+    ) -> None:
+        """`is_sample` as in `Runtime`."""
+        self._is_sample = is_sample
         self._max_body_bytes = settings.max_body_bytes
         self._timeout_s = settings.stream_timeout_s
         self._serving = serving
@@ -80,7 +86,7 @@ class Streaming:
         headers = passed_on(given, accept=SERVICE_ACCEPT)
         if chosen.target:
             headers[str(TARGET)] = printable(chosen.target)
-        frames = _Frames(call, chosen)
+        frames = _Frames(call, chosen, self._is_sample)
         async with Passing(frames.pass_on) as passing:
             try:
                 terms = Terms(self._timeout_s, LIMIT_BYTES, passing.parts)
@@ -90,10 +96,15 @@ class Streaming:
                     raise
                 call.note = error.for_log if isinstance(error, EndpointError) else ""
                 return await frames.end(_last_frame(error))
+            call.note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
             if await passing.written():
                 last = _rest(answer) if is_success(answer) else _broken_off(answer)
                 return await frames.end(last)
-        return await frames.whole(answer) if is_success(answer) else model_error_of(answer)
+        if is_success(answer):
+            return await frames.whole(answer)
+        refused = model_error_of(answer)
+        refused.headers.update(version_headers(answer))
+        return refused
 
     def _choose(self, endpoint: str, given: Mapping[str, str]) -> Chosen:
         target = target_named(given)
@@ -111,14 +122,16 @@ class Streaming:
 class _Frames:
     """One answer as it is written."""
 
-    def __init__(self, call: Call, chosen: Chosen) -> None:
+    def __init__(self, call: Call, chosen: Chosen, is_sample: Callable[[str], bool]) -> None:
+        self._is_sample = is_sample
         self._call = call
         self._chosen = chosen
         self._stream = web.StreamResponse()
 
     async def pass_on(self, parts: Parts) -> None:
         """Write the head, and pieces as long as they come."""
-        await self._begin(Answer(200, parts.headers, b"", cold=False))
+        begun = Answer(200, parts.headers, b"", False, parts.target, parts.version)
+        await self._begin(begun)
         while (piece := await parts.next()) is not None:
             await self._send(piece)
 
@@ -141,6 +154,9 @@ class _Frames:
         if CUSTOM_ATTRIBUTES in back:
             headers[CUSTOM_ATTRIBUTES] = back[CUSTOM_ATTRIBUTES]
         headers[VARIANT] = self._chosen.variant
+        headers.update(version_headers(answer))
+        if self._is_sample(answer.target or self._chosen.key):
+            headers[SAMPLE] = "true"
         self._call.sign(self._stream)
         await self._stream.prepare(self._call.request)
 

@@ -67,6 +67,7 @@ class MmsServer:
             response_timeout_s=max(
                 settings.load_timeout_s,
                 settings.invoke_timeout_s,
+                settings.stream_timeout_s,
                 LONGEST_INVOCATION_S if settings.invoke == "mms" else 0.0,
             ),
             max_body_bytes=settings.max_body_bytes,

@@ -70,6 +70,8 @@ class Residency:
             else:
                 self._check_version_in_background(known)
             self.table.begin(known, time.time())
+            if terms.parts is not None:
+                terms.parts.target, terms.parts.version = target, known.artifact.version
             try:
                 answer = await self._workers.ask(known.artifact, headers, body, terms)
             except (NotAdmitted, LoadFailed) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.core.errors import NotLoaded, TargetNotFound
-from mme.core.names import check_key
+from mme.core.names import check_key, check_target
 from mme.core.terms import PLAIN
 from mme.residency.alias_follower import AliasFollower
 from mme.residency.residency import Residency
@@ -63,7 +63,7 @@ class StoreModels:
 
     async def load(self, target: str) -> ModelView:
         """See `Residency.load`; also raises InvalidRequest."""
-        check_key(target)
+        check_target(target)
         meant = await self._meant(target)
         try:
             return self._view(await self._residency.load(meant))

@@ -43,6 +43,8 @@ class Request:
     attempts: int = 0
     left_at_s: float | None = None
     """When its caller left without an answer."""
+    was_held_up: bool = False
+    """Whether its worker waited for the caller to read when its time was over."""
 
     @property
     def model(self) -> str:

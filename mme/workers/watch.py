@@ -84,7 +84,7 @@ class Watch:
                 # Also where the caller has left: nobody else would ever end it.
                 target = request.artifact.target
                 log.warning("%s computes for too long; worker %s is ended", target, name)
-                live.is_condemned = request.is_held_up  # then its caller reads too slowly
+                live.is_condemned = request.was_held_up or request.is_held_up
                 kill(pid)
             elif _has_been_left(request, now_s):
                 log.info("nobody reads what worker %s (pid %d) sends: it is ended", name, pid)
@@ -96,6 +96,7 @@ class Watch:
         if self._dispatch.withdraw(request):
             request.answer.set_exception(Busy(target, waiting))
         else:
+            request.was_held_up = request.is_held_up
             request.answer.set_exception(ModelTimedOut(target, request.timeout_s))
 
 

@@ -20,6 +20,7 @@ PAGES = {
     "docs/topical-pagerank.md": 2,
     "docs/docsim.md": 3,
     "docs/search.md": 1,
+    "docs/streams.md": 1,
 }
 
 

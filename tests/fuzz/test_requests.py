@@ -12,7 +12,7 @@ import re
 import socket
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import strategies as st
@@ -40,15 +40,22 @@ PARTS = [
     b"X-Amzn-SageMaker-Target-Model: \xc3\xa4\xff\r\n", b"X-Amzn-SageMaker-Session-Id: ?\r\n",
     b"X-Amzn-SageMaker-Custom-Attributes: " + b"x" * 1025 + b"\r\n", b"\r\n", b"\n", b"\r", b":",
     b" ", b"\0", b"3\r\nabc\r\n", b"0\r\n\r\n", b"{}", b'{"target_model": "m"}',
-    b'{"model_name": "a\\ud800", "url": "/x"}', b"abc",
+    b"X-Amz-Target: SageMaker.DescribeEndpoint\r\n", b"X-Amz-Target: SageMaker.\r\n",
+    b"X-Amz-Target: \xff.DescribeEndpoint\r\n", b"Authorization: Credential=a/20260101/x/\r\n",
+    b'{"EndpointName": "e"}', b'{"model_name": "a\\ud800", "url": "/x"}', b"abc",
 ]  # fmt: skip
 WHOLE = [
+    (
+        b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: SageMaker.DescribeEndpoint\r\n"
+        b"Content-Type: application/x-amz-json-1.1\r\n%s"
+    ),
     b"POST /invocations HTTP/1.1\r\nHost: x\r\nX-Amzn-SageMaker-Target-Model: m\r\n%s",
     b"POST /models HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n%s",
     b"GET /models?limit=2&next_page_token=bQ== HTTP/1.1\r\nHost: x\r\n%s",
     b"POST /models/m/invoke HTTP/1.1\r\nHost: x\r\n%s",
 ]
 BODIES = [
+    b'Content-Length: 21\r\n\r\n{"EndpointName": "e"}',
     b"Content-Length: 3\r\n\r\nabc",
     b'Content-Length: 21\r\n\r\n{"target_model": "m"}',
     b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
@@ -81,9 +88,14 @@ class Faults(logging.Handler):
             self.seen.append(self.format(record))
 
 
+async def _described(request: dict[str, Any]) -> dict[str, Any]:
+    return request
+
+
 def _standalone(settings, bodies):
     engine = FakeStandalone()
-    return make_app(settings, engine, Serving(settings, engine), bodies)
+    operations = {"DescribeEndpoint": _described}
+    return make_app(settings, engine, Serving(settings, engine), bodies, operations)
 
 
 SURFACES = {

@@ -104,6 +104,7 @@ def test_a_deployment_from_creation_to_deletion(settings, tmp_path):
         one = requests.get(f"{endpoint.url}/models/{key}", timeout=10).json()
         assert (one["target_model"], one["state"]) == (key, "on-disk")
     with running_endpoint(store, tmp_path, settings) as endpoint:  # the state survives
+        endpoint.wait_for_log("2 endpoints were created before: phrases, similar")
         client = control(endpoint)
         listed = client.list_endpoints(SortBy="Name", SortOrder="Ascending")["Endpoints"]
         assert [each["EndpointName"] for each in listed] == ["phrases", "similar"]

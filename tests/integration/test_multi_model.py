@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from tests.support.endpoint import PROJECT, processes_with, running_endpoint
+from tests.support.endpoint import PROJECT, free_port, processes_with, running_endpoint
 from tests.support.processes import (
     computing,
     cpu_s,
@@ -72,12 +71,6 @@ class Container:
 
     def workers(self) -> list[int]:
         return workers(self.endpoint)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(tmp_path: Path, **settings: str):

@@ -93,6 +93,7 @@ class FakeEngine:
         """Answer one request."""
         self.asked.append(Asked(model, dict(headers), body))
         if terms.parts is not None:
+            terms.parts.target, terms.parts.version = self.answer.target, self.answer.version
             for piece in self.pieces:
                 terms.parts.put(piece, self.answer.headers, self.flow)
         self.begun.set()

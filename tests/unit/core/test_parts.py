@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from mme.core.parts import HIGH_WATER_BYTES, LOW_WATER_BYTES, Parts
+from mme.core.parts import HIGH_WATER_BYTES, LOW_WATER_BYTES, PIECE_BYTES, Parts
 
 TEXT = {"content-type": "text/plain"}
 
@@ -62,7 +62,8 @@ async def test_without_pieces_there_is_nothing_but_the_end():
 
 async def test_a_source_waits_while_much_lies_here_and_goes_on_when_little_does():
     parts, source = Parts(), Source()
-    piece = b"x" * (HIGH_WATER_BYTES // 8)
+    eighth_bytes = HIGH_WATER_BYTES // 8
+    piece = b"x" * (eighth_bytes - PIECE_BYTES)
     for _ in range(7):
         parts.put(piece, TEXT, source)
     assert not source.is_paused
@@ -73,11 +74,21 @@ async def test_a_source_waits_while_much_lies_here_and_goes_on_when_little_does(
     assert source.pauses == 1
     left = 10
     while source.is_paused:
-        assert left * len(piece) > LOW_WATER_BYTES
+        assert left * eighth_bytes > LOW_WATER_BYTES
         await parts.next()
         left -= 1
-    assert left * len(piece) <= LOW_WATER_BYTES
+    assert left * eighth_bytes <= LOW_WATER_BYTES
     assert not parts.is_held_up
+
+
+async def test_many_tiny_pieces_are_much_too():
+    parts, source = Parts(), Source()
+    for _ in range(HIGH_WATER_BYTES // PIECE_BYTES):
+        parts.put(b"x", TEXT, source)
+    assert source.is_paused
+    parts.end()
+    assert len(await rest_of(parts)) == HIGH_WATER_BYTES // PIECE_BYTES
+    assert not source.is_paused
 
 
 async def test_when_nobody_reads_any_more_the_source_goes_on_and_what_comes_is_dropped():

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
 
 from mme.core.database import Database
 from mme.core.settings import Settings
-from mme.endpoints.control_plane import ControlPlane
+from mme.endpoints.control_plane import SERVED, ControlPlane
 from mme.endpoints.serving import Serving
 from tests.support.fake_engine import FakeStandalone
 
@@ -18,6 +21,20 @@ if TYPE_CHECKING:
 
 IMAGE = "000000000000.dkr.ecr.eu-central-1.amazonaws.com/mme:1"
 PREFIX = "s3://models/a/"
+
+OUTPUTS = {
+    name: ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    .operation_model(name)
+    .output_shape
+    for service, names in SERVED.items()
+    for name in names
+}
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_none(each) for name, each in value.items() if each is not None}
+    return [_without_none(each) for each in value] if isinstance(value, list) else value
 
 
 @dataclass
@@ -42,8 +59,16 @@ class Plane:
         self.serving = Serving(known, self.engine, self.plane, self._draw)
 
     async def ask(self, operation: str, **request: Any) -> dict[str, Any]:
-        """One operation."""
-        return await self.plane.operations()[operation](request)
+        """One operation, whose answer must be what the service's model says."""
+        answer = await self.plane.operations()[operation](request)
+        shape = OUTPUTS[operation]
+        told = {name: value for name, value in answer.items() if value is not None}
+        if shape is None:
+            assert told == {}
+        else:
+            assert ParamValidator().validate(_without_none(told), shape).generate_report() == ""
+            assert told.keys() <= shape.members.keys()
+        return answer
 
     async def create_model(self, name: str = "m", url: str = PREFIX, **container: Any) -> None:
         await self.ask(

@@ -149,6 +149,8 @@ async def test_an_operation_that_is_not_served_is_named(control, operations, nam
         (b"{}", "ValidationException"),
         (b'{"EndpointName": "e", "More": 1}', "ValidationException"),
         (b'{"EndpointName": "' + b"e" * 64 + b'"}', "ValidationException"),
+        (b'{"EndpointName": "\\ud800"}', "ValidationException"),
+        (b'{"\\ud800": "e"}', "ValidationException"),
         (b"[]", "SerializationException"),
         (b"{", "SerializationException"),
         (b"\xff", "SerializationException"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 
 import pytest
 
 from mme.core import errors
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
-from tests.support.fake_engine import Answer, served
+from tests.support.fake_engine import Answer, served, until
 
 TARGET = "X-Amzn-SageMaker-Target-Model"
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
@@ -175,3 +177,47 @@ async def test_the_type_of_an_error_is_json(endpoint):
     async with endpoint.client.post("/invocations") as answer:
         assert answer.content_type == "application/json"
         assert json.loads(await answer.read()).keys() == {"Message"}
+
+
+async def test_a_session_is_the_models_business(endpoint, engine):
+    engine.answer = Answer(
+        headers={
+            "content-type": "text/plain",
+            "x-amzn-sagemaker-new-session-id": "s1; Expires=2030-01-01T00:00:00Z",
+            "x-amzn-sagemaker-closed-session-id": "s0",
+        }
+    )
+    sent = {TARGET: "m.tar.gz", "X-Amzn-SageMaker-Session-Id": "NEW_SESSION"}
+    async with endpoint.client.post("/invocations", data=b"", headers=sent) as answer:
+        assert answer.headers["X-Amzn-SageMaker-New-Session-Id"] == (
+            "s1; Expires=2030-01-01T00:00:00Z"
+        )
+        assert answer.headers["X-Amzn-SageMaker-Closed-Session-Id"] == "s0"
+    assert engine.asked[0].headers["X-Amzn-SageMaker-Session-Id"] == "NEW_SESSION"
+
+
+async def test_the_inference_id_is_in_the_log(endpoint, caplog):
+    caplog.set_level(logging.DEBUG, "mme.gateway.access")
+    sent = {TARGET: "m.tar.gz", "X-Amzn-SageMaker-Inference-Id": "claim-7"}
+    async with endpoint.client.post("/invocations", data=b"", headers=sent) as answer:
+        assert answer.status == 200
+    assert "m.tar.gz warm claim-7" in caplog.text
+
+
+async def test_a_retry_of_a_client_that_has_left_gets_the_answer_of_its_first_attempt(
+    endpoint, engine, caplog
+):
+    caplog.set_level(logging.DEBUG, "mme.gateway.access")
+    headers = {TARGET: "m.tar.gz", "amz-sdk-invocation-id": "call"}
+    first = {**headers, "amz-sdk-request": "attempt=1; max=2"}
+    second = {**headers, "amz-sdk-request": "attempt=2; max=2"}
+    engine.is_hanging = True
+    asking = asyncio.ensure_future(endpoint.client.post("/invocations", headers=first))
+    await engine.begun.wait()
+    asking.cancel()
+    await until(lambda: " 499 " in caplog.text)
+    retry = asyncio.ensure_future(endpoint.client.post("/invocations", headers=second))
+    engine.release.set()
+    async with await retry as answer:
+        assert answer.status == 200
+    assert len(engine.asked) == 1

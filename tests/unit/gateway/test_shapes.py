@@ -114,6 +114,8 @@ def test_all_that_is_wrong_is_told_at_once():
         ("CreateEndpointConfig", config(InitialVariantWeight=float("inf"))),
         ("CreateEndpointConfig", config(InitialInstanceCount=float("inf"))),
         ("CreateEndpointConfig", config(InitialInstanceCount=-(10**400))),
+        ("CreateModel", {"ModelName": "m", "PrimaryContainer": {"Environment": {"A": "\ud800"}}}),
+        ("CreateModel", {"ModelName": "m", "\ud800": 1}),
         ("ListModels", {"CreationTimeAfter": 1e300}),
         ("ListModels", {"CreationTimeAfter": 10**400}),
         ("ListModels", {"CreationTimeAfter": True}),

@@ -10,7 +10,9 @@ from botocore.eventstream import EventStreamBuffer
 from mme.core import errors
 from mme.core.parts import HIGH_WATER_BYTES
 from mme.core.terms import Terms
-from tests.support.fake_engine import Answer, until
+from mme.endpoints.serving import Serving
+from mme.gateway import make_app
+from tests.support.fake_engine import Answer, served, until
 
 PATH = "/endpoints/demo/invocations-response-stream"
 TARGET = "X-Amzn-SageMaker-Target-Model"
@@ -42,6 +44,25 @@ async def test_a_whole_answer_is_one_frame(endpoint, engine):
         assert answer.headers["x-amzn-RequestId"]
         assert answer.headers["Server"] == "mme"
         assert read(await answer.read()) == [("PayloadPart", b'["ok"]')]
+
+
+@pytest.mark.parametrize("pieces", [[], [b"one"]], ids=["whole", "in pieces"])
+async def test_which_version_answers_is_said_at_the_beginning(endpoint, engine, pieces):
+    engine.pieces = pieces
+    engine.answer = Answer(target="m-2.tar.gz", version='"etag"')
+    async with endpoint.client.post(PATH, headers=M) as answer:
+        assert answer.headers["X-Mme-Target-Model"] == "m-2.tar.gz"
+        assert answer.headers["X-Mme-Model-Version"] == '"etag"'
+        assert "X-Mme-Sample" not in answer.headers
+
+
+@pytest.mark.parametrize("pieces", [[], [b"one"]], ids=["whole", "in pieces"])
+async def test_that_a_sample_answers_is_said(settings, engine, bodies, pieces):
+    serving = Serving(settings, engine)
+    server = make_app(settings, engine, serving, bodies, is_sample={"m"}.__contains__)
+    engine.pieces = pieces
+    async with served(server) as running, running.client.post(PATH, headers=M) as answer:
+        assert answer.headers["X-Mme-Sample"] == "true"
 
 
 async def test_the_model_sees_what_the_service_passes_on(endpoint, engine):

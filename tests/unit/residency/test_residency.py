@@ -16,6 +16,7 @@ from mme.core.errors import (
     StoreUnavailable,
 )
 from mme.core.names import model_name
+from mme.core.parts import Parts
 from mme.core.settings import Settings
 from mme.core.terms import Terms
 from mme.residency.residency import ATTEMPTS, Residency
@@ -80,6 +81,28 @@ async def test_the_terms_of_a_request_are_the_workers_business():
     bench, terms = Bench(), Terms(timeout_s=1.0)
     await bench.residency.invoke("m", {}, b"", terms)
     assert bench.workers.terms == [terms]
+
+
+async def test_whoever_reads_in_parts_knows_the_version_beforehand():
+    bench, parts = Bench(), Parts()
+    bench.workers.gate.close()
+    asking = asyncio.create_task(bench.residency.invoke("m", {}, b"", Terms(parts=parts)))
+    await bench.workers.gate.reached.wait()
+    assert (parts.target, parts.version) == ("m", "1")
+    bench.workers.gate.open()
+    answer = await asking
+    assert (answer.target, answer.version) == ("m", "1")
+
+
+async def test_files_that_were_changed_under_a_stream_break_it_off_and_the_next_is_right():
+    bench, parts = Bench(), Parts()
+    bench.catalog.damaged.append(V1)
+    parts.has_begun = True
+    with pytest.raises(ModelFailed, match="changed"):
+        await bench.residency.invoke("m", {}, b"", Terms(parts=parts))
+    assert len(bench.workers.asked) == 1
+    assert (await bench.ask()).status == 200
+    assert bench.catalog.brought == ["m", "m"]
 
 
 async def test_a_target_that_the_catalog_does_not_know_is_an_error_of_the_request():

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from mme.core.errors import Busy, ModelTimedOut
+from mme.core.parts import Parts
 from mme.workers.dispatch import Dispatch
 from mme.workers.requests import Deadlines, Request
-from mme.workers.watch import LATE_S, RECALL_S, TAKEN_S, Watch, process_state
+from mme.workers.watch import LATE_S, LEFT_S, RECALL_S, TAKEN_S, Watch, process_state
 from tests.support.dispatched import Clock, request_until
 from tests.support.fake_engine import until
 from tests.support.fake_mms import stand_in
@@ -73,8 +74,11 @@ class Bench:
         self.dispatch.join(name)
         return worker
 
-    def submit(self, target: str = "m", timeout_s: float = TIMEOUT_S) -> Request:
-        request = request_until(self.clock.now_s + timeout_s, target, timeout_s=timeout_s)
+    def submit(
+        self, target: str = "m", timeout_s: float = TIMEOUT_S, parts: Parts | None = None
+    ) -> Request:
+        deadline_s = self.clock.now_s + timeout_s
+        request = request_until(deadline_s, target, timeout_s=timeout_s, parts=parts)
         self.deadlines.add(request)
         self.dispatch.submit(request)
         return request
@@ -164,6 +168,32 @@ async def test_a_request_may_have_a_time_of_its_own(bench, timeout_s):
     assert isinstance(error, ModelTimedOut)
     assert error.timeout_s == timeout_s
     await worker.ended()
+
+
+@pytest.mark.parametrize("is_held_up", [True, False])
+async def test_a_model_is_not_to_blame_for_a_reader_that_held_it_up(bench, is_held_up):
+    parts = Parts()
+    request = bench.submit(parts=parts)
+    bench.clock.now_s += 1
+    worker = bench.join()  # its time as a worker is over later than the request's
+    parts.is_held_up = is_held_up
+    bench.after(TIMEOUT_S - 1)
+    assert isinstance(request.answer.exception(), ModelTimedOut)
+    assert not worker.is_killed
+    parts.release()
+    bench.after(1)
+    await worker.ended()
+    assert worker.is_condemned == is_held_up
+
+
+async def test_a_stream_that_was_left_is_ended_soon_and_nobody_is_to_blame(bench):
+    worker, request = bench.join(), bench.submit(parts=Parts())
+    request.left_at_s = bench.clock.now_s
+    bench.after(LEFT_S / 2)
+    assert not worker.is_killed
+    bench.after(LEFT_S / 2)
+    await worker.ended()
+    assert worker.is_condemned
 
 
 async def test_a_worker_that_computes_for_nobody_ends_as_late(bench):
