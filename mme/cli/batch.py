@@ -37,6 +37,7 @@ examples:
 
 Each input NAME becomes NAME.out. Run again, it does what is not done yet."""
 SHOWN_FAILURES = 20
+EXIT_INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +158,8 @@ def run_command(options: argparse.Namespace) -> int:
             "",
             EXIT_OK,
         )
+    except KeyboardInterrupt:  # before there was anything to stop
+        return EXIT_INTERRUPTED
     except (TransformRefused, SettingsError) as error:
         print(f"mme batch: {error}", file=sys.stderr)
         return EXIT_USAGE

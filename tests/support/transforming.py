@@ -9,8 +9,7 @@ import io
 from typing import TYPE_CHECKING
 
 from mme.core.answer import Answer
-from mme.core.errors import StoreUnavailable
-from mme.jobs.transform.places import ObjectRef
+from mme.jobs.transform.places import ObjectRef, PlaceUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +39,7 @@ class MemoryPlaces:
     @contextlib.contextmanager
     def open(self, ref: ObjectRef) -> Iterator[io.BytesIO]:
         if self.find(ref.uri) != ref:
-            raise StoreUnavailable(ref.uri, "it has changed meanwhile")
+            raise PlaceUnavailable(f"{ref.uri} has changed meanwhile")
         yield io.BytesIO(self.objects[ref.uri])
 
     def write_file(self, uri: str, path: Path, content_type: str) -> ObjectRef:

@@ -91,7 +91,7 @@ class Asker:
                     and not BAD_REQUEST <= error.status < SERVER_FAULT
                 )
             if not may_pass or not left:
-                raise BadInput(f"{_place(payload)}: {reason}")
+                raise BadInput(f"{payload.place}: {reason}")
             self.retried += 1
             await self._sleep(wait_s * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
@@ -108,8 +108,3 @@ def said(body: bytes) -> str:
     if isinstance(found, dict):
         text = str(found.get("Message") or found.get("message") or text)
     return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
-
-
-def _place(payload: Payload) -> str:
-    last = payload.first + payload.record_count - 1
-    return f"record {last}" if payload.record_count == 1 else f"records {payload.first} to {last}"

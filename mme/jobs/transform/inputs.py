@@ -32,16 +32,17 @@ class Input:
 
 
 def inputs_below(places: Places, uri: str, output: str) -> Iterator[Input]:
-    """What begins with `uri`, but markers of folders. Raises StoreUnavailable."""
+    """What begins with `uri`, but outputs and markers of folders. Raises PlaceUnavailable."""
     for ref in places.list(uri):
-        if not ref.uri.endswith("/"):
+        is_output = ref.uri.startswith(_folder(output)) and ref.uri.endswith(ENDING)
+        if not ref.uri.endswith("/") and not is_output:
             yield _input(_key(ref.uri, uri), ref, output)
 
 
 def inputs_of_manifest(places: Places, uri: str, output: str) -> Iterator[Input]:
     """What a ManifestFile lists: `[{"prefix": "s3://…"}, "a.csv", …]`, with these keys.
 
-    Raises TransformRefused, StoreUnavailable.
+    Raises TransformRefused, PlaceUnavailable.
     """
     seen = set[str]()
     for prefix, key in _manifest(places, uri):
@@ -81,7 +82,11 @@ def _manifest(places: Places, uri: str) -> Iterator[tuple[str, str]]:
 
 
 def _input(key: str, ref: ObjectRef, output: str) -> Input:
-    return Input(key, ref, f"{output.rstrip('/')}/{key}{ENDING}")
+    return Input(key, ref, f"{_folder(output)}{key}{ENDING}")
+
+
+def _folder(output: str) -> str:
+    return output.rstrip("/") + "/"
 
 
 def _key(found: str, uri: str) -> str:

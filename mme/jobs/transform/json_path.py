@@ -115,6 +115,8 @@ def read_path(text: str, parameter: str) -> JsonPath:
     while at < len(rest):
         step, at = _step(rest, at, parameter)
         steps.append(step)
+    if sum(len(step.numbers) > 1 for step in steps) > 1:  # each would multiply what there is
+        raise TransformRefused(f"{parameter} {text!r} has several brackets with several indexes")
     return JsonPath(text, tuple(steps))
 
 

@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS transform_inputs (
     job TEXT NOT NULL, key TEXT NOT NULL, version TEXT NOT NULL, output_version TEXT NOT NULL,
     records INTEGER NOT NULL, PRIMARY KEY (job, key)) WITHOUT ROWID
 """
+FORGOTTEN_AT_ONCE = 5000
+"""Rows: others wait for the database meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +70,16 @@ class DatabaseLedger:
                 "INSERT OR REPLACE INTO transform_inputs VALUES (?, ?, ?, ?, ?)", row
             )
         )
+
+    async def forget(self) -> None:
+        """Keep nothing of this transform any more: it is over."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "DELETE FROM transform_inputs WHERE job = ? AND key IN"
+                " (SELECT key FROM transform_inputs WHERE job = ? LIMIT ?)",
+                (self._job, self._job, FORGOTTEN_AT_ONCE),
+            ).rowcount
+
+        while await self._database.run(work) == FORGOTTEN_AT_ONCE:
+            pass

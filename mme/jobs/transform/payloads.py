@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mme.jobs.transform.errors import BadInput
-from mme.jobs.transform.records import LINE, NONE
+from mme.jobs.transform.records import NONE
 from mme.jobs.transform.spec import CSV, JSON_LINES, SINGLE_RECORD, format_of
 from mme.jobs.transform.targets import OneTarget
 
@@ -28,6 +28,12 @@ class Payload(NamedTuple):
     first: int
     """The number of its first record in the input, from 1."""
     record_count: int
+
+    @property
+    def place(self) -> str:
+        """Which records of its input, for people."""
+        last = self.first + self.record_count - 1
+        return f"record {last}" if self.record_count == 1 else f"records {self.first} to {last}"
 
 
 def payloads(
@@ -68,8 +74,6 @@ class _Gathering:
     def __init__(self, transform: Transform, *, keeps_sources: bool) -> None:
         self._limit_bytes = transform.payload_bytes
         self._is_single = transform.strategy == SINGLE_RECORD and transform.split_type != NONE
-        self._is_whole = transform.split_type == NONE
-        self._is_line = transform.split_type == LINE
         self._keeps_sources = keeps_sources
         self._parts: list[bytes] = []
         self._sources: list[bytes] = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from mme.core.errors import StoreUnavailable
+from mme.core.errors import EndpointError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 PARTIAL = ".partial-"
 """What begins the name of a file that is being written."""
+
+
+class PlaceUnavailable(EndpointError):
+    """A place that cannot be read, or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class ObjectRef:
 
 
 class Places(Protocol):
-    """Objects by URI; every method raises StoreUnavailable."""
+    """Objects by URI; every method raises PlaceUnavailable."""
 
     def list(self, uri: str) -> Iterator[ObjectRef]:
         """Those whose URI begins with `uri`, in the order of their URIs."""
@@ -68,7 +72,7 @@ class FolderPlaces:
                 return None
             status = path.stat()
         except OSError as error:
-            raise StoreUnavailable(uri, error.strerror or type(error).__name__) from error
+            raise _unavailable(uri, error) from error
         identity = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
         version = hashlib.sha256(identity.encode()).hexdigest()[:32]
         return ObjectRef(uri, version, status.st_size)
@@ -77,12 +81,12 @@ class FolderPlaces:
     def open(self, ref: ObjectRef) -> Iterator[BinaryIO]:
         """See Places."""
         if self.find(ref.uri) != ref:
-            raise StoreUnavailable(ref.uri, "it has changed meanwhile")
+            raise PlaceUnavailable(f"{ref.uri} has changed meanwhile")
         try:
             with Path(ref.uri).open("rb") as file:
                 yield file
         except OSError as error:
-            raise StoreUnavailable(ref.uri, error.strerror or type(error).__name__) from error
+            raise _unavailable(ref.uri, error) from error
 
     def write_file(self, uri: str, path: Path, content_type: str) -> ObjectRef:
         """See Places."""
@@ -104,10 +108,10 @@ class FolderPlaces:
                     Path(copy.name).unlink(missing_ok=True)
                     raise
         except OSError as error:
-            raise StoreUnavailable(uri, error.strerror or type(error).__name__) from error
+            raise _unavailable(uri, error) from error
         found = self.find(uri)
         if found is None:
-            raise StoreUnavailable(uri, "it has been removed meanwhile")
+            raise PlaceUnavailable(f"{uri} has been removed meanwhile")
         return found
 
     def _walk(self, folder: str) -> Iterator[str]:
@@ -118,13 +122,17 @@ class FolderPlaces:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise StoreUnavailable(folder, error.strerror or type(error).__name__) from error
+            raise _unavailable(folder, error) from error
         for path, entry in entries:
             if entry.is_dir():
                 if not entry.is_symlink():
                     yield from self._walk(path)
             elif entry.is_file() and not entry.name.startswith(PARTIAL):
                 yield path
+
+
+def _unavailable(uri: str, error: OSError) -> PlaceUnavailable:
+    return PlaceUnavailable(f"{uri}: {error.strerror or type(error).__name__}")
 
 
 def _umask() -> int:

@@ -57,7 +57,7 @@ class Processor:
                 for source, output in zip(payload.sources, outputs, strict=True)
             ]
         except BadInput as error:
-            raise BadInput(f"the answer to {_records(payload)}: {error}") from None
+            raise BadInput(f"the answer to {payload.place}: {error}") from None
         return self._ended(b"\n".join(lines))
 
     def _ended(self, content: bytes) -> bytes:
@@ -99,8 +99,3 @@ def _row(value: Any) -> list[str]:
     """A value as columns."""
     values = value if isinstance(value, list) else [value]
     return [each if isinstance(each, str) else json_line(each).decode() for each in values]
-
-
-def _records(payload: Payload) -> str:
-    last = payload.first + payload.record_count - 1
-    return f"record {last}" if payload.record_count == 1 else f"records {payload.first} to {last}"

@@ -128,12 +128,16 @@ class TransformRun:
         except Unreachable:
             raise
         except (BadInput, EndpointError) as error:
-            self.summary.failed += 1
-            if len(self.summary.failures) < MOST_FAILURES:
-                self.summary.failures.append(Failure(source.ref.uri, str(error)))
-            return
+            self._failed(source, str(error))
+        except OSError as error:
+            self._failed(source, f"its output cannot be kept here: {error.strerror or error}")
         finally:
             self.summary.retries = self._asker.retried
+
+    def _failed(self, source: Input, reason: str) -> None:
+        self.summary.failed += 1
+        if len(self.summary.failures) < MOST_FAILURES:
+            self.summary.failures.append(Failure(source.ref.uri, reason))
 
     async def _kept(self, source: Input, path: Path, outcome: Outcome) -> None:
         """Put the output in its place and note it; to its end, also if the run is cancelled."""

@@ -2,77 +2,69 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from typing import TYPE_CHECKING
 
-from mme.core.errors import InvalidRequest, StoreUnavailable, TargetNotFound
-from mme.jobs.transform.places import ObjectRef
-from mme.store.base import ArtifactRef, TargetDenied
-from mme.store.s3 import S3Store
+from mme.core.errors import EndpointError
+from mme.jobs.transform.places import ObjectRef, PlaceUnavailable
+from mme.store.object_errors import ObjectNotFound
+from mme.store.objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import BinaryIO
 
-S3 = "s3://"
+    from mme.store.objects import ObjectFacts
 
 
 class S3Places:
     """Objects of all buckets that the credentials reach."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._stores: dict[str, S3Store] = {}
+        self._objects = Objects()
 
     def list(self, uri: str) -> Iterator[ObjectRef]:
         """See Places."""
-        bucket, key = _parts(uri)
-        for ref in self._store(bucket).list(key, ending=""):
-            yield ObjectRef(ref.uri, ref.version, ref.size_bytes)
+        with _translated():
+            for facts in self._objects.list(uri):
+                yield _ref(facts)
 
     def find(self, uri: str) -> ObjectRef | None:
         """See Places."""
-        bucket, key = _parts(uri)
-        try:
-            ref = self._store(bucket).find(key)
-        except TargetDenied as error:
-            raise StoreUnavailable(uri, "access is denied, or there is no such object") from error
-        except TargetNotFound:
-            return None
-        except InvalidRequest as error:
-            raise StoreUnavailable(uri, "its key is no plain path") from error
-        return ObjectRef(ref.uri, ref.version, ref.size_bytes)
+        with _translated():
+            try:
+                return _ref(self._objects.head(uri))
+            except ObjectNotFound:
+                return None
 
-    def open(self, ref: ObjectRef) -> AbstractContextManager[BinaryIO]:
+    @contextlib.contextmanager
+    def open(self, ref: ObjectRef) -> Iterator[BinaryIO]:
         """See Places."""
-        bucket, key = _parts(ref.uri)
-        try:
-            return self._store(bucket).open(ArtifactRef(key, ref.version, ref.size_bytes, ref.uri))
-        except TargetNotFound as error:
-            raise StoreUnavailable(ref.uri, "it is not there any more, or denied") from error
+        if self.find(ref.uri) != ref:
+            raise PlaceUnavailable(f"{ref.uri} has changed meanwhile")
+        with _translated(), self._objects.open(ref.uri) as file:
+            yield file
 
     def write_file(self, uri: str, path: Path, content_type: str) -> ObjectRef:
         """See Places."""
-        del content_type
-        bucket, key = _parts(uri)
-        try:
-            self._store(bucket).put(key, path)
-        except InvalidRequest as error:
-            raise StoreUnavailable(uri, "its key is no plain path") from error
-        except OSError as error:
-            raise StoreUnavailable(uri, error.strerror or type(error).__name__) from error
-        found = self.find(uri)
-        if found is None:
-            raise StoreUnavailable(uri, "it has been removed meanwhile")
-        return found
-
-    def _store(self, bucket: str) -> S3Store:
-        with self._lock:
-            return self._stores.setdefault(bucket, S3Store(bucket, ""))
+        with _translated():
+            try:
+                self._objects.write_file(uri, path, content_type)
+            except OSError as error:
+                raise PlaceUnavailable(f"{uri}: {error.strerror}") from error
+            return _ref(self._objects.head(uri))
 
 
-def _parts(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix(S3).partition("/")
-    return bucket, key
+def _ref(facts: ObjectFacts) -> ObjectRef:
+    return ObjectRef(facts.uri, facts.version, facts.size_bytes)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except PlaceUnavailable:
+        raise
+    except EndpointError as error:
+        raise PlaceUnavailable(error.message) from error

@@ -104,7 +104,9 @@ class TransformJobs:
     async def _end(self, name: str, status: str, reason: str) -> None:
         log.info("transform job %s: %s %s", name, status, reason)
         async with self._records.lock:
-            await self._records.put(self._job(name).at(status, self._clock(), reason).record())
+            job = self._job(name).at(status, self._clock(), reason)
+            await self._records.put(job.record())
+        await ledger.DatabaseLedger(self._database, job.arn).forget()
 
     async def _begun(self, name: str) -> Job:
         async with self._records.lock:

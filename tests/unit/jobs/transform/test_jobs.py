@@ -10,6 +10,7 @@ from botocore.validate import ParamValidator
 from mme.core.database import Database
 from mme.endpoints.operation import ControlPlaneError
 from mme.endpoints.records import Record, Records
+from mme.jobs.transform import ledger
 from mme.jobs.transform.operations import Operations
 from mme.jobs.transform.service import TransformJobs
 from tests.support.transforming import FakeModel, MemoryPlaces, refusal
@@ -109,6 +110,15 @@ async def test_a_job_is_created_described_and_completes(plane, places, model):
     assert places.objects["s3://data/out/a.csv.out"] == b"X\nY\n"
     assert places.objects["s3://data/out/sub/b.csv.out"] == b"Z\n"
     assert model.asked[0][0] == "s3://models/DocSim.tar.gz"
+
+
+async def test_what_is_known_of_single_objects_goes_with_the_job(plane, monkeypatch):
+    monkeypatch.setattr(ledger, "FORGOTTEN_AT_ONCE", 1)
+    await plane.call("CreateTransformJob", **request())
+    await plane.ended()
+    await asyncio.gather(*plane.jobs._running.values())
+    count = "SELECT count(*) FROM transform_inputs"
+    assert await plane.database.run(lambda db: db.execute(count).fetchone()) == (0,)
 
 
 @pytest.mark.parametrize(

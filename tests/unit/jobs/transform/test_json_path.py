@@ -47,6 +47,7 @@ def test_a_path_leads_to(path, value, found):
         ("$.my_id", "'_'"),
         ("$['my_id']", "'_'"),
         ("$[0:2,246:]", "several ranges"),
+        ("$[0,1][0,1]", "several brackets with several indexes"),
         ("$..id", "cannot be read from '..id'"),
         ("$[?(@.id>1)]", r"'\?'"),
         ("features", "does not begin with"),

@@ -5,10 +5,9 @@ import uuid
 
 import pytest
 
-from mme.core.errors import StoreUnavailable
 from mme.jobs.transform.errors import TransformRefused
 from mme.jobs.transform.inputs import inputs_below, inputs_of_manifest
-from mme.jobs.transform.places import FolderPlaces
+from mme.jobs.transform.places import FolderPlaces, PlaceUnavailable
 from mme.jobs.transform.s3_places import S3Places
 from tests.support.s3 import running_s3
 from tests.support.transforming import MemoryPlaces
@@ -48,7 +47,7 @@ class PlacesContract:
     def test_a_version_that_has_been_replaced_is_not_read_by_mistake(self, places, put):
         first = put("a", b"one")
         put("a", b"another")
-        with pytest.raises(StoreUnavailable, match="changed"), places.open(first) as file:
+        with pytest.raises(PlaceUnavailable, match="changed"), places.open(first) as file:
             file.read()
 
     def test_a_list_has_what_begins_so_in_order(self, places, put, top):
@@ -142,7 +141,7 @@ class TestFolderPlaces(PlacesContract):
 
     def test_an_output_is_there_whole_or_not_at_all(self, places, put, top, tmp_path):
         put("a", b"before")
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(PlaceUnavailable):
             places.write_file(top + "a", tmp_path / "none", "")
         assert [path.name for path in (tmp_path / "top").iterdir()] == ["a"]
         assert (tmp_path / "top" / "a").read_bytes() == b"before"
@@ -177,5 +176,5 @@ class TestS3Places(PlacesContract):
         assert [each.key for each in inputs_below(places, top + "in", "out")] == ["a"]
 
     def test_a_bucket_that_is_not_there_is_told(self, places):
-        with pytest.raises(StoreUnavailable, match="no-such-bucket"):
+        with pytest.raises(PlaceUnavailable, match="no-such-bucket"):
             list(places.list("s3://no-such-bucket/in"))

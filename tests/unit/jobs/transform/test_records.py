@@ -1,10 +1,12 @@
+import random
 import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mme.jobs.transform.crc32c import crc32c, masked_crc32c
+from mme.jobs.transform import crc32c as module
+from mme.jobs.transform.crc32c import LONG_BYTES, crc32c, masked_crc32c
 from mme.jobs.transform.errors import BadInput
 from mme.jobs.transform.records import MAGIC, Record, split
 
@@ -96,6 +98,14 @@ def test_a_last_line_without_an_end_is_a_record_and_empty_lines_are_none():
 def test_the_checksum_is_castagnolis():
     assert crc32c(b"123456789") == 0xE3069283
     assert crc32c(b"\0" * 32) == 0x8A9136AA
+
+
+@pytest.mark.parametrize("extra", [0, 1, 1023, 5000])
+def test_long_data_has_the_checksum_that_its_bytes_have_one_by_one(extra, monkeypatch):
+    data = random.Random(extra).randbytes(LONG_BYTES + extra)  # noqa: S311 - a test's
+    found = crc32c(data)
+    monkeypatch.setattr(module, "LONG_BYTES", 2 * len(data))
+    assert found == crc32c(data)
 
 
 @pytest.mark.parametrize("place", [3, 9, 14, -1])

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import gzip
 
 import pytest
@@ -258,3 +259,23 @@ async def test_an_answer_that_cannot_be_joined_fails_its_input():
     summary = await bench.all(FakeModel(lambda _: b"one row"), transform)
     assert summary.failures[0].reason.startswith("the answer to records 1 to 2: ")
     assert bench.outputs() == {}
+
+
+async def test_outputs_beside_their_inputs_are_no_inputs():
+    bench = Bench(a=b"x")
+    run = lambda: bench.run(FakeModel(upper)).all(inputs_below(bench.places, IN, IN))  # noqa: E731
+    await run()
+    summary = await run()
+    assert (summary.already_done, summary.inputs) == (1, 1)
+    assert set(bench.places.objects) == {f"{IN}a.txt", f"{IN}a.txt.out"}
+
+
+async def test_an_input_whose_output_has_no_room_fails_and_says_why():
+    class Full(MemoryPlaces):
+        def write_file(self, uri, path, content_type):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    bench = Bench(a=b"x")
+    bench.places = Full(bench.places.objects)
+    summary = await bench.all(FakeModel(upper))
+    assert summary.failures[0].reason == "its output cannot be kept here: No space left on device"
