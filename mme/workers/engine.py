@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mme.core.background import BackgroundTasks
@@ -25,13 +24,14 @@ from mme.workers.dispatch import Dispatch
 from mme.workers.groups import Groups
 from mme.workers.live import LiveWorkers
 from mme.workers.own_models import OwnModels
-from mme.workers.requests import Deadlines, Request
+from mme.workers.requests import HEAVY_BYTES, LARGE_BYTES, NOT_CONVERTED, Deadlines, Request
+from mme.workers.rhythm import USUAL, repeated
 from mme.workers.scaling import pool_size
 from mme.workers.usage import Usage, UsageBook
 from mme.workers.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mme.core.artifact import Admitted
@@ -41,30 +41,12 @@ if TYPE_CHECKING:
     from mme.memory import MemoryBook
     from mme.workers.live import LiveWorker
     from mme.workers.rest import Rest
+    from mme.workers.rhythm import Rhythm
     from mme.workers.server import CurrentServer
     from mme.workers.starting import WorkerStarter
     from mme.workers.template import Template
 
 log = logging.getLogger(__name__)
-
-HEAVY_BYTES = 64 * 1024 * 1024
-"""A model that maps more is kept to few workers."""
-LARGE_BYTES = 64 * 1024
-"""A request with a larger body may take long."""
-NOT_CONVERTED = 503
-"""The worker's answer when what it should map is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """How often the background work is done."""
-
-    step_s: float = 0.025
-    """Looking whether workers should come or go."""
-    look_s: float = 0.25
-    """Looking after requests and workers."""
-    pressure_s: float = 0.5
-    """Looking at memory and tasks."""
 
 
 class NotAdmitted(Exception):
@@ -88,7 +70,7 @@ class Workers:
         pool_dir: Path,
         refuses_unfitting: bool = False,
         clock: Callable[[], float] = time.monotonic,
-        rhythm: Rhythm = Rhythm(),
+        rhythm: Rhythm = USUAL,
     ) -> None:
         self._settings = settings
         self._server = server
@@ -416,21 +398,3 @@ def answer_limit(settings: Settings, terms: Terms) -> int | None:
     if limit_bytes is not None and settings.invoke == "mms":
         limit_bytes = min(limit_bytes, settings.max_body_bytes)
     return None if limit_bytes == settings.max_body_bytes else limit_bytes
-
-
-async def repeated(every_s: float, step: Callable[[], Awaitable[None]]) -> None:
-    """Do `step` again and again. One that fails, as where no file can be opened, is not the last.
-
-    Of failures in a row the first is logged.
-    """
-    has_failed = False
-    while True:
-        try:
-            await step()
-        except Exception:
-            if not has_failed:
-                log.exception("background work failed; it is tried again")
-            has_failed = True
-        else:
-            has_failed = False
-        await asyncio.sleep(every_s)

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from mme.core.door import Answer, Question
     from mme.core.parts import Parts
 
+HEAVY_BYTES = 64 * 1024 * 1024
+"""A model that maps more is kept to few workers."""
+LARGE_BYTES = 64 * 1024
+"""A request with a larger body may take long."""
+NOT_CONVERTED = 503
+"""The worker's answer when what it should map is not there."""
 MOST_ATTEMPTS = 4
 """How often a request is given to a worker that then turns out not to have seen it."""
 

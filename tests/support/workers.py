@@ -13,7 +13,8 @@ from mme.core.names import model_name
 from mme.core.settings import Settings
 from mme.core.terms import PLAIN, Terms
 from mme.memory import MemoryBook, Reading, Watermarks
-from mme.workers.engine import Rhythm, Workers
+from mme.workers.engine import Workers
+from mme.workers.rhythm import Rhythm
 from mme.workers.server import CurrentServer
 from mme.workers.starting import WorkerStarter
 from tests.support.fake_engine import until

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from mme.workers.engine import repeated
+from mme.workers.rhythm import repeated
 
 
 async def test_what_fails_goes_on_and_the_first_failure_of_a_row_is_logged(caplog):
