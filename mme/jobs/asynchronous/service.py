@@ -11,14 +11,13 @@ import logging
 import time
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mme.core.background import BackgroundTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mme.jobs.asynchronous.execution import Executor
     from mme.jobs.asynchronous.metrics import Metrics
     from mme.jobs.asynchronous.queue import Queue
     from mme.jobs.asynchronous.request import AsyncRequest, Entry, Standing
@@ -34,13 +33,20 @@ KEPT_S, FORGET_S = 24 * 3600.0, 60.0
 """How long an ended request is known, and how often others are forgotten."""
 
 
+class Execution(Protocol):
+    """Who executes requests (`execution.py`)."""
+
+    async def execute(self, entry: Entry) -> None:
+        """Bring a claimed request to its end, or back into the queue."""
+
+
 class AsyncInference:
     """The event loop owns it."""
 
     def __init__(
         self,
         queue: Queue,
-        executor: Executor,
+        executor: Execution,
         metrics: Metrics,
         limit_of: Callable[[str], int],
         *,
@@ -102,7 +108,9 @@ class AsyncInference:
                 self._start(entry)
             if not entries:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), LOOK_S)
+                    # `wait_for` may lose a cancellation, and with it the end of this loop.
+                    async with asyncio.timeout(LOOK_S):
+                        await self._news.wait()
 
     async def _claimed(self) -> list[Entry]:
         wanted = shares(
