@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from mme.app.async_jobs import async_inference
 from mme.app.children import Engine
 from mme.app.control_plane import open_control_plane
 from mme.app.idle import Idle
@@ -99,12 +100,24 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             transforms = await stack.enter_async_context(
                 transform_jobs(database, plane.records, models)
             )
+            names = Serving(settings, models, plane)
+            asynchronous = await stack.enter_async_context(
+                async_inference(
+                    settings,
+                    database,
+                    plane,
+                    names,
+                    models,
+                    side_by_side=engine.workers.side_by_side,
+                )
+            )
             app = make_app(
                 settings,
                 models,
-                Serving(settings, models, plane),
+                names,
                 bodies,
                 {**plane.operations(), **transforms},
+                asynchronous=asynchronous,
                 is_sample=is_sample,
             )
             on_ready(

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     """Largest request body and largest answer of an invocation."""
     max_bodies_bytes: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)
     """Bodies of all requests under way together; default: an eighth of the memory."""
+    async_output: str = ""
+    """Where answers of asynchronous invocations go, as `s3://bucket/prefix/`, for endpoints that
+    were not created; empty: those answer none."""
+    max_async_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(default=64 * MIB, ge=1)
+    """Largest input in S3, and largest answer, of an asynchronous invocation."""
     invoke_timeout_s: float = Field(default=60.0, gt=0)
     """How long a model may take to answer one request."""
     stream_timeout_s: float = Field(default=480.0, gt=0)

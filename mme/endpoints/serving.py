@@ -82,6 +82,7 @@ class Serving:
     ) -> None:
         """`draw` gives the numbers by which variants are chosen, from 0 to below 1."""
         self._endpoint_names = settings.endpoint_names
+        self._async_output = settings.async_output
         self._models = models
         self._created = created
         self._draw = draw
@@ -119,10 +120,33 @@ class Serving:
                 " InvokeEndpointAsync, not InvokeEndpoint"
             )
 
-    def async_terms(self, endpoint: str) -> AsyncTerms | None:
-        """How an endpoint answers asynchronous invocations; None: it does not."""
+    def async_terms(self, endpoint: str) -> AsyncTerms:
+        """How an endpoint answers asynchronous invocations. Raises InvalidRequest: it does not."""
         live = self._live(endpoint)
-        return live.async_terms if live is not None else None
+        if live is None and self._async_output:
+            return AsyncTerms(self._async_output)
+        if live is None:
+            raise InvalidRequest(
+                f"Endpoint {endpoint!r} was not created with an AsyncInferenceConfig; set"
+                " MME_ASYNC_OUTPUT to have endpoints that were not created answer asynchronous"
+                " invocations too"
+            )
+        if live.async_terms is None:
+            raise InvalidRequest(
+                f"Endpoint {endpoint!r} has no AsyncInferenceConfig: it answers InvokeEndpoint,"
+                " not InvokeEndpointAsync"
+            )
+        if not live.async_terms.output_uri:
+            raise InvalidRequest(
+                f"The AsyncInferenceConfig of endpoint {endpoint!r} has no S3OutputPath"
+            )
+        return live.async_terms
+
+    def most_concurrent(self, endpoint: str) -> int | None:
+        """How many asynchronous invocations it executes at a time; None: it does not say."""
+        live = self._live(endpoint)
+        terms = live.async_terms if live is not None else None
+        return terms.most_concurrent if terms is not None else None
 
     def idle_after_s(self) -> float | None:
         """After how long without a request nothing need stay up; None: something must.

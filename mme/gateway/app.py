@@ -41,10 +41,15 @@ def make_app(
     bodies: BodyBudget,
     operations: Mapping[str, Operation] | None = None,
     *,
+    asynchronous: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
 ) -> web.Server:
-    """The standalone endpoint: runtime, management and control plane on one port."""
+    """The standalone endpoint: runtime, management and control plane on one port.
+
+    `asynchronous` are the routes of `AsyncRuntime`.
+    """
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
+    routes += asynchronous
     routes += Streaming(settings, serving, is_sample).routes()
     routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host

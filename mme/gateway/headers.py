@@ -47,14 +47,17 @@ PASSED_BACK = tuple(
 """Name on the wire, name in an answer of the engine."""
 
 
-def passed_on(headers: Mapping[str, str], accept: istr = ACCEPT) -> dict[str, str]:
+def passed_on(
+    headers: Mapping[str, str], *, content_type: istr = CONTENT_TYPE, accept: istr = ACCEPT
+) -> dict[str, str]:
     """The headers of a request that a model sees, the target model aside.
 
-    `accept` is where the request has the form wanted of the model.
+    `content_type` and `accept` are where the request has the forms given to and wanted of it.
     """
     passed = {}
+    places = {CONTENT_TYPE: content_type, ACCEPT: accept}
     for name in PASSED_ON:
-        value = headers.get(accept if name is ACCEPT else name)
+        value = headers.get(places.get(name, name))
         if value is not None:
             passed[str(name)] = printable(decoded(value))
     return passed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mme.core import errors
 from mme.endpoints.operation import ControlPlaneError
+from mme.gateway.async_runtime import NoSuchInference
 from mme.gateway.bodies import ExpectationFailed
 from mme.gateway.control_plane import control_plane_error
 from mme.gateway.errors import ErrorTable, json_answer, message_of
@@ -75,6 +76,7 @@ SERVICE_ERRORS = ErrorTable(
         errors.InvalidRequest: _wire(400, "ValidationError"),
         errors.NotLoaded: _wire(404, "ResourceNotFound"),
         ControlPlaneError: control_plane_error,
+        NoSuchInference: _wire(404, "ResourceNotFound"),
         NoSuchPath: _wire(404, "UnknownOperationException"),
         MethodNotAllowed: _not_allowed,
         Forbidden: _wire(403, "AccessDeniedException"),

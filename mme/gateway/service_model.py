@@ -9,6 +9,7 @@ endpoint knows.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,6 @@ from mme.gateway.headers import TARGET, decoded
 from mme.gateway.shapes import compiled
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterator, Mapping
 
     from multidict import MultiMapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SERVICE = "sagemaker-runtime"
 NAME_MEMBER, TARGET_MEMBER = "EndpointName", "TargetModel"
 SHOWN_CHARS = 100
+NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 ABSENT = {
     "TargetContainerHostname": "the endpoint has no containers to choose from",
     "InferenceComponentName": "the endpoint has models, not inference components",
@@ -48,18 +49,30 @@ class Check:
     pattern: re.Pattern[str] | None
     pattern_text: str
     is_sensitive: bool
+    is_number: bool
+    """Whether `least` and `most` are of its value, not its length."""
 
     def failures(self, value: str) -> Iterator[str]:
         """What is wrong with a value, in the service's words."""
         shown = "" if self.is_sensitive else f"'{value[:SHOWN_CHARS]}' "
         name = self.member[0].lower() + self.member[1:]
         start = f"Value {shown}at '{name}' failed to satisfy constraint: Member must"
-        if len(value) < self.least:
+        if self.is_number:
+            yield from self._failures_of_number(value, start)
+        elif len(value) < self.least:
             yield f"{start} have length greater than or equal to {self.least}"
         elif self.most is not None and len(value) > self.most:
             yield f"{start} have length less than or equal to {self.most}"
         elif self.pattern is not None and not self.pattern.fullmatch(value):
             yield f"{start} satisfy regular expression pattern: {self.pattern_text}"
+
+    def _failures_of_number(self, value: str, start: str) -> Iterator[str]:
+        if not NUMBER.fullmatch(value):
+            yield f"{start} be a number"
+        elif int(value) < self.least:
+            yield f"{start} have value greater than or equal to {self.least}"
+        elif self.most is not None and int(value) > self.most:
+            yield f"{start} have value less than or equal to {self.most}"
 
 
 class InvocationChecks:
@@ -145,4 +158,5 @@ def _check_of(name: str, member: Any) -> Check:
         pattern=compiled(text) if text else None,
         pattern_text=text,
         is_sensitive=facts.get("sensitive", False),
+        is_number=member.type_name == "integer",
     )

@@ -137,4 +137,13 @@ async def test_any_other_endpoint_takes_real_time_calls_only(plane):
     await plane.create_all()
     plane.serving.check_real_time("e")
     plane.serving.check_real_time("other")
-    assert plane.serving.async_terms("e") is None
+    for name, words in ("e", "no AsyncInferenceConfig"), ("other", "MME_ASYNC_OUTPUT"):
+        with pytest.raises(InvalidRequest, match=words):
+            plane.serving.async_terms(name)
+    assert plane.serving.most_concurrent("e") is None
+
+
+async def test_where_a_place_for_answers_is_set_others_answer_both_ways(plane):
+    await plane.start(async_output="s3://out/x/")
+    assert plane.serving.async_terms("any").output_uri == "s3://out/x/"
+    plane.serving.check_real_time("any")

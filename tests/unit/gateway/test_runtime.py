@@ -12,6 +12,7 @@ from mme.core import errors
 from mme.endpoints.serving import Chosen, Serving
 from mme.gateway import make_app
 from mme.gateway.headers import version_headers
+from mme.gateway.retries import Retries
 from tests.support.fake_engine import Answer, served, until
 
 TARGET = "X-Amzn-SageMaker-Target-Model"
@@ -233,9 +234,17 @@ async def test_the_inference_id_is_in_the_log(endpoint, caplog):
 
 
 async def test_a_retry_of_a_client_that_has_left_gets_the_answer_of_its_first_attempt(
-    endpoint, engine, caplog
+    endpoint, engine, caplog, monkeypatch
 ):
     caplog.set_level(logging.DEBUG, "mme.gateway.access")
+    attempts = []
+    waited_for = Retries._waited_for
+
+    def noted(self, running):
+        attempts.append(running)
+        return waited_for(self, running)
+
+    monkeypatch.setattr(Retries, "_waited_for", noted)
     headers = {TARGET: "m.tar.gz", "amz-sdk-invocation-id": "call"}
     first = {**headers, "amz-sdk-request": "attempt=1; max=2"}
     second = {**headers, "amz-sdk-request": "attempt=2; max=2"}
@@ -245,6 +254,7 @@ async def test_a_retry_of_a_client_that_has_left_gets_the_answer_of_its_first_at
     asking.cancel()
     await until(lambda: " 499 " in caplog.text)
     retry = asyncio.ensure_future(endpoint.client.post("/invocations", headers=second))
+    await until(lambda: len(attempts) == 2)
     engine.release.set()
     async with await retry as answer:
         assert answer.status == 200

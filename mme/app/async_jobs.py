@@ -1,0 +1,108 @@
+"""Asynchronous inference of a standalone endpoint, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from mme.core.errors import EndpointError
+from mme.core.settings import SettingsError
+from mme.gateway.async_runtime import AsyncRuntime
+from mme.jobs.asynchronous.execution import Executor
+from mme.jobs.asynchronous.messages import TEST_MESSAGE
+from mme.jobs.asynchronous.metrics import Metrics
+from mme.jobs.asynchronous.notifier import Notifier
+from mme.jobs.asynchronous.queue import Queue
+from mme.jobs.asynchronous.room import Room
+from mme.jobs.asynchronous.service import AsyncInference
+from mme.store.object_uri import place_of
+from mme.store.objects import Objects
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from mme.core.database import Database
+    from mme.core.settings import Settings
+    from mme.endpoints.control_plane import ControlPlane
+    from mme.endpoints.serving import Serving
+    from mme.gateway.routing import Route
+    from mme.residency.store_models import StoreModels
+
+THREADS = 16
+PER_WORKER = 4
+"""Requests of an endpoint that are executed side by side, where it says nothing else: while one
+is computed others come from S3 and go there."""
+ROOMS = 4
+"""So many of the largest inputs may be here at a time."""
+DEFAULT_REGION = "us-east-1"
+
+
+@contextlib.asynccontextmanager
+async def async_inference(
+    settings: Settings,
+    database: Database,
+    plane: ControlPlane,
+    serving: Serving,
+    models: StoreModels,
+    *,
+    side_by_side: int,
+) -> AsyncIterator[list[Route]]:
+    """The routes; inside the block what is queued is executed. Raises SettingsError."""
+    _check(settings)
+    executor = ThreadPoolExecutor(THREADS, "async")
+    loop = asyncio.get_running_loop()
+
+    def run(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        return loop.run_in_executor(executor, work)
+
+    queue, metrics = await Queue.open(database), Metrics()
+    objects, notifier = Objects(), Notifier()
+    limit_bytes = settings.max_async_bytes
+
+    def limit_of(endpoint: str) -> int:
+        told = serving.most_concurrent(endpoint)
+        # More at a time would only be turned away by the model's own queue, and tried again.
+        return min(told or PER_WORKER * side_by_side, max(1, settings.queue_length // 2))
+
+    jobs = AsyncInference(
+        queue,
+        Executor(
+            queue,
+            models,
+            objects,
+            notifier,
+            metrics,
+            run=run,
+            room=Room(ROOMS * limit_bytes),
+            region=os.environ.get("AWS_REGION") or DEFAULT_REGION,
+            limit_bytes=limit_bytes,
+        ),
+        metrics,
+        limit_of,
+    )
+
+    async def normal(uri: str) -> str:
+        return str(await run(lambda: objects.normal(uri)))
+
+    plane.on_topic = lambda topic: _told(executor, notifier, topic)
+    jobs.start()
+    try:
+        yield AsyncRuntime(serving, jobs, normal).routes()
+    finally:
+        await jobs.close(settings.drain_timeout_s)
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _told(executor: ThreadPoolExecutor, notifier: Notifier, topic: str) -> None:
+    executor.submit(notifier.publish, topic, TEST_MESSAGE)
+
+
+def _check(settings: Settings) -> None:
+    if settings.async_output:
+        try:
+            place_of(settings.async_output)
+        except EndpointError as error:
+            raise SettingsError(f"MME_ASYNC_OUTPUT: {error.message}") from error

@@ -1,0 +1,176 @@
+"""InvokeEndpointAsync, and how requests stand that were accepted by it.
+
+The API has no target model: it is named in the header that InvokeEndpoint has for it, or in the
+custom attributes. What has an answer of 202 is on the disk; what becomes of it is up to `mme.jobs`.
+The two routes to ask are ours, and say so in a header.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from multidict import istr
+
+from mme.core.errors import EndpointError, InvalidRequest
+from mme.gateway.errors import json_answer
+from mme.gateway.headers import (
+    INFERENCE_ID,
+    SERVICE_ACCEPT,
+    SERVICE_CONTENT_TYPE,
+    TARGET,
+    decoded,
+    passed_on,
+    printable,
+    target_named,
+)
+from mme.gateway.service_model import InvocationChecks
+from mme.jobs.asynchronous.messages import moment
+from mme.jobs.asynchronous.request import AsyncRequest, Naming, places_of
+from mme.jobs.asynchronous.service import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+    from mme.endpoints.serving import Serving
+    from mme.gateway.exchange import Call
+    from mme.gateway.routing import Route
+    from mme.jobs.asynchronous.request import Standing
+
+INPUT = istr("X-Amzn-SageMaker-InputLocation")
+EXTENSION = istr("X-Amzn-SageMaker-S3OutputPathExtension")
+FILENAME = istr("X-Amzn-SageMaker-Filename")
+TTL = istr("X-Amzn-SageMaker-RequestTTLSeconds")
+TIMEOUT = istr("X-Amzn-SageMaker-InvocationTimeoutSeconds")
+OUTPUT = istr("X-Amzn-SageMaker-OutputLocation")
+FAILURE = istr("X-Amzn-SageMaker-FailureLocation")
+OURS = istr("X-Mme-Extension")
+INLINE_LIMIT_BYTES = 128_000
+DEFAULT_TTL_S, DEFAULT_TIMEOUT_S = 21600, 900
+
+
+class NoSuchInference(EndpointError):
+    """Nothing is known of an inference id: it was never given, or ended longer ago than a day."""
+
+    def __init__(self, endpoint: str, inference_id: str) -> None:
+        super().__init__(
+            f"Nothing is known of the inference id {inference_id[:100]!r} at endpoint {endpoint!r}"
+        )
+        self.args = (endpoint, inference_id)
+
+
+class Jobs(Protocol):
+    """Asynchronous inference (`mme.jobs.asynchronous.service`)."""
+
+    async def submit(self, request: AsyncRequest, body: bytes | None, ttl_s: float) -> None:
+        """Queue a request; returns when it cannot be lost any more."""
+
+    async def standing(self, endpoint: str, inference_id: str) -> Standing | None:
+        """How the last request of that id stands."""
+
+    async def metrics(self, endpoint: str) -> list[dict[str, Any]]:
+        """An endpoint's metrics."""
+
+
+class AsyncRuntime:
+    """Handlers of the routes."""
+
+    def __init__(
+        self, serving: Serving, jobs: Jobs, normal: Callable[[str], Awaitable[str]]
+    ) -> None:
+        """`normal` makes `s3://bucket/key` of an input location, or raises InvalidRequest."""
+        self._serving = serving
+        self._jobs = jobs
+        self._normal = normal
+        self._checks = InvocationChecks("InvokeEndpointAsync")
+
+    def routes(self) -> list[Route]:
+        """The routes of this surface."""
+        path = "/endpoints/{endpoint}/async-invocations"
+        return [
+            ("POST", path, self.invoke),
+            ("GET", path, self.status),
+            ("GET", "/endpoints/{endpoint}/async-metrics", self.metrics),
+        ]
+
+    async def invoke(self, call: Call) -> web.Response:
+        """InvokeEndpointAsync. Nothing of a body is read if the head is off."""
+        given = call.request.headers
+        self._checks.check_name(call.name)
+        self._checks.check_headers(given)
+        terms = self._serving.async_terms(call.name)
+        chosen = self._serving.choose(call.name, target_named(given))
+        call.note = f"async {chosen.key}"
+        body = await call.body(INLINE_LIMIT_BYTES)
+        location = given.get(INPUT)
+        if (location is None) != bool(body):
+            both = "both are there" if body else "neither is there"
+            raise InvalidRequest(f"Exactly one of the body and InputLocation must be there: {both}")
+        input_uri = "" if location is None else await self._normal(decoded(location))
+        mark, named = new_id(), decoded(given.get(INFERENCE_ID, ""))
+        inference_id = named or mark
+        places = places_of(
+            terms, Naming(named, given.get(FILENAME, ""), given.get(EXTENSION, ""), mark)
+        )
+        headers = passed_on(given, content_type=SERVICE_CONTENT_TYPE, accept=SERVICE_ACCEPT)
+        if chosen.target:
+            headers[str(TARGET)] = printable(chosen.target)
+        request = AsyncRequest(
+            endpoint=call.name,
+            inference_id=inference_id,
+            variant=chosen.variant,
+            key=chosen.key,
+            headers=headers,
+            input_uri=input_uri,
+            output_uri=places.output_uri,
+            failure_uri=places.failure_uri,
+            timeout_s=float(given.get(TIMEOUT, DEFAULT_TIMEOUT_S)),
+            content_type=given.get(SERVICE_CONTENT_TYPE, ""),
+            accept=given.get(SERVICE_ACCEPT, ""),
+            success_topic=terms.success_topic,
+            error_topic=terms.error_topic,
+            responses_in=tuple(sorted(terms.responses_in)),
+        )
+        await self._jobs.submit(request, body or None, float(given.get(TTL, DEFAULT_TTL_S)))
+        return json_answer(
+            {"InferenceId": inference_id},
+            202,
+            {OUTPUT: printable(places.output_uri), FAILURE: printable(places.failure_uri)},
+        )
+
+    async def status(self, call: Call) -> web.Response:
+        """How the request stands whose id is in the query, as `?inference_id=...`."""
+        inference_id = call.request.query.get("inference_id", "")
+        if not inference_id:
+            raise InvalidRequest("Name a request in the query: ?inference_id=ID")
+        standing = await self._jobs.standing(call.name, inference_id)
+        if standing is None:
+            raise NoSuchInference(call.name, inference_id)
+        return json_answer(_told(standing), headers={OURS: "status"})
+
+    async def metrics(self, call: Call) -> web.Response:
+        """The backlog and what has been counted, under CloudWatch's names."""
+        return json_answer(
+            {"Namespace": "AWS/SageMaker", "MetricData": await self._jobs.metrics(call.name)},
+            headers={OURS: "metrics"},
+        )
+
+
+def _told(standing: Standing) -> dict[str, Any]:
+    request = standing.request
+    told = {
+        "InferenceId": request.inference_id,
+        "Status": standing.state.said,
+        "TargetModel": request.headers.get(str(TARGET)),
+        "ReceivedTime": moment(standing.received_at),
+        "ExpirationTime": moment(standing.expires_at),
+        "StartTime": None if standing.started_at is None else moment(standing.started_at),
+        "EndTime": None if standing.ended_at is None else moment(standing.ended_at),
+        "Attempts": standing.attempts,
+        "InputLocation": request.input_uri or None,
+        "OutputLocation": request.output_uri,
+        "FailureLocation": request.failure_uri,
+        "FailureReason": standing.reason or None,
+    }
+    return {name: value for name, value in told.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Asynchronous inference: a durable queue, what executes it, and who is told of the end."""

@@ -1,0 +1,103 @@
+"""What asynchronous inference counts, under the names CloudWatch has for it.
+
+Source: SageMaker's metrics of asynchronous endpoints, with the guide's spelling of
+`InvocationsProcesssed`; latencies of S3 in microseconds, times in the queue in milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+COUNTS = (
+    "RequestDownloadFailures",
+    "ResponseUploadFailures",
+    "NotificationFailures",
+    "ExpiredRequests",
+    "InvocationFailures",
+    "InvocationsProcesssed",
+)
+UNITS = {
+    "RequestDownloadLatency": "Microseconds",
+    "ResponseUploadLatency": "Microseconds",
+    "TimeInBacklog": "Milliseconds",
+    "TotalProcessingTime": "Milliseconds",
+}
+PER_SECOND = {"Microseconds": 1_000_000, "Milliseconds": 1_000}
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Durations, in the unit of their name."""
+
+    count: int = 0
+    total: float = 0.0
+    least: float = float("inf")
+    most: float = 0.0
+
+    def add(self, value: float) -> None:
+        """One more."""
+        self.count += 1
+        self.total += value
+        self.least, self.most = min(self.least, value), max(self.most, value)
+
+
+@dataclass(slots=True)
+class VariantMetrics:
+    """Of one variant of one endpoint, since the start."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    stretches: dict[str, Stretch] = field(default_factory=dict)
+
+    def count(self, name: str) -> None:
+        """One more of `COUNTS`."""
+        self.counts[name] += 1
+
+    def took(self, name: str, seconds: float) -> None:
+        """A duration of `UNITS`."""
+        self.stretches.setdefault(name, Stretch()).add(seconds * PER_SECOND[UNITS[name]])
+
+
+class Metrics:
+    """All of them."""
+
+    def __init__(self) -> None:
+        self._variants: dict[tuple[str, str], VariantMetrics] = {}
+
+    def of(self, endpoint: str, variant: str) -> VariantMetrics:
+        """Those of a variant."""
+        return self._variants.setdefault((endpoint, variant), VariantMetrics())
+
+    def data(self, endpoint: str, backlog: int, running: int, age_s: float) -> list[dict[str, Any]]:
+        """An endpoint's, as PutMetricData takes them. The backlog holds what runs, too."""
+        dimensions = [{"Name": "EndpointName", "Value": endpoint}]
+        told = [
+            _datum("ApproximateBacklogSize", dimensions, "Count", backlog + running),
+            _datum("ApproximateBacklogSizePerInstance", dimensions, "Count", backlog + running),
+            _datum("ApproximateAgeOfOldestRequest", dimensions, "Seconds", round(age_s, 3)),
+            _datum("HasBacklogWithoutCapacity", dimensions, "None", 0),
+        ]
+        for (name, variant), metrics in self._variants.items():
+            if name != endpoint:
+                continue
+            both = [*dimensions, {"Name": "VariantName", "Value": variant}]
+            told += [_datum(name, both, "Count", value) for name, value in metrics.counts.items()]
+            told += [
+                {
+                    "MetricName": name,
+                    "Dimensions": both,
+                    "Unit": UNITS[name],
+                    "StatisticValues": {
+                        "SampleCount": stretch.count,
+                        "Sum": round(stretch.total, 3),
+                        "Minimum": round(stretch.least, 3),
+                        "Maximum": round(stretch.most, 3),
+                    },
+                }
+                for name, stretch in metrics.stretches.items()
+            ]
+        return told
+
+
+def _datum(name: str, dimensions: list[dict[str, str]], unit: str, value: float) -> dict[str, Any]:
+    return {"MetricName": name, "Dimensions": dimensions, "Unit": unit, "Value": value}
