@@ -1,7 +1,8 @@
-"""Amazon's SDK in an environment of its own, an endpoint of ours, and moto for S3, SNS, SQS and STS.
+"""Amazon's SDK in an environment of its own, an endpoint of ours, and moto for the rest.
 
 The scripts below `scripts/` are deployment scripts as users have them: nothing in them names an
-address, the environment does.
+address, the environment does. The SDK asks AWS's own STS for the account, whatever addresses are
+set, unless the default bucket is named; so its configuration names one.
 """
 
 from __future__ import annotations
@@ -25,8 +26,16 @@ if TYPE_CHECKING:
 
 PYTHON = Path(os.environ.get("MME_SDK_PYTHON", PROJECT / ".venv-sdk/bin/python"))
 SCRIPTS = Path(__file__).with_name("scripts")
-BUCKET = "sagemaker-eu-central-1-123456789012"
-"""The SDK's default bucket of moto's account."""
+BUCKET = "work"
+CONFIGURATION = f"""\
+SchemaVersion: '1.0'
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+      Session:
+        DefaultS3Bucket: {BUCKET}
+"""
 FAMILIES = ("DocSim", "Search", "TopicalPageRank")
 
 
@@ -65,6 +74,7 @@ def scripts(s3, tmp_path_factory) -> Iterator[Scripts]:
     """Scripts against an endpoint with an empty store: what they ask they have created."""
     scratch = tmp_path_factory.mktemp("sdk")
     (scratch / "store").mkdir()
+    (scratch / "sdk.yaml").write_text(CONFIGURATION)
     credentials = {
         "AWS_ACCESS_KEY_ID": "any",
         "AWS_SECRET_ACCESS_KEY": "any",
@@ -86,6 +96,7 @@ def scripts(s3, tmp_path_factory) -> Iterator[Scripts]:
                 "AWS_CONFIG_FILE": str(scratch / "none"),
                 "AWS_SHARED_CREDENTIALS_FILE": str(scratch / "none"),
                 "HOME": str(scratch),
+                "SAGEMAKER_USER_CONFIG_OVERRIDE": str(scratch / "sdk.yaml"),
                 "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
                 "PYTHONWARNINGS": "ignore",
             },

@@ -91,7 +91,9 @@ while len(messages) < 4:
     given = queues.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)
     for each in given.get("Messages", []):
         queues.delete_message(QueueUrl=queue, ReceiptHandle=each["ReceiptHandle"])
-        messages.append(json.loads(json.loads(each["Body"])["Message"]))
+        message = json.loads(json.loads(each["Body"])["Message"])
+        if message["eventName"] == "InferenceResult":  # else a test: the topic is new
+            messages.append(message)
 scaling.delete_scaling_policy(**scaled, PolicyName="backlog")
 scaling.deregister_scalable_target(**scaled)
 predictor.delete_model()
