@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 EMBEDDINGS := $(VENV)/.embeddings-installed
 DEV := $(VENV)/.dev-installed
+SDK_VENV := .venv-sdk
+SDK := $(SDK_VENV)/.sdk-installed
 FAMILIES := TopicalPageRank DocSim Search
 GERMAN := $(FAMILIES:%=artifacts/%.tar.gz)
 ENGLISH := $(FAMILIES:%=artifacts/en/%.tar.gz)
@@ -34,7 +36,7 @@ TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.c
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-browser test-container pictures conformance security examples fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-sdk test-browser test-container pictures conformance security examples fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +56,9 @@ bench: $(DEV) $(ARTIFACTS) ## measure, against stock MMS, and write benchmarks/R
 
 test-endpoint: $(DEV) $(ARTIFACTS) ## run the black-box tests, on MME_TEST_ENDPOINT if that is set
 	@$(BIN)/python -m pytest tests/endpoint
+
+test-sdk: $(DEV) $(SDK) $(ARTIFACTS) ## run scripts for Amazon's SageMaker SDK against an endpoint
+	@$(BIN)/python -m pytest tests/sdk -n 2
 
 test-browser: $(DEV) ## look at pages in a real browser (Debian's Chromium, installed if it is missing)
 	@.ci/browser-up
@@ -93,14 +98,14 @@ format: $(DEV) ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .
 
 lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
-	@for name in runtime dev store; do \
+	@for name in runtime dev store sdk; do \
 	  uv pip compile --quiet --upgrade --no-header --no-emit-index-url --python-version 3.11 \
 	    --generate-hashes requirements/$$name.in -o requirements/$$name.lock; done
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes requirements/embeddings.in -o requirements/embeddings.lock
 
 clean: ## forget the environment and caches (artifacts stay)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
+	@rm -rf $(VENV) $(SDK_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
 
 $(GERMAN) &: | $(RUNTIME)
 	@$(BIN)/mme train
@@ -126,4 +131,11 @@ $(EMBEDDINGS): requirements/embeddings.lock $(RUNTIME)
 $(DEV): requirements/dev.lock $(RUNTIME) $(EMBEDDINGS)
 	@echo "installing what tests and checks need on top"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+# An environment of its own: what the SDK depends on must not change what serves.
+$(SDK): requirements/sdk.lock
+	@echo "installing Amazon's SageMaker SDK into $(SDK_VENV) (300 MB)"
+	@PYTHON="$(PYTHON)" ./requirements/make-venv $(SDK_VENV)
+	@$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
