@@ -18,7 +18,7 @@ from botocore.model import ListShape, ServiceModel, StructureShape
 from tests.support.api_members import ABSENT, TABLE, Members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from botocore.model import Shape
 
@@ -36,13 +36,15 @@ against the code.
 | refused | by a `ValidationError` (`ValidationException` but at the runtime) that names it |
 | answered | is in answers where there is something to tell |
 | never answered | is in none |
+| raised, never raised | errors that the service names with the operation |
 
 A structure stands for all that is in it, but for what is named of it in another row. Other members
 than these are refused, too; other headers of an invocation are ignored.
 """
 INPUTS = ("served", "kept", "ignored", "refused")
 OUTPUTS = ("answered", "never")
-WORDS = {"never": "never answered"}
+ERRORS = ("raised", "unraised")
+WORDS = {"never": "never answered", "unraised": "never raised"}
 TITLES = {
     "sagemaker-runtime": "SageMaker Runtime",
     "sagemaker": "SageMaker",
@@ -69,13 +71,21 @@ def structure(shape: Shape | None) -> StructureShape | None:
     return shape if isinstance(shape, StructureShape) else None
 
 
-def leaves(shape: Shape | None, classified: Iterable[str], place: str = "") -> Iterator[str]:
-    """The members of a structure, those of structures in it where the tables name some of them."""
-    found, classified = structure(shape), set(classified)
-    for name, member in found.members.items() if found is not None else ():
+def members_of(shape: Shape | None) -> Mapping[str, Shape]:
+    """The members of a structure, or of the structures in a list."""
+    found = structure(shape)
+    return found.members if found is not None else {}
+
+
+def leaves(
+    members: Mapping[str, Shape], classified: Iterable[str] = (), place: str = ""
+) -> Iterator[str]:
+    """The members, or those of structures among them where the tables name some of them."""
+    classified = set(classified)
+    for name, member in members.items():
         path = place + name
         if path not in classified and any(each.startswith(f"{path}.") for each in classified):
-            yield from leaves(member, classified, f"{path}.")
+            yield from leaves(members_of(member), classified, f"{path}.")
         else:
             yield path
 
@@ -85,14 +95,19 @@ def differences(service: str, operation: str) -> list[str]:
     found = []
     description = model(service).operation_model(operation)
     members = TABLE[service][operation]
-    for kinds, shape in (INPUTS, description.input_shape), (OUTPUTS, description.output_shape):
+    sides = (
+        (INPUTS, members_of(description.input_shape)),
+        (OUTPUTS, members_of(description.output_shape)),
+        (ERRORS, {error.name: error for error in description.error_shapes}),
+    )
+    for kinds, known in sides:
         counted = Counter(named(members, *kinds))
-        there = set(leaves(shape, counted))
+        there = set(leaves(known, counted))
         found += [f"{name} is not classified" for name in there - counted.keys()]
         found += [f"{name} is no member" for name in counted.keys() - there]
         found += [f"{name} is there {count} times" for name, count in counted.items() if count > 1]
-    known = set(named(members, *INPUTS, *OUTPUTS))
-    found += [f"the note on {name} is on no member" for name in members.notes.keys() - known]
+    told = set(named(members, *INPUTS, *OUTPUTS))
+    found += [f"the note on {name} is on no member" for name in members.notes.keys() - told]
     return sorted(found)
 
 
@@ -129,14 +144,15 @@ def _summary(service: str, served: int, absent: list[str]) -> str:
 
 def _rows(members: Members) -> list[str]:
     rows = ["| | |", "|---|---|"]
-    for kind in (*INPUTS, *OUTPUTS):
+    for kind in (*INPUTS, *OUTPUTS, *ERRORS):
         by_place: dict[str, list[str]] = {}
         for name in named(members, kind):
             place, _, own = name.rpartition(".")
-            is_other = kind in OUTPUTS and name in named(members, *INPUTS)
+            is_other = kind not in INPUTS and name in named(members, *INPUTS)
             note = "" if is_other else members.notes.get(name, "")
             by_place.setdefault(place, []).append(f"`{own}`" + (f" ({note})" if note else ""))
         for place, told in sorted(by_place.items(), key=lambda item: item[0]):
-            where = f" in `{place}`" if place else ""
+            within = "of" if kind in ERRORS else "in"
+            where = f" {within} `{place}`" if place else ""
             rows.append(f"| {WORDS.get(kind, kind)}{where} | {', '.join(told)} |")
     return rows

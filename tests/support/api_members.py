@@ -22,6 +22,9 @@ class Members:
     refused: str = ""
     answered: str = ""
     never: str = ""
+    raised: str = ""
+    unraised: str = ""
+    """Errors that the service's model has with the operation."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """By member, where there is more to say."""
 
@@ -51,6 +54,11 @@ ABSENT_PARTS = {
     "TargetContainerHostname": "there are no pipelines of containers",
     "InferenceComponentName": "there are models, not components",
 }
+FAILS = "InternalFailure ServiceUnavailable ValidationError "
+MODEL_FAILS = below("ModelError", "Message OriginalStatusCode OriginalMessage")
+NO_LOG = below("ModelError", "LogStreamArn")
+NO_ROOM = "ResourceLimitExceeded"
+NOT_HERE = "ConcurrentUpdateException InternalServiceException "
 NO_TARGET = "here also names the target model, as `target-model=NAME`"
 
 RUNTIME = {
@@ -61,6 +69,8 @@ RUNTIME = {
         refused="TargetContainerHostname InferenceComponentName",
         answered="Body ContentType InvokedProductionVariant CustomAttributes NewSessionId"
         " ClosedSessionId",
+        raised=FAILS + MODEL_FAILS + "InternalDependencyException ModelNotReadyException",
+        unraised=NO_LOG,
         notes={
             "InferenceId": "in the line of the log",
             "SessionId": "given to the model, which makes and ends sessions",
@@ -71,6 +81,7 @@ RUNTIME = {
         served="EndpointName ContentType Accept CustomAttributes InferenceId InputLocation"
         " S3OutputPathExtension Filename RequestTTLSeconds InvocationTimeoutSeconds Body",
         answered="InferenceId OutputLocation FailureLocation",
+        raised=FAILS,
         notes={"CustomAttributes": NO_TARGET},
     ),
     "InvokeEndpointWithResponseStream": Members(
@@ -79,6 +90,8 @@ RUNTIME = {
         refused="TargetContainerHostname InferenceComponentName",
         answered="Body.PayloadPart Body.ModelStreamError Body.InternalStreamFailure ContentType"
         " InvokedProductionVariant CustomAttributes",
+        raised=FAILS + MODEL_FAILS + "ModelStreamError InternalStreamFailure",
+        unraised=NO_LOG,
         notes={
             "CustomAttributes": NO_TARGET,
             "SessionId": "given to the model",
@@ -101,6 +114,7 @@ SAGEMAKER = {
         + below(SOURCE, "ModelAccessConfig HubAccessConfig ManifestS3Uri ETag ManifestEtag"),
         refused=below("PrimaryContainer", "AdditionalModelDataSources ModelPackageName"),
         answered="ModelArn",
+        raised=NO_ROOM,
         notes={
             "Containers": "one, with the members of PrimaryContainer; several are refused",
             "PrimaryContainer.Image": "the families here serve, whatever it is",
@@ -136,6 +150,7 @@ SAGEMAKER = {
         + below(OUTPUT, "KmsKeyId"),
         refused="ExplainerConfig",
         answered="EndpointConfigArn",
+        raised=NO_ROOM,
         notes={
             "ProductionVariants.ModelName": "has to be there: there are no inference components",
             "ProductionVariants.ServerlessConfig": "refused for multi-model variants",
@@ -157,6 +172,7 @@ SAGEMAKER = {
         served="EndpointName EndpointConfigName Tags",
         kept="DeploymentConfig",
         answered="EndpointArn",
+        raised=NO_ROOM,
         notes={"DeploymentConfig": "an endpoint is made at once"},
     ),
     "DescribeEndpoint": Members(
@@ -188,6 +204,7 @@ SAGEMAKER = {
         " ExcludeRetainedVariantProperties RetainDeploymentConfig",
         kept="DeploymentConfig",
         answered="EndpointArn",
+        unraised=NO_ROOM,
         notes={"DeploymentConfig": "an endpoint is switched at once"},
     ),
     "UpdateEndpointWeightsAndCapacities": Members(
@@ -198,6 +215,7 @@ SAGEMAKER = {
         ),
         ignored=below("DesiredWeightsAndCapacities", "ServerlessUpdateConfig"),
         answered="EndpointArn",
+        unraised=NO_ROOM,
     ),
     "DeleteEndpoint": Members(served="EndpointName"),
     "AddTags": Members(served="ResourceArn Tags", answered="Tags"),
@@ -215,6 +233,8 @@ SAGEMAKER = {
         + below("TransformOutput", "S3OutputPath Accept AssembleWith"),
         kept="DataCaptureConfig TransformResources ExperimentConfig TransformOutput.KmsKeyId",
         answered="TransformJobArn",
+        raised="ResourceInUse",
+        unraised="ResourceNotFound ResourceLimitExceeded",
         notes={
             "Environment": "names the target of a multi-model model",
             "TransformInput": "of `S3DataType` `S3Prefix` and `ManifestFile`; others are refused",
@@ -228,11 +248,12 @@ SAGEMAKER = {
         " TransformInput TransformOutput DataCaptureConfig TransformResources CreationTime"
         " TransformStartTime TransformEndTime DataProcessing ExperimentConfig",
         never="LabelingJobArn AutoMLJobArn",
+        raised="ResourceNotFound",
     ),
     "ListTransformJobs": Members(
         served=LISTED + MODIFIED + "StatusEquals", answered="TransformJobSummaries NextToken"
     ),
-    "StopTransformJob": Members(served="TransformJobName"),
+    "StopTransformJob": Members(served="TransformJobName", raised="ResourceNotFound"),
 }
 
 SCALING = {
@@ -242,6 +263,8 @@ SCALING = {
         + below("SuspendedState", "DynamicScalingOutSuspended ScheduledScalingSuspended"),
         ignored="Tags",
         answered="ScalableTargetARN",
+        raised="ValidationException",
+        unraised=NOT_HERE + "LimitExceededException",
         notes={"MinCapacity": "0 lets the workers rest"},
     ),
     "DescribeScalableTargets": Members(
@@ -252,8 +275,12 @@ SCALING = {
             PLACE + "MinCapacity MaxCapacity RoleARN CreationTime SuspendedState ScalableTargetARN",
         ),
         never="ScalableTargets.PredictedCapacity",
+        raised="ValidationException",
+        unraised=NOT_HERE + "InvalidNextTokenException",
     ),
-    "DeregisterScalableTarget": Members(served=PLACE),
+    "DeregisterScalableTarget": Members(
+        served=PLACE, raised="ValidationException ObjectNotFoundException", unraised=NOT_HERE
+    ),
     "PutScalingPolicy": Members(
         served=PLACE + f"PolicyName PolicyType {TRACKING}.ScaleInCooldown",
         kept=POLICY
@@ -263,6 +290,8 @@ SCALING = {
             " ScaleOutCooldown DisableScaleIn",
         ),
         answered="PolicyARN Alarms",
+        raised="ValidationException ObjectNotFoundException LimitExceededException",
+        unraised=NOT_HERE + "FailedResourceAccessException",
         notes={
             f"{TRACKING}.ScaleInCooldown": "after how long without a request the workers rest",
             "Alarms": "an empty list",
@@ -275,9 +304,15 @@ SCALING = {
             "ScalingPolicies",
             f"{PLACE} PolicyName PolicyARN PolicyType {POLICY} {TRACKING} Alarms CreationTime",
         ),
+        raised="ValidationException",
+        unraised=NOT_HERE + "InvalidNextTokenException FailedResourceAccessException",
         notes={"ScalingPolicies.Alarms": "an empty list"},
     ),
-    "DeleteScalingPolicy": Members(served=PLACE + "PolicyName"),
+    "DeleteScalingPolicy": Members(
+        served=PLACE + "PolicyName",
+        raised="ValidationException ObjectNotFoundException",
+        unraised=NOT_HERE,
+    ),
 }
 
 TABLE: Table = {

@@ -9,8 +9,10 @@ import asyncio
 from collections import defaultdict
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from mme.core.database import Database
+from mme.endpoints import definitions, scaling
 from mme.endpoints.control_plane import ControlPlane
 from mme.endpoints.operation import ControlPlaneError
 from mme.gateway.shapes import checked
@@ -48,6 +50,8 @@ LATER = {
         },
     },
 }
+NO_REQUEST = "ValidationException"
+"""What the surface answers to a request that the service's model does not allow."""
 OVER = ("Completed", "Failed", "Stopped")
 
 
@@ -60,6 +64,8 @@ class Scenario:
         self.read: dict[str, set[str]] = defaultdict(set)
         """Paths of members that were looked up."""
         self.answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.errors: dict[str, set[str]] = defaultdict(set)
+        """Their codes."""
         self.refusals: dict[tuple[str, str], str] = {}
         """Of members that are said to be refused: the message, or "" if they are not."""
 
@@ -97,6 +103,18 @@ class Scenario:
             self.refusals[name, path] = error.message
         else:
             self.refusals[name, path] = ""
+
+    async def fail(self, name: str, **request: Any) -> None:
+        """An operation that cannot be done."""
+        shape = model(SERVICE_OF[name]).operation_model(name).input_shape
+        taken, problems = checked(shape, request)  # type: ignore[arg-type] # as above
+        if problems:
+            self.errors[name].add(NO_REQUEST)
+            return
+        try:
+            await self.operations[name](taken)
+        except ControlPlaneError as error:
+            self.errors[name].add(error.code)
 
     def told(self, name: str) -> set[str]:
         """What was in the answers of an operation."""
@@ -139,6 +157,7 @@ async def played(folder: Path) -> Scenario:
         await _scaling(scenario, plane)
         await _transforms(scenario)
         await _refusals(scenario)
+        await _failures(scenario)
         await _ends(scenario)
         await jobs.close()
     finally:
@@ -243,8 +262,18 @@ async def _scaling(play: Scenario, plane: ControlPlane) -> None:
     plane.idle_after_s()
     names = {"PolicyNames": list(kinds), "MaxResults": 2}
     await play.pages("DescribeScalingPolicies", **places[0], **names)
+    with mock.patch.object(scaling, "MOST_POLICIES", 0):
+        new = content | {"PolicyName": "more", "PolicyType": kind}
+        await play.fail("PutScalingPolicy", **places[0], **new)
     await play.ask("DeleteScalingPolicy", **places[0], PolicyName="StepScaling")
     await play.ask("DeregisterScalableTarget", **places[0])
+    for name in ("DeregisterScalableTarget", "DeleteScalingPolicy", "PutScalingPolicy"):
+        policy: dict[str, Any] = {} if name.startswith("Dereg") else {"PolicyName": "StepScaling"}
+        policy |= content | {"PolicyType": kind} if name.startswith("Put") else {}
+        await play.fail(name, **places[0], **policy)
+    for name in TABLE["application-autoscaling"]:
+        await play.fail(name)
+        await play.fail(name, **service, NextToken="no token")
 
 
 async def _transforms(play: Scenario) -> None:
@@ -291,6 +320,21 @@ async def _refusals(play: Scenario) -> None:
     for name, service in SERVICE_OF.items():
         for path in named(TABLE[service][name], "refused"):
             await play.refuse(name, path)
+
+
+async def _failures(play: Scenario) -> None:
+    with mock.patch.object(definitions, "MOST_OF_A_KIND", 0):
+        for name in ("CreateModel", "CreateEndpointConfig", "CreateEndpoint"):
+            another = deepcopy(play.asked[name][0])
+            another[f"{name.removeprefix('Create')}Name"] = "another"
+            await play.fail(name, **another)
+        for name in ("UpdateEndpoint", "UpdateEndpointWeightsAndCapacities"):
+            await play.fail(name, **play.asked[name][0])
+    job = play.asked["CreateTransformJob"][0]
+    await play.fail("CreateTransformJob", **job)
+    await play.fail("CreateTransformJob", **job | {"TransformJobName": "n", "ModelName": "no"})
+    for name in ("DescribeTransformJob", "StopTransformJob"):
+        await play.fail(name, TransformJobName="no")
 
 
 async def _ends(play: Scenario) -> None:

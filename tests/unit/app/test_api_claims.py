@@ -60,9 +60,10 @@ def test_what_is_kept_is_described(scenario, name):
 
 @each_operation
 def test_what_is_ignored_is_neither_looked_at_nor_told(scenario, name):
-    ignored = set(claimed(name, "ignored"))
-    assert not ignored & scenario.read[name]
-    assert not ignored & scenario.told(name)
+    describing, place = DESCRIBED.get(name, (name, ""))
+    for path in claimed(name, "ignored"):
+        assert path not in scenario.read[name]
+        assert place + RENAMED.get(path, path) not in scenario.told(describing)
 
 
 @each_operation
@@ -76,3 +77,9 @@ def test_answers_have_what_they_are_said_to_have_and_nothing_else(scenario, name
     told = scenario.told(name)
     assert set(claimed(name, "answered")) <= told
     assert not set(claimed(name, "never")) & told
+
+
+@each_operation
+def test_errors_are_those_that_it_is_said_to_raise(scenario, name):
+    assert set(claimed(name, "raised")) <= scenario.errors[name]
+    assert not set(claimed(name, "unraised")) & scenario.errors[name]

@@ -7,23 +7,27 @@ the log; and ignored if it makes none.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 
-from mme.core.errors import ModelTimedOut
+from mme.core import errors
 from mme.endpoints.live import IN_SERVICE, Live, Variant
 from mme.endpoints.serving import AsyncTerms, Serving
 from mme.gateway import make_app
 from mme.gateway.async_runtime import AsyncRuntime
-from tests.support.api_coverage import leaves, model, named
+from tests.support.api_coverage import leaves, members_of, model, named
 from tests.support.api_members import RUNTIME
 from tests.support.fake_engine import Answer, served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PREFIX = "x-amzn-sagemaker-"
 OF_ONE_REQUEST = re.compile(r"\d+\.\d+ ms \S+")
@@ -70,6 +74,17 @@ SPEAKING = Answer(
 )
 
 
+FAILURES = (
+    errors.InvalidRequest("no"),
+    errors.ModelFailed("m", 500, "no"),
+    errors.ModelTimedOut("m", 1.0),
+    errors.ModelNotReady("m", "no"),
+    errors.StoreUnavailable("there", "no"),
+    errors.Overloaded(1),
+    RuntimeError(),
+)
+
+
 def cases(*kinds: str) -> list[tuple[str, str]]:
     return [(name, path) for name, each in RUNTIME.items() for path in named(each, *kinds)]
 
@@ -96,8 +111,11 @@ class Queue:
 
     def __init__(self) -> None:
         self.taken: list[Any] = []
+        self.failure: Exception | None = None
 
     async def submit(self, request, body, ttl_s):
+        if self.failure is not None:
+            raise self.failure
         self.taken.append((asdict(request), body, ttl_s))
 
     async def standing(self, endpoint, inference_id):
@@ -111,7 +129,7 @@ class Runtime:
     """A client of the endpoint, and what its invocations come to."""
 
     def __init__(self, url: str, engine, queue: Queue, caplog) -> None:
-        self.engine, self._queue, self._caplog = engine, queue, caplog
+        self.engine, self.queue, self._caplog = engine, queue, caplog
         self._client = boto3.client(
             "sagemaker-runtime",
             endpoint_url=url,
@@ -142,14 +160,14 @@ class Runtime:
     async def seen(self, name: str, **members: Any) -> list[Any]:
         """All that an invocation makes a difference to."""
         self.engine.asked.clear()
-        self._queue.taken.clear()
+        self.queue.taken.clear()
         self._caplog.clear()
         answer = await self.invoke(name, **members)
         head = answer.pop("ResponseMetadata")["HTTPHeaders"]
         for header in ("date", "x-amzn-requestid"):
             head.pop(header)
         lines = [OF_ONE_REQUEST.sub("", line) for line in self._caplog.messages]
-        return [answer, head, list(self.engine.asked), list(self._queue.taken), lines]
+        return [answer, head, list(self.engine.asked), list(self.queue.taken), lines]
 
 
 def events(stream) -> dict[str, Any]:
@@ -163,6 +181,14 @@ def events(stream) -> dict[str, Any]:
     finally:
         stream.close()
     return found
+
+
+def errors_in(error: ClientError) -> Iterator[str]:
+    """The error, and its members."""
+    code = error.response["Error"]["Code"]
+    yield code
+    for member in (*error.response, *error.response["Error"]):
+        yield f"{code}.{member}"
 
 
 @pytest.fixture
@@ -188,7 +214,9 @@ def request(name: str, path: str) -> dict[str, Any]:
     if name == "InvokeEndpointAsync":
         left_out.append("Body" if path == "InputLocation" else "InputLocation")
     shape = model("sagemaker-runtime").operation_model(name).input_shape
-    return {each: VALUES[name][each][0] for each in leaves(shape, ()) if each not in left_out}
+    return {
+        each: VALUES[name][each][0] for each in leaves(members_of(shape)) if each not in left_out
+    }
 
 
 @pytest.mark.parametrize(("name", "path"), cases("served"))
@@ -219,13 +247,31 @@ async def test_answers_have_what_they_are_said_to_have_and_nothing_else(runtime,
     runtime.engine.answer = SPEAKING
     runtime.engine.pieces = [b"one"]
     told = set()
-    for failure in (None, *([ModelTimedOut("m", 1.0), RuntimeError()] if "Stream" in name else [])):
+    for failure in (
+        None,
+        *([errors.ModelTimedOut("m", 1.0), RuntimeError()] if "Stream" in name else []),
+    ):
         runtime.engine.failure = failure
         answer = await runtime.invoke(name, **request(name, ""))
         if isinstance(answer.get("Body"), dict):
             told |= {f"Body.{kind}" for kind in answer.pop("Body")}
         told |= {member for member, value in answer.items() if value}
     assert set(named(RUNTIME[name], "answered")) == told - {"ResponseMetadata"}
+
+
+@pytest.mark.parametrize("name", RUNTIME)
+async def test_errors_are_those_that_it_is_said_to_raise(runtime, name):
+    told = set()
+    for pieces, failure in itertools.product(([], [b"one"]), FAILURES):
+        runtime.engine.pieces = pieces
+        runtime.engine.failure = runtime.queue.failure = failure
+        try:
+            answer = await runtime.invoke(name, **request(name, ""))
+            told |= set(answer["Body"])
+        except ClientError as error:
+            told |= set(errors_in(error))
+    assert set(named(RUNTIME[name], "raised")) <= told
+    assert not set(named(RUNTIME[name], "unraised")) & told
 
 
 @pytest.mark.parametrize("name", model("sagemaker-runtime").operation_names)
