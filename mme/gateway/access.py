@@ -11,9 +11,13 @@ import uuid
 from typing import TYPE_CHECKING
 
 from mme.core.log import LineWriter
+from mme.gateway.headers import INFERENCE_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mme.core.answer import Answer
+    from mme.endpoints.serving import Chosen
 
 log = logging.getLogger(__name__)
 lines = LineWriter(__name__)
@@ -68,6 +72,14 @@ def note_access(
         log.debug("%s", line)
     else:
         lines.write(line)
+
+
+def invocation_note(chosen: Chosen, answer: Answer, headers: Mapping[str, str]) -> str:
+    """What was asked for, what an alias meant, whether it had to be loaded, the inference id."""
+    meant = "" if answer.target in ("", chosen.key) else f"={answer.target}"
+    note = f"{chosen.key}{meant} {'cold' if answer.cold else 'warm'}"
+    inference_id = headers.get(INFERENCE_ID)
+    return note if inference_id is None else f"{note} {inference_id}"
 
 
 def shortened(text: str) -> str:

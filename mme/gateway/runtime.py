@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mme.gateway.access import invocation_note
 from mme.gateway.headers import (
     CONTENT_TYPE,
-    INFERENCE_ID,
     SAMPLE,
     TARGET,
     TARGET_VARIANT,
@@ -82,7 +82,7 @@ class Runtime:
 
         identity = (call.name, given.get(TARGET_VARIANT), headers)
         chosen, answer = await self._retries.answer(given, identity, body, ask)
-        call.note = _note(chosen, answer, given.get(INFERENCE_ID))
+        call.note = invocation_note(chosen, answer, given)
         if not is_success(answer):
             refused = model_error_of(answer)
             refused.headers.update(version_headers(chosen, answer.target, answer.version))
@@ -94,10 +94,3 @@ class Runtime:
         if self._is_sample(answer.target or chosen.key):
             returned[SAMPLE] = "true"
         return Reply(answer.status, returned, answer.body)
-
-
-def _note(chosen: Chosen, answer: Answer, inference_id: str | None) -> str:
-    """For the log: what was asked for, what an alias meant, whether it had to be loaded."""
-    meant = "" if answer.target in ("", chosen.key) else f"={answer.target}"
-    note = f"{chosen.key}{meant} {'cold' if answer.cold else 'warm'}"
-    return note if inference_id is None else f"{note} {inference_id}"

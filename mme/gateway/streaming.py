@@ -16,6 +16,7 @@ from mme.core.answer import Answer
 from mme.core.errors import EndpointError, EndpointNotFound, InvalidRequest, ModelTimedOut
 from mme.core.terms import Terms
 from mme.gateway import event_stream
+from mme.gateway.access import invocation_note
 from mme.gateway.errors import message_of
 from mme.gateway.event_stream import ErrorCode
 from mme.gateway.headers import (
@@ -96,7 +97,7 @@ class Streaming:
                     raise
                 call.note = error.for_log if isinstance(error, EndpointError) else ""
                 return await frames.end(_last_frame(error))
-            call.note = f"{chosen.key} cold" if answer.cold else f"{chosen.key} warm"
+            call.note = invocation_note(chosen, answer, given)
             if await passing.written():
                 last = _rest(answer) if is_success(answer) else _broken_off(answer)
                 return await frames.end(last)

@@ -85,8 +85,9 @@ RUNTIME = {
         notes={"CustomAttributes": NO_TARGET},
     ),
     "InvokeEndpointWithResponseStream": Members(
-        served="EndpointName Body ContentType Accept CustomAttributes TargetVariant SessionId",
-        ignored="InferenceId PrefixAwareId",
+        served="EndpointName Body ContentType Accept CustomAttributes TargetVariant InferenceId"
+        " SessionId",
+        ignored="PrefixAwareId",
         refused="TargetContainerHostname InferenceComponentName",
         answered="Body.PayloadPart Body.ModelStreamError Body.InternalStreamFailure ContentType"
         " InvokedProductionVariant CustomAttributes",
@@ -233,8 +234,8 @@ SAGEMAKER = {
         + below("TransformOutput", "S3OutputPath Accept AssembleWith"),
         kept="DataCaptureConfig TransformResources ExperimentConfig TransformOutput.KmsKeyId",
         answered="TransformJobArn",
-        raised="ResourceInUse",
-        unraised="ResourceNotFound ResourceLimitExceeded",
+        raised="ResourceInUse ResourceLimitExceeded",
+        unraised="ResourceNotFound",
         notes={
             "Environment": "names the target of a multi-model model",
             "TransformInput": "of `S3DataType` `S3Prefix` and `ManifestFile`; others are refused",

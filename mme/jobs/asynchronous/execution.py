@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from mme.jobs.asynchronous.queue import Queue
     from mme.jobs.asynchronous.request import Entry
     from mme.jobs.asynchronous.room import Room
+    from mme.store.objects import ObjectFacts
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 TEXT = "text/plain; charset=utf-8"
+CONTENT_TYPE = "Content-Type"
+NO_TYPES = ("binary/octet-stream", "application/octet-stream")
+"""What S3 calls an object that was put there without a type."""
 
 
 class Models(Protocol):
@@ -44,8 +48,8 @@ class Models(Protocol):
 class Objects(Protocol):
     """S3 (`mme.store.objects`); blocking."""
 
-    def read(self, uri: str, limit_bytes: int) -> bytes:
-        """The whole content."""
+    def get(self, uri: str, limit_bytes: int) -> tuple[bytes, ObjectFacts]:
+        """The whole content, and its type."""
 
     def write(self, uri: str, body: bytes, content_type: str = "") -> None:
         """Make an object."""
@@ -101,12 +105,16 @@ class Executor:
             metrics.took("TimeInBacklog", max(0.0, began - entry.received_at))
         async with self._room.held(self._limit_bytes if entry.body is None else 0) as share:
             try:
-                body = await self._input(entry, metrics)
+                body, content_type = await self._input(entry, metrics)
                 share.shrink_to(len(body))
                 request = entry.request
                 terms = Terms(request.timeout_s, self._limit_bytes)
+                headers = {
+                    **({CONTENT_TYPE: content_type} if content_type else {}),
+                    **request.headers,
+                }
                 outcome: Answer | EndpointError = await self._models.invoke(
-                    request.key, request.headers, body, terms
+                    request.key, headers, body, terms
                 )
             except EndpointError as error:
                 if is_passing(error):
@@ -116,18 +124,19 @@ class Executor:
             await self._answered(entry, outcome, metrics)
         metrics.took("TotalProcessingTime", max(0.0, self._clock() - began))
 
-    async def _input(self, entry: Entry, metrics: VariantMetrics) -> bytes:
+    async def _input(self, entry: Entry, metrics: VariantMetrics) -> tuple[bytes, str]:
+        """The body, and the type of the object it was, which counts if the caller gave none."""
         if entry.body is not None:
-            return entry.body
+            return entry.body, ""
         began = self._clock()
         uri, limit_bytes = entry.request.input_uri, self._limit_bytes
         try:
-            body: bytes = await self._run(lambda: self._objects.read(uri, limit_bytes))
+            body, facts = await self._run(lambda: self._objects.get(uri, limit_bytes))
         except EndpointError:
             metrics.count("RequestDownloadFailures")
             raise
         metrics.took("RequestDownloadLatency", max(0.0, self._clock() - began))
-        return body
+        return body, "" if facts.content_type in NO_TYPES else facts.content_type
 
     async def _try_later(self, entry: Entry, error: EndpointError) -> None:
         due_at = self._clock() + pause_s(entry.attempts)

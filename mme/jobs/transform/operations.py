@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mme.endpoints.arns import arn_of
-from mme.endpoints.definitions import moment
+from mme.endpoints.definitions import check_room, moment
 from mme.endpoints.listing import page
 from mme.endpoints.operation import ControlPlaneError
 from mme.endpoints.tags import tag_record
@@ -123,6 +123,7 @@ class Operations:
                 "Job name must be unique within an AWS account and region, and a job with this"
                 f" name already exists ({existing.arn})",
             )
+        check_room(self._records, KIND)
 
 
 def _status(record: Record) -> str:

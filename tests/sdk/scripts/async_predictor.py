@@ -78,7 +78,12 @@ predictor = AsyncPredictor(
 patience = WaiterConfig(max_attempts=40, delay=1)
 uploaded = predictor.predict_async(data=PAIRS, inference_id="first").get_result(patience)
 s3 = boto3.client("s3")
-s3.put_object(Bucket=bucket, Key="asked/pairs.json", Body=json.dumps(PAIRS).encode())
+s3.put_object(
+    Bucket=bucket,
+    Key="asked/pairs.json",
+    Body=json.dumps(PAIRS).encode(),
+    ContentType="application/json",  # the SDK names no type with the call
+)
 stored = predictor.predict_async(input_path=f"s3://{bucket}/asked/pairs.json")
 waited = predictor.predict(PAIRS, waiter_config=patience)
 try:

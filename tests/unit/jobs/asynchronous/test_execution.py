@@ -17,6 +17,7 @@ from mme.jobs.asynchronous.queue import Queue
 from mme.jobs.asynchronous.request import AsyncRequest, State
 from mme.jobs.asynchronous.room import Room
 from mme.store.object_errors import ObjectDenied, ObjectNotFound, ObjectsUnavailable
+from mme.store.objects import ObjectFacts
 
 NOW = 1_800_000_000.0
 LIMIT_BYTES = 1000
@@ -57,12 +58,13 @@ class World:
             raise outcome
         return outcome
 
-    def read(self, uri, limit_bytes):
+    def get(self, uri, limit_bytes):
         assert limit_bytes == LIMIT_BYTES
         found = self.objects.get(uri)
         if found is None:
             raise ObjectNotFound(uri)
-        return found[0]
+        body, content_type = found
+        return body, ObjectFacts(uri, len(body), "etag", content_type)
 
     def write(self, uri, body, content_type=""):
         if self.faults:
@@ -124,12 +126,27 @@ async def test_an_answer_is_written_with_its_type_and_the_topic_is_told(queue, e
     assert (asked[3].timeout_s, asked[3].answer_limit_bytes) == (900.0, LIMIT_BYTES)
 
 
-async def test_an_input_in_s3_is_read(queue, executor, world):
-    world.objects["s3://in/x"] = (b"from s3", "")
-    request = replace(REQUEST, input_uri="s3://in/x")
+CSV, JSON = {"Content-Type": "text/csv"}, {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        (CSV, "application/json", CSV),
+        ({}, "application/json", JSON),
+        ({}, "binary/octet-stream", {}),
+    ],
+    ids=str,
+)
+async def test_an_input_in_s3_has_the_type_of_its_object_if_the_caller_gave_none(
+    queue, executor, world, types
+):
+    told, stored, seen = types
+    world.objects["s3://in/x"] = (b"from s3", stored)
+    request = replace(REQUEST, input_uri="s3://in/x", headers=told)
     standing = await executed(queue, executor, request, body=None)
     assert standing.state is State.COMPLETED
-    assert world.asked[0][2] == b"from s3"
+    assert world.asked[0][1:3] == (seen, b"from s3")
 
 
 FAILURES = [
