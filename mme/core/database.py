@@ -15,6 +15,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mme.core.errors import StateUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -52,7 +54,8 @@ class Database:
         """Do `work` within a transaction; returns when that is on the disk.
 
         What it raises undoes its own changes only. It runs in the database's thread, takes
-        milliseconds, and neither begins nor ends transactions.
+        milliseconds, and neither begins nor ends transactions. Raises StateUnavailable if the
+        database fails: then nothing of it has been done.
         """
         done: asyncio.Future[Result] = self._loop.create_future()
         self._works.put(_Work(work, done))
@@ -84,7 +87,7 @@ class Database:
         except sqlite3.Error as error:  # the disk is full, say: nothing of it has been done
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-            outcomes = [(work, None, error) for work in works]
+            outcomes = [(work, None, _fault(error)) for work in works]
         with contextlib.suppress(RuntimeError):  # the event loop has ended
             self._loop.call_soon_threadsafe(_settle, outcomes)
 
@@ -95,9 +98,15 @@ class Database:
         except Exception as error:  # noqa: BLE001 - it is the asker's
             self._connection.execute("ROLLBACK TO work")
             self._connection.execute("RELEASE work")
-            return None, error
+            return None, _fault(error)
         self._connection.execute("RELEASE work")
         return result, None
+
+
+def _fault(error: Exception) -> Exception:
+    """What the asker is told; that its own statement breaks a rule, as it is."""
+    is_of_database = type(error) in (sqlite3.OperationalError, sqlite3.DatabaseError)
+    return StateUnavailable(str(error)) if is_of_database else error
 
 
 def _settle(outcomes: list[tuple[_Work, Any, Exception | None]]) -> None:

@@ -18,6 +18,7 @@ EndpointError
 ├── Busy                      too many requests wait for one model
 ├── Overloaded                the bodies of all requests take too many bytes
 ├── NoDiskSpace               the disk cache cannot take another artifact
+├── StateUnavailable          what must not be lost cannot be kept, or read, at the moment
 └── ShuttingDown              the endpoint drains
 """
 
@@ -199,6 +200,13 @@ class NoDiskSpace(EndpointError):
         super().__init__(f"There is no space left in {place} for {_shown(source)}")
         self.folder = folder
         self.source = source
+
+
+class StateUnavailable(EndpointError):
+    """The database of the state failed (locked, disk full, broken); what was asked is not done."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The endpoint's state (MME_STATE_DIR) cannot be used: {reason}")
 
 
 class ShuttingDown(EndpointError):

@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from mme.core.errors import InvalidRequest
+from mme.core.errors import InvalidRequest, StateUnavailable
 from mme.endpoints.arns import REGION
 from mme.endpoints.operation import ControlPlaneError
 from mme.gateway.routing import NoSuchPath
@@ -43,6 +43,9 @@ BODY_LIMIT_BYTES = 256 * 1024
 SHOWN_CHARS = 100
 SCOPE = re.compile(r"Credential=[^/,\s]{1,128}/\d{8}/([a-z0-9\-]{1,40})/", re.ASCII)
 UNKNOWN = "UnknownOperationException"
+UNAVAILABLE = "ServiceUnavailable"
+STATUS = {"AccessDeniedException": 403, UNAVAILABLE: 503}
+"""Of the others it is 400."""
 COMPONENTS = (
     "inference components are not served here: an endpoint serves models by TargetModel, which"
     " share its workers and memory"
@@ -79,6 +82,8 @@ class ControlPlaneSurface:
             raise RequestRefused("ValidationException", error.message) from None
         except Forbidden as error:
             raise ControlPlaneError("AccessDeniedException", error.message) from None
+        except StateUnavailable as error:
+            raise ControlPlaneError(UNAVAILABLE, error.message) from error
 
     async def _handle(self, call: Call) -> web.Response:
         headers = call.request.headers
@@ -139,7 +144,7 @@ def _service(name: str) -> ServiceModel:
 def control_plane_error(error: ControlPlaneError) -> web.Response:
     """The answer for an error, of which clients make the class that `code` names."""
     content = {"__type": error.code, "message": error.message}
-    return _json(content, 403 if error.code == "AccessDeniedException" else 400)
+    return _json(content, STATUS.get(error.code, 400))
 
 
 def _json(content: object, status: int = 200) -> web.Response:

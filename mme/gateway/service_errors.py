@@ -87,6 +87,7 @@ SERVICE_ERRORS = ErrorTable(
         errors.StoreUnavailable: _wire(530, "InternalDependencyException"),
         errors.Busy: _wire(503, "ServiceUnavailable"),
         errors.Overloaded: _wire(503, "ServiceUnavailable"),
+        errors.StateUnavailable: _wire(503, "ServiceUnavailable"),
         errors.ShuttingDown: _wire(503, "ServiceUnavailable"),
         errors.NoDiskSpace: _wire(503, "ServiceUnavailable"),
         Exception: _wire(500, "InternalFailure"),

@@ -14,9 +14,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mme.core.background import BackgroundTasks
+from mme.core.errors import StateUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from mme.jobs.asynchronous.metrics import Metrics
     from mme.jobs.asynchronous.queue import Queue
@@ -51,6 +52,7 @@ class AsyncInference:
         limit_of: Callable[[str], int],
         *,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`limit_of`: how many requests of an endpoint are executed side by side."""
         self._queue = queue
@@ -58,6 +60,7 @@ class AsyncInference:
         self._metrics = metrics
         self._limit_of = limit_of
         self._clock = clock
+        self._sleep = sleep
         self._news = asyncio.Event()
         self._running: Counter[str] = Counter()
         self._work = BackgroundTasks()
@@ -137,12 +140,19 @@ class AsyncInference:
         except Exception:
             # The database's fault, or ours: it stays what it was, and is executed again.
             log.exception("async request %s could not be ended", entry.request.inference_id)
-            await asyncio.sleep(FAULT_S)
-            with contextlib.suppress(Exception):
-                await self._queue.put_back(entry, self._clock() + FAULT_S)
+            await self._put_back(entry)
         finally:
             self._running[entry.request.endpoint] -= 1
             self._news.set()
+
+    async def _put_back(self, entry: Entry) -> None:
+        """Queue what could not be ended again, however long the database takes to be well."""
+        is_back = False
+        while not is_back:
+            await self._sleep(FAULT_S)
+            with contextlib.suppress(StateUnavailable):
+                await self._queue.put_back(entry, self._clock() + FAULT_S)
+                is_back = True
 
     async def _keep_forgetting(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mme.core.errors import EndpointError
+from mme.core.errors import EndpointError, StateUnavailable
 from mme.jobs.transform.asking import Asker, Unreachable
 from mme.jobs.transform.errors import BadInput
 from mme.jobs.transform.ledger import Done
@@ -125,7 +125,7 @@ class TransformRun:
             return
         try:
             await self._kept(source, path, await self._each.write(source, path))
-        except Unreachable:
+        except (Unreachable, StateUnavailable):
             raise
         except (BadInput, EndpointError) as error:
             self._failed(source, str(error))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mme.core.background import BackgroundTasks
-from mme.core.errors import EndpointError
+from mme.core.errors import EndpointError, StateUnavailable
 from mme.core.names import check_target
 from mme.jobs.transform import ledger
 from mme.jobs.transform.checks import targets_of
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 MOST_AT_A_TIME = 4
 """Jobs; others wait their turn."""
+FAULT_S = 1.0
+"""After a fault of the database."""
 MOST_REASON_CHARS = 1024
 
 
@@ -51,6 +53,7 @@ class TransformJobs:
         *,
         run: Callable[[Callable[[], Any]], Awaitable[Any]] = asyncio.to_thread,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`invoke` asks the engine by the URI of an artifact."""
         self._records = records
@@ -59,6 +62,7 @@ class TransformJobs:
         self._invoke = invoke
         self._run = run
         self._clock = clock
+        self._sleep = sleep
         self._tasks = BackgroundTasks()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(MOST_AT_A_TIME)
@@ -90,16 +94,28 @@ class TransformJobs:
     async def _work(self, name: str) -> None:
         try:
             async with self._turns:
-                job = await self._begun(name)
-                if job.status != STOPPING:
-                    await self._end(name, *await self._outcome(job))
+                await self._past_faults(name, lambda: self._done(name))
         except asyncio.CancelledError:
             if self._is_closing:
                 raise
         finally:
             self._running.pop(name, None)
         if self._job(name).status == STOPPING:
-            await self._end(name, STOPPED, "")
+            await self._past_faults(name, lambda: self._end(name, STOPPED, ""))
+
+    async def _past_faults(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` again until the database lets it be done; what is done already is left."""
+        while True:
+            try:
+                return await work()
+            except StateUnavailable as error:
+                log.warning("transform job %s waits: %s", name, error.message)
+                await self._sleep(FAULT_S)
+
+    async def _done(self, name: str) -> None:
+        job = await self._begun(name)
+        if job.status in OPEN and job.status != STOPPING:
+            await self._end(name, *await self._outcome(job))
 
     async def _end(self, name: str, status: str, reason: str) -> None:
         log.info("transform job %s: %s %s", name, status, reason)
@@ -126,6 +142,8 @@ class TransformJobs:
             summary = await self._transformed(job)
         except TransformRefused as error:
             return FAILED, _reason(f"ClientError: {error}")
+        except StateUnavailable:
+            raise
         except EndpointError as error:
             return FAILED, _reason(f"ClientError: {error.message}")
         except Exception:

@@ -4,6 +4,7 @@ import sqlite3
 import pytest
 
 from mme.core.database import Database
+from mme.core.errors import StateUnavailable
 
 
 @pytest.fixture
@@ -46,6 +47,29 @@ async def test_a_breach_of_the_tables_rules_is_its_askers_error(database):
     with pytest.raises(sqlite3.IntegrityError):
         await database.run(put("a"))
     assert await database.run(words) == ["a"]
+
+
+@pytest.mark.parametrize("error", [sqlite3.OperationalError, sqlite3.DatabaseError])
+async def test_a_fault_of_the_database_says_so_and_nothing_has_been_done(database, error):
+    def full(db):
+        put("lost")(db)
+        raise error("database or disk is full")
+
+    with pytest.raises(StateUnavailable, match=r"MME_STATE_DIR.*disk is full"):
+        await database.run(full)
+    assert await database.run(words) == []
+
+
+async def test_whoever_holds_the_file_makes_it_unavailable(database, tmp_path):
+    await database.run(lambda db: db.execute("PRAGMA busy_timeout = 0"))
+    other = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StateUnavailable, match="locked"):
+        await database.run(put("a"))
+    other.execute("ROLLBACK")
+    other.close()
+    await database.run(put("b"))
+    assert await database.run(words) == ["b"]
 
 
 async def test_who_does_not_wait_any_more_harms_nobody(database):

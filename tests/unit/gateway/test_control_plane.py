@@ -13,6 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from mme.core.errors import StateUnavailable
 from mme.endpoints.arns import REGION
 from mme.endpoints.operation import ControlPlaneError
 from mme.endpoints.serving import Serving
@@ -231,3 +232,12 @@ async def test_the_region_is_that_of_the_signature(control, operations, authoriz
     async with control.client.post("/", headers=headers, data=BODY) as answer:
         assert answer.status == 200
     assert operations.regions == [region]
+
+
+async def test_state_that_cannot_be_kept_is_an_outage_that_clients_try_again(control, operations):
+    operations.failure = StateUnavailable("database or disk is full")
+    client = client_of(control)
+    with pytest.raises(ClientError, match="disk is full") as caught:
+        await asyncio.to_thread(client.describe_endpoint, EndpointName="e")
+    assert caught.value.response["Error"]["Code"] == "ServiceUnavailable"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mme.core.database import Database
+from mme.core.errors import StateUnavailable
 from mme.endpoints.serving import AsyncTerms
 from mme.jobs.asynchronous import messages
 from mme.jobs.asynchronous.metrics import Metrics
@@ -117,6 +118,34 @@ async def test_what_does_not_end_in_time_is_left_for_the_next_start(queue):
     await until(lambda: executions.running == ["i"])
     await jobs.close(0.0)
     assert (await queue.standing("e", "i")).ended_at is None
+
+
+async def test_one_that_could_not_be_ended_is_queued_again_when_the_database_is_well(queue):
+    class Failing(Executions):
+        async def execute(self, entry):
+            await super().execute(entry)
+            if len(self.running) == 1:
+                raise StateUnavailable("database or disk is full")
+
+    put_back, faults = queue.put_back, [True, True, True]
+
+    async def failing(entry, due_at):
+        if faults:
+            faults.pop()
+            raise StateUnavailable("database or disk is full")
+        await put_back(entry, 0.0)
+
+    async def pause(_):
+        await asyncio.sleep(0)
+
+    queue.put_back = failing
+    executions = Failing()
+    executions.may_end.set()
+    jobs = AsyncInference(queue, executions, Metrics(), lambda _: 1, sleep=pause)
+    jobs.start()
+    await jobs.submit(REQUEST, b"", 60.0)
+    await until(lambda: executions.running == ["i", "i"])
+    await jobs.close(1.0)
 
 
 async def test_bodies_wait_for_room_and_small_ones_leave_it_to_others():

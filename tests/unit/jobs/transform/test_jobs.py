@@ -8,6 +8,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from mme.core.database import Database
+from mme.core.errors import StateUnavailable
 from mme.endpoints.operation import ControlPlaneError
 from mme.endpoints.records import Record, Records
 from mme.jobs.transform import ledger
@@ -324,3 +325,25 @@ async def test_jobs_are_listed_by_pages_in_an_order(plane):
 async def test_a_token_of_another_list_is_refused(plane, token):
     with pytest.raises(ControlPlaneError, match="NextToken"):
         await plane.call("ListTransformJobs", NextToken=token)
+
+
+async def test_a_fault_of_the_database_is_waited_out(tmp_path, places, model, monkeypatch):
+    plane = Plane(tmp_path, places, model)
+    await plane.start()
+    run, faults = plane.database.run, [False, True, True, True, False, True, False, True, False]
+
+    async def failing(work):
+        if faults and faults.pop(0):
+            raise StateUnavailable("database or disk is full")
+        return await run(work)
+
+    async def pause(_):
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(plane.jobs, "_sleep", pause)
+    monkeypatch.setattr(plane.database, "run", failing)
+    await plane.call("CreateTransformJob", **request())
+    assert (await plane.ended())["TransformJobStatus"] == "Completed"
+    assert not faults
+    assert places.objects["s3://data/out/sub/b.csv.out"] == b"Z\n"
+    await plane.stop()
