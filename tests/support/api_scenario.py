@@ -323,6 +323,7 @@ async def _refusals(play: Scenario) -> None:
 
 
 async def _failures(play: Scenario) -> None:
+    job = play.asked["CreateTransformJob"][0]
     with mock.patch.object(definitions, "MOST_OF_A_KIND", 0):
         for name in ("CreateModel", "CreateEndpointConfig", "CreateEndpoint"):
             another = deepcopy(play.asked[name][0])
@@ -330,7 +331,7 @@ async def _failures(play: Scenario) -> None:
             await play.fail(name, **another)
         for name in ("UpdateEndpoint", "UpdateEndpointWeightsAndCapacities"):
             await play.fail(name, **play.asked[name][0])
-    job = play.asked["CreateTransformJob"][0]
+        await play.fail("CreateTransformJob", **job | {"TransformJobName": "another"})
     await play.fail("CreateTransformJob", **job)
     await play.fail("CreateTransformJob", **job | {"TransformJobName": "n", "ModelName": "no"})
     for name in ("DescribeTransformJob", "StopTransformJob"):
