@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import time
-import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -141,7 +140,10 @@ class AsyncInference:
             with contextlib.suppress(Exception):
                 await self._queue.put_back(entry, self._clock() + FAULT_S)
         finally:
-            self._running[entry.request.endpoint] -= 1
+            endpoint = entry.request.endpoint
+            self._running[endpoint] -= 1
+            if not self._running[endpoint]:
+                del self._running[endpoint]
             self._news.set()
 
     async def _keep_forgetting(self) -> None:
@@ -172,8 +174,3 @@ def shares(wanted: dict[str, int], room: int, turn: int) -> dict[str, int]:
             if not left[endpoint]:
                 del left[endpoint]
     return {endpoint: count for endpoint, count in taken.items() if count}
-
-
-def new_id() -> str:
-    """An inference id for a request that came without."""
-    return str(uuid.uuid4())
