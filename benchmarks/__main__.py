@@ -24,6 +24,7 @@ NAMES = {
     "search": "what Search finds, and what it costs, against plain BM25",
     "training": "both families from a corpus",
     "chaos": "what callers notice of dying processes",
+    "asynchronous": "asynchronous invocations a minute, and ten deaths of the endpoint",
     "container": "the image: size, start, idle memory (needs `make image`)",
     "pressure": "ten minutes with ten times too many models",
 }

@@ -23,10 +23,10 @@ from mme.gateway.headers import (
     printable,
     target_named,
 )
+from mme.gateway.retries import INVOCATION_ID
 from mme.gateway.service_model import InvocationChecks
 from mme.jobs.asynchronous.messages import moment
-from mme.jobs.asynchronous.request import AsyncRequest, Naming, places_of
-from mme.jobs.asynchronous.service import new_id
+from mme.jobs.asynchronous.request import AsyncRequest, Naming, mark_of, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -108,14 +108,18 @@ class AsyncRuntime:
             both = "both are there" if body else "neither is there"
             raise InvalidRequest(f"Exactly one of the body and InputLocation must be there: {both}")
         input_uri = "" if location is None else await self._normal(decoded(location))
-        mark, named = new_id(), decoded(given.get(INFERENCE_ID, ""))
+        headers = passed_on(given, content_type=SERVICE_CONTENT_TYPE, accept=SERVICE_ACCEPT)
+        if chosen.target:
+            headers[str(TARGET)] = printable(chosen.target)
+        named = decoded(given.get(INFERENCE_ID, ""))
+        same = repr((headers, given.get(FILENAME), given.get(EXTENSION)))
+        mark = mark_of(
+            given.get(INVOCATION_ID), call.name, named, chosen.target, same, input_uri, body
+        )
         inference_id = named or mark
         places = places_of(
             terms, Naming(named, given.get(FILENAME, ""), given.get(EXTENSION, ""), mark)
         )
-        headers = passed_on(given, content_type=SERVICE_CONTENT_TYPE, accept=SERVICE_ACCEPT)
-        if chosen.target:
-            headers[str(TARGET)] = printable(chosen.target)
         request = AsyncRequest(
             endpoint=call.name,
             inference_id=inference_id,
@@ -131,6 +135,7 @@ class AsyncRuntime:
             success_topic=terms.success_topic,
             error_topic=terms.error_topic,
             responses_in=tuple(sorted(terms.responses_in)),
+            mark=mark,
         )
         await self._jobs.submit(request, body or None, float(given.get(TTL, DEFAULT_TTL_S)))
         return json_answer(

@@ -124,6 +124,22 @@ def test_two_requests_with_one_inference_id_have_objects_of_their_own(endpoint):
     assert first["OutputLocation"] != second["OutputLocation"]
 
 
+def test_a_client_that_did_not_hear_of_its_acceptance_asks_again_and_is_queued_once(endpoint):
+    url = f"{endpoint.url}/endpoints/again/async-invocations"
+    headers = {
+        "X-Amzn-SageMaker-Content-Type": "text/csv",
+        "X-Amzn-SageMaker-Target-Model": TARGET,
+        "amz-sdk-invocation-id": "8a7c0b4e-0000-4000-8000-000000000000",
+    }
+    answers = []
+    for _ in range(2):
+        asked = urllib.request.Request(url, ROWS, headers)  # noqa: S310 - our own
+        with urllib.request.urlopen(asked) as answer:  # noqa: S310
+            answers.append((json.load(answer), answer.headers["X-Amzn-SageMaker-OutputLocation"]))
+    assert answers[0] == answers[1]
+    assert ended(endpoint, answers[0][0], "again")["Attempts"] == 1
+
+
 def test_the_models_own_error_is_the_failure_object(endpoint, s3):
     answer = invoke(endpoint.client(), b"one text alone")
     found = ended(endpoint, answer)

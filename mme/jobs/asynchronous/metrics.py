@@ -23,6 +23,8 @@ UNITS = {
     "TimeInBacklog": "Milliseconds",
     "TotalProcessingTime": "Milliseconds",
 }
+MOST_VARIANTS = 1000
+"""Where any name is answered, names may come without end: those used last are known."""
 PER_SECOND = {"Microseconds": 1_000_000, "Milliseconds": 1_000}
 
 
@@ -66,7 +68,11 @@ class Metrics:
 
     def of(self, endpoint: str, variant: str) -> VariantMetrics:
         """Those of a variant."""
-        return self._variants.setdefault((endpoint, variant), VariantMetrics())
+        known = self._variants.pop((endpoint, variant), None) or VariantMetrics()
+        self._variants[endpoint, variant] = known
+        if len(self._variants) > MOST_VARIANTS:
+            del self._variants[next(iter(self._variants))]
+        return known
 
     def data(self, endpoint: str, backlog: int, running: int, age_s: float) -> list[dict[str, Any]]:
         """An endpoint's, as PutMetricData takes them. The backlog holds what runs, too."""

@@ -42,6 +42,8 @@ SCHEMA = (
     """CREATE INDEX IF NOT EXISTS async_ended ON async_requests (ended_at) WHERE state > 1""",
 )
 COLUMNS = "number, request, body, received_at, expires_at, attempts"
+MOST_COMPARED = 100
+"""Requests with the same inference id, the last ones, that may turn out to be the same call."""
 MOST_FORGOTTEN = 500
 """Ended requests that are forgotten in one go."""
 
@@ -77,20 +79,28 @@ class Queue:
     async def add(
         self, request: AsyncRequest, body: bytes | None, received_at: float, expires_at: float
     ) -> None:
-        """Queue a request; returns when it is on the disk."""
+        """Queue a request, unless it is here already; returns when it is on the disk.
+
+        A client that did not hear of its acceptance sends the same once more.
+        """
         kept = json.dumps(request.as_json())
         row = (
             request.endpoint, request.inference_id, State.QUEUED, received_at, received_at,
             expires_at, kept, body,
         )  # fmt: skip
-        await self._database.run(
-            lambda db: db.execute(
+
+        def put(db: sqlite3.Connection) -> bool:
+            if _is_known(db, request):
+                return False
+            db.execute(
                 "INSERT INTO async_requests (endpoint, inference_id, state, due_at, received_at,"
                 " expires_at, request, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
-        )
-        self.waiting[request.endpoint] += 1
+            return True
+
+        if await self._database.run(put):
+            self.waiting[request.endpoint] += 1
 
     async def claim(self, wanted: Mapping[str, int], now: float) -> list[Entry]:
         """At most so many that are due of each endpoint, the first come first; they run now."""
@@ -114,6 +124,10 @@ class Queue:
         entries = [_entry(row) for row in await self._database.run(take)]
         for entry in entries:
             self.waiting[entry.request.endpoint] -= 1
+        for endpoint in wanted:
+            if not self.waiting[endpoint]:
+                # Names may come without end where any is answered.
+                del self.waiting[endpoint]
         return entries
 
     async def put_back(self, entry: Entry, due_at: float) -> None:
@@ -171,6 +185,17 @@ class Queue:
             ).fetchone()
         )
         return None if row is None else row[0]
+
+
+def _is_known(db: sqlite3.Connection, request: AsyncRequest) -> bool:
+    if not request.mark:
+        return False
+    found = db.execute(
+        "SELECT request FROM async_requests WHERE endpoint = ? AND inference_id = ?"
+        " ORDER BY number DESC LIMIT ?",
+        (request.endpoint, request.inference_id, MOST_COMPARED),
+    )
+    return any(json.loads(row[0]).get("mark") == request.mark for row in found)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -6,7 +6,9 @@ meanwhile changes nothing about it. Source: platform facts of InvokeEndpointAsyn
 
 from __future__ import annotations
 
+import hashlib
 import re
+import uuid
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Self
@@ -58,6 +60,8 @@ class AsyncRequest:
     success_topic: str = ""
     error_topic: str = ""
     responses_in: tuple[str, ...] = ()
+    mark: str = ""
+    """See `mark_of`."""
 
     def as_json(self) -> dict[str, Any]:
         """To be kept; `from_json` reads it."""
@@ -112,6 +116,21 @@ class Naming:
     extension: str
     mark: str
     """No two requests have the same."""
+
+
+def mark_of(call_id: str | None, *parts: str | bytes) -> str:
+    """What tells a request from all others, and is the same for a client's retries of one call.
+
+    `call_id` is what the client names all attempts of the call; `parts` are what else is the same.
+    """
+    if not call_id:
+        return str(uuid.uuid4())
+    digest = hashlib.sha256()
+    for part in (call_id, *parts):
+        content = part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")
+        digest.update(len(content).to_bytes(8))
+        digest.update(content)
+    return str(uuid.UUID(bytes=digest.digest()[:16], version=4))
 
 
 def places_of(terms: AsyncTerms, naming: Naming) -> Places:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import time
-import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -142,7 +141,10 @@ class AsyncInference:
             log.exception("async request %s could not be ended", entry.request.inference_id)
             await self._put_back(entry)
         finally:
-            self._running[entry.request.endpoint] -= 1
+            endpoint = entry.request.endpoint
+            self._running[endpoint] -= 1
+            if not self._running[endpoint]:
+                del self._running[endpoint]
             self._news.set()
 
     async def _put_back(self, entry: Entry) -> None:
@@ -182,8 +184,3 @@ def shares(wanted: dict[str, int], room: int, turn: int) -> dict[str, int]:
             if not left[endpoint]:
                 del left[endpoint]
     return {endpoint: count for endpoint, count in taken.items() if count}
-
-
-def new_id() -> str:
-    """An inference id for a request that came without."""
-    return str(uuid.uuid4())

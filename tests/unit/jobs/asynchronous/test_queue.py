@@ -86,3 +86,25 @@ async def test_a_request_comes_back_as_it_was_queued(queue):
     await queue.add(whole, None, NOW, NOW + 60)
     (entry,) = await queue.claim({"e": 1}, NOW)
     assert (entry.request, entry.body) == (whole, None)
+
+
+async def test_a_call_that_is_repeated_by_its_client_is_queued_once(queue):
+    for mark in ("a", "a", "b", ""):
+        await queue.add(replace(request(), mark=mark), b"", NOW, NOW + 60)
+    await queue.add(replace(request("f"), mark="a"), b"", NOW, NOW + 60)
+    assert queue.waiting == {"e": 3, "f": 1}
+    assert len(await queue.claim({"e": 9, "f": 9}, NOW)) == 4
+
+
+async def test_a_call_repeated_after_its_end_is_not_executed_again(queue):
+    await queue.add(replace(request(), mark="a"), b"", NOW, NOW + 60)
+    (entry,) = await queue.claim({"e": 1}, NOW)
+    await queue.end(entry, State.COMPLETED, NOW)
+    await queue.add(replace(request(), mark="a"), b"", NOW, NOW + 60)
+    assert not queue.waiting
+
+
+async def test_a_name_without_requests_is_not_kept(queue):
+    await add(queue, "1", endpoint="once")
+    await queue.claim({"once": 1}, NOW)
+    assert "once" not in queue.waiting

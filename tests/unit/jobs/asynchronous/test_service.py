@@ -13,7 +13,7 @@ from mme.endpoints.serving import AsyncTerms
 from mme.jobs.asynchronous import messages
 from mme.jobs.asynchronous.metrics import Metrics
 from mme.jobs.asynchronous.queue import Queue
-from mme.jobs.asynchronous.request import Entry, Naming, places_of
+from mme.jobs.asynchronous.request import Entry, Naming, mark_of, places_of
 from mme.jobs.asynchronous.room import Room
 from mme.jobs.asynchronous.service import AsyncInference, shares
 from tests.support.fake_engine import until
@@ -164,3 +164,26 @@ async def test_one_that_is_larger_than_all_room_comes_alone():
     async with room.held(1000):
         assert room.held_bytes == 1000
     assert room.held_bytes == 0
+
+
+def test_attempts_of_one_call_have_one_mark_and_nothing_else_has():
+    assert mark_of("call", "e", b"body") == mark_of("call", "e", b"body")
+    others = [
+        mark_of("call", "e", b"other"),
+        mark_of("another", "e", b"body"),
+        mark_of("call", "eb", b"ody"),
+        mark_of(None, "e", b"body"),
+        mark_of(None, "e", b"body"),
+    ]
+    assert len({mark_of("call", "e", b"body"), *others}) == 6
+
+
+def test_of_names_without_end_the_last_are_known():
+    metrics = Metrics()
+    first = metrics.of("0", "v")
+    for number in range(1, 1000):
+        metrics.of(str(number), "v")
+    assert metrics.of("0", "v") is first
+    metrics.of("1000", "v")
+    assert metrics.of("0", "v") is first
+    assert len(metrics.data("1", 0, 0, 0.0)) == len(metrics.data("never", 0, 0, 0.0))
