@@ -28,8 +28,8 @@ examples:
   mme configure --undo                           leaves the file as it was
 
 The file is AWS_CONFIG_FILE or ~/.aws/config; nothing else in it is touched."""
-SERVICES = ("sagemaker", "sagemaker_runtime", "application_auto_scaling")
-"""What an endpoint of ours answers, as AWS's configuration calls it."""
+SERVICES = ("sagemaker", "sagemaker_runtime", "application_auto_scaling", "cloudwatch_logs")
+"""What an endpoint of ours answers, of logs that there are none; as AWS's configuration says it."""
 OVERRULING = ("AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_ACCESS_KEY_ID")
 """Variables that count more than a profile."""
 DEFAULT_ENDPOINT, DEFAULT_REGION = "http://127.0.0.1:8080", "us-east-1"

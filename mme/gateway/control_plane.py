@@ -43,6 +43,8 @@ BODY_LIMIT_BYTES = 256 * 1024
 SHOWN_CHARS = 100
 SCOPE = re.compile(r"Credential=[^/,\s]{1,128}/\d{8}/([a-z0-9\-]{1,40})/", re.ASCII)
 UNKNOWN = "UnknownOperationException"
+LOGS = "Logs_20140328"
+"""CloudWatch Logs. SageMaker's SDK looks there for a job's lines, unless it is told not to."""
 UNAVAILABLE = "ServiceUnavailable"
 STATUS = {"AccessDeniedException": 403, UNAVAILABLE: 503}
 """Of the others it is 400."""
@@ -122,6 +124,11 @@ class ControlPlaneSurface:
         shown = named[:SHOWN_CHARS]
         if "InferenceComponent" in name:
             raise ControlPlaneError(UNKNOWN, f"{shown!r} cannot be done: {COMPONENTS}")
+        if prefix == LOGS:
+            raise ControlPlaneError(
+                "ResourceNotFoundException",
+                "There are no log groups here: what is logged is on the endpoint's standard error",
+            )
         operation = self._operations.get(name)
         if prefix not in SERVICES or operation is None:
             raise ControlPlaneError(UNKNOWN, f"The operation {shown!r} is not served here")

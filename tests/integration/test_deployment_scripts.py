@@ -18,6 +18,8 @@ from tests.support.refused_calls import BUCKET, CASES, IMAGE, ONE_COLUMN, PAIRS,
 from tests.support.s3 import running_s3
 from tests.support.waiting import eventually
 
+SERVED = ("SAGEMAKER", "SAGEMAKER_RUNTIME", "APPLICATION_AUTO_SCALING", "CLOUDWATCH_LOGS")
+
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory):
@@ -33,7 +35,7 @@ def endpoint(tmp_path_factory):
         }
         own = {"MME_ENDPOINT_NAMES": "from-the-store"}
         with running_endpoint(str(PROJECT / "artifacts"), scratch, given | own) as running:
-            for service in ("SAGEMAKER", "SAGEMAKER_RUNTIME", "APPLICATION_AUTO_SCALING"):
+            for service in SERVED:
                 environment.setenv(f"AWS_ENDPOINT_URL_{service}", running.url)
             environment.setenv("AWS_ENDPOINT_URL_SQS", s3.url)
             environment.setenv("AWS_DEFAULT_REGION", "eu-central-1")

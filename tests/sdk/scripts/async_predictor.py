@@ -75,7 +75,7 @@ predictor = AsyncPredictor(
         deserializer=JSONDeserializer(),
     )
 )
-patience = WaiterConfig(max_attempts=40, delay=1)
+patience = WaiterConfig(max_attempts=15, delay=1)
 uploaded = predictor.predict_async(data=PAIRS, inference_id="first").get_result(patience)
 s3 = boto3.client("s3")
 s3.put_object(

@@ -133,6 +133,7 @@ async def test_the_waiter_for_the_end_of_an_endpoint_ends_at_once(control, opera
         ("SageMaker.CreateInferenceComponent", "inference components are not served here"),
         ("SageMaker.DescribeScalingPolicies", "has no operation"),
         ("AnyScaleFrontendService.DescribeEndpoint", "has no operation"),
+        ("Logs.DescribeLogStreams", "is not served here"),
         ("Elsewhere.DescribeEndpoint", "is not served here"),
         ("DescribeEndpoint", "is not served here"),
         ("x" * 10_000, "is not served here"),
