@@ -116,7 +116,7 @@ class Queue:
     async def submit(self, request, body, ttl_s):
         if self.failure is not None:
             raise self.failure
-        self.taken.append((asdict(request), body, ttl_s))
+        self.taken.append((asdict(request) | {"mark": ""}, body, ttl_s))
 
     async def standing(self, endpoint, inference_id):
         raise NotImplementedError
