@@ -5,23 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mme.core.errors import (
-    Busy,
-    EndpointError,
-    ModelFailed,
-    ModelNotReady,
-    NoDiskSpace,
-    Overloaded,
-    ShuttingDown,
-    StoreUnavailable,
-)
+from mme.core.errors import EndpointError, ModelFailed
 from mme.jobs.asynchronous.messages import model_reason
+from mme.jobs.passing import PASSING
 
 if TYPE_CHECKING:
     from mme.core.answer import Answer
 
-PASSING = (Busy, ModelNotReady, NoDiskSpace, Overloaded, ShuttingDown, StoreUnavailable)
-"""What may be otherwise in a while, and is no word of the model."""
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.5, 60.0
 SUCCESSES = range(200, 300)
 MOST_REASON_CHARS = 2048

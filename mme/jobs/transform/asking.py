@@ -7,17 +7,9 @@ import json
 import random
 from typing import TYPE_CHECKING, Protocol
 
-from mme.core.errors import (
-    Busy,
-    EndpointError,
-    ModelFailed,
-    ModelNotReady,
-    NoDiskSpace,
-    Overloaded,
-    ShuttingDown,
-    StoreUnavailable,
-)
+from mme.core.errors import EndpointError, ModelFailed
 from mme.core.terms import Terms
+from mme.jobs.passing import PASSING
 from mme.jobs.transform.errors import BadInput
 
 if TYPE_CHECKING:
@@ -31,7 +23,6 @@ FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 BAD_REQUEST, TOO_MANY, SERVER_FAULT = 400, 429, 500
 SHOWN_CHARS = 300
-PASSING = (Busy, Overloaded, ModelNotReady, StoreUnavailable, NoDiskSpace, ShuttingDown)
 MOST_ANSWER_BYTES = 100 * 1024 * 1024
 
 
