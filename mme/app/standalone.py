@@ -98,7 +98,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
             transforms = await stack.enter_async_context(
-                transform_jobs(database, plane.records, models)
+                transform_jobs(database, plane.records, models, folder)
             )
             names = Serving(settings, models, plane)
             asynchronous = await stack.enter_async_context(

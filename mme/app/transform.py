@@ -11,6 +11,7 @@ from mme.jobs.transform.service import TransformJobs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from mme.core.database import Database
     from mme.endpoints.operation import Operation
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
 @contextlib.asynccontextmanager
 async def transform_jobs(
-    database: Database, records: Records, models: StoreModels
+    database: Database, records: Records, models: StoreModels, scratch: Path
 ) -> AsyncIterator[Mapping[str, Operation]]:
-    """The operations on transform jobs; what was in progress goes on at once."""
-    jobs = TransformJobs(records, database, S3Places(), models.invoke)
+    """The operations on transform jobs; what was in progress goes on at once.
+
+    What is being written lies in `scratch`, which is cleared up also after a kill.
+    """
+    jobs = TransformJobs(records, database, S3Places(), models.invoke, scratch=scratch)
     await jobs.go_on()
     try:
         yield Operations(records, jobs).operations()

@@ -78,13 +78,16 @@ class TransformRun:
         ledger: Ledger,
         *,
         run: Callable[[Callable[[], Any]], Awaitable[Any]] = asyncio.to_thread,
+        scratch: Path | None = None,
         on_read: Callable[[int], object] = _ignore,
         on_skipped: Callable[[Input], object] = _ignore,
     ) -> None:
+        """`scratch`: the folder for outputs that are not whole yet; else the system's."""
         self._transform = transform
         self._outputs = places[1]
         self._ledger = ledger
         self._run = run
+        self._scratch = scratch
         self._on_skipped = on_skipped
         self._asker = Asker(invoke, transform)
         self._each = InputTransform(
@@ -101,7 +104,7 @@ class TransformRun:
 
     async def all(self, inputs: Iterator[Input]) -> Summary:
         """Do all of them. Raises EndpointError, TransformRefused where no input can be had."""
-        with tempfile.TemporaryDirectory(prefix="mme-transform-") as folder:
+        with tempfile.TemporaryDirectory(prefix="mme-transform-", dir=self._scratch) as folder:
             try:
                 async with asyncio.TaskGroup() as group:
                     for number in range(self._transform.max_concurrent):

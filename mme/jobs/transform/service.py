@@ -21,6 +21,7 @@ from mme.jobs.transform.spec import from_request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from pathlib import Path
 
     from mme.core.answer import Answer
     from mme.core.database import Database
@@ -52,15 +53,17 @@ class TransformJobs:
         invoke: Invoke,
         *,
         run: Callable[[Callable[[], Any]], Awaitable[Any]] = asyncio.to_thread,
+        scratch: Path | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`invoke` asks the engine by the URI of an artifact."""
+        """`invoke` asks the engine by the URI of an artifact; `scratch` as for TransformRun."""
         self._records = records
         self._database = database
         self._places = places
         self._invoke = invoke
         self._run = run
+        self._scratch = scratch
         self._clock = clock
         self._sleep = sleep
         self._tasks = BackgroundTasks()
@@ -165,6 +168,7 @@ class TransformJobs:
             _of_model(self._invoke, job.model),
             ledger.DatabaseLedger(self._database, job.arn),
             run=self._run,
+            scratch=self._scratch,
         )
         return await run.all(self._inputs(job))
 

@@ -347,3 +347,22 @@ async def test_a_fault_of_the_database_is_waited_out(tmp_path, places, model, mo
     assert not faults
     assert places.objects["s3://data/out/sub/b.csv.out"] == b"Z\n"
     await plane.stop()
+
+
+async def test_outputs_that_are_not_whole_lie_where_they_are_cleared_up(tmp_path, places):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    seen: list[str] = []
+
+    def answer(body):
+        seen.extend(each.name for each in scratch.glob("mme-transform-*/*"))
+        return body.upper()
+
+    plane = Plane(tmp_path, places, FakeModel(answer))
+    await plane.start()
+    plane.jobs._scratch = scratch
+    await plane.call("CreateTransformJob", **request())
+    assert (await plane.ended())["TransformJobStatus"] == "Completed"
+    assert set(seen) == {"0"}
+    assert not list(scratch.iterdir())
+    await plane.stop()
