@@ -61,18 +61,28 @@ class MemoryLedger:
         self.known[done.key] = done
 
 
+TOGETHER_S = 30.0
+"""No two would ever come together by then."""
+
+
 class FakeModel:
     """Answers by a function of the body; notes what it was asked, and how much at a time."""
 
     def __init__(
-        self, answer: Callable[[bytes], bytes | Answer], content_type: str = "text/plain"
+        self,
+        answer: Callable[[bytes], bytes | Answer],
+        content_type: str = "text/plain",
+        together: int = 1,
     ) -> None:
+        """The first are answered when `together` have been asked."""
         self._answer = answer
         self._content_type = content_type
         self.asked: list[tuple[str, bytes]] = []
         self.terms: Terms | None = None
         self.headers: Mapping[str, str] = {}
         self.running = self.most_running = 0
+        self._together = together
+        self._are_together = asyncio.Event()
 
     async def __call__(
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms
@@ -82,6 +92,10 @@ class FakeModel:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
+            if self.running >= self._together:
+                self._are_together.set()
+            async with asyncio.timeout(TOGETHER_S):
+                await self._are_together.wait()
             await asyncio.sleep(0)
             answer = self._answer(body)
         finally:

@@ -93,7 +93,7 @@ async def test_the_order_of_records_is_kept_however_answers_come():
 
 async def test_no_more_are_asked_at_a_time_than_wanted_for_all_inputs_together():
     bench = Bench(**{f"f{number}": b"a\nb\nc\n" for number in range(9)})
-    model = FakeModel(upper)
+    model = FakeModel(upper, together=3)
     transform = Transform(split_type="Line", strategy="SingleRecord", max_concurrent=3)
     await bench.all(model, transform)
     assert model.most_running == 3
