@@ -179,7 +179,10 @@ def _tell(
         print(f"  {service:<26}{url}")
     if not _answers(endpoint):
         print(f"Nothing answers at {endpoint} yet: start it with `make serve` or `mme serve`.")
-    for variable in (*OVERRULING, *(each for each in environ if each.startswith(OVERRULING[0]))):
+    for variable in (
+        *OVERRULING,
+        *(f"{OVERRULING[0]}_{each.upper()}" for each in profile.endpoints),
+    ):
         if environ.get(variable):
             print(f"Beware: {variable} is set, and counts more than a profile.")
             break

@@ -160,3 +160,27 @@ def test_it_says_what_was_done_and_what_is_in_the_way(config, capsys, monkeypatc
     assert "Nothing answers at http://127.0.0.1:9 yet" in said
     assert "Beware: AWS_ENDPOINT_URL_SAGEMAKER is set" in said
     assert "export AWS_PROFILE=mme" in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "options"),
+    [
+        ("AWS_ENDPOINT_URL_S3", ("--also", "s3=http://127.0.0.1:9")),
+        ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", ()),
+        ("AWS_ENDPOINT_URL", ()),
+    ],
+)
+@pytest.mark.usefixtures("config")
+def test_it_warns_of_an_address_that_counts_more_than_what_it_wrote(
+    capsys, monkeypatch, variable, options
+):
+    monkeypatch.setenv(variable, "http://elsewhere")
+    assert configure(*options) == 0
+    assert f"Beware: {variable} is set" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("config")
+def test_the_address_of_a_service_it_did_not_write_is_in_nobodys_way(capsys, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    assert configure() == 0
+    assert "Beware" not in capsys.readouterr().out
