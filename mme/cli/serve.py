@@ -26,8 +26,17 @@ if TYPE_CHECKING:
 SWITCH_INTERVAL_S = 0.0005
 COLLECT_AFTER = (20_000, 20, 20)
 """Objects that come and stay, and younger collections, before one of each generation."""
-HINTS = """
-The endpoint is ready at {url}; models come from {store}. Try:
+READY = """
+The endpoint is ready at {url}; models come from {store}.{hints}
+Ctrl-C stops it.
+"""
+HINTS_FOR_STORE = """
+A target model is the path of an artifact below it, as de/DocSim.tar.gz:
+
+  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/csv' \\
+    -H 'X-Amzn-SageMaker-Target-Model: de/DocSim.tar.gz' --data-binary 'one text,another'
+"""
+HINTS_FOR_SAMPLES = """ Try:
 
   curl {url}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
     -H 'X-Amzn-SageMaker-Target-Model: en/Search.tar.gz' \\
@@ -47,8 +56,6 @@ The endpoint is ready at {url}; models come from {store}. Try:
                                    Body="Cars with petrol will be banned,A ban on diesel cars")
   print(answer["Body"].read().decode())
   EOF
-
-Ctrl-C stops it.
 """
 
 
@@ -62,6 +69,15 @@ def settle() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
+def ready_text(settings: Settings, url: str) -> str:
+    """What the operator is told: where the endpoint is, and calls that its store can answer."""
+    is_named = "store" in settings.model_fields_set
+    hints = (HINTS_FOR_STORE if is_named else HINTS_FOR_SAMPLES).format(
+        url=url, python=sys.executable
+    )
+    return READY.format(url=url, store=settings.store, hints=hints)
+
+
 def _check_handler(settings: Settings) -> None:
     if not settings.handler.is_file():
         raise SettingsError(f"MME_HANDLER={str(settings.handler)!r}: there is no such file")
@@ -72,8 +88,7 @@ async def serve(settings: Settings, platform: Platform) -> int:
 
     def announce(address: Address) -> None:
         settle()
-        hints = HINTS.format(url=address.url, store=settings.store, python=sys.executable)
-        print(hints, flush=True)
+        print(ready_text(settings, address.url), flush=True)
 
     def announce_container(address: Address) -> None:
         settle()
