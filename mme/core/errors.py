@@ -5,6 +5,7 @@ EndpointError
 │   ├── BodyRefused           ... in a body that is no secret to us: what a management call wants
 │   ├── PayloadTooLarge
 │   ├── EndpointNotFound
+│   ├── TargetNeeded          the endpoint has many models, and none is named
 │   ├── TargetNotFound        no such artifact in the store
 │   └── ArtifactRejected      the archive is there but broken or unsafe
 ├── AlreadyLoaded             asked to load under a name that is taken
@@ -83,6 +84,26 @@ class EndpointNotFound(InvalidRequest):
         self.endpoint = endpoint
 
 
+class TargetNeeded(InvalidRequest):
+    """A multi-model endpoint was asked without a target model."""
+
+    def __init__(self, whose: str, otherwise: str = "TargetModel in boto3") -> None:
+        """`whose` begins the message, as "Endpoint 'e'"; `otherwise` is the header's other way."""
+        super().__init__(
+            f"{whose} is a multi-model endpoint: name a target model in the header"
+            f" X-Amzn-SageMaker-Target-Model ({otherwise})"
+        )
+        self.whose = whose
+
+    def without_parameter(self) -> TargetNeeded:
+        """The same for an operation whose API has no TargetModel."""
+        return TargetNeeded(
+            self.whose,
+            "this operation has no TargetModel) or as target-model=NAME in the custom"
+            " attributes (CustomAttributes in boto3",
+        )
+
+
 class TargetNotFound(InvalidRequest):
     """No artifact at the place a target model names."""
 
@@ -91,6 +112,11 @@ class TargetNotFound(InvalidRequest):
         super().__init__(f"Target model {target!r} was not found: tried {shown}, {reason}")
         self.target = target
         self.tried = tried
+        self.reason = reason
+
+    def named(self, target: str) -> Self:
+        """The same under another name for the target: the one its caller knows."""
+        return type(self)(target, self.tried, self.reason)
 
 
 class ArtifactRejected(InvalidRequest):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mme.core.errors import InvalidRequest
+from mme.core.errors import InvalidRequest, TargetNeeded
 from mme.core.names import check_target
 from mme.endpoints.model_data import s3_uri
 from mme.endpoints.serving import AsyncTerms, Chosen
@@ -62,10 +62,7 @@ class Live:
                 )
             return Chosen(self.name, chosen.name, chosen.uri, "")
         if target is None:
-            raise InvalidRequest(
-                f"Endpoint {self.name!r} is a multi-model endpoint: name a target model in the"
-                " header X-Amzn-SageMaker-Target-Model (TargetModel in boto3)"
-            )
+            raise TargetNeeded(f"Endpoint {self.name!r}")
         return Chosen(self.name, chosen.name, chosen.uri + check(target), target)
 
     def _named(self, name: str) -> Variant:

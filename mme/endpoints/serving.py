@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from mme.core.errors import EndpointNotFound, InvalidRequest
+from mme.core.errors import EndpointNotFound, InvalidRequest, TargetNeeded, TargetNotFound
 from mme.core.names import check_target
 from mme.core.terms import PLAIN
 
@@ -105,10 +105,7 @@ class Serving:
                 f" {ONE_VARIANT}"
             )
         if target is None:
-            raise InvalidRequest(
-                "This is a multi-model endpoint: name a target model in the header"
-                " X-Amzn-SageMaker-Target-Model (TargetModel in boto3)"
-            )
+            raise TargetNeeded("This")
         return Chosen(endpoint, ONE_VARIANT, self._checked(target), target)
 
     def check_real_time(self, endpoint: str) -> None:
@@ -159,7 +156,13 @@ class Serving:
         self, chosen: Chosen, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
     ) -> Answer:
         """The model's answer. Raises EndpointError."""
-        return await self._models.invoke(chosen.key, headers, body, terms)
+        try:
+            return await self._models.invoke(chosen.key, headers, body, terms)
+        except TargetNotFound as error:
+            prefix = chosen.key.removesuffix(chosen.target)
+            if not prefix or not chosen.target:
+                raise
+            raise error.named(error.target.removeprefix(prefix)) from None
 
     def _checked(self, target: str) -> str:
         if target != self._good_target:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from multidict import istr
 
-from mme.core.errors import EndpointError, InvalidRequest
+from mme.core.errors import EndpointError, InvalidRequest, TargetNeeded
 from mme.gateway.errors import json_answer
 from mme.gateway.headers import (
     INFERENCE_ID,
@@ -100,7 +100,10 @@ class AsyncRuntime:
         self._checks.check_name(call.name)
         self._checks.check_headers(given)
         terms = self._serving.async_terms(call.name)
-        chosen = self._serving.choose(call.name, target_named(given))
+        try:
+            chosen = self._serving.choose(call.name, target_named(given))
+        except TargetNeeded as error:
+            raise error.without_parameter() from None
         call.note = f"async {chosen.key}"
         body = await call.body(INLINE_LIMIT_BYTES)
         location = given.get(INPUT)

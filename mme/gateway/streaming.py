@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import hdrs, web
 
 from mme.core.answer import Answer
-from mme.core.errors import EndpointError, EndpointNotFound, InvalidRequest, ModelTimedOut
+from mme.core.errors import EndpointError, ModelTimedOut, TargetNeeded
 from mme.core.terms import Terms
 from mme.gateway import event_stream
 from mme.gateway.access import invocation_note
@@ -53,10 +53,6 @@ log = logging.getLogger(__name__)
 
 LIMIT_BYTES = 1 << 31
 """Of a whole answer: what a worker may say at most. No more than a few pieces lie here at once."""
-NO_TARGET = (
-    f"{{}}: InvokeEndpointWithResponseStream has no TargetModel, so name it in the header {TARGET}"
-    " or as target-model=NAME in the custom attributes"
-)
 
 
 class Streaming:
@@ -112,12 +108,8 @@ class Streaming:
         self._serving.check_real_time(endpoint)
         try:
             return self._serving.choose(endpoint, target, given.get(TARGET_VARIANT))
-        except EndpointNotFound:
-            raise
-        except InvalidRequest as error:
-            if target is not None:
-                raise
-            raise InvalidRequest(NO_TARGET.format(error.message)) from None
+        except TargetNeeded as error:
+            raise error.without_parameter() from None
 
 
 class _Frames:

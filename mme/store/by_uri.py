@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from mme.core.errors import EndpointError
+from mme.core.errors import EndpointError, TargetNotFound
 from mme.core.names import S3_SCHEME
 from mme.store.base import ARCHIVE_ENDING
 from mme.store.s3 import S3Store
@@ -39,14 +39,20 @@ class StoresByUri:
         if not target.startswith(S3_SCHEME):
             return self._own.find(target)
         store, key = self._place(target)
-        return replace(store.find(key), target=target)
+        try:
+            return replace(store.find(key), target=target)
+        except TargetNotFound as error:
+            raise error.named(target) from None
 
     def open(self, ref: ArtifactRef) -> AbstractContextManager[BinaryIO]:
         """See Store."""
         if not ref.target.startswith(S3_SCHEME):
             return self._own.open(ref)
         store, key = self._place(ref.target)
-        return store.open(replace(ref, target=key))
+        try:
+            return store.open(replace(ref, target=key))
+        except TargetNotFound as error:
+            raise error.named(ref.target) from None
 
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store; what is in `own`."""

@@ -330,3 +330,11 @@ def received(sqs, queue_url, count):
         return messages
 
     return eventually(more, lambda found: len(found) >= count)
+
+
+def test_without_a_target_it_is_said_where_one_may_be_named(endpoint):
+    client = aws("sagemaker-runtime", endpoint.url)
+    with pytest.raises(ClientError, match=r"target-model=NAME in the custom attributes") as caught:
+        client.invoke_endpoint_async(EndpointName="any", ContentType="text/csv", Body=ROWS)
+    assert caught.value.response["Error"]["Code"] == "ValidationError"
+    assert "TargetModel in boto3" not in caught.value.response["Error"]["Message"]

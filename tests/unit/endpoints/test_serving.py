@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mme.core.errors import EndpointNotFound, InvalidRequest
+from mme.core.errors import EndpointNotFound, InvalidRequest, TargetNotFound
+from mme.store import TargetDenied
 
 TOPIC = "arn:aws:sns:eu-central-1:000000000000:done"
 
@@ -147,3 +148,23 @@ async def test_where_a_place_for_answers_is_set_others_answer_both_ways(plane):
     await plane.start(async_output="s3://out/x/")
     assert plane.serving.async_terms("any").output_uri == "s3://out/x/"
     plane.serving.check_real_time("any")
+
+
+async def test_a_target_that_is_missing_is_named_as_its_caller_named_it(plane):
+    await plane.create_all()
+    chosen = plane.serving.choose("e", "de/x.tar.gz")
+    plane.engine.failure = TargetNotFound(chosen.key, chosen.key)
+    with pytest.raises(TargetNotFound) as caught:
+        await plane.serving.invoke(chosen, {}, b"")
+    assert caught.value.message == (
+        "Target model 'de/x.tar.gz' was not found: tried s3://models/a/de/x.tar.gz,"
+        " there is no such object"
+    )
+
+
+async def test_the_kind_of_what_is_missing_stays(plane):
+    await plane.create_all()
+    chosen = plane.serving.choose("e", "x.tar.gz")
+    plane.engine.failure = TargetDenied(chosen.key, chosen.key, "access is denied")
+    with pytest.raises(TargetDenied, match=r"^Target model 'x\.tar\.gz' .*access is denied$"):
+        await plane.serving.invoke(chosen, {}, b"")

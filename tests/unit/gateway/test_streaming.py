@@ -208,6 +208,14 @@ async def test_without_a_target_it_is_said_where_one_may_be_named(endpoint):
         message = (await answer.json())["Message"]
     assert TARGET in message
     assert "target-model=NAME" in message
+    assert "TargetModel in boto3" not in message
+
+
+async def test_what_is_wrong_but_the_target_is_told_alone(endpoint):
+    sent = {"X-Amzn-SageMaker-Target-Variant": "v9"}
+    async with endpoint.client.post(PATH, headers=sent) as answer:
+        message = (await answer.json())["Message"]
+    assert message == "Variant 'v9' is not one of the endpoint's: it has AllTraffic"
 
 
 async def test_a_target_named_twice_is_refused(endpoint, engine):
