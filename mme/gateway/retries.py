@@ -35,6 +35,15 @@ class _Running(Generic[Result]):
     body: bytes
     task: asyncio.Task[Result]
     waiting: int = 0
+    giving_up: asyncio.TimerHandle | None = None
+    """Ends the work, while no client waits for it."""
+    is_given_up: bool = False
+    """It is being cancelled, so that no other attempt may join it."""
+
+    def give_up(self) -> None:
+        """End the work."""
+        self.is_given_up = True
+        self.task.cancel()
 
 
 class Retries(Generic[Result]):
@@ -60,7 +69,7 @@ class Retries(Generic[Result]):
         if name is None:
             return await work()
         running = self._running.get(name)
-        if running is None:
+        if running is None or running.is_given_up:
             if not may_come_again(headers.get(ATTEMPT, "")):
                 return await work()
             running = self._begin(name, identity, body, work)
@@ -79,7 +88,8 @@ class Retries(Generic[Result]):
         self._running[name] = running
 
         def ended(task: asyncio.Task[Result]) -> None:
-            del self._running[name]
+            if self._running.get(name) is running:
+                del self._running[name]
             self._left.discard(running)
             if not task.cancelled():
                 task.exception()  # seen: there may be nobody any more who waits for it
@@ -90,6 +100,8 @@ class Retries(Generic[Result]):
     async def _waited_for(self, running: _Running[Result]) -> Result:
         running.waiting += 1
         self._left.discard(running)
+        if running.giving_up is not None:
+            running.giving_up.cancel()
         try:
             return await asyncio.shield(running.task)
         finally:
@@ -100,15 +112,11 @@ class Retries(Generic[Result]):
     def _leave(self, running: _Running[Result]) -> None:
         held_bytes = len(running.body) + sum(len(each.body) for each in self._left)
         if len(self._left) >= MOST_LEFT or held_bytes > MOST_LEFT_BYTES:
-            running.task.cancel()
+            running.give_up()
             return
         self._left.add(running)
-
-        def give_up() -> None:
-            if not running.waiting:
-                running.task.cancel()
-
-        asyncio.get_running_loop().call_later(self._grace_s, give_up)
+        loop = asyncio.get_running_loop()
+        running.giving_up = loop.call_later(self._grace_s, running.give_up)
 
 
 def may_come_again(attempt: str) -> bool:

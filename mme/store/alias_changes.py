@@ -104,7 +104,7 @@ def set_alias(
             raise aliases.error
         former = aliases.ids.get(name, "")
         if before is not None and former == version_id:
-            # Written, and the answer was lost; or somebody else wants the same.
+            # Written, and the answer was lost; or another writer wants the same.
             former = before
             break
         if expected is not None and former != expected:
@@ -174,7 +174,7 @@ def _note(
         for _ in range(TRIES):
             version, entries = _read_history(store, folder)
             own = entries.setdefault(name, [])
-            if how == "found" and own and own[-1].id == version_id:
+            if own and own[-1].id == version_id:  # another writer that wanted the same
                 return
             own.append(entry)
             try:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from mme.core.errors import EndpointError, InvalidRequest
+from mme.core.log import one_line
 from mme.core.names import check_target
 from mme.store.base import ARCHIVE_ENDING
 
@@ -88,11 +89,11 @@ def parse(content: bytes, where: str) -> dict[str, str]:
             raise AliasesUnreadable(
                 where, f"the id {_shown(version_id)} of {_shown(name)} {reason}"
             )
-        if not name or "/" in name or not is_alias(name):
+        if "/" in name or not is_alias(name) or not _is_target(name):
             raise AliasesUnreadable(
                 where,
                 f"{_shown(name)} is no name of an alias: no slash (each folder has a file of its"
-                f" own), no {ARCHIVE_ENDING}",
+                f" own), no {ARCHIVE_ENDING}, nothing unprintable",
             )
         ids[name] = version_id
     return ids
@@ -110,13 +111,19 @@ def _wrong_with_id(version_id: str) -> str:
         return "has a slash"
     if version_id.endswith(ARCHIVE_ENDING):
         return f"ends in {ARCHIVE_ENDING}: give what stands between NAME- and {ARCHIVE_ENDING}"
-    try:
-        check_target(f"x-{version_id}")
-    except InvalidRequest:
+    if not _is_target(f"x-{version_id}"):
         return "has unprintable parts, a backslash, or is too long"
     return ""
 
 
+def _is_target(name: str) -> bool:
+    try:
+        check_target(name)
+    except InvalidRequest:
+        return False
+    return True
+
+
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = one_line(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"

@@ -139,3 +139,26 @@ async def test_a_failure_is_told_to_all_that_wait():
 )
 def test_attempts(attempt, expected):
     assert may_come_again(attempt) is expected
+
+
+async def test_one_left_a_second_time_has_its_whole_time_again(work):
+    calls: Retries[str] = Retries(grace_s=1000.0)
+    await leave(ask(calls, work, FIRST))
+    (running,) = calls._left
+    first = running.giving_up
+    await leave(ask(calls, work, SECOND))
+    assert first is not None
+    assert first.cancelled()
+    assert running.giving_up is not None
+    assert not running.giving_up.cancelled()
+
+
+async def test_none_joins_what_is_being_given_up(work):
+    calls: Retries[str] = Retries(grace_s=1000.0)
+    await leave(ask(calls, work, FIRST))
+    (running,) = calls._left
+    running.give_up()
+    retry = ask(calls, work, SECOND)
+    await settled()
+    work.may_end.set()
+    assert await retry == "answer 2"

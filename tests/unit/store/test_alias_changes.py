@@ -150,6 +150,30 @@ def test_of_those_that_expect_the_same_one_wins(store):
     assert [entry.id for entry in entries_of(store, "DocSim")] == ["1", *won]
 
 
+def test_what_several_set_alike_is_noted_once(store):
+    set_alias(store, "DocSim", "1")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: set_alias(store, "DocSim", "2", how="deploy"), range(4)))
+    noted = [(entry.how, entry.id) for entry in entries_of(store, "DocSim")]
+    assert noted == [("set", "1"), ("deploy", "2")]
+
+
+def test_one_that_sees_a_change_of_its_own_done_by_another_does_not_note_it_again(store):
+    set_alias(store, "DocSim", "1")
+    replace, seen = store.replace, []
+
+    def overtaken(key, content, version):
+        if key == "models-id.json" and not seen:
+            seen.append(key)
+            set_alias(store, "DocSim", "2", how="deploy")
+        replace(key, content, version)
+
+    store.replace = overtaken
+    set_alias(store, "DocSim", "2", how="deploy", pause=lambda _: None)
+    noted = [(entry.how, entry.id) for entry in entries_of(store, "DocSim")]
+    assert noted == [("set", "1"), ("deploy", "2")]
+
+
 def test_of_many_aliases_that_are_set_at_once_none_is_lost(store):
     names = [f"M{number}" for number in range(8)]
 
