@@ -15,6 +15,7 @@ from mme.gateway.connections import Patience, most_connections
 from mme.gateway.control_plane import ControlPlaneSurface
 from mme.gateway.exchange import Exchange
 from mme.gateway.management import Management
+from mme.gateway.page import Page
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
 from mme.gateway.runtime import Runtime
 from mme.gateway.service_errors import SERVICE_ERRORS
@@ -52,6 +53,7 @@ def make_app(
     routes += asynchronous
     routes += Streaming(settings, serving, is_sample).routes()
     routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
+    routes += Page(engine, routes).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host
     return _server(settings, routes, SERVICE_ERRORS, bodies, guard)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mme.core.answer import Answer
     from mme.core.terms import Terms
+    from mme.residency.sample_requests import SampleRequest
     from mme.residency.views import AliasView, ModelView
 
 
@@ -38,6 +39,9 @@ class Standalone(Protocol):
 
     def describe(self, target: str) -> ModelView:
         """One model that is loaded or on disk. Raises NotLoaded."""
+
+    async def sample(self, target: str) -> SampleRequest:
+        """A request to try a model with that is on this disk. Raises NotLoaded, SampleFailed."""
 
     def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
         """At most `limit` aliases above `after`, in order; whether there are more."""

@@ -14,6 +14,7 @@ from mme.residency import meanings
 from mme.residency.alias_follower import AliasFollower
 from mme.residency.meanings import Meanings
 from mme.residency.residency import Residency
+from mme.residency.sample_requests import sample_request
 from mme.residency.views import AliasView, ModelView, State
 from mme.store.alias_file import is_alias
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mme.core.settings import Settings
     from mme.core.terms import Terms
     from mme.memory import MemoryBook
+    from mme.residency.sample_requests import SampleRequest
     from mme.residency.store_catalog import StoreCatalog
     from mme.residency.table import Known
     from mme.workers.engine import Workers
@@ -109,6 +111,16 @@ class StoreModels:
         if kept is None:
             raise NotLoaded(target)
         return self._view_of(kept)
+
+    async def sample(self, target: str) -> SampleRequest:
+        """A request to try `target` with. Raises NotLoaded if it is not on this disk."""
+        check_key(target)
+        target = self.aliases.table.meaning(target) or target
+        known = self._table.current(target)
+        artifact = known.artifact if known is not None else self._cache.latest(target)
+        if artifact is None:
+            raise NotLoaded(target)
+        return await sample_request(artifact, self._catalog.run)
 
     def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
         """The `limit` aliases after `after` that were asked for; whether more follow."""

@@ -20,6 +20,7 @@ from mme.core import answer
 from mme.core.errors import AlreadyLoaded, NotLoaded
 from mme.core.terms import PLAIN
 from mme.gateway import runner_of
+from mme.residency.sample_requests import SampleRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -152,6 +153,10 @@ class FakeStandalone(FakeEngine):
     def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
         targets = [target for target in sorted(self.views) if target > after]
         return [self.views[target] for target in targets[:limit]], len(targets) > limit
+
+    async def sample(self, target: str) -> SampleRequest:
+        self.describe(target)
+        return SampleRequest("text/plain", "a text")
 
     def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
         following = [view for view in self.aliases if view.alias > after]

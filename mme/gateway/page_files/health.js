@@ -1,0 +1,136 @@
+// Is it well and why, how much room is left, how much there is to do: what /status says.
+
+import { byId, fillList, make, setAttribute, setText, show } from "./dom.js";
+import { bytes, milliseconds, number, seconds, share } from "./words.js";
+
+export function showStatus(status) {
+  showHealth(status);
+  showMemory(status.memory || {}, status.workers || {});
+  showTasks(status.tasks || {}, status.workers || {});
+  showDisk(status.disk || {}, status.models || {});
+  fillList(byId("figures"), figuresOf(status));
+}
+
+function showHealth(status) {
+  const { ready, reason } = status.health || {};
+  setAttribute(byId("health"), "data-state", ready ? "good" : "bad");
+  setText(byId("health-title"), ready ? "Healthy" : "Not healthy");
+  const answers = "Requests can be answered now.";
+  setText(byId("health-reason"), reason || (ready ? answers : "Requests cannot be answered now."));
+  const version = status.version ? `version ${status.version}, ` : "";
+  setText(byId("identity"), `${status.mode || ""}, ${version}up for ${seconds(status.uptime_s)}`);
+  setText(byId("store"), status.store?.uri ? `Store: ${status.store.uri}` : "");
+  showStoreError(status.store?.error);
+}
+
+export function showStoreError(error) {
+  const words = typeof error === "object" && error ? error.message : error;
+  show(byId("store-error"), Boolean(words));
+  setText(byId("store-error"), words ? `The store does not answer: ${words}` : "");
+}
+
+function showMemory(memory, workers) {
+  const used = memory.used_bytes;
+  const models = Math.min(memory.models_bytes || 0, used || 0);
+  meter(byId("memory"), {
+    title: "Memory",
+    told: `${bytes(used)}${of(bytes(memory.limit_bytes), used, memory.limit_bytes)}`,
+    whole: memory.limit_bytes || used,
+    parts: [
+      ["models", models, `models ${bytes(models)}`],
+      ["rest", used - models, `server and ${number(all(workers))} workers ${bytes(used - models)}`],
+    ],
+    marks: [[memory.high_bytes, "idle models leave above"], [memory.low_bytes, "until below"]],
+    shown: bytes,
+  });
+}
+
+function showTasks(tasks, workers) {
+  const own = workers.own || 0;
+  const told = own
+    ? `${number(workers.pool)} workers are shared by all models, ${number(own)} belong to one each`
+    : `${number(workers.pool)} workers, shared by all models`;
+  meter(byId("tasks"), {
+    title: "Tasks (processes and threads)",
+    told: `${number(tasks.used)}${of(number(tasks.limit), tasks.used, tasks.limit)}`,
+    whole: tasks.limit || tasks.used,
+    parts: [["rest", tasks.used, told]],
+    marks: [],
+    shown: number,
+  });
+}
+
+function showDisk(disk, models) {
+  const onDisk = (models.on_disk || 0) + (models.ready || 0);
+  meter(byId("disk"), {
+    title: "Disk, for unpacked artifacts",
+    told: `${bytes(disk.used_bytes)}${of(bytes(disk.limit_bytes), disk.used_bytes, disk.limit_bytes)}`,
+    whole: disk.limit_bytes || disk.used_bytes,
+    parts: [["models", disk.used_bytes, `${number(onDisk)} models on this disk`]],
+    marks: [],
+    shown: bytes,
+  });
+}
+
+function of(limit, used, limitCount) {
+  return limitCount ? ` of ${limit} (${share(used, limitCount)})` : ", no limit set";
+}
+
+// A bar with its parts, the marks on it, and the same in words below.
+function meter(place, { title, told, whole, parts, marks, shown }) {
+  if (!place.firstElementChild) {
+    place.append(
+      make("p", { class: "meter-title" }, make("strong", {}, title), " ", make("span")),
+      make("div", { class: "bar", "aria-hidden": "true" }),
+      make("p", { class: "faint meter-parts" }),
+    );
+  }
+  const [head, bar, below] = place.children;
+  setText(head.lastElementChild, told);
+  bars(bar, parts.map(([kind, count]) => [kind, whole ? count / whole : 0]));
+  const set = marks.filter(([at]) => at && whole);
+  for (const [at] of set) mark(bar, at / whole);
+  const words = [
+    ...parts.filter(([, count]) => count > 0).map(([, , text]) => text),
+    ...set.map(([at, text]) => `${text} ${shown(at)}`),
+  ];
+  setText(below, words.join("; "));
+}
+
+export function bars(bar, parts) {
+  bar.replaceChildren(...parts.map(([kind, portion, title]) => {
+    const part = make("span", { class: `part ${kind}`, title });
+    part.style.width = `${Math.max(0, Math.min(1, portion || 0)) * 100}%`;
+    return part;
+  }));
+}
+
+function mark(bar, portion) {
+  const line = make("span", { class: "mark" });
+  line.style.left = `${Math.min(1, portion) * 100}%`;
+  bar.append(line);
+}
+
+function all(workers) {
+  return (workers.pool || 0) + (workers.own || 0);
+}
+
+function figuresOf({ queue = {}, requests = {}, workers = {}, ...status }) {
+  const answered = (requests.warm || 0) + (requests.cold || 0) + (requests.first || 0);
+  const resting = workers.resting ? "resting; the next request starts them" : "";
+  return [
+    ["Requests a second", requests.per_s === undefined ? "" : String(Number(requests.per_s.toPrecision(3)))],
+    ["p50, p99", requests.p50_ms === undefined || requests.p50_ms === null ? ""
+      : `${milliseconds(requests.p50_ms)}, ${milliseconds(requests.p99_ms)}`],
+    ["Requests so far", number(requests.total)],
+    ["Errors", number(requests.errors), requests.errors ? "bad" : "plain"],
+    ["Warm, cold, first", answered
+      ? `${number(requests.warm)}, ${number(requests.cold)}, ${number(requests.first)}` : ""],
+    ["Waiting in queues", number(queue.waiting), queue.waiting ? "warn" : "plain"],
+    ["In flight", number(queue.in_flight)],
+    ["Workers busy", resting || `${number(workers.busy)} of ${number(all(workers))}`],
+    ["Loads", number(status.loads)],
+    ["Evictions", number(status.evictions)],
+    ["Workers died", number(status.worker_deaths), status.worker_deaths ? "warn" : "plain"],
+  ];
+}
