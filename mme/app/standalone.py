@@ -34,6 +34,7 @@ from mme.app.life import (
 )
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
+from mme.app.seeing import seeing_routes
 from mme.app.state import state_database
 from mme.app.transform import transform_jobs
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
@@ -87,8 +88,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             admit=idle.admit,
             run=run,
             workers=engine.workers,
+            events=engine.observed.events,
         )
-        models = StoreModels(settings, catalog, cache, engine.workers, engine.book)
+        models = StoreModels(
+            settings, catalog, cache, engine.workers, engine.book, observed=engine.observed
+        )
         catalog.check_in_background()
         await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
@@ -119,6 +123,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                 {**plane.operations(), **transforms},
                 asynchronous=asynchronous,
                 is_sample=is_sample,
+                more=seeing_routes(models),
             )
             on_ready(
                 await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))

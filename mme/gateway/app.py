@@ -43,14 +43,15 @@ def make_app(
     operations: Mapping[str, Operation] | None = None,
     *,
     asynchronous: Iterable[Route] = (),
+    more: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
 ) -> web.Server:
     """The standalone endpoint: runtime, management and control plane on one port.
 
-    `asynchronous` are the routes of `AsyncRuntime`.
+    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces.
     """
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
-    routes += asynchronous
+    routes += [*asynchronous, *more]
     routes += Streaming(settings, serving, is_sample).routes()
     routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
     routes += Page(engine, routes).routes()

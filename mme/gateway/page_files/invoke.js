@@ -41,7 +41,9 @@ export class Invocation {
     } catch (error) {
       if (target !== this.#target) return;
       if (!byId("invoke-type").value) byId("invoke-type").value = "application/json";
-      said = `No sample request: ${error.message}`;
+      said = error.status === 404
+        ? "Its sample request is known once it has come to this disk; load it, or write one."
+        : `No sample request: ${error.message}`;
     }
     setText(byId("sample-said"), said);
   }

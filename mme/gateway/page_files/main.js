@@ -98,10 +98,10 @@ function drawEvents() {
 async function askForKinds() {
   const kinds = kindsOf(byId("kinds").value);
   drawEvents();
-  for (const kind of kinds) {
-    const said = await ask("events", { query: { kind, limit: FIRST_EVENTS } }).catch(() => null);
-    if (said) events.put(said.events);
-  }
+  if (!kinds.length) return;
+  const query = { kind: kinds.join(","), limit: FIRST_EVENTS };
+  const said = await ask("events", { query }).catch(() => null);
+  if (said) events.put(said.events);
   drawEvents();
 }
 
