@@ -16,14 +16,10 @@ if TYPE_CHECKING:
 
     from mme.core.answer import Answer
     from mme.core.terms import Terms
-<<<<<<< HEAD
-    from mme.residency.sample_requests import SampleRequest
-    from mme.residency.views import AliasView, ModelView
-=======
     from mme.residency.observed import Observed
+    from mme.residency.sample_requests import SampleRequest
     from mme.residency.status import States
     from mme.residency.views import AliasView, ModelPage, ModelView, State
->>>>>>> main
 
 
 class Standalone(Protocol):
