@@ -70,6 +70,7 @@ export class Detail {
   changed(model) {
     if (model.target_model !== this.#target) return;
     this.#model = model;
+    if (model.state !== "in-store") this.invocation.refill();
     this.#show();
     this.ask();
   }
@@ -100,6 +101,7 @@ export class Detail {
       said = why.why;
       if (model) {
         this.#model = model;
+        if (model.state !== "in-store") this.invocation.refill();
         this.#changed(model);
       }
     } catch (error) {
@@ -170,7 +172,7 @@ export class Detail {
     }
     if (target !== this.#target) return;
     this.#say(said, isBad);
-    this.ask();
+    await this.#answered();
   }
 
   #say(text, isBad = false) {

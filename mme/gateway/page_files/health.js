@@ -3,9 +3,11 @@
 import { byId, fillList, make, setAttribute, setText, show } from "./dom.js";
 import { bytes, milliseconds, number, seconds, share } from "./words.js";
 
+const UNLIMITED = 1e9; // tasks; a machine has fewer, and this many where there is no limit
+
 export function showStatus(status) {
   showHealth(status);
-  showMemory(status.memory || {}, status.workers || {});
+  showMemory(status.memory || {}, status.workers || {}, status.top || []);
   showTasks(status.tasks || {}, status.workers || {});
   showDisk(status.disk || {}, status.models || {});
   fillList(byId("figures"), figuresOf(status));
@@ -29,15 +31,17 @@ export function showStoreError(error) {
   setText(byId("store-error"), words ? `The store does not answer: ${words}` : "");
 }
 
-function showMemory(memory, workers) {
+function showMemory(memory, workers, top) {
   const used = memory.used_bytes;
   const models = Math.min(memory.models_bytes || 0, used || 0);
+  const named = top.reduce((sum, model) => sum + (model.memory_bytes || 0), 0);
   meter(byId("memory"), {
     title: "Memory",
     told: `${bytes(used)}${of(bytes(memory.limit_bytes), used, memory.limit_bytes)}`,
     whole: memory.limit_bytes || used,
     parts: [
-      ["models", models, `models ${bytes(models)}`],
+      ...top.map((model, place) => [place % 2 ? "models other" : "models", model.memory_bytes || 0]),
+      ["models", models - named, `models ${bytes(models)}`],
       ["rest", used - models, `server and ${number(all(workers))} workers ${bytes(used - models)}`],
     ],
     marks: [[memory.high_bytes, "idle models leave above"], [memory.low_bytes, "until below"]],
@@ -45,16 +49,17 @@ function showMemory(memory, workers) {
   });
 }
 
-function showTasks(tasks, workers) {
+function showTasks({ used, limit }, workers) {
+  const isLimited = limit && limit < UNLIMITED;
   const own = workers.own || 0;
   const told = own
     ? `${number(workers.pool)} workers are shared by all models, ${number(own)} belong to one each`
     : `${number(workers.pool)} workers, shared by all models`;
   meter(byId("tasks"), {
     title: "Tasks (processes and threads)",
-    told: `${number(tasks.used)}${of(number(tasks.limit), tasks.used, tasks.limit)}`,
-    whole: tasks.limit || tasks.used,
-    parts: [["rest", tasks.used, told]],
+    told: isLimited ? `${number(used)}${of(number(limit), used, limit)}` : "not limited here",
+    whole: isLimited ? limit : 0,
+    parts: [["rest", used, told]],
     marks: [],
     shown: number,
   });
@@ -91,7 +96,7 @@ function meter(place, { title, told, whole, parts, marks, shown }) {
   const set = marks.filter(([at]) => at && whole);
   for (const [at] of set) mark(bar, at / whole);
   const words = [
-    ...parts.filter(([, count]) => count > 0).map(([, , text]) => text),
+    ...parts.filter(([, , text]) => text).map(([, , text]) => text),
     ...set.map(([at, text]) => `${text} ${shown(at)}`),
   ];
   setText(below, words.join("; "));

@@ -8,6 +8,7 @@ const SHOWN_CHARS = 100000;
 
 export class Invocation {
   #target = null;
+  #isBlank = true; // no sample was known
   #logsOf;
 
   // `logsOf(requestId)` shows what was logged of a request.
@@ -21,6 +22,7 @@ export class Invocation {
 
   async open(target) {
     this.#target = target;
+    this.#isBlank = true;
     for (const id of ["invoke-type", "invoke-accept", "invoke-body"]) byId(id).value = "";
     setText(byId("sample-said"), "");
     this.#say("");
@@ -28,12 +30,17 @@ export class Invocation {
     await this.#fill(target);
   }
 
-  // The sample may be known only once the model is on this disk.
+  // Once the model has come to this disk, its sample is known.
+  refill() {
+    if (this.#isBlank && !byId("invoke-body").value) this.#fill(this.#target);
+  }
+
   async #fill(target) {
     let said;
     try {
       const sample = await ask(modelPath(target, "/sample"));
       if (target !== this.#target || byId("invoke-body").value) return;
+      this.#isBlank = false;
       byId("invoke-type").value = sample.content_type;
       byId("invoke-accept").value = sample.accept || "";
       byId("invoke-body").value = sample.body;
@@ -68,12 +75,11 @@ export class Invocation {
     } finally {
       delete button.dataset.busy;
     }
-    if (!byId("invoke-body").value && target === this.#target) this.#fill(target);
   }
 
   #show(response, failed, body, took) {
     const requestId = response.headers.get("x-amzn-RequestId");
-    const words = failed ? `${response.status}: ${failed.message}` : `${response.status}`;
+    const words = failed ? `${response.status}: ${reason(failed, body)}` : `${response.status}`;
     this.#say(`${words}, after ${milliseconds(took)}, ${bytes(new Blob([body]).size)}`, Boolean(failed));
     if (requestId) {
       const link = make("button", { type: "button", class: "link" }, `request ${requestId}`);
@@ -98,6 +104,18 @@ function headersFor(target) {
   const accept = byId("invoke-accept").value.trim();
   if (accept) headers.Accept = accept;
   return headers;
+}
+
+// What the model itself said, where it was the model that refused.
+function reason(failed, body) {
+  try {
+    const said = JSON.parse(body);
+    if (said.OriginalStatusCode === undefined) return failed.message;
+    const own = JSON.parse(said.OriginalMessage).message;
+    return own ? `the model answered ${said.OriginalStatusCode}: ${own}` : failed.message;
+  } catch {
+    return failed.message;
+  }
 }
 
 // A header holds bytes: a name beyond ASCII goes as UTF-8.

@@ -166,7 +166,7 @@ function fill(row, model, place, isActive) {
   const now = Date.now() + Table.aheadMs;
   const error = model.last_error;
   const texts = {
-    state: stateOf(model), used: ago(model.last_used_at, now), requests: number(model.invocations),
+    state: stateOf(model), used: ago(model.last_used_at, now), requests: number(model.invocations || undefined),
     p50: milliseconds(model.p50_ms), p99: milliseconds(model.p99_ms),
     memory: bytes(model.memory_bytes), error: error ? `${clock(error.at)} ${error.message}` : "",
   };
