@@ -172,9 +172,7 @@ class Page:
             " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )
         for event in ("mousePressed", "mouseReleased"):
-            self.ask(
-                "Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1
-            )
+            self.ask("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
 
     def resize(self, width: int, height: int = 800, scale: float = 1) -> None:
         """Set the size of the window, in CSS pixels."""

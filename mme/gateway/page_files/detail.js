@@ -7,6 +7,7 @@ import { Invocation } from "./invoke.js";
 import { Logs } from "./logs.js";
 import { bytes, clock, milliseconds, number, seconds, stateOf } from "./words.js";
 
+const HERE = new Set(["ready", "loading", "on-disk"]);
 const AGAIN_MS = 1000; // between two questions why, while a busy model changes
 
 export class Detail {
@@ -53,8 +54,8 @@ export class Detail {
     setText(byId("detail-title"), target);
     setText(byId("detail-why"), "");
     this.#say("");
-    this.#show();
     this.invocation.open(target);
+    this.#show();
     this.logs.open(target);
     if (!this.dialog.open) this.dialog.showModal();
     this.dialog.scrollTop = 0;
@@ -70,7 +71,6 @@ export class Detail {
   changed(model) {
     if (model.target_model !== this.#target) return;
     this.#model = model;
-    if (model.state !== "in-store") this.invocation.refill();
     this.#show();
     this.ask();
   }
@@ -101,7 +101,6 @@ export class Detail {
       said = why.why;
       if (model) {
         this.#model = model;
-        if (model.state !== "in-store") this.invocation.refill();
         this.#changed(model);
       }
     } catch (error) {
@@ -114,6 +113,7 @@ export class Detail {
 
   #show() {
     const model = this.#model;
+    if (HERE.has(model.state)) this.invocation.refill();
     setText(byId("detail-state"), stateOf(model));
     setAttribute(byId("detail-state"), "data-state", model.state || "");
     show(byId("detail-pinned"), Boolean(model.pinned));

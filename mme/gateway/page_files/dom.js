@@ -28,19 +28,19 @@ export function show(element, isShown) {
   if (element.hidden === isShown) element.hidden = !isShown;
 }
 
-// Rows of a description list: names and values in turn; a value may be an element.
+// Rows of a description list: name, value and kind each; without a value there is none.
 export function fillList(list, pairs) {
-  const keep = new Map([...list.querySelectorAll("[data-name]")].map((one) => [one.dataset.name, one]));
+  const keep = new Map([...list.children].map((row) => [row.dataset.name, row]));
   const wanted = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
-  for (const [name, value, kind] of wanted) {
+  wanted.forEach(([name, value, kind], place) => {
     let row = keep.get(name);
     keep.delete(name);
     if (!row) {
       row = make("div", { "data-name": name }, make("dt", {}, name), make("dd"));
-      list.append(row);
     }
+    if (list.children[place] !== row) list.insertBefore(row, list.children[place] || null);
     setAttribute(row, "class", kind || "plain");
     setText(row.lastElementChild, value);
-  }
+  });
   for (const row of keep.values()) row.remove();
 }

@@ -1,7 +1,7 @@
 // Is it well and why, how much room is left, how much there is to do: what /status says.
 
 import { byId, fillList, make, setAttribute, setText, show } from "./dom.js";
-import { bytes, milliseconds, number, seconds, share } from "./words.js";
+import { bytes, counted, milliseconds, number, seconds, share } from "./words.js";
 
 const UNLIMITED = 1e9; // tasks; a machine has fewer, and this many where there is no limit
 
@@ -42,7 +42,7 @@ function showMemory(memory, workers, top) {
     parts: [
       ...top.map((model, place) => [place % 2 ? "models other" : "models", model.memory_bytes || 0]),
       ["models", models - named, `models ${bytes(models)}`],
-      ["rest", used - models, `server and ${number(all(workers))} workers ${bytes(used - models)}`],
+      ["rest", used - models, `server and ${counted(all(workers), "worker")} ${bytes(used - models)}`],
     ],
     marks: [[memory.high_bytes, "idle models leave above"], [memory.low_bytes, "until below"]],
     shown: bytes,
@@ -53,8 +53,8 @@ function showTasks({ used, limit }, workers) {
   const isLimited = limit && limit < UNLIMITED;
   const own = workers.own || 0;
   const told = own
-    ? `${number(workers.pool)} workers are shared by all models, ${number(own)} belong to one each`
-    : `${number(workers.pool)} workers, shared by all models`;
+    ? `${counted(workers.pool, "worker")} shared by all models, ${counted(own, "worker")} of one model each`
+    : `${counted(workers.pool, "worker")}, shared by all models`;
   meter(byId("tasks"), {
     title: "Tasks (processes and threads)",
     told: isLimited ? `${number(used)}${of(number(limit), used, limit)}` : "not limited here",
@@ -66,12 +66,11 @@ function showTasks({ used, limit }, workers) {
 }
 
 function showDisk(disk, models) {
-  const onDisk = (models.on_disk || 0) + (models.ready || 0);
   meter(byId("disk"), {
     title: "Disk, for unpacked artifacts",
     told: `${bytes(disk.used_bytes)}${of(bytes(disk.limit_bytes), disk.used_bytes, disk.limit_bytes)}`,
-    whole: disk.limit_bytes || disk.used_bytes,
-    parts: [["models", disk.used_bytes, `${number(onDisk)} models on this disk`]],
+    whole: disk.limit_bytes,
+    parts: [["models", disk.used_bytes, `${counted(models.on_disk || 0, "model")} on this disk`]],
     marks: [],
     shown: bytes,
   });

@@ -5,6 +5,7 @@ import { byId, make, setText, show } from "./dom.js";
 import { bytes, milliseconds } from "./words.js";
 
 const SHOWN_CHARS = 100000;
+const NOT_HERE = "Its sample request is known once it has come to this disk; load it, or write one.";
 
 export class Invocation {
   #target = null;
@@ -20,19 +21,21 @@ export class Invocation {
     });
   }
 
-  async open(target) {
+  open(target) {
     this.#target = target;
     this.#isBlank = true;
     for (const id of ["invoke-type", "invoke-accept", "invoke-body"]) byId(id).value = "";
-    setText(byId("sample-said"), "");
+    byId("invoke-type").value = "application/json";
+    setText(byId("sample-said"), NOT_HERE);
     this.#say("");
     show(byId("answer"), false);
-    await this.#fill(target);
   }
 
-  // Once the model has come to this disk, its sample is known.
+  // The model is on this disk, so that its sample can be asked for.
   refill() {
-    if (this.#isBlank && !byId("invoke-body").value) this.#fill(this.#target);
+    if (!this.#isBlank || byId("invoke-body").value) return;
+    this.#isBlank = false;
+    this.#fill(this.#target);
   }
 
   async #fill(target) {
@@ -40,17 +43,13 @@ export class Invocation {
     try {
       const sample = await ask(modelPath(target, "/sample"));
       if (target !== this.#target || byId("invoke-body").value) return;
-      this.#isBlank = false;
       byId("invoke-type").value = sample.content_type;
       byId("invoke-accept").value = sample.accept || "";
       byId("invoke-body").value = sample.body;
       said = sample.is_own ? "The artifact's own sample request." : "A request that models of this family answer.";
     } catch (error) {
       if (target !== this.#target) return;
-      if (!byId("invoke-type").value) byId("invoke-type").value = "application/json";
-      said = error.status === 404
-        ? "Its sample request is known once it has come to this disk; load it, or write one."
-        : `No sample request: ${error.message}`;
+      said = error.status === 404 ? NOT_HERE : `No sample request: ${error.message}`;
     }
     setText(byId("sample-said"), said);
   }

@@ -10,7 +10,7 @@ import { showShares } from "./shares.js";
 import { follow } from "./stream.js";
 import { Table } from "./table.js";
 import { offerToken } from "./token.js";
-import { clock, number } from "./words.js";
+import { clock, counted, number } from "./words.js";
 
 const PAGE = 1000; // models asked for at a time
 const FIRST_EVENTS = 200;
@@ -78,8 +78,8 @@ function take(changed) {
 function draw({ isHeld = false } = {}) {
   const names = models.shown({ isHeld });
   table.show(names, models, nothingWords());
-  const all = number(models.size);
-  const found = names.length === models.size ? `${all} models` : `${number(names.length)} of ${all} models`;
+  const all = counted(models.size, "model");
+  const found = names.length === models.size ? all : `${number(names.length)} of ${all}`;
   setText(byId("count"), hasAll ? found : `${found}, reading on …`);
 }
 

@@ -24,6 +24,10 @@ export function number(count) {
   return count === undefined || count === null ? "" : count.toLocaleString("en");
 }
 
+export function counted(count, thing) {
+  return `${number(count)} ${thing}${count === 1 ? "" : "s"}`;
+}
+
 export function milliseconds(value) {
   if (value === undefined || value === null) return "";
   if (value >= 10000) return `${short(value / 1000)} s`;
