@@ -165,7 +165,12 @@ def test_a_link_to_a_model_opens_it(page, endpoint):
     page.open(f"{endpoint.url}/#model=en%2FSearch.tar.gz")
     wait_for_text(page, "#detail-title", "en/Search.tar.gz")
     wait_for_text(page, "#detail-why", "in the store")
+    page.evaluate("location.hash = 'model=team-04%2Fmodel-00004.tar.gz'")
+    wait_for_text(page, "#detail-title", "team-04/model-00004.tar.gz")
     page.evaluate("history.back()")
+    wait_for_text(page, "#detail-title", "en/Search.tar.gz")
+    page.click("#detail-close")
+    assert page.evaluate("location.hash") == ""
 
 
 def test_what_an_action_is_refused_for_is_said_in_words(page, endpoint):

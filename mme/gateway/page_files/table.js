@@ -56,16 +56,18 @@ export class Table {
     if (this.#active === null || !this.#names.includes(this.#active)) {
       this.#active = this.#names[0] ?? null;
     }
-    this.#drop(new Set(names));
+    const hadFocus = this.#drop(new Set(names));
     const body = byId("rows");
     names.forEach((name, place) => {
       const row = this.#rows.get(name) || this.#made(name);
       if (body.children[place] !== row) body.insertBefore(row, body.children[place] || null);
       fill(row, this.#get(name), first + place, name === this.#active);
     });
-    if (!names.includes(this.#active) && names.length) setTab(body.children[0], true);
     setHeight("above", first * height);
     setHeight("below", (this.#names.length - last) * height);
+    if (!names.includes(this.#active) && names.length) setTab(body.children[0], true);
+    // Last, since it measures: were the table shorter by then, it would be scrolled back.
+    if (hadFocus) this.scroller.focus({ preventScroll: true }); // keys go on from there
   }
 
   // Back to the row that was opened, when what it opened is closed.
@@ -81,6 +83,7 @@ export class Table {
     return parseFloat(getComputedStyle(this.scroller).getPropertyValue("--row-px"));
   }
 
+  // Whether one of those that go had the focus.
   #drop(kept) {
     let hadFocus = false;
     for (const [name, row] of this.#rows) {
@@ -89,7 +92,7 @@ export class Table {
       row.remove();
       this.#rows.delete(name);
     }
-    if (hadFocus) this.scroller.focus({ preventScroll: true }); // keys go on from there
+    return hadFocus;
   }
 
   #made(name) {
