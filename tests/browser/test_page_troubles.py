@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -52,7 +53,7 @@ def test_a_model_that_does_not_load_shows_why(page, endpoint):
 
 
 def test_names_and_messages_are_text_whatever_they_hold(page, endpoint):
-    page.open(f"{endpoint.url}/#model=" + requests.utils.quote(HOSTILE, safe=""))
+    page.open(f"{endpoint.url}/#model=" + quote(HOSTILE, safe=""))
     page.wait_for(is_complete(COUNT + 1))
     wait_for_text(page, "#detail-title", HOSTILE)
     assert page.evaluate("document.images.length") == 0

@@ -1,6 +1,6 @@
 // The page as a whole: asks once for what there is, then follows what changes, and draws it.
 
-import { ask, wantToken } from "./client.js";
+import { ask, modelPath, wantToken } from "./client.js";
 import { Detail } from "./detail.js";
 import { byId, make, setAttribute, setText, show } from "./dom.js";
 import { Events, kindsOf, listEvents } from "./events.js";
@@ -14,6 +14,7 @@ import { clock, counted, number } from "./words.js";
 
 const PAGE = 1000; // models asked for at a time
 const FIRST_EVENTS = 200;
+const MOST_UNSURE = 20; // asked for one by one, each second
 const TICK_MS = 1000;
 const UNSEEN_MS = 30000; // a page nobody looks at asks for nothing
 
@@ -25,6 +26,7 @@ let hasAll = false;
 let listing = null; // the reading of the whole list that is under way
 let following = null;
 let isStale = true;
+const unsure = new Map(); // models that something happened to, and when: they may not be told of
 
 const table = new Table({ get: (name) => models.get(name), open: goTo, order: orderBy });
 const detail = new Detail({
@@ -131,10 +133,18 @@ function onEvents(list) {
 
 function on(event, data, id) {
   if (id) events.lastId = id;
-  if (event === "events") onEvents(data);
+  if (event === "events") {
+    for (const { target_model: target, kind } of data) {
+      if (target && kind !== "loaded") unsure.set(target, Date.now());
+    }
+    onEvents(data);
+  }
   else if (event === "status") onStatus(data);
   else if (event === "models") {
-    for (const model of data) listing?.touched.add(model.target_model);
+    for (const model of data) {
+      listing?.touched.add(model.target_model);
+      unsure.delete(model.target_model);
+    }
     take(data);
   }
 }
@@ -165,6 +175,16 @@ async function list(signal) {
     if (listing === mine) listing = null;
   }
   draw();
+}
+
+// A model that is neither here nor coming is in no frame of the stream, though it failed just now.
+async function askForUnsure() {
+  const due = [...unsure].filter(([, since]) => Date.now() - since > TICK_MS).slice(0, MOST_UNSURE);
+  for (const [target] of due) {
+    unsure.delete(target);
+    const model = await ask(modelPath(target)).catch(() => null);
+    if (model) take([model]);
+  }
 }
 
 function tell(isLive, words, signal) {
@@ -201,6 +221,7 @@ function begin() {
 
 function tick() {
   if (document.hidden) return;
+  if (hasAll && byId("live").dataset.state === "good") askForUnsure();
   if (isStale && !listing) {
     isStale = false;
     draw({ isHeld: table.isHeld });
