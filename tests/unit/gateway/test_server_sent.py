@@ -16,12 +16,12 @@ FRAME = server_sent.frame("events", ["ü"], 7)
 
 
 @pytest.fixture
-def ended() -> asyncio.Event:
+async def ended() -> asyncio.Event:
     return asyncio.Event()
 
 
 @pytest.fixture
-def server(settings, engine, bodies, ended):
+async def server(settings, engine, bodies, ended):
     """One with a stream that has no end of its own, and one that has."""
 
     async def endless():
