@@ -175,6 +175,7 @@ async function list(signal) {
     if (listing === mine) listing = null;
   }
   draw();
+  if (byId("shares-fold").open) showShares(models.values());
 }
 
 // A model that is neither here nor coming is in no frame of the stream, though it failed just now.
