@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 
 from mme.gateway.errors import json_answer
+from mme.gateway.openapi import Result, described
+from mme.gateway.openapi.describing import ANY_KIND, JSON
+from mme.gateway.openapi.schemas import TEXT, thing
 from mme.gateway.routing import NoSuchPath
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 FILES = Path(__file__).with_name("page_files")
 INDEX = "index.html"
+PAGE = "page"
 HTML = "text/html"
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -69,18 +73,27 @@ class Page:
             ("GET", "/models/{target...}/sample", self.sample),
         ]
 
+    @described(
+        Result("The page, or the calls there are.", {"type": "object"}, (JSON, HTML)), tag=PAGE
+    )
     async def index(self, call: Call) -> web.Response:
         """The page for a browser; for others, the calls there are."""
         if HTML in call.request.headers.get(hdrs.ACCEPT, ""):
             return self._answer(call, INDEX)
         return json_answer({"calls": self._calls}, headers={hdrs.VARY: hdrs.ACCEPT})
 
+    @described(Result("The file.", {}, ANY_KIND), tag=PAGE)
     async def file(self, call: Call) -> web.Response:
         """One of the files that belong to the page. Raises NoSuchPath."""
         if call.name not in self._files:
             raise NoSuchPath(call.request.path)
         return self._answer(call, call.name)
 
+    @described(
+        Result("A request to try.", thing({"content_type": TEXT, "body": TEXT}, is_open=True)),
+        failures=(424,),
+        tag=PAGE,
+    )
     async def sample(self, call: Call) -> web.Response:
         """A request to try a model with. Raises NotLoaded while it is not on this disk."""
         sample = await self._engine.sample(call.name)
