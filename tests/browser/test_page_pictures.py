@@ -13,7 +13,7 @@ from tests.support.endpoint import running_endpoint
 
 COUNT = 10_000
 IN_USE = 40
-MAX_PICTURE_BYTES = 300_000
+MAX_PICTURE_BYTES = 400_000
 BROKEN = "team-08/model-00008-new.tar.gz"
 
 
