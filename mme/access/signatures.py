@@ -3,10 +3,10 @@
 A request is looked at twice: `begin` needs its head only, `end` the digest of its body. Whoever
 calls does nothing of what is asked before `end` has returned.
 
-Replays: within the time that a signature holds, one of a request that changes something is taken
-once. Clients sign each attempt anew, with its number or its time, so their retries pass; whoever
-sends the same bytes again does not. Requests that only read, and invocations, which leave nothing
-behind, may come again.
+Replays: a request that changes something is not taken again with the same signature, once two
+seconds have passed since it first came. Before that it may be its client's: AWS's clients sign each
+attempt anew, but by the second, so that a retry, or the same call once more, may look the same.
+Requests that only read, and invocations, which leave nothing behind, may come again.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SESSION = "x-amz-security-token"
 SKEW_S = 300.0
+REPEAT_S = 2.0
 MOST_SEEN = 10_000
 """Signatures that are remembered of one access key; above it the oldest is forgotten."""
 MOMENT_FORM = "%Y%m%dT%H%M%SZ"
@@ -53,7 +54,7 @@ class Signatures:
         self._skew_s = skew_s
         self._wall = wall
         self._seen: dict[str, OrderedDict[str, float]] = {}
-        """Of each access key the signatures and when each ends to hold."""
+        """Of each access key the signatures, and when each first came."""
 
     def begin(self, authorization: str, head: Head) -> Begun:
         """Check what can be without the body. Raises Refusal."""
@@ -70,7 +71,7 @@ class Signatures:
     def end(self, begun: Begun, body_digest: str, *, once: bool) -> Caller:
         """The caller, when the digest of the body is known. Raises BadSignature.
 
-        `once`: another request with the same signature is refused.
+        `once`: it is not to be done again when somebody else sends the same bytes.
         """
         claim = begun.claim
         if not claim.body_digest:
@@ -110,14 +111,16 @@ class Signatures:
     def _note(self, claim: Claim) -> None:
         seen = self._seen.setdefault(claim.access_key, OrderedDict())
         now_at = self._wall()
-        while seen and next(iter(seen.values())) < now_at:
+        # After that it does not hold any more, whenever it was signed.
+        while seen and next(iter(seen.values())) + 2 * self._skew_s < now_at:
             seen.popitem(last=False)
-        if claim.signature in seen:
+        first_at = seen.get(claim.signature)
+        if first_at is None:
+            if len(seen) >= MOST_SEEN:
+                seen.popitem(last=False)
+            seen[claim.signature] = now_at
+        elif now_at - first_at > REPEAT_S:
             raise BadSignature("This signature has been used before: each request needs its own")
-        if len(seen) >= MOST_SEEN:
-            seen.popitem(last=False)
-        # The last moment at which it could be sent again, whenever it was signed.
-        seen[claim.signature] = now_at + 2 * self._skew_s
 
 
 class Begun:
