@@ -53,7 +53,6 @@ class Denied(Refusal):
         """`scope`: the one that is missing, if one is."""
         super().__init__(message)
         self.scope = scope
-        self.args = (message, scope)
 
 
 class Throttled(Refusal):
@@ -64,4 +63,3 @@ class Throttled(Refusal):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        self.args = (message, retry_after_s)

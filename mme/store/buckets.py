@@ -26,7 +26,6 @@ class BucketNotNamed(InvalidRequest):
         super().__init__(
             f"Requests may not name {uri[:SHOWN_CHARS]!r} here: it is not in MME_BUCKETS"
         )
-        self.args = (uri,)
 
 
 class Buckets:
