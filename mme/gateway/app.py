@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mme.gateway.bodies import BodyBudget
     from mme.gateway.engine import Platform, Sole, Standalone
     from mme.gateway.errors import ErrorTable
+    from mme.gateway.gate import Gate
     from mme.gateway.routing import Route
 
 
@@ -47,10 +48,12 @@ def make_app(
     asynchronous: Iterable[Route] = (),
     more: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
+    gate: Gate | None = None,
 ) -> web.Server:
     """The standalone endpoint: runtime, management and control plane on one port.
 
-    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces.
+    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces;
+    `gate` is before all of them, None where anybody may ask anything.
     """
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
     routes += [*asynchronous, *more]
@@ -59,6 +62,8 @@ def make_app(
     routes += plane.routes()
     routes += Page(engine, routes).routes()
     routes += OpenApi(routes, version("mme"), plane.schemas).routes()
+    if gate is not None:
+        routes = gate.guarded(routes)
     guard = Sites(settings.host, settings.allowed_hosts).check_host
     return _server(settings, routes, SERVICE_ERRORS, bodies, guard)
 
