@@ -22,7 +22,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from mme.gateway.access import RareLines, http_log
 from mme.gateway.errors import NotHttp, TooManyConnections
-from mme.gateway.handshake import READ_BYTES, Handshake
+from mme.gateway.secured import READ_BYTES, Secured
 
 if TYPE_CHECKING:
     import asyncio
@@ -84,7 +84,6 @@ class Connection(RequestHandler):
     __slots__ = (
         "_answered",
         "_door",
-        "_handshake",
         "_is_dropped",
         "_is_in_head",
         "_share",
@@ -92,7 +91,6 @@ class Connection(RequestHandler):
         "_stuck",
         "_waits_since_s",
         "_weighed",
-        "_wire",
         "_wire_bytes",
     )
 
@@ -100,9 +98,6 @@ class Connection(RequestHandler):
         super().__init__(door, loop=loop, **options)
         self._door = door
         self._socket: asyncio.Transport | None = None
-        self._wire: asyncio.Transport | None = None
-        """What carries it: under TLS another one than what it writes to."""
-        self._handshake: Handshake | None = None
         self._share: Share | None = None
         self._is_in_head = False
         self._answered = 0
@@ -130,16 +125,9 @@ class Connection(RequestHandler):
         """Give `share` back when the answer under way has been written, or cannot be."""
         self._share = share
 
-    def comes_after(self, handshake: Handshake) -> None:
-        """Speak TLS: until it is made, `handshake` counts in its place."""
-        self._handshake = handshake
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, if there is room."""
-        self._socket = self._wire = cast("asyncio.Transport", transport)
-        if self._handshake is not None:
-            self._handshake.is_over()
-            self._wire = self._handshake.wire
+        self._socket = cast("asyncio.Transport", transport)
         self._waits_since_s = self._loop.time()
         if self._door.let_in(self):
             if hasattr(transport, "max_size"):
@@ -153,7 +141,7 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
         self._door.left(self)
-        self._socket = self._wire = self._handshake = None
+        self._socket = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -210,17 +198,13 @@ class Connection(RequestHandler):
 
     def look(self, now_s: float, patience: Patience) -> None:
         """Close what has waited too long."""
-        if self._socket is None or self._wire is None:
+        if self._socket is None:
             return
-        if (
-            self._socket.is_closing()
-            or self._wire.get_write_buffer_size()
-            or self._socket.get_write_buffer_size()
-        ):
+        if self._socket.is_closing() or self._socket.get_write_buffer_size():
             if self._stuck[0] != self._answered:
                 self._stuck = (self._answered, now_s)
             elif now_s - self._stuck[1] > patience.reading_s:
-                self._wire.abort()
+                self._socket.abort()
             return
         self._stuck = (-1, 0.0)
         is_new = self._is_in_head or not self._answered
@@ -236,8 +220,8 @@ class Connection(RequestHandler):
     def leave(self) -> None:
         """Make room for another connection."""
         self.force_close()
-        if self._wire is not None:
-            self._wire.abort()
+        if self._socket is not None:
+            self._socket.abort()
 
     def handle_error(
         self,
@@ -297,6 +281,11 @@ class Door(web.Server):
         self._open: set[Guest] = set()
         self._is_looking = False
 
+    @property
+    def open_count(self) -> int:
+        """How many connections there are, those that shake hands included."""
+        return len(self._open)
+
     def speak_tls(self, contexts: Callable[[], ssl.SSLContext]) -> None:
         """Answer new connections by TLS only, each by the context there is when it opens."""
         self._contexts = contexts
@@ -306,14 +295,13 @@ class Door(web.Server):
         connection = Connection(self, loop=self._loop, **self._kwargs)
         if self._contexts is None:
             return connection
-        handshake = Handshake(self, connection, self._contexts(), self._loop)
-        connection.comes_after(handshake)
-        return cast("RequestHandler", handshake)  # asyncio takes any protocol
+        secured = Secured(self, connection, self._contexts())
+        return cast("RequestHandler", secured)  # asyncio takes any protocol
 
     def pre_shutdown(self) -> None:
         """Close what waits for a request, and what has not come as far."""
         for each in list(self._open):
-            if isinstance(each, Handshake):
+            if isinstance(each, Secured):
                 each.leave()
         super().pre_shutdown()
 

@@ -2,7 +2,7 @@
 
 `TlsFiles` makes a context of what the files hold, and a new one when they have changed; what cannot
 be used leaves the last good one in place. Each connection speaks by the context that is there when
-it opens. When the files are looked at is up to `mme.app.listening`, handshakes to `handshake.py`.
+it opens. When the files are looked at is up to `mme.app.listening`, handshakes to `secured.py`.
 """
 
 from __future__ import annotations
