@@ -19,6 +19,7 @@ from mme.mms import MmsServer, find_java
 from mme.mms.config import report_dir, worker_launcher
 from mme.prefork.admission_client import AdmissionClient
 from mme.prefork.files import PreforkFiles
+from mme.residency.observed import Observed
 from mme.supervise import Keeper, StartError
 from mme.workers.engine import Workers
 from mme.workers.server import CurrentServer
@@ -39,6 +40,8 @@ class Engine:
     book: MemoryBook
     admissions: AdmissionClient
     templates: Templates
+    observed: Observed
+    """What it is observed by."""
     keepers: tuple[Keeper[Any], ...]
     """Of the template and the model server."""
     files: PreforkFiles
@@ -78,6 +81,7 @@ class Engine:
             return workers.own_bytes + sum(map(anonymous_bytes, (os.getpid(), *pids)))
 
         book = _book(settings, our_use)
+        observed = Observed()
         workers = Workers(
             settings,
             server=server,
@@ -88,11 +92,14 @@ class Engine:
             book=book,
             pool_dir=pool_dir,
             refuses_unfitting=refuses_unfitting,
+            events=observed.events,
         )
         admissions = AdmissionClient(
             files.admissions, templates.is_up, timeout_s=settings.load_timeout_s
         )
-        return cls(workers, book, admissions, templates, keepers, files, settings.start_timeout_s)
+        return cls(
+            workers, book, admissions, templates, observed, keepers, files, settings.start_timeout_s
+        )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

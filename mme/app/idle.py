@@ -120,7 +120,8 @@ class Idle:
             self._is_resting = True
             self._is_back.clear()
             self._engine.workers.rest(self)
-            log.info("idle for %g s: the workers go down until the next request", idle_s)
+            message = f"idle for {idle_s:g} s: the workers go down until the next request"
+            self._engine.observed.events.note("rested", "", message)
             await self._go_down()
             await self._is_back.wait()
 
@@ -160,5 +161,7 @@ class Idle:
             self._is_resting = False
             self._engine.workers.resume()
             self._is_back.set()
-            log.info("back after %.2f s", self._clock() - began_s)
+            took_s = self._clock() - began_s
+            message = f"back after {took_s:.2f} s"
+            self._engine.observed.events.note("woke", "", message, back_s=round(took_s, 3))
             return None

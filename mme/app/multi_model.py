@@ -58,7 +58,9 @@ async def run_multi_model(
         catalog = FolderCatalog(
             settings, idle.admit, converted, checks=not settings.is_foreign_handler
         )
-        models = PlatformModels(settings, catalog, engine.workers, settings.models_dir)
+        models = PlatformModels(
+            settings, catalog, engine.workers, settings.models_dir, engine.observed
+        )
         await stack.enter_async_context(orphans_reaped())
         # The platform asks for the list from the start, so the surface comes before the workers.
         public = contextlib.AsyncExitStack()

@@ -55,7 +55,7 @@ async def run_single_model(
             settings, engine.admissions.admit, converted,
             checks=not settings.is_foreign_handler,
         )  # fmt: skip
-        model = SoleModel(settings, catalog, engine.workers, platform.model_dir)
+        model = SoleModel(settings, catalog, engine.workers, platform.model_dir, engine.observed)
         await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
             await stack.enter_async_context(engine.running())

@@ -33,6 +33,7 @@ from mme.app.life import (
 from mme.app.listening import answering, listeners
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
+from mme.app.seeing import seeing_routes
 from mme.app.state import state_database
 from mme.app.transform import transform_jobs
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
@@ -86,8 +87,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             admit=idle.admit,
             run=run,
             workers=engine.workers,
+            events=engine.observed.events,
         )
-        models = StoreModels(settings, catalog, cache, engine.workers, engine.book)
+        models = StoreModels(
+            settings, catalog, cache, engine.workers, engine.book, observed=engine.observed
+        )
         catalog.check_in_background()
         await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
@@ -118,6 +122,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                 {**plane.operations(), **transforms},
                 asynchronous=asynchronous,
                 is_sample=is_sample,
+                more=seeing_routes(models),
             )
             on_ready(
                 await stack.enter_async_context(answering(app, at, run, settings.drain_timeout_s))

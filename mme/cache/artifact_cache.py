@@ -160,9 +160,16 @@ class ArtifactCache:
         found = (self.lookup(name) for name in self._index.names_of(target))
         return next((each for each in found if each is not None), None)
 
-    def page(self, after: str, limit: int) -> list[Admitted]:
-        """The latest versions of the `limit` targets that follow `after`, in order of targets."""
-        return self._index.page(after, limit)
+    def page(self, after: str, limit: int, prefix: str = "") -> list[Admitted]:
+        """The latest versions of the `limit` targets that follow `after`, in order of targets.
+
+        Of those that begin with `prefix`.
+        """
+        return self._index.page(after, limit, prefix)
+
+    def totals(self) -> tuple[int, int]:
+        """How many artifacts are here, and what they take on the disk, in bytes."""
+        return self._index.totals()
 
     def others(self, target: str, name: str) -> list[str]:
         """The names of other versions of `target`."""

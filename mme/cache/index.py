@@ -58,6 +58,7 @@ UPDATE artifacts SET is_superseded =
     (admitted_at < (SELECT MAX(admitted_at) FROM artifacts WHERE target = ?1))
 WHERE target = ?1
 """
+LAST_LETTER = "\U0010ffff"
 TOUCH = "UPDATE artifacts SET wanted_at = ? WHERE name = ?"
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 PRIMARY_CODE = 0xFF
@@ -88,13 +89,18 @@ class Index:
         found = self._all(self._select("SELECT name, entry FROM artifacts WHERE name = ?", name))
         return found[0] if found else None
 
-    def page(self, after: str, limit: int) -> list[Admitted]:
-        """The latest version of each of the `limit` targets that follow `after`, in order."""
+    def page(self, after: str, limit: int, prefix: str = "") -> list[Admitted]:
+        """The latest version of each of the `limit` targets that follow `after`, in order.
+
+        Of those that begin with `prefix`.
+        """
         query = (
-            "SELECT name, entry, MAX(admitted_at) FROM artifacts WHERE target > ?"
+            "SELECT name, entry, MAX(admitted_at) FROM artifacts"
+            " WHERE target > ? AND target >= ? AND target < ?"
             " GROUP BY target ORDER BY target LIMIT ?"
         )
-        return [entry.artifact for entry in self._all(self._select(query, after, limit))]
+        rows = self._select(query, after, prefix, prefix + LAST_LETTER, limit)
+        return [entry.artifact for entry in self._all(rows)]
 
     def names_of(self, target: str) -> list[str]:
         """The names of all versions of `target`, the one that was admitted last first."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from mme.core.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mme.core.statistics import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +27,11 @@ class Answer:
     """The target model that answered: what an alias meant."""
     version: str = ""
     """Of its artifact, as the store has it."""
+    is_first: bool = False
+    """Whether its artifact had to come to this disk for it."""
+    timing: Timing = field(default_factory=Timing, compare=False)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How warm the model was."""
+        return "first" if self.is_first else "cold" if self.cold else "warm"

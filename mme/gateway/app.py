@@ -48,15 +48,16 @@ def make_app(
     operations: Mapping[str, Operation] | None = None,
     *,
     asynchronous: Iterable[Route] = (),
+    more: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
 ) -> Door:
     """The standalone endpoint: runtime, management and control plane, on one port or on two.
 
-    `asynchronous` are the routes of `AsyncRuntime`. Where management has a port of its own, what
-    answers there is the `management` of what is returned.
+    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces. Where
+    management has a port of its own, what answers there is the `management` of what is returned.
     """
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
-    routes += asynchronous
+    routes += [*asynchronous, *more]
     routes += Streaming(settings, serving, is_sample).routes()
     routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
     return _doors(settings, routes, bodies)

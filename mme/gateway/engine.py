@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 from mme.core.terms import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from mme.core.answer import Answer
     from mme.core.terms import Terms
-    from mme.residency.views import AliasView, ModelView
+    from mme.residency.observed import Observed
+    from mme.residency.status import States
+    from mme.residency.views import AliasView, ModelPage, ModelView, State
 
 
 class Standalone(Protocol):
@@ -33,17 +35,49 @@ class Standalone(Protocol):
     async def unload(self, target: str) -> None:
         """Let a model go; returns when it is out of memory. Raises NotLoaded."""
 
-    def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
-        """At most `limit` models with targets above `after`, in order; whether there are more."""
+    async def listing(
+        self, after: str, limit: int, prefix: str = "", states: Collection[State] = ()
+    ) -> ModelPage:
+        """At most `limit` models with targets above `after`, in order.
 
-    def describe(self, target: str) -> ModelView:
-        """One model that is loaded or on disk. Raises NotLoaded."""
+        Of those that begin with `prefix`, in one of `states` if there are any.
+        """
+
+    async def describe(self, target: str) -> ModelView:
+        """One model that is here or in the store. Raises NotOffered, StoreUnavailable."""
+
+    def pin(self, target: str) -> ModelView:
+        """Have a model stay in memory once it is there. Raises NotLoaded if it is not here."""
+
+    def unpin(self, target: str) -> ModelView:
+        """Let it leave again. Raises NotLoaded, PinnedBySettings."""
 
     def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
         """At most `limit` aliases above `after`, in order; whether there are more."""
 
     async def is_ready(self, timeout_s: float) -> bool:
         """Whether requests can be answered, as known within `timeout_s`."""
+
+
+class Observable(Protocol):
+    """What happens inside, to be shown."""
+
+    observed: Observed
+    states: States
+
+    @property
+    def store_uri(self) -> str:
+        """Where artifacts come from."""
+
+    @property
+    def store_error(self) -> str:
+        """What was wrong with it when it was asked last; "": nothing."""
+
+    def here(self, target: str) -> ModelView | None:
+        """One model that is on this disk or on its way; None: it is not."""
+
+    async def explain(self, target: str) -> tuple[ModelView, str]:
+        """One model and why it is in its state. Raises NotOffered, StoreUnavailable."""
 
 
 class Platform(Protocol):

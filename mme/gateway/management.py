@@ -7,14 +7,15 @@ ISO-8601 in UTC, sizes bytes, durations seconds.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mme.core.errors import BodyRefused
+from mme.core.errors import BodyRefused, InvalidRequest
 from mme.core.names import check_target
 from mme.gateway.errors import json_answer
 from mme.gateway.paging import limit_of, name_in, token_of
 from mme.gateway.sites import check_json, check_origin
+from mme.gateway.views_json import alias_json, model_json
+from mme.residency.views import State
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from mme.gateway.engine import Standalone
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Route
-    from mme.residency.views import AliasView, ModelView
 
 PING_TIMEOUT_S = 0.9
 PING_TRIES = 2
 """Both end within the 2 s that a platform gives."""
 BODY_LIMIT_BYTES = 64 * 1024
+SHOWN_CHARS = 40
 
 
 class Management:
@@ -44,6 +45,8 @@ class Management:
             ("POST", "/models", self.load_model),
             ("GET", "/models/{target...}", self.describe_model),
             ("DELETE", "/models/{target...}", self.unload_model),
+            ("PUT", "/models/{target...}/pin", self.pin_model),
+            ("DELETE", "/models/{target...}/pin", self.unpin_model),
             ("GET", "/aliases", self.list_aliases),
         ]
 
@@ -55,28 +58,34 @@ class Management:
         return json_answer({"status": "Unhealthy"}, 503)
 
     async def list_models(self, call: Call) -> web.Response:
-        """One page of models in the order of their names."""
+        """One page of models in the order of their names: those here, and the store's."""
         query = call.request.query
-        limit = limit_of(query.get("limit"))
-        views, has_more = self._engine.page(name_in(query.get("next_page_token")), limit)
-        page: dict[str, object] = {"models": [_as_json(view) for view in views]}
-        if has_more:
-            page["nextPageToken"] = token_of(views[-1].target)
-        return json_answer(page)
+        page = await self._engine.listing(
+            name_in(query.get("next_page_token")),
+            limit_of(query.get("limit")),
+            query.get("prefix", ""),
+            _states_in(query.get("state")),
+        )
+        content: dict[str, object] = {"models": [model_json(view) for view in page.views]}
+        if page.next_after:
+            content["nextPageToken"] = token_of(page.next_after)
+        if page.store_error:
+            content["store_error"] = page.store_error
+        return json_answer(content)
 
     async def list_aliases(self, call: Call) -> web.Response:
         """One page of the aliases that were asked for, in the order of their names."""
         query = call.request.query
         limit = limit_of(query.get("limit"))
         views, has_more = self._engine.alias_page(name_in(query.get("next_page_token")), limit)
-        page: dict[str, object] = {"aliases": [_alias_as_json(view) for view in views]}
+        page: dict[str, object] = {"aliases": [alias_json(view) for view in views]}
         if has_more:
             page["nextPageToken"] = token_of(views[-1].alias)
         return json_answer(page)
 
     async def describe_model(self, call: Call) -> web.Response:
-        """One model that is loaded or on disk."""
-        return json_answer(_as_json(self._engine.describe(call.name)))
+        """One model that is here or in the store."""
+        return json_answer(model_json(await self._engine.describe(call.name)))
 
     async def load_model(self, call: Call) -> web.Response:
         """Load a target model now: `{"target_model": "de/DocSim.tar.gz"}`."""
@@ -84,7 +93,7 @@ class Management:
         check_json(call.request.headers)
         target = check_target(_target_in(await call.body(BODY_LIMIT_BYTES)))
         call.note = f"load {target}"
-        return json_answer(_as_json(await self._engine.load(target)))
+        return json_answer(model_json(await self._engine.load(target)))
 
     async def unload_model(self, call: Call) -> web.Response:
         """Let a target model go; it stays on disk. Returns when it is out of memory."""
@@ -93,45 +102,27 @@ class Management:
         await self._engine.unload(call.name)
         return json_answer({"target_model": call.name, "status": "unloaded"})
 
+    async def pin_model(self, call: Call) -> web.Response:
+        """Have a model that is here stay in memory once it is there, until the endpoint ends."""
+        check_origin(call.request.headers)
+        call.note = f"pin {call.name}"
+        return json_answer(model_json(self._engine.pin(call.name)))
 
-def _as_json(view: ModelView) -> dict[str, object]:
-    content: dict[str, object] = {
-        "target_model": view.target,
-        "state": view.state.value,
-        "version": view.version,
-        "archive_bytes": view.archive_bytes,
-        "unpacked_bytes": view.unpacked_bytes,
-        "memory_bytes": view.own_bytes,
-        "workers": view.workers,
-        "pinned": view.pinned,
-        "in_flight": view.in_flight,
-        "invocations": view.invocations,
-        "load_s": view.load_s,
-        "fetched_at": _iso(view.fetched_at),
-        "loaded_at": _iso(view.loaded_at),
-        "last_used_at": _iso(view.last_used_at),
-    }
-    if view.aliases:
-        content["aliases"] = list(view.aliases)
-    if view.details:
-        content["model"] = dict(view.details)
-    return {key: value for key, value in content.items() if value is not None}
+    async def unpin_model(self, call: Call) -> web.Response:
+        """Let a pinned model leave for others again."""
+        check_origin(call.request.headers)
+        call.note = f"unpin {call.name}"
+        return json_answer(model_json(self._engine.unpin(call.name)))
 
 
-def _alias_as_json(view: AliasView) -> dict[str, object]:
-    content: dict[str, object] = {"alias": view.alias, "target_model": view.target}
-    if view.wanted != view.target:
-        content["wanted"] = view.wanted
-        content["state"] = "refused" if view.reason else "loading"
-    if view.reason:
-        content["reason"] = view.reason
-    return content
-
-
-def _iso(wall_s: float | None) -> str | None:
-    if wall_s is None:
-        return None
-    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")
+def _states_in(text: str | None) -> frozenset[State]:
+    """The states of `state=ready,on-disk`. Raises InvalidRequest."""
+    names = [part for part in (text or "").split(",") if part]
+    try:
+        return frozenset(State(name) for name in names)
+    except ValueError:
+        known = ", ".join(state.value for state in State)
+        raise InvalidRequest(f"state={(text or '')[:SHOWN_CHARS]!r} is none of {known}") from None
 
 
 def _target_in(body: bytes) -> str:

@@ -75,6 +75,7 @@ SERVICE_ERRORS = ErrorTable(
     {
         errors.InvalidRequest: _wire(400, "ValidationError"),
         errors.NotLoaded: _wire(404, "ResourceNotFound"),
+        errors.PinnedBySettings: _wire(409, "ResourceInUse"),
         ControlPlaneError: control_plane_error,
         NoSuchInference: _wire(404, "ResourceNotFound"),
         NoSuchPath: _wire(404, "UnknownOperationException"),

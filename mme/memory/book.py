@@ -18,7 +18,15 @@ from mme.memory.policy import POLICIES
 from mme.memory.prediction import FRONT_END_BYTES, LAUNCHER_BYTES, predicted
 from mme.memory.processes import own_bytes
 from mme.memory.readings import Reading
-from mme.memory.watermarks import Decision, Stock, Watermarks, is_short, make_room, relieve
+from mme.memory.watermarks import (
+    Decision,
+    Stock,
+    Watermarks,
+    in_words,
+    is_short,
+    make_room,
+    relieve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,6 +59,8 @@ class MemoryBook:
         self._read_tasks = read_tasks
         self._policy = POLICIES[policy]
         self._pins = tuple(pins)
+        self.pinned: set[str] = set()
+        """Targets that stay, beside those that the patterns mean."""
         self._clock = clock
         self._process_bytes = process_bytes
         self._known_bytes: dict[str, int] = {}
@@ -65,8 +75,17 @@ class MemoryBook:
         """Tasks now, with what is promised and less what is leaving."""
         return self._stock().tasks
 
+    @property
+    def marks(self) -> Watermarks:
+        """The shares of the memory between which it is kept."""
+        return self._marks
+
     def is_pinned(self, target: str) -> bool:
         """Whether the operator wants this target to stay."""
+        return target in self.pinned or self.is_pinned_by_pattern(target)
+
+    def is_pinned_by_pattern(self, target: str) -> bool:
+        """Whether one of the patterns given at the start means it."""
         return any(fnmatch.fnmatchcase(target, pattern) for pattern in self._pins)
 
     def worker_bytes(self, pid: int, born_bytes: int) -> int:
@@ -119,6 +138,10 @@ class MemoryBook:
     def is_short(self) -> bool:
         """Whether more is used than shall be."""
         return is_short(self._stock(), self._marks)
+
+    def why_short(self) -> str:
+        """What is short, in words."""
+        return in_words(self._stock(), self._marks)
 
     def least_valuable(self, candidates: Iterable[Candidate]) -> Candidate | None:
         """The candidate that would leave first, used a moment ago or not."""

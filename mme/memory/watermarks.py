@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LEAST_FREE_TASKS = 16
 FREE_TASKS_SHARE = 0.05
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,19 @@ def is_short(stock: Stock, marks: Watermarks) -> bool:
         stock.bytes.used > marks.high * stock.bytes.limit
         or stock.tasks.used > most_tasks(stock.tasks.limit)[0]
     )
+
+
+def in_words(stock: Stock, marks: Watermarks) -> str:
+    """What is short, and down to where models leave."""
+    used, limit = stock.bytes.used, stock.bytes.limit
+    if used > marks.high * limit:
+        high, low = int(marks.high * limit) // MIB, int(marks.low * limit) // MIB
+        return (
+            f"{used // MIB} of {limit // MIB} MiB are used, more than {high};"
+            f" models leave until it is {low}"
+        )
+    most = most_tasks(stock.tasks.limit)[0]
+    return f"{stock.tasks.used} of {stock.tasks.limit} tasks are used, more than {most}"
 
 
 def relieve(

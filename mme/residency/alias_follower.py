@@ -66,6 +66,7 @@ class AliasFollower:
         self._store = store
         self._run = run
         self._residency = residency
+        self._events = residency.observed.events
         self._background = BackgroundTasks()
         self._reads: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.Task[None] | None = None
@@ -201,11 +202,13 @@ class AliasFollower:
             await tried(self._residency, wanted, self._run)
         except EndpointError as error:
             if self.refusals.note(wanted, version, error, time.monotonic()):
-                log.warning("%s goes on meaning %s: %s", alias.name, alias.target, error.message)
+                message = f"{alias.name} goes on meaning {alias.target}: {error.message}"
+                self._events.note("alias_refused", wanted, message, level=logging.WARNING)
             return False
         self.refusals.forget(wanted)
         former = alias.target
         if self.table.switch(alias, wanted):
             self._note(alias.name, wanted)
-            log.info("%s means %s now, not %s", alias.name, wanted, former)
+            message = f"{alias.name} means {wanted} now, not {former}"
+            self._events.note("alias_switched", wanted, message, alias=alias.name, former=former)
         return True

@@ -33,14 +33,16 @@ class Arrivals:
         catalog: Catalog,
         table: TargetTable,
         on_arrived: Callable[[Admitted], None],
+        on_failed: Callable[[str, EndpointError], None],
         *,
         ready_timeout_s: float,
         failure_memory_s: float,
     ) -> None:
-        """`on_arrived` puts a version into the table."""
+        """`on_arrived` puts a version into the table; `on_failed` is told of each failure."""
         self._catalog = catalog
         self._table = table
         self._on_arrived = on_arrived
+        self._on_failed = on_failed
         self._ready_timeout_s = ready_timeout_s
         self._failure_memory_s = failure_memory_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -113,7 +115,6 @@ class Arrivals:
         try:
             artifact = await self._catalog.bring(target)
         except EndpointError as error:
-            log.warning("cannot bring in %s: %s", target, error.message)
             self._failed(target, error)
             raise
         except Exception as error:
@@ -124,5 +125,6 @@ class Arrivals:
         self._on_arrived(artifact)
 
     def _failed(self, target: str, error: EndpointError) -> None:
+        self._on_failed(target, error)
         until_s = time.monotonic() + self._failure_memory_s
         self._table.failed(target, error.anew(), until_s)

@@ -57,6 +57,7 @@ class Deployment:
         self._store = store
         self._run = run
         self._residency = residency
+        self._events = residency.observed.events
         self._table = table
         self._refusals = refusals
         self._background = BackgroundTasks()
@@ -147,7 +148,8 @@ class Deployment:
             await self._check_kind(artifact, alias, said)
         except EndpointError as error:
             if self._refusals.note(target, version, error, time.monotonic()):
-                log.warning("%s is not deployed as %s: %s", target, alias, error.message)
+                message = f"{target} is not deployed as {alias}: {error.message}"
+                self._events.note("alias_refused", target, message, level=logging.WARNING)
             return False
         self._refusals.forget(target)
         if not said:
@@ -155,7 +157,8 @@ class Deployment:
         elif not await self._say(folder, alias, said, version_id):
             return False
         self._settle(target, version)
-        log.info("deployed %s as %s", target, alias)
+        message = f"deployed {target} as {alias}"
+        self._events.note("alias_switched", target, message, alias=alias)
         return True
 
     async def _say(self, folder: Folder, alias: str, said: str, version_id: str) -> bool:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mme.core.answer import Answer
     from mme.core.settings import Settings
     from mme.core.terms import Terms
+    from mme.residency.observed import Observed
     from mme.workers.engine import Workers
 
 log = logging.getLogger(__name__)
@@ -169,12 +170,18 @@ class PlatformModels:
     """What the platform's surface asks (`mme.gateway.engine.Platform`)."""
 
     def __init__(
-        self, settings: Settings, catalog: FolderCatalog, workers: Workers, models_dir: Path
+        self,
+        settings: Settings,
+        catalog: FolderCatalog,
+        workers: Workers,
+        models_dir: Path,
+        observed: Observed | None = None,
     ) -> None:
         self._catalog = catalog
         self._workers = workers
         self._models_dir = models_dir
-        self._residency = Residency(settings, catalog, workers)
+        self._residency = Residency(settings, catalog, workers, observed)
+        self._events = self._residency.observed.events
         self._loaded: list[str] = []
         """The names the platform may call, in order."""
         self._leaving: dict[str, asyncio.Event] = {}
@@ -274,12 +281,12 @@ class PlatformModels:
             self._catalog.withdraw(name)
             raise
         self._loaded.insert(bisect_right(self._loaded, name), name)
-        log.info("loaded %s", name)
+        self._events.note("loaded", name, f"loaded {name}, as the platform asked")
 
     async def _finish_unload(self, name: str, gone: asyncio.Event) -> None:
         try:
             await self._residency.leave(name)
-            log.info("unloaded %s", name)
+            self._events.note("unloaded", name, f"unloaded {name}, as the platform asked")
         finally:
             self._catalog.withdraw(name)
             del self._leaving[name]
@@ -311,10 +318,15 @@ class SoleModel:
     """What the surface of a single-model container asks (`mme.gateway.engine.Sole`)."""
 
     def __init__(
-        self, settings: Settings, catalog: FolderCatalog, workers: Workers, folder: Path
+        self,
+        settings: Settings,
+        catalog: FolderCatalog,
+        workers: Workers,
+        folder: Path,
+        observed: Observed | None = None,
     ) -> None:
         self._workers = workers
-        self._residency = Residency(settings, catalog, workers)
+        self._residency = Residency(settings, catalog, workers, observed)
         self._is_loaded = False
         catalog.declare(SOLE, folder)
 

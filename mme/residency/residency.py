@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING
 
 from mme.core.answer import Answer
 from mme.core.background import BackgroundTasks
-from mme.core.errors import EndpointError, LoadFailed, ModelFailed, NotLoaded, ShuttingDown
+from mme.core.errors import (
+    EndpointError,
+    LoadFailed,
+    ModelFailed,
+    NotLoaded,
+    ShuttingDown,
+    TargetNotFound,
+)
 from mme.core.terms import PLAIN
+from mme.core.timing import Timing
 from mme.residency.arrivals import Arrivals
+from mme.residency.observed import Observed
 from mme.residency.table import Known, LetGo, TargetTable
 from mme.workers.engine import NotAdmitted
 
@@ -39,7 +48,15 @@ CHANGED_MEANWHILE = "its files on this disk were changed; the next request bring
 class Residency:
     """The models of one endpoint. All methods run on the event loop that made it."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, workers: Workers) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        workers: Workers,
+        observed: Observed | None = None,
+    ) -> None:
+        self.observed = observed or Observed()
+        self._events = self.observed.events
         self._settings = settings
         self._catalog = catalog
         self._workers = workers
@@ -49,6 +66,7 @@ class Residency:
             catalog,
             self.table,
             self._arrived,
+            self._not_arrived,
             ready_timeout_s=settings.ready_timeout_s,
             failure_memory_s=settings.failure_memory_s,
         )
@@ -61,19 +79,33 @@ class Residency:
         Raises what bringing in raises, Busy, LoadFailed, ModelNotReady, ShuttingDown; ModelFailed
         if the model gave no answer of its own. An error answer of the model is an `Answer`.
         """
+        began_s, timing = time.perf_counter(), Timing()
+        was_here = self.table.current(target) is not None
+        try:
+            answer = await self._invoke(target, headers, body, terms, timing)
+        except (EndpointError, asyncio.CancelledError) as error:
+            elapsed_s = time.perf_counter() - began_s
+            self.observed.failed(target, error, elapsed_s, timing, was_here=was_here)
+            raise
+        self.observed.answered(target, answer, time.perf_counter() - began_s)
+        return answer
+
+    async def _invoke(
+        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms, timing: Timing
+    ) -> Answer:
         was_here = True
         for attempt in range(1, ATTEMPTS + 1):
             known = self.table.current(target)
             if known is None:
                 was_here = False
-                known = await self.arrivals.bring_in(target)
+                known = await self._brought_in(target, timing)
             else:
                 self._check_version_in_background(known)
             self.table.begin(known, time.time())
             if terms.parts is not None:
                 terms.parts.target, terms.parts.version = target, known.artifact.version
             try:
-                answer = await self._workers.ask(known.artifact, headers, body, terms)
+                answer = await self._workers.ask(known.artifact, headers, body, terms, timing)
             except (NotAdmitted, LoadFailed) as error:
                 await self._again_or_raise(known, error, is_last=attempt == ATTEMPTS)
             else:
@@ -83,13 +115,21 @@ class Residency:
                     if terms.parts is not None and terms.parts.has_begun:
                         raise ModelFailed(target, NO_ANSWER, CHANGED_MEANWHILE)
                     continue
-                cold = not was_here or answer.load_s > 0
+                cold = not was_here or timing.load_s > 0
                 return Answer(
-                    answer.status, answer.headers, answer.body, cold, target, known.artifact.version
-                )
+                    answer.status, answer.headers, answer.body, cold, target,
+                    known.artifact.version, not was_here, timing,
+                )  # fmt: skip
             finally:
                 self._do(self.table.end(known, time.time()))
         raise AssertionError  # the last attempt returns or raises
+
+    async def _brought_in(self, target: str, timing: Timing) -> Known:
+        began_s = time.perf_counter()
+        try:
+            return await self.arrivals.bring_in(target)
+        finally:
+            timing.fetch_s += time.perf_counter() - began_s
 
     async def load(self, target: str) -> Known:
         """Bring `target` in and into memory; returns when it can serve. Raises as `invoke` does."""
@@ -117,7 +157,7 @@ class Residency:
         if known is None or not (known.in_flight or self._workers.workers_of(known.artifact.name)):
             raise NotLoaded(target)
         await self._drain(known)
-        log.info("unloaded %s", target)
+        self._events.note("unloaded", target, f"unloaded {target}, as was asked for")
 
     async def leave(self, target: str) -> None:
         """Have `target` leave memory if it is there; returns when what it had is free."""
@@ -139,7 +179,14 @@ class Residency:
 
     def _arrived(self, artifact: Admitted) -> None:
         now_s = time.monotonic()
+        former = self.table.current(artifact.target)
+        if former is not None and former.artifact.name != artifact.name:
+            message = f"{artifact.target} has its new version {artifact.version[:16]}"
+            self._events.note("updated", artifact.target, message, version=artifact.version)
         self._do(self.table.arrived(artifact, now_s, time.time()))
+
+    def _not_arrived(self, target: str, error: EndpointError) -> None:
+        self.observed.load_failed(target, error, serves=self.table.current(target) is not None)
 
     def _do(self, actions: list[LetGo]) -> None:
         for action in actions:
@@ -152,7 +199,7 @@ class Residency:
         is_back = current is not None and current.artifact.name == artifact.name
         if action.is_superseded and not is_back:
             await self._catalog.discard(artifact)
-            log.info("the former version of %s is gone", artifact.target)
+            log.debug("the former version of %s is gone", artifact.target)
 
     async def _again_or_raise(
         self, known: Known, error: NotAdmitted | LoadFailed, *, is_last: bool
@@ -179,6 +226,13 @@ class Residency:
         self.table.forget(known)
         await self._workers.drop(known.artifact)
 
+    def _gone(self, target: str, error: TargetNotFound) -> None:
+        """A removed artifact serves on until it is unloaded, as on SageMaker."""
+        history = self.observed.history.of(target)
+        if history is None or history.gone_at is None:
+            message = f"{target} serves on, though the store has it no more: {error.message}"
+            self._events.note("gone", target, message, level=logging.WARNING)
+
     def _check_version_in_background(self, known: Known) -> None:
         """Now and then, look whether there is another version; if so bring it in beside."""
         now_s = time.monotonic()
@@ -193,12 +247,15 @@ class Residency:
             return
         try:
             has_changed = await self._catalog.has_changed(known.artifact)
+        except TargetNotFound as error:
+            self._gone(known.target, error)
+            return
         except EndpointError as error:
-            # A removed artifact serves on until it is unloaded, as on SageMaker.
             log.debug("cannot check the version of %s: %s", known.target, error.message)
             return
         if has_changed and self.table.current(known.target) is known:
-            log.info("%s has changed in the store and is loaded anew", known.target)
+            message = f"{known.target} has changed in the store and is brought in anew"
+            self._events.note("update_found", known.target, message)
             try:
                 self.arrivals.start(known.target)
             except ShuttingDown:

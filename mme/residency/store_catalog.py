@@ -12,7 +12,14 @@ import time
 from typing import TYPE_CHECKING
 
 from mme.core.background import BackgroundTasks
-from mme.core.errors import ArtifactRejected, EndpointError, NoDiskSpace, StoreUnavailable
+from mme.core.errors import (
+    ArtifactRejected,
+    EndpointError,
+    NoDiskSpace,
+    StoreUnavailable,
+    TargetNotFound,
+)
+from mme.core.events import Events
 from mme.core.names import model_name
 from mme.residency.slots import Slots
 from mme.store import TargetDenied
@@ -53,6 +60,7 @@ class StoreCatalog:
         admit: Admit,
         run: Run,
         workers: Workers,
+        events: Events | None = None,
     ) -> None:
         self.is_used: Callable[[str], bool] = lambda _: False
         """Which versions requests are under way to; set by the residency."""
@@ -64,12 +72,15 @@ class StoreCatalog:
         self._admit = admit
         self._run = run
         self._workers = workers
+        self._events = events or Events()
         self._arriving: set[str] = set()
         self._slots = Slots(settings.parallel_loads)
         self._refused: dict[str, tuple[float, ArtifactRejected]] = {}
         """Versions that were refused: until when that is remembered, and why."""
         self._background = BackgroundTasks()
         self._next_warning_s = 0.0
+        self.store_error = ""
+        """What was wrong with the store when it was asked last; "": nothing."""
 
     def check_in_background(self) -> None:
         """Try the store once, so that the log says at the start what is wrong with it."""
@@ -126,8 +137,10 @@ class StoreCatalog:
             async with asyncio.timeout(CHECK_S):
                 await self._run(self._store.check)
         except TimeoutError:
-            log.warning("the model store %s has not answered for %g s", self._store.uri, CHECK_S)
+            self.store_error = f"{self._store.uri} has not answered for {CHECK_S:g} s"
+            log.warning("the model store %s", self.store_error)
         except EndpointError as error:
+            self.store_error = error.message
             log.warning("%s", error.message)
 
     async def _present(self, ref: ArtifactRef) -> Admitted:
@@ -170,7 +183,16 @@ class StoreCatalog:
             log.warning("%s; %s serves on from the copy on disk", error.message, target)
 
     async def _find(self, target: str) -> ArtifactRef:
-        return await self._run(lambda: self._store.find(target))
+        try:
+            ref = await self._run(lambda: self._store.find(target))
+        except (StoreUnavailable, TargetDenied) as error:
+            self.store_error = error.message
+            raise
+        except TargetNotFound:
+            self.store_error = ""
+            raise
+        self.store_error = ""
+        return ref
 
     async def _fetch(self, name: str, ref: ArtifactRef) -> Admitted:
         began_s = time.monotonic()
@@ -185,12 +207,16 @@ class StoreCatalog:
                     raise
             else:
                 break
-        log.info(
-            "fetched %s: %d bytes, %d unpacked, in %.3f s",
-            ref.uri,
-            fetched.archive_bytes,
-            fetched.findings.unpacked_bytes,
-            time.monotonic() - began_s,
+        took_s = time.monotonic() - began_s
+        archive_bytes, unpacked_bytes = fetched.archive_bytes, fetched.findings.unpacked_bytes
+        self._events.note(
+            "arrived",
+            ref.target,
+            f"fetched {ref.uri}: {archive_bytes} bytes, {unpacked_bytes} unpacked, in"
+            f" {took_s:.3f} s",
+            archive_bytes=archive_bytes,
+            unpacked_bytes=unpacked_bytes,
+            fetch_s=round(took_s, 6),
         )
         return fetched
 

@@ -7,27 +7,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mme.core.errors import NotLoaded, TargetNotFound
+from mme.core.errors import NotLoaded, NotOffered, PinnedBySettings, TargetNotFound
 from mme.core.names import check_key, check_target
 from mme.core.terms import PLAIN
 from mme.residency import meanings
 from mme.residency.alias_follower import AliasFollower
+from mme.residency.listing import Listing
 from mme.residency.meanings import Meanings
+from mme.residency.model_views import ModelViews
 from mme.residency.residency import Residency
-from mme.residency.views import AliasView, ModelView, State
+from mme.residency.status import States
+from mme.residency.views import AliasView, ModelPage, ModelView, State
+from mme.residency.why import sentence
 from mme.store.alias_file import is_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from mme.cache import ArtifactCache
     from mme.core.answer import Answer
-    from mme.core.artifact import Admitted
     from mme.core.settings import Settings
     from mme.core.terms import Terms
     from mme.memory import MemoryBook
+    from mme.residency.observed import Observed
     from mme.residency.store_catalog import StoreCatalog
-    from mme.residency.table import Known
     from mme.workers.engine import Workers
 
 
@@ -41,12 +44,14 @@ class StoreModels:
         cache: ArtifactCache,
         workers: Workers,
         book: MemoryBook,
+        *,
+        observed: Observed | None = None,
     ) -> None:
         self._catalog = catalog
         self._cache = cache
         self._workers = workers
         self._book = book
-        self._residency = Residency(settings, catalog, workers)
+        self._residency = Residency(settings, catalog, workers, observed)
         self._table = self._residency.table
         self._meanings = Meanings(
             cache.folder.parent / meanings.FILE, catalog.store.uri, catalog.run
@@ -60,6 +65,17 @@ class StoreModels:
             note=self._meanings.note,
         )
         catalog.is_used = self._table.uses
+        self._views = ModelViews(self._residency, cache, workers, book, self.aliases.table)
+        self._listing = Listing(catalog.store, catalog.run, self._views, self._here)
+        self.observed = self._residency.observed
+        self.states = States(
+            self.observed,
+            workers,
+            book,
+            cache,
+            disk_limit_bytes=settings.cache_limit_bytes,
+            downloading=lambda: len(self._residency.arrivals.targets()),
+        )
 
     async def invoke(
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
@@ -78,7 +94,7 @@ class StoreModels:
         check_target(target)
         meant = await self._meant(target)
         try:
-            return self._view(await self._residency.load(meant))
+            return self._views.of(await self._residency.load(meant))
         except TargetNotFound as error:
             raise self.aliases.not_found(target, error) if is_alias(target) else error from error
 
@@ -87,28 +103,83 @@ class StoreModels:
         check_key(target)
         await self._residency.unload(await self._meant(target))
 
-    def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
+    def page(self, after: str, limit: int, prefix: str = "") -> tuple[list[ModelView], bool]:
         """The `limit` targets after `after` that are here or on their way; whether more follow."""
-        views = {each.target: self._view_of(each) for each in self._cache.page(after, limit + 1)}
-        for target in self._residency.arrivals.targets():
-            if target > after and self._table.current(target) is None:
-                views[target] = ModelView(target=target, state=State.DOWNLOADING)
-        in_order = sorted(views)
-        return [views[target] for target in in_order[:limit]], len(in_order) > limit
+        here = self._here(after, limit + 1, prefix)
+        return here[:limit], len(here) > limit
 
-    def describe(self, target: str) -> ModelView:
-        """One target. Raises NotLoaded if it is neither on this disk nor on its way."""
+    async def listing(
+        self, after: str, limit: int, prefix: str = "", states: Collection[State] = ()
+    ) -> ModelPage:
+        """See `Listing.page`."""
+        return await self._listing.page(after, limit, prefix, states)
+
+    def _here(self, after: str, limit: int, prefix: str) -> list[ModelView]:
+        kept = self._cache.page(after, limit, prefix)
+        views = {each.target: self._views.of_disk(each) for each in kept}
+        for target in self._residency.arrivals.targets():
+            view = self._views.here(target) if target > after else None
+            if view is not None and target.startswith(prefix):
+                views.setdefault(target, view)
+        return [views[target] for target in sorted(views)][:limit]
+
+    @property
+    def store_uri(self) -> str:
+        """Where artifacts come from."""
+        return self._catalog.store.uri
+
+    @property
+    def store_error(self) -> str:
+        """What was wrong with it when it was asked last; "": nothing."""
+        return self._catalog.store_error
+
+    def here(self, target: str) -> ModelView | None:
+        """One target; None: it is neither on this disk nor on its way."""
+        return self._views.here(target)
+
+    async def describe(self, target: str) -> ModelView:
+        """One target, here or in the store.
+
+        Raises NotOffered, StoreUnavailable, InvalidRequest.
+        """
         check_key(target)
-        target = self.aliases.table.meaning(target) or target
-        known = self._table.current(target)
-        if known is not None:
-            return self._view(known)
-        if self._residency.arrivals.has(target):
-            return ModelView(target=target, state=State.DOWNLOADING)
-        kept = self._cache.latest(target)
-        if kept is None:
-            raise NotLoaded(target)
-        return self._view_of(kept)
+        meant = await self._meant(target)
+        view = self._views.here(meant)
+        if view is not None:
+            return view
+        try:
+            ref = await self._catalog.run(lambda: self._catalog.store.find(meant))
+        except TargetNotFound as error:
+            said = self.aliases.not_found(target, error) if is_alias(target) else error
+            raise NotOffered(target, said.message) from error
+        return self._views.of_store(ref)
+
+    async def explain(self, target: str) -> tuple[ModelView, str]:
+        """One target and why it is in its state. Raises as `describe` does."""
+        view = await self.describe(target)
+        return view, sentence(view, self.observed.history.of(view.target))
+
+    def pin(self, target: str) -> ModelView:
+        """Have a target stay in memory once it is there, until the endpoint ends."""
+        check_key(target)
+        meant = self.aliases.table.meaning(target) or target
+        self._here_or_raise(meant)
+        if not self._book.is_pinned(meant):
+            self._book.pinned.add(meant)
+            self.observed.events.note("pinned", meant, f"pinned {meant}, as was asked for")
+        return self._here_or_raise(meant)
+
+    def unpin(self, target: str) -> ModelView:
+        """Undo `pin`. Raises PinnedBySettings."""
+        check_key(target)
+        meant = self.aliases.table.meaning(target) or target
+        self._here_or_raise(meant)
+        if self._book.is_pinned_by_pattern(meant):
+            raise PinnedBySettings(meant)
+        if meant in self._book.pinned:
+            self._book.pinned.discard(meant)
+            self.observed.events.note("unpinned", meant, f"unpinned {meant}, as was asked for")
+        return self._here_or_raise(meant)
 
     def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
         """The `limit` aliases after `after` that were asked for; whether more follow."""
@@ -132,51 +203,15 @@ class StoreModels:
         await self._residency.close()
         await self._catalog.close()
 
+    def _here_or_raise(self, target: str) -> ModelView:
+        view = self._views.here(target)
+        if view is None:
+            raise NotLoaded(target)
+        return view
+
     async def _meant(self, target: str) -> str:
         return await self.aliases.resolve(target) if is_alias(target) else target
 
     def _meant_last(self, alias: str) -> str | None:
         target = self._meanings.of(alias)
         return target if target is not None and self._cache.latest(target) is not None else None
-
-    def _view_of(self, artifact: Admitted) -> ModelView:
-        known = self._table.current(artifact.target)
-        return self._view(known) if known is not None else self._on_disk(artifact)
-
-    def _view(self, known: Known) -> ModelView:
-        artifact = known.artifact
-        workers = self._workers.workers_of(artifact.name)
-        usage = self._workers.usage_of(artifact.name)
-        if not workers and not known.in_flight:
-            return self._on_disk(artifact)
-        return ModelView(
-            target=artifact.target,
-            state=State.READY if workers else State.LOADING,
-            name=artifact.name,
-            version=artifact.version,
-            archive_bytes=artifact.archive_bytes,
-            unpacked_bytes=artifact.findings.unpacked_bytes,
-            in_flight=known.in_flight,
-            invocations=known.invocations,
-            own_bytes=(usage.own_bytes * workers if usage else 0) or None,
-            workers=workers,
-            pinned=self._book.is_pinned(artifact.target),
-            load_s=round(usage.load_s, 5) if usage else None,
-            fetched_at=artifact.admitted_at,
-            loaded_at=known.loaded_at,
-            last_used_at=known.last_used_at,
-            details=dict(artifact.findings.details),
-            aliases=self.aliases.table.names_of(artifact.target),
-        )
-
-    def _on_disk(self, artifact: Admitted) -> ModelView:
-        return ModelView(
-            target=artifact.target,
-            state=State.ON_DISK,
-            name=artifact.name,
-            version=artifact.version,
-            archive_bytes=artifact.archive_bytes,
-            unpacked_bytes=artifact.findings.unpacked_bytes,
-            fetched_at=artifact.admitted_at,
-            aliases=self.aliases.table.names_of(artifact.target),
-        )

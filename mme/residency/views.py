@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class State(StrEnum):
     """Where a target model stands, in the words of the management API."""
 
+    IN_STORE = "in-store"
+    """Nothing of it is here: it comes when it is asked for."""
     DOWNLOADING = "downloading"
     """On its way to this disk, or being checked and converted there."""
     ON_DISK = "on-disk"
@@ -45,6 +47,30 @@ class ModelView:
     details: Mapping[str, object] = field(default_factory=dict)
     aliases: Sequence[str] = ()
     """What means it."""
+    errors: int = 0
+    p50_s: float | None = None
+    p99_s: float | None = None
+    """Of the last requests, from their coming to their answers."""
+    error: str = ""
+    """Why it failed last; "": it has not, since it came in."""
+    error_at: float | None = None
+    failed_updates: int = 0
+    evicted_at: float | None = None
+    idle_at_eviction_s: float | None = None
+    gone_from_store: bool = False
+    modified_at: float | None = None
+    """In the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """A part of the list of models, in the order of targets."""
+
+    views: Sequence[ModelView]
+    next_after: str = ""
+    """The next part begins after this target; "": this is the last one."""
+    store_error: str = ""
+    """Why what the store offers is missing; "": it is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from mme.core.errors import StoreUnavailable, TargetNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
 ARCHIVE_ENDING = ".tar.gz"
@@ -63,6 +63,12 @@ class Store(Protocol):
 
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """What begins with `prefix`, in the order of targets; all archives by default."""
+
+    def list_after(self, after: str, prefix: str, limit: int) -> Sequence[ArtifactRef]:
+        """The first `limit` archives whose targets follow `after` and begin with `prefix`.
+
+        In the order of targets; raises StoreUnavailable, TargetDenied.
+        """
 
     def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """What lies in a folder ("" or ending in a slash) itself, in no order; as `list`."""

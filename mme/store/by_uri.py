@@ -16,7 +16,7 @@ from mme.store.s3_client import ClientOfS3
 from mme.store.s3_content import Digests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from mme.store.base import ArtifactRef, Store
@@ -57,6 +57,10 @@ class StoresByUri:
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store; what is in `own`."""
         return self._own.list(prefix, ending)
+
+    def list_after(self, after: str, prefix: str, limit: int) -> Sequence[ArtifactRef]:
+        """See Store; what is in `own`."""
+        return self._own.list_after(after, prefix, limit)
 
     def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""

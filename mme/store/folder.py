@@ -19,7 +19,7 @@ from mme.store.folder_writing import write_whole, written_alone
 from mme.store.unpacked import MOST_FILES, Unpacked, UnpackedContent, is_unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 NO_FILE = (errno.ENOENT, errno.ENOTDIR)
@@ -87,6 +87,18 @@ class FolderStore:
                 # What cannot be served is not listed either.
                 with contextlib.suppress(TargetNotFound, ArtifactRejected):
                     yield self.find(target)
+
+    def list_after(self, after: str, prefix: str, limit: int) -> Sequence[ArtifactRef]:
+        """See Store."""
+        self.check()
+        refs: list[ArtifactRef] = []
+        for target in sorted(self._targets(ARCHIVE_ENDING)):
+            if len(refs) >= limit:
+                break
+            if target > after and target.startswith(prefix):
+                with contextlib.suppress(TargetNotFound, ArtifactRejected, InvalidRequest):
+                    refs.append(self.find(target))
+        return refs
 
     def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""

@@ -7,6 +7,7 @@ keeps beside an object. What an error means is in `s3_errors.py`.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import re
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -27,7 +28,7 @@ from mme.store.s3_content import Content, Digests
 from mme.store.s3_errors import has_no_words, is_changed, is_denied, meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
@@ -119,6 +120,11 @@ class S3Store:
     def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""
         return self._listed(folder, ending, {"Delimiter": "/"})
+
+    def list_after(self, after: str, prefix: str, limit: int) -> Sequence[ArtifactRef]:
+        """See Store."""
+        terms = {"StartAfter": self._prefix + after} if after else {}
+        return list(itertools.islice(self._listed(prefix, ARCHIVE_ENDING, terms), limit))
 
     def _listed(self, prefix: str, ending: str, terms: dict[str, Any]) -> Iterator[ArtifactRef]:
         with self._translated(prefix):

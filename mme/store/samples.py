@@ -15,7 +15,7 @@ from mme.store.base import ARCHIVE_ENDING
 from mme.store.folder import FolderStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -61,6 +61,10 @@ class SampleStore:
     def list(self, prefix: str = "", ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""
         return self._present().list(prefix, ending)
+
+    def list_after(self, after: str, prefix: str, limit: int) -> Sequence[ArtifactRef]:
+        """See Store."""
+        return self._present().list_after(after, prefix, limit)
 
     def list_folder(self, folder: str, ending: str = ARCHIVE_ENDING) -> Iterator[ArtifactRef]:
         """See Store."""

@@ -15,16 +15,18 @@ import time
 from typing import TYPE_CHECKING
 
 from mme.core.background import BackgroundTasks
-from mme.core.door import DoorError, Question, beginning
-from mme.core.errors import Busy, InvalidRequest, LoadFailed, ShuttingDown
+from mme.core.errors import Busy, LoadFailed, ShuttingDown
+from mme.core.events import Events
 from mme.core.terms import PLAIN
 from mme.core.through_mms import LOAD_ONLY
 from mme.memory import anonymous_bytes
+from mme.workers.counts import WorkerCounts, counted, note_times
 from mme.workers.dispatch import Dispatch
 from mme.workers.groups import Groups
 from mme.workers.live import LiveWorkers
+from mme.workers.notes import Notes
 from mme.workers.own_models import OwnModels
-from mme.workers.requests import HEAVY_BYTES, LARGE_BYTES, NOT_CONVERTED, Deadlines, Request
+from mme.workers.requests import NOT_CONVERTED, Deadlines, Request, request_to
 from mme.workers.rhythm import USUAL, repeated
 from mme.workers.scaling import pool_size
 from mme.workers.usage import Usage, UsageBook
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from mme.core.door import Answer
     from mme.core.settings import Settings
     from mme.core.terms import Terms
+    from mme.core.timing import Timing
     from mme.memory import MemoryBook
     from mme.workers.live import LiveWorker
     from mme.workers.rest import Rest
@@ -69,6 +72,7 @@ class Workers:
         book: MemoryBook,
         pool_dir: Path,
         refuses_unfitting: bool = False,
+        events: Events | None = None,
         clock: Callable[[], float] = time.monotonic,
         rhythm: Rhythm = USUAL,
     ) -> None:
@@ -99,9 +103,11 @@ class Workers:
             heavy_workers=max(1, fewest // 2),
             looks_ahead=settings.invoke == "door",
         )
+        self._notes = Notes(events or Events(), self._usages, self._dispatch, clock=clock)
         self._live = LiveWorkers(
             self._dispatch,
             self._background,
+            clock=clock,
             through_mms=settings.invoke == "mms",
             on_answered=self._answered,
             on_death=self._died,
@@ -115,8 +121,8 @@ class Workers:
         )  # fmt: skip
         self._own = OwnModels(
             self._dispatch, self._live, self._groups,
-            book=book, usages=self._usages, template=template, background=self._background,
-            clock=clock, ready_timeout_s=settings.ready_timeout_s,
+            book=book, usages=self._usages, notes=self._notes, template=template,
+            background=self._background, clock=clock, ready_timeout_s=settings.ready_timeout_s,
             side_by_side=settings.parallel_loads, refuses_unfitting=refuses_unfitting,
         )  # fmt: skip
         self._watch = Watch(self._dispatch, self._live, self._deadlines, clock=clock)
@@ -147,11 +153,17 @@ class Workers:
             await asyncio.sleep(self._rhythm.step_s)
 
     async def ask(
-        self, artifact: Admitted, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+        self,
+        artifact: Admitted,
+        headers: Mapping[str, str],
+        body: bytes,
+        terms: Terms = PLAIN,
+        timing: Timing | None = None,
     ) -> Answer:
         """The model's answer to one request; cancelling withdraws it.
 
-        Where parts of it have been passed on, an error answer makes them void.
+        `timing` is told how long it waited, and was computed. Where parts of it have been passed
+        on, an error answer makes them void.
 
         Raises Busy, ModelFailed, LoadFailed, ModelNotReady, ShuttingDown, NotAdmitted.
         """
@@ -165,9 +177,16 @@ class Workers:
         try:
             if self._rest is not None:
                 await self._rest.over()
-            answer = await self._answer(self._request(artifact, headers, body, terms))
+            is_own, pipeline = self.is_own(artifact), self._pipeline_of(artifact)
+            request = request_to(
+                artifact, headers, body, terms, self._settings,
+                now_s=self._clock(), is_own=is_own, pipeline=pipeline,
+            )  # fmt: skip
+            answer = await self._answer(request)
         finally:
             usage.in_flight -= 1
+        if timing is not None:
+            note_times(timing, request, answer, self._clock(), usage.load_s)
         if answer.is_unloadable:
             if answer.status == NOT_CONVERTED:
                 raise NotAdmitted(artifact.name)
@@ -179,7 +198,7 @@ class Workers:
         self._deadlines.add(request)
         try:
             if request.is_own:
-                self._own.ensure(request.artifact)
+                request.waits_for_start = self._own.ensure(request.artifact)
             self._live.submit(request)
             return await request.answer
         except asyncio.CancelledError:
@@ -245,6 +264,26 @@ class Workers:
         """How a model has been used, if it is known."""
         return self._usages.get(name)
 
+    def resident(self) -> set[str]:
+        """The names of all models that are in memory."""
+        own = {each.own_model for each in self._live.all() if each.own_model is not None}
+        return own.union(self._dispatch.resident())
+
+    def counts(self) -> WorkerCounts:
+        """How many workers and requests there are."""
+        resting = self._rest is not None
+        return counted(self._live.all(), len(self._deadlines), is_resting=resting)
+
+    def what_is_missing(self) -> str:
+        """Why requests cannot be answered now, as far as is known; "": they can."""
+        if self._rest is not None:
+            return "" if self._rest.is_well else "the workers do not come back from their rest"
+        if self._server.now is None:
+            return "the model server is down and is being started again"
+        if self._groups.fewest and not self._dispatch.group():
+            return "no worker of the pool is up yet"
+        return ""
+
     @property
     def own_bytes(self) -> int:
         """What all workers have taken since they were forked, with what models' own ones hold."""
@@ -279,39 +318,6 @@ class Workers:
 
     # ---- requests
 
-    def _request(
-        self, artifact: Admitted, headers: Mapping[str, str], body: bytes, terms: Terms
-    ) -> Request:
-        settings, findings, now_s = self._settings, artifact.findings, self._clock()
-        timeout_s = settings.invoke_timeout_s if terms.timeout_s is None else terms.timeout_s
-        question = Question(
-            "" if self._is_foreign else artifact.name,
-            str(artifact.model_dir),
-            str(artifact.scratch_dir),
-            headers,
-            body,
-            answer_limit(settings, terms),
-            in_parts=terms.parts is not None and settings.invoke == "door",
-        )
-        try:
-            start = beginning(question)
-        except DoorError as error:
-            raise InvalidRequest(f"The request cannot be sent on: {error}") from error
-        return Request(
-            artifact=artifact,
-            question=question,
-            beginning=start,
-            answer=asyncio.get_running_loop().create_future(),
-            came_at_s=now_s,
-            deadline_s=now_s + timeout_s,
-            timeout_s=timeout_s,
-            is_own=self.is_own(artifact),
-            is_heavy=findings.mapped_bytes > HEAVY_BYTES,
-            is_large=len(body) > LARGE_BYTES,
-            pipeline=self._pipeline_of(artifact),
-            parts=terms.parts,
-        )
-
     def _pipeline_of(self, artifact: Admitted) -> str | None:
         """What a worker must have from its template for the model; None where any will do."""
         pipeline = artifact.findings.pipeline
@@ -325,17 +331,19 @@ class Workers:
             return
         self._usages.used(usage, self._clock())
         if live.artifact is None:
-            usage.load_s = answer.load_s or usage.load_s
+            if answer.load_s:
+                usage.load_s = answer.load_s
+                self._notes.loaded(usage, answer)
         elif usage.answers > 2 * usage.measured_at:
             self._to_measure[request.model] = live
 
     # ---- deaths
 
-    def _died(self, live: LiveWorker) -> None:
+    def _died(self, live: LiveWorker, request: Request | None) -> None:
         if self._is_closed:
             return
         if not live.is_condemned and not live.started.server.has_ended:
-            log.warning("worker %s (pid %d) died", live.started.name, live.started.pid)
+            self._notes.died(live, request)
         # First: the model server interrupts, with the end of a dead worker, whichever worker its
         # thread has been given to meanwhile.
         self._groups.clean_up(live)
@@ -348,7 +356,7 @@ class Workers:
         artifact = request.artifact
         if not self._usages.died(self._usages.of(artifact)) or request.is_own:
             return
-        log.warning("%s has ended workers repeatedly: it gets one of its own", artifact.target)
+        self._notes.isolated(artifact)
         self._isolated.add(artifact.name)
         for waiting in self._dispatch.take_all(artifact.name):
             waiting.is_own = True
@@ -387,14 +395,3 @@ class Workers:
         # Workers to spare go before any model does.
         if not (self._book.is_short() and self._groups.shed()):
             await self._own.relieve()
-
-
-def answer_limit(settings: Settings, terms: Terms) -> int | None:
-    """The largest answer to a request in bytes, where it is not what the workers have been told.
-
-    The model server keeps an answer in its heap and ends a worker for a larger one than it takes.
-    """
-    limit_bytes = terms.answer_limit_bytes
-    if limit_bytes is not None and settings.invoke == "mms":
-        limit_bytes = min(limit_bytes, settings.max_body_bytes)
-    return None if limit_bytes == settings.max_body_bytes else limit_bytes

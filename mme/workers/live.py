@@ -62,8 +62,8 @@ class LiveWorker:
 class LiveWorkers:
     """All of them by name. The event loop owns it.
 
-    `on_answered` is told of each answer, `on_death` of each end, `on_blame` of each request whose
-    computing ended a worker.
+    `on_answered` is told of each answer, `on_death` of each end and what was being computed,
+    `on_blame` of each request whose computing ended a worker.
     """
 
     def __init__(
@@ -71,13 +71,15 @@ class LiveWorkers:
         dispatch: Dispatch[Request],
         background: BackgroundTasks,
         *,
+        clock: Callable[[], float],
         through_mms: bool,
         on_answered: Callable[[LiveWorker, Request, Answer], None],
-        on_death: Callable[[LiveWorker], None],
+        on_death: Callable[[LiveWorker, Request | None], None],
         on_blame: Callable[[Request], None],
     ) -> None:
         self._dispatch = dispatch
         self._background = background
+        self._clock = clock
         self._through_mms = through_mms
         self._on_answered = on_answered
         self._on_death = on_death
@@ -137,6 +139,7 @@ class LiveWorkers:
             live, request = self._live[each.worker], each.request
             if live.request is None:
                 live.request = request
+                request.started_at_s = self._clock()
             else:
                 live.next = request
             request.attempts += 1
@@ -176,6 +179,8 @@ class LiveWorkers:
         if request is None:
             return
         live.request, live.next = live.next, None
+        if live.request is not None:
+            live.request.started_at_s = self._clock()
         if request in live.recalled:
             live.recalled.discard(request)
             self._dispatch.withdraw(request)
@@ -202,7 +207,7 @@ class LiveWorkers:
         del self._live[name]
         request, live.request = live.request, None
         self.send(self._dispatch.leave(name))
-        self._on_death(live)
+        self._on_death(live, request)
         if request is None or request in live.recalled:
             return
         # Of two it may have read the first; that it left bytes unread says nothing of that one.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mme.workers.dispatch import Dispatch
     from mme.workers.groups import Groups
     from mme.workers.live import LiveWorkers
+    from mme.workers.notes import Notes
     from mme.workers.requests import Request
     from mme.workers.template import Template
     from mme.workers.usage import UsageBook
@@ -47,6 +48,7 @@ class OwnModels:
         *,
         book: MemoryBook,
         usages: UsageBook,
+        notes: Notes,
         template: Template,
         background: BackgroundTasks,
         clock: Callable[[], float],
@@ -60,6 +62,7 @@ class OwnModels:
         self._groups = groups
         self._book = book
         self._usages = usages
+        self._notes = notes
         self._template = template
         self._background = background
         self._clock = clock
@@ -85,14 +88,18 @@ class OwnModels:
         """Let the least valuable model leave; False if none may."""
         victim = self._book.least_valuable(self._candidates())
         if victim is not None:
-            await self._evict(victim)
+            await self._evict(victim, "its place on the disk is needed")
         return victim is not None
 
-    def ensure(self, artifact: Admitted) -> None:
-        """Have a first worker started for a model that has none; if it fails, requests hear why."""
+    def ensure(self, artifact: Admitted) -> bool:
+        """Have a first worker started for a model that has none; if it fails, requests hear why.
+
+        Returns whether one is on its way.
+        """
         name = artifact.name
         if name not in self._starts and not self._dispatch.group(name):
             self._starts[name] = self._background.start(self._start_first(artifact))
+        return name in self._starts
 
     async def drop(self, name: str) -> None:
         """End all workers of a model; returns when they are gone and what they had is free."""
@@ -109,7 +116,9 @@ class OwnModels:
     async def relieve(self) -> None:
         """Let models leave if memory or tasks are short."""
         victims = self._book.relieve(self._candidates())
-        await asyncio.gather(*(self._evict(victim) for victim in victims))
+        if victims:
+            why = self._book.why_short()
+            await asyncio.gather(*(self._evict(victim, why) for victim in victims))
 
     async def _start_first(self, artifact: Admitted) -> EndpointError | None:
         """Returns why it failed, which waiting requests are told too."""
@@ -161,8 +170,7 @@ class OwnModels:
                     victim = self._book.least_valuable(self._candidates())
                     if error.status != NO_ROOM or victim is None:
                         raise
-                    log.info("there was no room for %s after all", artifact.target)
-                    await self._evict(victim)
+                    await self._evict(victim, f"there was no room for {artifact.target} after all")
                 else:
                     break
             usage = self._usages.of(artifact)
@@ -172,7 +180,7 @@ class OwnModels:
                 self._book.worker_bytes, live.started.pid, live.born_bytes
             )
             self._book.learn(artifact.name, usage.own_bytes)
-            log.info("loaded %s in a process of its own, %.3f s", artifact.target, usage.load_s)
+            self._notes.loaded_alone(usage)
         finally:
             self._book.kept(artifact.name)
 
@@ -192,7 +200,8 @@ class OwnModels:
             # Alone, a model that looks too large is tried: the kernel's word counts.
             if decision.fits or alone:
                 self._book.promise(artifact.name, needed)
-                await asyncio.gather(*(self._evict(victim) for victim in decision.leave))
+                why = f"{artifact.target} needs about {needed.bytes // MIB} MiB and its tasks"
+                await asyncio.gather(*(self._evict(victim, why) for victim in decision.leave))
                 return
             if self._clock() > deadline_s:
                 reading, tasks = self._book.reading(), self._book.tasks()
@@ -234,12 +243,12 @@ class OwnModels:
     def _is_pinned(self, artifact: Admitted) -> bool:
         return self._book.is_pinned(artifact.target)
 
-    async def _evict(self, victim: Candidate) -> None:
+    async def _evict(self, victim: Candidate, why: str) -> None:
         """Let an idle model leave; returns when it is gone."""
         usage = self._usages.get(victim.name)
         if usage is None or usage.in_flight:
             return
-        log.info("evicting %s: %d KiB", usage.artifact.target, victim.own_bytes >> 10)
+        self._notes.evicted(usage, victim.own_bytes, why)
         if victim.tasks:
             self._book.leaves(victim.name, Amount(victim.own_bytes, victim.tasks))
             try:

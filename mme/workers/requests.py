@@ -6,15 +6,21 @@ at now and then.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mme.core.door import DoorError, Question, beginning
+from mme.core.errors import InvalidRequest
+
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Mapping
 
     from mme.core.artifact import Admitted
-    from mme.core.door import Answer, Question
+    from mme.core.door import Answer
     from mme.core.parts import Parts
+    from mme.core.settings import Settings
+    from mme.core.terms import Terms
 
 HEAVY_BYTES = 64 * 1024 * 1024
 """A model that maps more is kept to few workers."""
@@ -46,6 +52,10 @@ class Request:
     pipeline: str | None
     parts: Parts | None = None
     """Gets the pieces of the answer; None: it is wanted whole."""
+    started_at_s: float | None = None
+    """When a worker began with it."""
+    waits_for_start: bool = False
+    """Whether a worker of its model's own had to be started for it."""
     attempts: int = 0
     left_at_s: float | None = None
     """When its caller left without an answer."""
@@ -78,6 +88,59 @@ class Request:
         return self.answer.done()
 
 
+def request_to(
+    artifact: Admitted,
+    headers: Mapping[str, str],
+    body: bytes,
+    terms: Terms,
+    settings: Settings,
+    *,
+    now_s: float,
+    is_own: bool,
+    pipeline: str | None,
+) -> Request:
+    """A request that has just come, for the loop it is made on. Raises InvalidRequest."""
+    timeout_s = settings.invoke_timeout_s if terms.timeout_s is None else terms.timeout_s
+    question = Question(
+        "" if settings.is_foreign_handler else artifact.name,
+        str(artifact.model_dir),
+        str(artifact.scratch_dir),
+        headers,
+        body,
+        answer_limit(settings, terms),
+        in_parts=terms.parts is not None and settings.invoke == "door",
+    )
+    try:
+        start = beginning(question)
+    except DoorError as error:
+        raise InvalidRequest(f"The request cannot be sent on: {error}") from error
+    return Request(
+        artifact=artifact,
+        question=question,
+        beginning=start,
+        answer=asyncio.get_running_loop().create_future(),
+        came_at_s=now_s,
+        deadline_s=now_s + timeout_s,
+        timeout_s=timeout_s,
+        is_own=is_own,
+        is_heavy=artifact.findings.mapped_bytes > HEAVY_BYTES,
+        is_large=len(body) > LARGE_BYTES,
+        pipeline=pipeline,
+        parts=terms.parts,
+    )
+
+
+def answer_limit(settings: Settings, terms: Terms) -> int | None:
+    """The largest answer to a request in bytes, where it is not what the workers have been told.
+
+    The model server keeps an answer in its heap and ends a worker for a larger one than it takes.
+    """
+    limit_bytes = terms.answer_limit_bytes
+    if limit_bytes is not None and settings.invoke == "mms":
+        limit_bytes = min(limit_bytes, settings.max_body_bytes)
+    return None if limit_bytes == settings.max_body_bytes else limit_bytes
+
+
 class Deadlines:
     """The requests under way by the second in which their time is over."""
 
@@ -86,6 +149,9 @@ class Deadlines:
 
     def __bool__(self) -> bool:
         return bool(self._by_second)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_second.values()))
 
     def add(self, request: Request) -> None:
         """Note a request; `remove` it when it has ended."""

@@ -48,7 +48,7 @@ def test_in_a_multi_model_container_models_leave_without_the_platform_and_nothin
         assert failures == []
         assert platform.unloads_for_room == 0
         assert len(models_of(platform.get("/models?limit=1000"))) == len(set(asked()))
-        assert "evicting" in box.log
+        assert "evicted" in box.log
         assert box.memory_kills() == 0
         assert box.stop() == 0
 
@@ -76,6 +76,6 @@ def test_a_standalone_endpoint_evicts_and_nothing_is_killed(heavy, tmp_path):
             answers = list(pool.map(ask, asked()))
         failures = [answer.text for answer in answers if answer.status_code != 200]
         assert failures == []
-        assert "evicting" in box.log
+        assert "evicted" in box.log
         assert box.memory_kills() == 0
         assert box.stop() == 0

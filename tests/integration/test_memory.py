@@ -68,7 +68,7 @@ def test_a_working_set_above_the_limit_is_served_without_a_failure_or_a_kill(
         assert failures == []
         assert cgroup.kills == 0
         if isolation == "model":
-            assert "evicting" in endpoint.log
+            assert "evicted" in endpoint.log
             assert 0 < len(resident(endpoint)) < len(set(asked))
         assert endpoint.stop() == 0
 

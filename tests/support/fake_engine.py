@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
@@ -20,12 +19,13 @@ from mme.core import answer
 from mme.core.errors import AlreadyLoaded, NotLoaded
 from mme.core.terms import PLAIN
 from mme.gateway import runner_of
+from mme.residency.views import ModelPage, ModelView, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
     from mme.core.terms import Terms
-    from mme.residency.views import AliasView, ModelView
+    from mme.residency.views import AliasView
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,9 @@ class Asked:
     body: bytes
 
 
-def view(target: str, state: str = "ready", **facts: object) -> ModelView:
+def view(target: str, state: str = "ready", **facts: Any) -> ModelView:
     """What a model looks like that has only these facts."""
-    unknown = dict.fromkeys(
-        (
-            "version", "archive_bytes", "unpacked_bytes", "own_bytes", "workers", "load_s",
-            "fetched_at", "loaded_at", "last_used_at",
-        )
-    )  # fmt: skip
-    known = {"pinned": False, "in_flight": 0, "invocations": 0, "details": {}, "aliases": ()}
-    whole = SimpleNamespace(target=target, state=SimpleNamespace(value=state), **unknown | known)
-    whole.__dict__.update(facts)
-    return cast("ModelView", whole)
+    return ModelView(target=target, state=State(state), **facts)
 
 
 class FakeEngine:
@@ -131,6 +122,7 @@ class FakeStandalone(FakeEngine):
         super().__init__()
         self.views: dict[str, ModelView] = {}
         self.aliases: list[AliasView] = []
+        self.store_error = ""
         self.terms = PLAIN
         """Of the last request."""
 
@@ -146,18 +138,38 @@ class FakeStandalone(FakeEngine):
 
     async def unload(self, target: str) -> None:
         self.fail()
-        self.describe(target)
+        self._view(target)
         del self.views[target]
 
-    def page(self, after: str, limit: int) -> tuple[list[ModelView], bool]:
-        targets = [target for target in sorted(self.views) if target > after]
-        return [self.views[target] for target in targets[:limit]], len(targets) > limit
+    async def listing(
+        self, after: str, limit: int, prefix: str = "", states: Collection[State] = ()
+    ) -> ModelPage:
+        targets = [
+            target
+            for target, each in sorted(self.views.items())
+            if target > after and target.startswith(prefix) and (not states or each.state in states)
+        ]
+        views = [self.views[target] for target in targets[:limit]]
+        return ModelPage(views, views[-1].target if len(targets) > limit else "", self.store_error)
 
     def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
         following = [view for view in self.aliases if view.alias > after]
         return following[:limit], len(following) > limit
 
-    def describe(self, target: str) -> ModelView:
+    async def describe(self, target: str) -> ModelView:
+        return self._view(target)
+
+    def pin(self, target: str) -> ModelView:
+        self.fail()
+        self.views[target] = replace(self._view(target), pinned=True)
+        return self.views[target]
+
+    def unpin(self, target: str) -> ModelView:
+        self.fail()
+        self.views[target] = replace(self._view(target), pinned=False)
+        return self.views[target]
+
+    def _view(self, target: str) -> ModelView:
         if target not in self.views:
             raise NotLoaded(target)
         return self.views[target]

@@ -16,11 +16,13 @@ from mme.core.door import Answer
 from mme.core.errors import NotLoaded
 from mme.core.names import model_name
 from mme.core.terms import PLAIN, Terms
+from mme.workers.counts import WorkerCounts
 from mme.workers.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mme.core.timing import Timing
     from mme.workers.engine import Workers
 
 NOWHERE = Path("/nowhere")
@@ -129,7 +131,7 @@ class FakeWorkers:
     loads: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
-    resident: dict[str, Admitted] = field(default_factory=dict)
+    in_memory: dict[str, Admitted] = field(default_factory=dict)
     own: set[str] = field(default_factory=set)
     """Names of models with workers of their own."""
     is_up: bool = True
@@ -139,13 +141,21 @@ class FakeWorkers:
         return cast("Workers", self)
 
     async def ask(
-        self, artifact: Admitted, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
+        self,
+        artifact: Admitted,
+        headers: Mapping[str, str],
+        body: bytes,
+        terms: Terms = PLAIN,
+        timing: Timing | None = None,
     ) -> Answer:
         self.terms.append(terms)
         self.asked.append((artifact.name, body))
-        was_there = artifact.name in self.resident
+        was_there = artifact.name in self.in_memory
         await self._wait(artifact)
-        return Answer(200, dict(headers), artifact.version.encode(), 0.0 if was_there else 0.1)
+        load_s = 0.0 if was_there else 0.1
+        if timing is not None:
+            timing.load_s += load_s
+        return Answer(200, dict(headers), artifact.version.encode(), load_s)
 
     async def load(self, artifact: Admitted) -> None:
         self.loads.append(artifact.name)
@@ -154,12 +164,12 @@ class FakeWorkers:
     async def drop(self, artifact: Admitted) -> None:
         await self.dropping.passed()
         self.dropped.append(artifact.name)
-        self.resident.pop(artifact.name, None)
+        self.in_memory.pop(artifact.name, None)
 
     async def evict_one(self) -> bool:
         """The one that came first."""
-        for name in list(self.resident):
-            del self.resident[name]
+        for name in list(self.in_memory):
+            del self.in_memory[name]
             return True
         return False
 
@@ -170,11 +180,20 @@ class FakeWorkers:
     def is_own(self, artifact: Admitted) -> bool:
         return artifact.name in self.own
 
+    def resident(self) -> set[str]:
+        return set(self.in_memory)
+
+    def counts(self) -> WorkerCounts:
+        return WorkerCounts(2, 0, 0, is_resting=False, in_flight=0, waiting=0)
+
+    def what_is_missing(self) -> str:
+        return "" if self.is_up else "no worker of the pool is up yet"
+
     def workers_of(self, name: str) -> int:
-        return int(name in self.resident)
+        return int(name in self.in_memory)
 
     def usage_of(self, name: str) -> Usage | None:
-        artifact = self.resident.get(name)
+        artifact = self.in_memory.get(name)
         return None if artifact is None else Usage(artifact, load_s=0.123456, own_bytes=1000)
 
     async def _wait(self, artifact: Admitted) -> None:
@@ -185,4 +204,4 @@ class FakeWorkers:
             raise
         if self.failures:
             raise self.failures.pop(0)
-        self.resident[artifact.name] = artifact
+        self.in_memory[artifact.name] = artifact

@@ -11,7 +11,6 @@ import pytest
 from mme.core.errors import (
     ArtifactRejected,
     LoadFailed,
-    NotLoaded,
     StoreUnavailable,
     TargetNotFound,
 )
@@ -82,10 +81,10 @@ async def test_an_alias_follows_its_file(tmp_path):
         say(bench, DocSim="1")
         assert await served(bench) == ONE
         say(bench, DocSim="2")
-        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == TWO)
         assert await served(bench) == TWO
         say(bench, DocSim="1")
-        await becomes(lambda: bench.models.describe("DocSim").target == ONE)
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == ONE)
 
 
 async def test_requests_go_to_the_old_version_until_the_new_one_is_loaded(tmp_path):
@@ -99,7 +98,7 @@ async def test_requests_go_to_the_old_version_until_the_new_one_is_loaded(tmp_pa
         await bench.admission.reached.wait()
         assert await served(bench) == ONE
         bench.admission.open()
-        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == TWO)
         assert not (await bench.ask("DocSim")).cold
 
 
@@ -120,7 +119,7 @@ async def test_a_version_that_is_refused_leaves_the_old_one_and_is_told_once(tmp
         assert known(bench).wanted == TWO
         assert "refused" in refusal(bench).reason
         bench.shelf.put(TWO)
-        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == TWO)
 
 
 async def test_a_version_that_does_not_load_leaves_the_old_one(tmp_path):
@@ -143,7 +142,7 @@ async def test_an_alias_of_an_artifact_that_is_missing_waits_for_it(tmp_path):
         say(bench, DocSim="2")
         await becomes(lambda: refusal(bench) is not None)
         bench.shelf.put(TWO)
-        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == TWO)
 
 
 async def test_an_unknown_alias_names_all_that_was_tried(tmp_path):
@@ -214,12 +213,11 @@ async def test_managing_by_alias_manages_what_it_means(tmp_path):
     async with running(tmp_path) as bench:
         bench.shelf.put(ONE)
         say(bench, DocSim="1")
-        with pytest.raises(NotLoaded):
-            bench.models.describe("DocSim")
+        assert (await bench.models.describe("DocSim")).state is State.IN_STORE
         view = await bench.models.load("DocSim")
         assert (view.target, view.state, list(view.aliases)) == (ONE, State.READY, ["DocSim"])
         await bench.models.unload("DocSim")
-        assert bench.models.describe("DocSim").state is State.ON_DISK
+        assert (await bench.models.describe("DocSim")).state is State.ON_DISK
 
 
 async def test_many_that_ask_for_an_alias_first_read_its_file_once(tmp_path):
@@ -242,7 +240,7 @@ async def test_after_a_restart_an_alias_goes_on_with_what_served_until_the_new_o
         await becomes(lambda: refusal(bench) is not None)
         assert await served(bench) == ONE
         bench.shelf.put(TWO)
-        await becomes(lambda: bench.models.describe("DocSim").target == TWO)
+        await becomes(lambda: bench.models.aliases.table.meaning("DocSim") == TWO)
 
 
 async def test_after_a_restart_without_the_store_an_alias_means_what_it_meant(tmp_path):

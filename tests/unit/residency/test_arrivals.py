@@ -24,6 +24,7 @@ class Bench:
             self.catalog,
             self.table,
             self._arrived,
+            lambda *_: None,
             ready_timeout_s=ready_timeout_s,
             failure_memory_s=failure_memory_s,
         )

@@ -220,7 +220,7 @@ async def test_unloading_has_requests_answered_first_and_takes_no_new_ones(bench
     bench.workers.gate.open()
     assert (await request).status == 200
     await unload
-    assert bench.workers.resident == {}
+    assert bench.workers.in_memory == {}
 
 
 async def test_a_load_while_the_model_of_that_name_leaves_waits_for_its_end(bench):
@@ -447,7 +447,7 @@ async def test_the_one_model_that_cannot_be_loaded_says_so(bench):
 async def test_any_worker_of_the_pool_will_do_for_the_one_model(bench):
     model = sole(bench)
     await model.load()
-    bench.workers.resident.clear()
+    bench.workers.in_memory.clear()
     assert model.has_worker
 
 
@@ -456,7 +456,7 @@ async def test_the_one_model_with_a_worker_of_its_own_needs_that_one(bench):
     model = sole(bench)
     await model.load()
     assert model.has_worker
-    bench.workers.resident.clear()
+    bench.workers.in_memory.clear()
     assert not model.has_worker
     await model.load()
     assert model.has_worker

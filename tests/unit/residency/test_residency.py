@@ -73,7 +73,7 @@ async def test_the_first_request_is_cold_and_the_next_one_warm():
 async def test_a_model_that_had_left_memory_is_cold_again():
     bench = Bench()
     await bench.ask()
-    bench.workers.resident.clear()
+    bench.workers.in_memory.clear()
     assert (await bench.ask()).cold
 
 
@@ -259,7 +259,7 @@ async def test_files_that_are_changed_again_and_again_are_given_up_for_this_requ
     bench.catalog.damaged = [V1] * ATTEMPTS
     with pytest.raises(ModelFailed, match="changed again and again"):
         await bench.ask()
-    bench.workers.resident.clear()
+    bench.workers.in_memory.clear()
     assert (await bench.ask()).status == 200
 
 
@@ -321,7 +321,7 @@ async def test_unloading_waits_for_the_requests_that_came_before():
     bench.workers.gate.open()
     assert (await request).body == b"1"
     await unload
-    assert bench.workers.resident == {}
+    assert bench.workers.in_memory == {}
     assert bench.catalog.discarded == []
     with pytest.raises(NotLoaded):
         await bench.residency.unload("m")
@@ -356,7 +356,7 @@ async def test_unloading_waits_for_what_is_on_its_way():
     bench.catalog.gate.open()
     assert (await request).status == 200
     await unload
-    assert bench.workers.resident == {}
+    assert bench.workers.in_memory == {}
 
 
 async def test_leaving_is_no_error_for_what_is_not_there():
@@ -364,7 +364,7 @@ async def test_leaving_is_no_error_for_what_is_not_there():
     await bench.residency.leave("m")
     await bench.ask()
     await bench.residency.leave("m")
-    assert bench.workers.resident == {}
+    assert bench.workers.in_memory == {}
     assert bench.table.current("m") is None
 
 

@@ -160,7 +160,8 @@ def test_what_several_set_alike_is_noted_once(store):
 
 def test_one_that_sees_a_change_of_its_own_done_by_another_does_not_note_it_again(store):
     set_alias(store, "DocSim", "1")
-    replace, seen = store.replace, []
+    replace = store.replace
+    seen: list[str] = []
 
     def overtaken(key, content, version):
         if key == "models-id.json" and not seen:

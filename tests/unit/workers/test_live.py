@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from mme.core.background import BackgroundTasks
@@ -27,7 +28,8 @@ async def test_a_worker_that_died_before_it_could_take_requests_is_given_none():
         BackgroundTasks(),
         through_mms=False,
         on_answered=lambda *_: None,
-        on_death=deaths.append,
+        clock=time.monotonic,
+        on_death=lambda live, _: deaths.append(live),
         on_blame=lambda _: None,
     )
     started = StartedWorker("w1", 1, 1, cast("Any", ClosedDoor()), cast("Any", None))

@@ -15,8 +15,10 @@ import pytest
 from mme.core.artifact import Admitted, Findings
 from mme.core.background import BackgroundTasks
 from mme.core.errors import LoadFailed
+from mme.core.events import Events
 from mme.memory import MemoryBook, Reading, Watermarks
 from mme.workers.dispatch import Dispatch
+from mme.workers.notes import Notes
 from mme.workers.own_models import OwnModels
 from mme.workers.usage import UsageBook
 from tests.support.dispatched import Clock, Item
@@ -42,9 +44,11 @@ class Bench:
             lambda: Reading(256, 0),
             process_bytes=lambda *_: MIB,
         )
+        usages = UsageBook()
+        notes = Notes(Events(), usages, self.dispatch, clock=Clock())
         self.models = OwnModels(
             self.dispatch, cast("Any", self), cast("Any", self),
-            book=book, usages=UsageBook(), template=cast("Any", SimpleNamespace()),
+            book=book, usages=usages, notes=notes, template=cast("Any", SimpleNamespace()),
             background=self.background, clock=Clock(), ready_timeout_s=60.0, side_by_side=1,
             refuses_unfitting=True,
         )  # fmt: skip

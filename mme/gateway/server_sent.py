@@ -1,0 +1,86 @@
+"""Server-sent events: frames to a client that stays, as the HTML standard has them.
+
+A client that does not read ends its stream: what it would have had to keep for it is asked for anew
+by `Last-Event-ID`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from mme.core.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from mme.gateway.exchange import Call
+
+MEDIA = "text/event-stream"
+LAST_ID = "Last-Event-ID"
+BEAT_S = 15.0
+"""A comment so often, so that proxies keep the connection and a client that is gone is noticed."""
+BEAT = b": still here\n\n"
+PAUSE_S = 0.5
+"""Between two frames of one kind."""
+WRITE_S = 30.0
+"""A client that takes longer to read a frame is not there any more."""
+MOST_ID_CHARS = 16
+HEADERS = {
+    "Content-Type": MEDIA,
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
+
+def is_wanted(headers: Mapping[str, str]) -> bool:
+    """Whether a client asks for a stream."""
+    return MEDIA in headers.get("Accept", "")
+
+
+def frame(event: str, data: object, event_id: int | None = None) -> bytes:
+    """One frame, its data as JSON."""
+    id_line = "" if event_id is None else f"id: {event_id}\n"
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return f"{id_line}event: {event}\ndata: {text}\n\n".encode("utf-8", "backslashreplace")
+
+
+def last_id_of(call: Call) -> int | None:
+    """What a client has seen last: the header, else `after` of the query; None: it does not say.
+
+    Raises InvalidRequest.
+    """
+    text = call.request.headers.get(LAST_ID) or call.request.query.get("after")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_ID_CHARS):
+        raise InvalidRequest(f"{text[:40]!r} is no id of an event")
+    return int(text)
+
+
+async def stream(call: Call, frames: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Send frames until there are none, or the client is gone; returns what was sent."""
+    answer = web.StreamResponse(headers=HEADERS)
+    call.sign(answer)
+    await answer.prepare(call.request)
+    next_frame: asyncio.Task[bytes] | None = None
+    try:
+        while True:
+            next_frame = next_frame or asyncio.ensure_future(anext(frames, b""))
+            done, _ = await asyncio.wait({next_frame}, timeout=BEAT_S)
+            content = BEAT
+            if done:
+                content, next_frame = next_frame.result(), None
+                if not content:
+                    return answer
+            async with asyncio.timeout(WRITE_S):
+                await answer.write(content)
+    except (ConnectionError, TimeoutError):
+        return answer
+    finally:
+        if next_frame is not None:
+            next_frame.cancel()
+            await asyncio.gather(next_frame, return_exceptions=True)

@@ -1,0 +1,122 @@
+"""The state of a whole endpoint in numbers: room and who takes it, work, what came of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mme.memory.watermarks import most_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mme.cache import ArtifactCache
+    from mme.memory import MemoryBook
+    from mme.memory.readings import Reading
+    from mme.residency.observed import Observed
+    from mme.workers.counts import WorkerCounts
+    from mme.workers.engine import Workers
+
+KEPT_S = 0.5
+"""A state is told again for so long: many may ask, and some of it is read from the kernel."""
+MOST_TOP = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one resident model takes."""
+
+    target: str
+    own_bytes: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """As of one moment."""
+
+    missing: str
+    """Why requests cannot be answered now; "": they can."""
+    memory: Reading
+    high_bytes: int
+    low_bytes: int
+    models_bytes: int
+    """What the models in memory take of their own."""
+    tasks: Reading
+    most_tasks: int
+    """Above it models leave."""
+    on_disk: int
+    disk_bytes: int
+    disk_limit_bytes: int | None
+    resident: int
+    downloading: int
+    pinned: int
+    failed: int
+    workers: WorkerCounts
+    top: Sequence[Share]
+    """The models that take most, the largest first."""
+
+
+class States:
+    """Reads the state of an endpoint, at most twice a second."""
+
+    def __init__(
+        self,
+        observed: Observed,
+        workers: Workers,
+        book: MemoryBook,
+        cache: ArtifactCache | None,
+        *,
+        disk_limit_bytes: int | None,
+        downloading: Callable[[], int],
+    ) -> None:
+        self._observed = observed
+        self._workers = workers
+        self._book = book
+        self._cache = cache
+        self._disk_limit_bytes = disk_limit_bytes
+        self._downloading = downloading
+        self._kept: EndpointState | None = None
+        self._kept_until_s = 0.0
+
+    def now(self) -> EndpointState:
+        """The state, as it was within the last half second."""
+        now_s = time.monotonic()
+        if self._kept is None or now_s >= self._kept_until_s:
+            self._kept = self._read()
+            self._kept_until_s = now_s + KEPT_S
+        return self._kept
+
+    def _read(self) -> EndpointState:
+        shares = self._shares()
+        on_disk, disk_bytes = (0, 0) if self._cache is None else self._cache.totals()
+        memory, tasks = self._book.reading(), self._book.tasks()
+        marks = self._book.marks
+        return EndpointState(
+            missing=self._workers.what_is_missing(),
+            memory=memory,
+            high_bytes=int(marks.high * memory.limit),
+            low_bytes=int(marks.low * memory.limit),
+            models_bytes=sum(share.own_bytes for share in shares),
+            tasks=tasks,
+            most_tasks=most_tasks(tasks.limit)[0],
+            on_disk=on_disk,
+            disk_bytes=disk_bytes,
+            disk_limit_bytes=self._disk_limit_bytes,
+            resident=len(shares),
+            downloading=self._downloading(),
+            pinned=sum(self._book.is_pinned(share.target) for share in shares),
+            failed=self._observed.history.failed(),
+            workers=self._workers.counts(),
+            top=sorted(shares, key=lambda share: -share.own_bytes)[:MOST_TOP],
+        )
+
+    def _shares(self) -> list[Share]:
+        shares = []
+        for name in self._workers.resident():
+            usage = self._workers.usage_of(name)
+            if usage is not None:
+                own_bytes = usage.own_bytes * self._workers.workers_of(name)
+                shares.append(Share(usage.artifact.target, own_bytes, usage.in_flight))
+        return shares

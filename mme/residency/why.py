@@ -1,0 +1,68 @@
+"""Why a target model is in the state it is in: a sentence or two for people. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mme.residency.views import State
+
+if TYPE_CHECKING:
+    from mme.residency.history import TargetHistory
+    from mme.residency.views import ModelView
+
+MIB = 1024 * 1024
+STATES = {
+    State.IN_STORE: "{} is in the store and nothing of it is here: nobody has asked for it since"
+    " this cache was begun, or it had to leave the disk; the next request brings it in",
+    State.DOWNLOADING: "{} is on its way to this disk, or is being checked there",
+    State.ON_DISK: "{} is on this disk, checked and converted, and not in memory",
+    State.LOADING: "{} is being loaded: requests wait for it",
+    State.READY: "{} is in memory and answers",
+}
+
+
+def sentence(view: ModelView, happened: TargetHistory | None) -> str:
+    """Why it is so, and what failed last."""
+    parts = [STATES[view.state].format(view.target)]
+    if view.state is State.READY:
+        parts[0] += _use(view)
+    if happened is not None:
+        parts += _past(view, happened)
+    if view.state is State.ON_DISK and len(parts) == 1:
+        parts.append("It has not been asked for since the endpoint started")
+    if view.pinned:
+        parts.append("It is pinned, so it does not leave for others")
+    if view.gone_from_store:
+        parts.append("The store does not have it any more; what is here serves on")
+    return ". ".join(parts) + "."
+
+
+def _use(view: ModelView) -> str:
+    taken = f", {view.own_bytes / MIB:.1f} MiB" if view.own_bytes else ""
+    loaded = f" since {_time(view.loaded_at)}" if view.loaded_at is not None else ""
+    return f"{loaded} in {view.workers} of the workers{taken}"
+
+
+def _past(view: ModelView, happened: TargetHistory) -> list[str]:
+    parts = []
+    is_away = view.state in (State.ON_DISK, State.IN_STORE)
+    left_at = max(happened.evicted_at or 0.0, happened.unloaded_at or 0.0)
+    if is_away and left_at and left_at == happened.evicted_at:
+        parts.append(
+            f"It was evicted at {_time(left_at)}, unused for {happened.idle_at_eviction_s:.1f} s,"
+            f" because {happened.evicted_why}"
+            if happened.evicted_why and happened.idle_at_eviction_s is not None
+            else f"It was evicted at {_time(left_at)}"
+        )
+    elif is_away and left_at:
+        parts.append(f"It was unloaded at {_time(left_at)}, as was asked for")
+    if happened.error and happened.error_at is not None:
+        parts.append(f"Its last failure was at {_time(happened.error_at)}: {happened.error}")
+    if happened.failed_updates:
+        parts.append(f"{happened.failed_updates} updates of it have failed since the last good one")
+    return parts
+
+
+def _time(wall_s: float) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,56 @@
+"""How many workers and requests there are now, and where a request's time went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mme.core.door import Answer
+    from mme.core.timing import Timing
+    from mme.workers.live import LiveWorker
+    from mme.workers.requests import Request
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCounts:
+    """As of one moment."""
+
+    pool: int
+    """Workers that serve any model."""
+    own: int
+    """Workers of one model each."""
+    busy: int
+    is_resting: bool
+    in_flight: int
+    """Requests that have come and are not answered."""
+    waiting: int
+    """Those of them that no worker has."""
+
+
+def counted(workers: Collection[LiveWorker], in_flight: int, *, is_resting: bool) -> WorkerCounts:
+    """Count workers, and the requests they have."""
+    own = sum(each.artifact is not None for each in workers)
+    given = sum((each.request is not None) + (each.next is not None) for each in workers)
+    return WorkerCounts(
+        pool=len(workers) - own,
+        own=own,
+        busy=sum(each.request is not None for each in workers),
+        is_resting=is_resting,
+        in_flight=in_flight,
+        waiting=max(0, in_flight - given),
+    )
+
+
+def note_times(
+    timing: Timing, request: Request, answer: Answer, ended_s: float, own_load_s: float
+) -> None:
+    """Fill in where the time of a request went; `own_load_s` if a process was started for it."""
+    started_s = request.came_at_s if request.started_at_s is None else request.started_at_s
+    waited_s = max(0.0, started_s - request.came_at_s)
+    load_s = min(waited_s, own_load_s) if request.waits_for_start else 0.0
+    timing.queue_s += waited_s - load_s
+    timing.load_s += load_s + answer.load_s
+    timing.model_s += max(0.0, ended_s - started_s - answer.load_s)
