@@ -60,7 +60,7 @@ HINT_FOR_BOTO = """
   EOF
 """
 MANAGEMENT = """
-Models, control plane and all else but invocations are at {url}.
+Management is at {url}; the address above answers invocations only.
 """
 
 

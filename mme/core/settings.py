@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     socket: Path | None = None
     """Unix socket that is listened on instead of a port; its owner and group may connect."""
     management_port: int | None = Field(default=None, ge=0, le=65535)
-    """Port for all but invocations and health, which it takes from the other; 0: a free one."""
+    """Port for management, which leaves the other invocations and health; 0: a free one."""
     management_host: str | None = None
     """Address that is listened on for management; default: MME_HOST."""
     tls_cert: Path | None = None

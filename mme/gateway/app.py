@@ -17,7 +17,7 @@ from mme.gateway.control_plane import ControlPlaneSurface
 from mme.gateway.exchange import Exchange
 from mme.gateway.management import Management
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
-from mme.gateway.ports import split
+from mme.gateway.ports import public_only
 from mme.gateway.runtime import Runtime
 from mme.gateway.service_errors import SERVICE_ERRORS
 from mme.gateway.single import SINGLE_ERRORS, SingleSurface
@@ -89,15 +89,15 @@ def _doors(settings: Settings, routes: list[Route], bodies: BodyBudget) -> Door:
     at_port = partial(_server, settings, SERVICE_ERRORS, bodies)
     beside: Door | None = None
     if settings.management_port is not None:
-        places = _places(settings)
-        routes, managing = split(routes, *places)
         host = settings.management_host or settings.host
         beside = at_port(
-            managing,
+            routes,
             most=max(1, most // MANAGEMENT_SHARE),
             guard=Sites(host, settings.allowed_hosts).check_host,
             needs_certificate=wants_certificate,
         )
+        place = f"the port of management (MME_MANAGEMENT_PORT={settings.management_port})"
+        routes = public_only(routes, place)
     if settings.socket is not None:  # which no web page can reach
         door = at_port(routes, most=most)
     else:
@@ -105,16 +105,6 @@ def _doors(settings: Settings, routes: list[Route], bodies: BodyBudget) -> Door:
         door = at_port(routes, most=most, guard=guard, needs_certificate=wants_certificate)
     door.management = beside
     return door
-
-
-def _places(settings: Settings) -> tuple[str, str]:
-    """Where callers and operators are answered, as the setting says it."""
-    public = (
-        f"the port of invocations (MME_PORT={settings.port})"
-        if settings.socket is None
-        else "the socket of invocations (MME_SOCKET)"
-    )
-    return public, f"the port of management (MME_MANAGEMENT_PORT={settings.management_port})"
 
 
 def _server(

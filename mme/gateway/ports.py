@@ -1,9 +1,10 @@
 """Which port answers what, where management has a port of its own.
 
-Invocations and what became of them are for callers; all else is for operators: models, control
-plane, metrics, events, logs, the page. A route nobody has thought of here is for operators. Health
-is on both. What is asked for at the wrong port is answered by where it is, in the words of settings
-and not of addresses, for whoever asks may be anybody.
+Invocations, what became of them, and health are for callers; all else is for operators: models,
+control plane, metrics, events, logs, the page. A route nobody has thought of here is for operators.
+The management port answers all, so that whoever is let in there can try a model on the page. What
+is not at the public port is answered there by where it is, in the words of settings and not of
+addresses, for whoever asks may be anybody.
 """
 
 from __future__ import annotations
@@ -36,26 +37,16 @@ class OnOtherPort(NoSuchPath):
 
 def is_for_callers(path: str) -> bool:
     """Whether a route's path is on the public port though management has another."""
-    return path.startswith(CALLERS) and not path.endswith(OPERATORS)
+    return path in HEALTH or (path.startswith(CALLERS) and not path.endswith(OPERATORS))
 
 
-def split(
-    routes: Iterable[Route], public_place: str, management_place: str
-) -> tuple[list[Route], list[Route]]:
-    """The routes of the public port and of the management port; places are named to who errs."""
-    public: list[Route] = []
-    management: list[Route] = []
-    for method, path, handler in routes:
-        if path in HEALTH:
-            public.append((method, path, handler))
-            management.append((method, path, handler))
-        elif is_for_callers(path):
-            public.append((method, path, handler))
-            management.append((method, path, _Elsewhere(public_place)))
-        else:
-            public.append((method, path, _Elsewhere(management_place)))
-            management.append((method, path, handler))
-    return public, management
+def public_only(routes: Iterable[Route], place: str) -> list[Route]:
+    """The routes of a public port where operators are answered at `place`."""
+    elsewhere = _Elsewhere(place)
+    return [
+        (method, path, handler if is_for_callers(path) else elsewhere)
+        for method, path, handler in routes
+    ]
 
 
 class _Elsewhere:

@@ -1,4 +1,4 @@
-"""Two ports: each answers its own, and says where the rest is."""
+"""Two ports: one for operators, and a public one that says what is only there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def ports(two_ports, engine, bodies):
         ]
 
 
-async def test_callers_are_answered_at_the_public_port_and_operators_at_the_other(ports):
+async def test_callers_are_answered_at_the_public_port_and_operators_at_theirs(ports):
     public, management = ports
     for path in ("/invocations", "/endpoints/demo/invocations"):
         async with public.post(path, data=b"x", headers=TARGET) as answer:
@@ -68,11 +68,9 @@ async def test_the_public_port_says_where_management_is(ports, method, path):
     )
 
 
-@pytest.mark.parametrize("path", ["/invocations", "/endpoints/demo/invocations"])
-async def test_the_management_port_says_where_callers_are_answered(ports, path):
-    async with ports[1].post(path, data=b"x", headers=TARGET) as answer:
-        assert answer.status == 404
-        assert "(MME_PORT=8080)" in (await answer.json())["Message"]
+async def test_the_management_port_answers_invocations_too(ports):
+    async with ports[1].post("/invocations", data=b"x", headers=TARGET) as answer:
+        assert answer.status == 200
 
 
 async def test_what_is_nowhere_is_nowhere_at_both(ports):
@@ -80,17 +78,6 @@ async def test_what_is_nowhere_is_nowhere_at_both(ports):
         async with port.get("/nothing") as answer:
             assert answer.status == 404
             assert (await answer.json())["Message"] == "There is nothing at /nothing"
-
-
-async def test_the_socket_is_named_where_callers_have_one(engine, bodies, tmp_path):
-    settings = Settings(management_port=0, socket=tmp_path / "mme.sock", endpoint_names=())
-    door = make_app(settings, engine, Serving(settings, engine), bodies)
-    assert door.management is not None
-    async with (
-        served(door.management) as running,
-        running.client.post("/invocations", data=b"") as answer,
-    ):
-        assert "the socket of invocations (MME_SOCKET)" in (await answer.json())["Message"]
 
 
 async def test_a_name_of_public_dns_is_refused_at_both(ports):
@@ -112,6 +99,7 @@ async def test_on_a_socket_any_name_will_do_for_no_web_page_reaches_it(engine, b
 @pytest.mark.parametrize(
     ("path", "is_so"),
     [
+        ("/ping", True),
         ("/invocations", True),
         ("/endpoints/{endpoint}/invocations", True),
         ("/endpoints/{endpoint}/invocations-response-stream", True),
@@ -122,5 +110,5 @@ async def test_on_a_socket_any_name_will_do_for_no_web_page_reaches_it(engine, b
         ("/", False),
     ],
 )
-def test_only_invocations_and_what_became_of_them_are_for_callers(path, is_so):
+def test_only_health_invocations_and_what_became_of_them_are_for_callers(path, is_so):
     assert is_for_callers(path) is is_so
