@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import hdrs, web
 
-from mme.core.errors import EndpointError
+from mme.core.errors import EndpointError, PayloadTooLarge
 from mme.gateway.access import CLIENT_GONE, note_access, request_ids
 from mme.gateway.bodies import BodyBudget, Share
 from mme.gateway.connections import Door
 from mme.gateway.errors import SERVER_NAME, NotHttp
 from mme.gateway.headers import REQUEST_ID
 from mme.gateway.routing import Router
+from mme.gateway.tls import check_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -43,7 +44,7 @@ LINGER_S = 5.0
 class Call:
     """One request under way, as handlers see it."""
 
-    __slots__ = ("name", "note", "request", "request_id", "share")
+    __slots__ = ("_read", "caller", "name", "note", "request", "request_id", "share")
 
     def __init__(self, request: web.BaseRequest, share: Share, request_id: str = "") -> None:
         self.request = request
@@ -53,10 +54,17 @@ class Call:
         """The name in the path, decoded."""
         self.note = ""
         """What stands in the log beside the status."""
+        self.caller = ""
+        """The name of whoever asks, where callers are known."""
+        self._read: bytes | None = None
 
     async def body(self, limit_bytes: int) -> bytes:
-        """The whole body. Raises PayloadTooLarge, Overloaded, InvalidRequest."""
-        return await self.share.read(self.request, limit_bytes)
+        """The whole body, however often. Raises PayloadTooLarge, Overloaded, InvalidRequest."""
+        if self._read is None:
+            self._read = await self.share.read(self.request, limit_bytes)
+        elif len(self._read) > limit_bytes:
+            raise PayloadTooLarge(limit_bytes)
+        return self._read
 
     def sign(self, answer: web.StreamResponse) -> None:
         """Add the headers that every answer has; only a stream's handler need do it."""
@@ -74,11 +82,16 @@ class Exchange:
         bodies: BodyBudget,
         *,
         guard: Callable[[Mapping[str, str]], None] | None = None,
+        needs_certificate: bool = False,
         logs_payloads: bool = False,
     ) -> None:
-        """`guard` looks at the headers of each request before anything else does."""
+        """`guard` looks at the headers of each request before anything else does.
+
+        With `needs_certificate` clients without one are answered about health only.
+        """
         self._router = Router(routes)
         self._guard = guard
+        self._needs_certificate = needs_certificate
         self._logs_payloads = logs_payloads
         self._errors = errors
         self._bodies = bodies
@@ -114,9 +127,8 @@ class Exchange:
         finally:
             call.share.give_back()
             duration_s = perf_counter() - began_s
-            note_access(
-                request.method, path, status, duration_s, request_id=request_id, note=call.note
-            )
+            note = f"{call.note} by {call.caller}" if call.caller else call.note
+            note_access(request.method, path, status, duration_s, request_id=request_id, note=note)
 
     def _count(self, request: web.BaseRequest, size: int) -> None:
         """Have an answer counted until it is written."""
@@ -134,6 +146,8 @@ class Exchange:
     async def _answer(self, call: Call, path: str, request_id: str) -> web.StreamResponse:
         try:
             _check_version(call.request)
+            if self._needs_certificate:
+                check_certificate(call.request, path)
             if self._guard is not None:
                 self._guard(call.request.headers)
             handler, call.name = self._router.find(call.request.method, path)
