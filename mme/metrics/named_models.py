@@ -1,0 +1,134 @@
+"""Which models have series of their own, and what is counted for all others together.
+
+Those used most of late are named. A model's series begins when it comes to be named and stops when
+it gives way to another; what it does meanwhile is the others'. So no count ever falls, and the
+rates of all series together are the rate of all models. The event loop owns it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mme.core.statistics import Statistics
+
+OTHERS = "(others)"
+"""In place of a target; no target has brackets at both ends and no dot."""
+RANK_EVERY_S = 10.0
+HALF_LIFE_S = 300.0
+STAYS = 1.5
+"""A named model gives way only to one that is used so many times as much."""
+LEAST_SCORE = 1e-3
+MOST_SEEN = 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of one model, or of several."""
+
+    requests: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.seconds + other.seconds,
+        )
+
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(
+            self.requests - other.requests,
+            self.errors - other.errors,
+            self.seconds - other.seconds,
+        )
+
+
+NONE = Counts()
+
+
+class NamedModels:
+    """The choice, and the counts that follow from it."""
+
+    def __init__(
+        self,
+        statistics: Statistics,
+        most: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` is that of the statistics."""
+        self._statistics = statistics
+        self._most = most
+        self._clock = clock
+        self._named: set[str] = set()
+        self._seen: dict[str, Counts] = {}
+        """What has been attributed of each target, to whichever series."""
+        self._own: dict[str, Counts] = {}
+        """The series of targets that are named, or have been."""
+        self._others = NONE
+        self._scores: dict[str, float] = {}
+        """Requests by target, older ones counting for less."""
+        self._ranked_at: float | None = None
+        self._looked_at = 0.0
+
+    def counts(self) -> Iterator[tuple[str, Counts]]:
+        """The counts of each named model, the one used most first, and of `OTHERS` at the end."""
+        came = self._came()
+        self._rank(came)
+        for target, new in came.items():
+            if target in self._named:
+                self._own[target] = self._own.get(target, NONE) + new
+            else:
+                self._others += new
+        for target in sorted(self._named, key=lambda target: -self._scores[target]):
+            yield target, self._own.get(target, NONE)
+        yield OTHERS, self._others
+
+    def _came(self) -> dict[str, Counts]:
+        """What was counted since the last look, by target."""
+        came = {}
+        # Once more those of the last second: more may have come in the moment of the last look.
+        since, self._looked_at = self._looked_at - 1.0, self._clock()
+        for each in self._statistics.used_since(since):
+            now = Counts(each.requests, each.errors, each.seconds)
+            before = self._seen.get(each.target, NONE)
+            if now.requests < before.requests:  # it had been forgotten and is counted anew
+                before = NONE
+            if now != before:
+                came[each.target] = now - before
+                self._seen[each.target] = now
+        return came
+
+    def _rank(self, came: dict[str, Counts]) -> None:
+        """Choose who is named: now and then, and while there is a name to give."""
+        scores, now = self._scores, self._clock()
+        for target, new in came.items():
+            scores[target] = scores.get(target, 0.0) + new.requests
+        last = now if self._ranked_at is None else self._ranked_at
+        if abs(now - last) < RANK_EVERY_S and len(self._named) >= self._most:
+            return
+        self._ranked_at = now
+        share = 0.5 ** (max(0.0, now - last) / HALF_LIFE_S)
+        self._scores = {
+            target: score * share
+            for target, score in scores.items()
+            if score * share >= LEAST_SCORE or target in self._named
+        }
+        self._named = set(heapq.nlargest(self._most, self._scores, key=self._weight))
+        self._forget()
+
+    def _weight(self, target: str) -> float:
+        return self._scores[target] * (STAYS if target in self._named else 1.0)
+
+    def _forget(self) -> None:
+        """Forget those that have not been used for long."""
+        if len(self._seen) > MOST_SEEN:
+            for target in [each for each in self._seen if each not in self._scores]:
+                del self._seen[target]
+                self._own.pop(target, None)
