@@ -32,6 +32,7 @@ from mme.app.life import (
     stop_signals,
     until_stopped,
 )
+from mme.app.metrics import measured_store
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
@@ -105,7 +106,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                 transform_jobs(database, plane.records, models, folder)
             )
             names = Serving(settings, models, plane)
-            asynchronous = await stack.enter_async_context(
+            asynchronous, backlog = await stack.enter_async_context(
                 async_inference(
                     settings,
                     database,
@@ -115,6 +116,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                     side_by_side=engine.workers.side_by_side,
                 )
             )
+            measured = measured_store(settings, models, backlog)
             app = make_app(
                 settings,
                 models,
@@ -123,8 +125,10 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                 {**plane.operations(), **transforms},
                 asynchronous=asynchronous,
                 is_sample=is_sample,
-                more=seeing_routes(models),
+                more=[*seeing_routes(models), *measured.routes],
+                counts=measured.counts,
             )
+            await stack.enter_async_context(measured.running())
             on_ready(
                 await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))
             )

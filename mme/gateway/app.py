@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mme.gateway.engine import Platform, Sole, Standalone
     from mme.gateway.errors import ErrorTable
     from mme.gateway.routing import Route
+    from mme.metrics.http_counts import HttpCounts
 
 
 def make_app(
@@ -44,29 +45,45 @@ def make_app(
     asynchronous: Iterable[Route] = (),
     more: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
+    counts: HttpCounts | None = None,
 ) -> web.Server:
     """The standalone endpoint: runtime, management and control plane on one port.
 
-    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces.
+    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces. Requests are
+    counted in `counts`.
     """
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
     routes += [*asynchronous, *more]
     routes += Streaming(settings, serving, is_sample).routes()
     routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host
-    return _server(settings, routes, SERVICE_ERRORS, bodies, guard)
+    return _server(settings, routes, SERVICE_ERRORS, bodies, guard=guard, counts=counts)
 
 
-def make_platform_app(settings: Settings, engine: Platform, bodies: BodyBudget) -> web.Server:
-    """The multi-model container."""
-    routes = PlatformSurface(settings, engine).routes()
-    return _server(settings, routes, PLATFORM_ERRORS, bodies)
+def make_platform_app(
+    settings: Settings,
+    engine: Platform,
+    bodies: BodyBudget,
+    *,
+    more: Iterable[Route] = (),
+    counts: HttpCounts | None = None,
+) -> web.Server:
+    """The multi-model container; `more` and `counts` as above."""
+    routes = [*PlatformSurface(settings, engine).routes(), *more]
+    return _server(settings, routes, PLATFORM_ERRORS, bodies, counts=counts)
 
 
-def make_single_app(settings: Settings, engine: Sole, bodies: BodyBudget) -> web.Server:
-    """The single-model container."""
-    routes = SingleSurface(settings, engine).routes()
-    return _server(settings, routes, SINGLE_ERRORS, bodies)
+def make_single_app(
+    settings: Settings,
+    engine: Sole,
+    bodies: BodyBudget,
+    *,
+    more: Iterable[Route] = (),
+    counts: HttpCounts | None = None,
+) -> web.Server:
+    """The single-model container; `more` and `counts` as above."""
+    routes = [*SingleSurface(settings, engine).routes(), *more]
+    return _server(settings, routes, SINGLE_ERRORS, bodies, counts=counts)
 
 
 def runner_of(server: web.Server, drain_timeout_s: float) -> web.ServerRunner:
@@ -79,7 +96,11 @@ def _server(
     routes: Iterable[Route],
     errors: ErrorTable,
     bodies: BodyBudget,
+    *,
     guard: Callable[[Mapping[str, str]], None] | None = None,
+    counts: HttpCounts | None = None,
 ) -> web.Server:
-    exchange = Exchange(routes, errors, bodies, guard=guard, logs_payloads=settings.log_payloads)
+    exchange = Exchange(
+        routes, errors, bodies, guard=guard, counts=counts, logs_payloads=settings.log_payloads
+    )
     return exchange.server(Patience(most_connections(settings.max_connections)))

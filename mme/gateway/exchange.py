@@ -21,6 +21,7 @@ from mme.gateway.connections import Door
 from mme.gateway.errors import SERVER_NAME, NotHttp
 from mme.gateway.headers import REQUEST_ID
 from mme.gateway.routing import Router
+from mme.metrics.http_counts import HttpCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -43,7 +44,7 @@ LINGER_S = 5.0
 class Call:
     """One request under way, as handlers see it."""
 
-    __slots__ = ("name", "note", "request", "request_id", "share")
+    __slots__ = ("form", "name", "note", "request", "request_id", "share")
 
     def __init__(self, request: web.BaseRequest, share: Share, request_id: str = "") -> None:
         self.request = request
@@ -51,6 +52,8 @@ class Call:
         self.request_id = request_id
         self.name = ""
         """The name in the path, decoded."""
+        self.form = ""
+        """The path of its route; "": there is none."""
         self.note = ""
         """What stands in the log beside the status."""
 
@@ -74,11 +77,13 @@ class Exchange:
         bodies: BodyBudget,
         *,
         guard: Callable[[Mapping[str, str]], None] | None = None,
+        counts: HttpCounts | None = None,
         logs_payloads: bool = False,
     ) -> None:
         """`guard` looks at the headers of each request before anything else does."""
         self._router = Router(routes)
         self._guard = guard
+        self._counts = HttpCounts() if counts is None else counts
         self._logs_payloads = logs_payloads
         self._errors = errors
         self._bodies = bodies
@@ -114,6 +119,7 @@ class Exchange:
         finally:
             call.share.give_back()
             duration_s = perf_counter() - began_s
+            self._counts.ended(request.method, call.form, status, duration_s)
             note_access(
                 request.method, path, status, duration_s, request_id=request_id, note=call.note
             )
@@ -136,7 +142,7 @@ class Exchange:
             _check_version(call.request)
             if self._guard is not None:
                 self._guard(call.request.headers)
-            handler, call.name = self._router.find(call.request.method, path)
+            handler, call.name, call.form = self._router.find(call.request.method, path)
             return await handler(call)
         except asyncio.CancelledError as error:
             call.note = "the client did not wait, or the endpoint stops"

@@ -40,7 +40,5 @@ class MetricsSurface:
         """The metrics SageMaker has of multi-model endpoints, as PutMetricData takes them."""
         namespace = call.request.query.get("namespace", CALLS)
         if namespace not in NAMESPACES:
-            raise InvalidRequest(
-                f"namespace={namespace[:60]!r} is none of {', '.join(NAMESPACES)}"
-            )
+            raise InvalidRequest(f"namespace={namespace[:60]!r} is none of {', '.join(NAMESPACES)}")
         return json_answer(self._cloudwatch.put_metric_data(namespace))

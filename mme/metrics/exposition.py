@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder
 from prometheus_client.registry import Collector
 
 from mme.metrics.families import all_but_models
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from mme.metrics.sources import Sources
 
-LONGEST_ACCEPT_CHARS = 1000
+OPENMETRICS = "application/openmetrics-text"
+OPENMETRICS_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 
 
 class Exposition(Collector):
@@ -36,8 +37,7 @@ class Exposition(Collector):
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """The answer and its content type, for the header `Accept` of who asks."""
-        try:
-            encode, content_type = choose_encoder(accept[:LONGEST_ACCEPT_CHARS])
-        except ValueError:  # a version that is none
-            encode, content_type = choose_encoder("")
-        return encode(self), content_type
+        is_open = any(form.partition(";")[0].strip() == OPENMETRICS for form in accept.split(","))
+        # What else a client asks for, such as a version, is not looked at: there is one.
+        encode, _ = choose_encoder(OPENMETRICS if is_open else "")
+        return encode(self), OPENMETRICS_TYPE if is_open else CONTENT_TYPE_PLAIN_0_0_4

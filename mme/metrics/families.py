@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mme.metrics.sources import Sources
 
 STATUS_CLASSES = ("2xx", "4xx", "5xx")
-BUCKETS = (*(f"{bound:g}" for bound in BOUNDS_S), "+Inf")
+BUCKETS = (*(str(bound) for bound in BOUNDS_S), "+Inf")
 
 
 def all_but_models(sources: Sources) -> Iterator[Metric]:

@@ -107,21 +107,25 @@ class NamedModels:
 
     def _rank(self, came: dict[str, Counts]) -> None:
         """Choose who is named: now and then, and while there is a name to give."""
-        scores, now = self._scores, self._clock()
-        for target, new in came.items():
-            scores[target] = scores.get(target, 0.0) + new.requests
+        now = self._clock()
         last = now if self._ranked_at is None else self._ranked_at
-        if abs(now - last) < RANK_EVERY_S and len(self._named) >= self._most:
-            return
-        self._ranked_at = now
-        share = 0.5 ** (max(0.0, now - last) / HALF_LIFE_S)
+        is_due = abs(now - last) >= RANK_EVERY_S or len(self._named) < self._most
+        if is_due:
+            self._ranked_at = now
+            self._fade(0.5 ** (max(0.0, now - last) / HALF_LIFE_S))
+        for target, new in came.items():
+            self._scores[target] = self._scores.get(target, 0.0) + new.requests
+        if is_due:
+            self._named = set(heapq.nlargest(self._most, self._scores, key=self._weight))
+            self._forget()
+
+    def _fade(self, share: float) -> None:
+        """What was asked earlier counts for less."""
         self._scores = {
             target: score * share
-            for target, score in scores.items()
+            for target, score in self._scores.items()
             if score * share >= LEAST_SCORE or target in self._named
         }
-        self._named = set(heapq.nlargest(self._most, self._scores, key=self._weight))
-        self._forget()
 
     def _weight(self, target: str) -> float:
         return self._scores[target] * (STAYS if target in self._named else 1.0)

@@ -208,6 +208,11 @@ class PlatformModels:
         # As a load: its name is free when it is gone, whoever waits for that.
         await asyncio.shield(self._finish_unload(name, gone))
 
+    @property
+    def loaded(self) -> int:
+        """How many models are loaded, as the platform sees it."""
+        return len(self._loaded)
+
     def page(self, after: str, limit: int) -> tuple[list[tuple[str, Path]], bool]:
         """The `limit` loaded names after `after` with their folders; whether more follow."""
         start = bisect_right(self._loaded, after)
