@@ -46,9 +46,10 @@ class Spent:
     def answered(self, timing: Timing, seconds: float, *, is_warm: bool) -> None:
         """An invocation of so many seconds was answered."""
         stages, recent = self.stages, self._recent
-        stages["queue"] += timing.queue_s
-        stages["model"] += timing.model_s
-        latency_s = timing.queue_s + timing.model_s
+        queue_s, model_s = timing.queue_s, timing.model_s
+        stages["queue"] += queue_s
+        stages["model"] += model_s
+        latency_s = queue_s + model_s
         overhead_s = seconds - latency_s
         if not is_warm:
             stages["fetch"] += timing.fetch_s

@@ -90,21 +90,26 @@ def _invocations(sources: Sources) -> Iterator[Metric]:
 
 
 def _http(sources: Sources) -> Iterator[Metric]:
-    yield counter(
+    requests = CounterMetricFamily(
         "mme_http_requests",
         "HTTP requests by the form of their path and the status of their answer; 499: the client"
         " did not wait for it.",
-        (((method, form, str(status)), n) for (method, form, status), n in sources.http.counts()),
-        ("method", "route", "status"),
+        labels=("method", "route", "status"),
     )
     durations = SummaryMetricFamily(
         "mme_http_request_duration_seconds",
         "How long HTTP requests took, from their head to the end of their answer.",
         labels=("method", "route"),
     )
-    for route, taken in sources.http.durations():
-        durations.add_metric(route, taken.count, taken.total_s)
-    yield durations
+    taken: dict[tuple[str, str], tuple[int, float]] = {}
+    for each in sources.http.counts():
+        route = (each.method, each.form)
+        requests.add_metric((*route, str(each.status)), float(each.count))
+        count, seconds = taken.get(route, (0, 0.0))
+        taken[route] = (count + each.count, seconds + each.seconds)
+    for route, (count, seconds) in taken.items():
+        durations.add_metric(route, count, seconds)
+    yield from (requests, durations)
 
 
 def _happened(sources: Sources) -> Iterator[Metric]:

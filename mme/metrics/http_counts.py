@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from mme.core.durations import Durations
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,7 +26,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
 
 
 class Answered(NamedTuple):
-    """What is counted together."""
+    """Requests that are counted together."""
 
     method: str
     """ "": one that HTTP does not know."""
@@ -36,38 +34,35 @@ class Answered(NamedTuple):
     """As `/models/{target...}`; "": there is no such path."""
     status: int
     """499: the client did not wait for an answer."""
+    count: int
+    seconds: float
 
 
 class HttpCounts:
     """All requests of one endpoint since its start."""
 
     def __init__(self) -> None:
-        self._counts: Counter[Answered] = Counter()
-        self._durations: dict[tuple[str, str], Durations] = {}
+        self._counts: dict[tuple[str, str, int], list[float]] = {}
+        """How many, and how long they took together."""
 
     def ended(self, method: str, form: str, status: int, seconds: float) -> None:
         """A request is over."""
-        if method not in METHODS:
-            method = ""
-        self._counts[Answered(method, form, status)] += 1
-        route = (method, form)
-        durations = self._durations.get(route)
-        if durations is None:
-            durations = self._durations[route] = Durations()
-        durations.add(seconds)
+        known = self._counts.get((method, form, status))
+        if known is None:
+            key = (method if method in METHODS else "", form, status)
+            known = self._counts.setdefault(key, [0, 0.0])
+        known[0] += 1
+        known[1] += seconds
 
-    def counts(self) -> Iterator[tuple[Answered, int]]:
+    def counts(self) -> Iterator[Answered]:
         """How many of each there were."""
-        yield from self._counts.items()
-
-    def durations(self) -> Iterator[tuple[tuple[str, str], Durations]]:
-        """How long they took, by method and form."""
-        yield from self._durations.items()
+        for (method, form, status), (count, seconds) in self._counts.items():
+            yield Answered(method, form, status, int(count), seconds)
 
     def invocations(self) -> Counter[int]:
         """How many invocations were answered with each class of statuses: 2, 4, 5."""
         found: Counter[int] = Counter()
-        for answered, count in self._counts.items():
-            if answered.form in INVOCATIONS and answered.status != CLIENT_GONE:
-                found[answered.status // 100] += count
+        for each in self.counts():
+            if each.form in INVOCATIONS and each.status != CLIENT_GONE:
+                found[each.status // 100] += each.count
         return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mme.core.statistics import Statistics
 
@@ -25,9 +25,10 @@ STAYS = 1.5
 """A named model gives way only to one that is used so many times as much."""
 LEAST_SCORE = 1e-3
 MOST_SEEN = 40_000
+NONE = (0, 0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counts:
     """Of one model, or of several."""
 
@@ -35,22 +36,11 @@ class Counts:
     errors: int = 0
     seconds: float = 0.0
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.requests + other.requests,
-            self.errors + other.errors,
-            self.seconds + other.seconds,
-        )
-
-    def __sub__(self, other: Counts) -> Counts:
-        return Counts(
-            self.requests - other.requests,
-            self.errors - other.errors,
-            self.seconds - other.seconds,
-        )
-
-
-NONE = Counts()
+    def add(self, requests: int, errors: int, seconds: float) -> None:
+        """So many more."""
+        self.requests += requests
+        self.errors += errors
+        self.seconds += seconds
 
 
 class NamedModels:
@@ -67,11 +57,11 @@ class NamedModels:
         self._most = most
         self._clock = clock
         self._named: set[str] = set()
-        self._seen: dict[str, Counts] = {}
+        self._seen: dict[str, tuple[int, int, float]] = {}
         """What has been attributed of each target, to whichever series."""
         self._own: dict[str, Counts] = {}
         """The series of targets that are named, or have been."""
-        self._others = NONE
+        self._others = Counts()
         self._scores: dict[str, float] = {}
         """Requests by target, older ones counting for less."""
         self._ranked_at: float | None = None
@@ -81,31 +71,34 @@ class NamedModels:
         """The counts of each named model, the one used most first, and of `OTHERS` at the end."""
         came = self._came()
         self._rank(came)
-        for target, new in came.items():
-            if target in self._named:
-                self._own[target] = self._own.get(target, NONE) + new
+        named, own = self._named, self._own
+        for target, *new in came:
+            if target in named:
+                own.setdefault(target, Counts()).add(*new)
             else:
-                self._others += new
-        for target in sorted(self._named, key=lambda target: -self._scores[target]):
-            yield target, self._own.get(target, NONE)
+                self._others.add(*new)
+        for target in sorted(named, key=lambda target: -self._scores[target]):
+            yield target, own.setdefault(target, Counts())
         yield OTHERS, self._others
 
-    def _came(self) -> dict[str, Counts]:
-        """What was counted since the last look, by target."""
-        came = {}
+    def _came(self) -> list[tuple[str, int, int, float]]:
+        """What was counted since the last look: requests, errors and seconds by target."""
+        came = []
+        seen = self._seen
         # Once more those of the last second: more may have come in the moment of the last look.
         since, self._looked_at = self._looked_at - 1.0, self._clock()
         for each in self._statistics.used_since(since):
-            now = Counts(each.requests, each.errors, each.seconds)
-            before = self._seen.get(each.target, NONE)
-            if now.requests < before.requests:  # it had been forgotten and is counted anew
+            now = (each.requests, each.errors, each.seconds)
+            before = seen.get(each.target, NONE)
+            if now[0] < before[0]:  # it had been forgotten and is counted anew
                 before = NONE
-            if now != before:
-                came[each.target] = now - before
-                self._seen[each.target] = now
+            if now[0] != before[0]:
+                new = (now[0] - before[0], now[1] - before[1], now[2] - before[2])
+                came.append((each.target, *new))
+                seen[each.target] = now
         return came
 
-    def _rank(self, came: dict[str, Counts]) -> None:
+    def _rank(self, came: Sequence[tuple[str, int, int, float]]) -> None:
         """Choose who is named: now and then, and while there is a name to give."""
         now = self._clock()
         last = now if self._ranked_at is None else self._ranked_at
@@ -113,10 +106,11 @@ class NamedModels:
         if is_due:
             self._ranked_at = now
             self._fade(0.5 ** (max(0.0, now - last) / HALF_LIFE_S))
-        for target, new in came.items():
-            self._scores[target] = self._scores.get(target, 0.0) + new.requests
+        scores = self._scores
+        for target, requests, _, _ in came:
+            scores[target] = scores.get(target, 0.0) + requests
         if is_due:
-            self._named = set(heapq.nlargest(self._most, self._scores, key=self._weight))
+            self._named = set(heapq.nlargest(self._most, scores, key=self._weight))
             self._forget()
 
     def _fade(self, share: float) -> None:
