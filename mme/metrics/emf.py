@@ -74,21 +74,23 @@ class Emitter:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Inside the block lines are written."""
-        task = asyncio.create_task(self._keep_writing(), name="embedded metrics")
+        task = asyncio.create_task(self.keep_writing(), name="embedded metrics")
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            self._write_line()
+            self.write_line()
 
-    async def _keep_writing(self) -> None:
+    async def keep_writing(self) -> None:
+        """Write a line at each full minute."""
         while True:
             # At the full minute, as CloudWatch puts them together.
             await self._sleep(EVERY_S - self._clock() % EVERY_S)
-            self._write_line()
+            self.write_line()
 
-    def _write_line(self) -> None:
+    def write_line(self) -> None:
+        """Write what came since the last line."""
         try:
             data = self._cloudwatch.since_last()
             self._write(line_of(data, self._dimensions, self._told, self._clock()))

@@ -72,11 +72,9 @@ class NamedModels:
         came = self._came()
         self._rank(came)
         named, own = self._named, self._own
-        for target, *new in came:
-            if target in named:
-                own.setdefault(target, Counts()).add(*new)
-            else:
-                self._others.add(*new)
+        for target, requests, errors, seconds in came:
+            counts = own.setdefault(target, Counts()) if target in named else self._others
+            counts.add(requests, errors, seconds)
         for target in sorted(named, key=lambda target: -self._scores[target]):
             yield target, own.setdefault(target, Counts())
         yield OTHERS, self._others
