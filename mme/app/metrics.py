@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from mme.app.modes import Mode
+from mme.app.tracing import traced
 from mme.gateway.health import Health
 from mme.gateway.metrics import MetricsSurface
 from mme.metrics.cloudwatch import CloudWatch
@@ -60,6 +62,7 @@ class Measured:
         async with contextlib.AsyncExitStack() as stack:
             if emits:
                 await stack.enter_async_context(self._emitter.running())
+            await stack.enter_async_context(traced(self._sources, os.environ))
             yield
 
 

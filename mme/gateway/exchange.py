@@ -106,6 +106,8 @@ class Exchange:
         request_id = next(self._ids)
         path = _path_of(request)
         call = Call(request, Share(self._bodies), request_id)
+        if self._counts.on_begin is not None:
+            self._counts.on_begin(request.headers, request_id)
         status = CLIENT_GONE
         try:
             answer = await self._answer(call, path, request_id)

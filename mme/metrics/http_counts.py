@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 INVOCATIONS = frozenset(
     {
@@ -46,6 +46,8 @@ class HttpCounts:
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, int], list[float]] = {}
         """How many, and how long they took together."""
+        self.on_begin: Callable[[Mapping[str, str], str], None] | None = None
+        """Is told of each request that begins: its headers and its id."""
 
     def ended(self, method: str, form: str, status: int, seconds: float) -> None:
         """A request is over."""
