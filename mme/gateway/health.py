@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.gateway.errors import json_answer
+from mme.gateway.openapi import Result, described
+from mme.gateway.openapi.schemas import FLAG, TEXT, array_of, thing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT_S = 0.9
 NOT_READY = 503
+HEALTH = "health"
+READY = thing({"ready": FLAG, "reasons": array_of(TEXT)}, "reasons")
 UNKNOWN = "the model server does not answer"
 
 
@@ -39,10 +43,16 @@ class Health:
         """The routes of this surface."""
         return [("GET", "/livez", self.livez), ("GET", "/readyz", self.readyz)]
 
+    @described(Result("It lives.", thing({"alive": FLAG})), tag=HEALTH)
     async def livez(self, _: Call) -> web.Response:
         """The process answers."""
         return json_answer({"alive": True})
 
+    @described(
+        Result("Requests are answered.", READY),
+        Result("They are not.", READY, status=NOT_READY),
+        tag=HEALTH,
+    )
     async def readyz(self, _: Call) -> web.Response:
         """Whether requests can be answered now, and why not."""
         reason = self._missing()

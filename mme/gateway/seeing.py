@@ -10,6 +10,8 @@ from mme.core.errors import InvalidRequest
 from mme.core.events import KINDS
 from mme.gateway import server_sent
 from mme.gateway.errors import json_answer
+from mme.gateway.openapi import Parameter, Result, described
+from mme.gateway.openapi.schemas import ref
 from mme.gateway.paging import limit_of
 from mme.gateway.views_json import event_json, iso, model_json, status_json
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Route
 
+SEEING = "seeing"
 STATUS_S = 1.0
 MOST_MODELS = 500
 """So many models that changed are told in one frame; a client that wants more asks for the list."""
@@ -45,10 +48,12 @@ class Seeing:
             ("GET", "/models/{target...}/why", self.why),
         ]
 
+    @described(Result("The state.", ref("Status")), tag=SEEING)
     async def status(self, _: Call) -> web.Response:
         """Health, room and who takes it, work, counts."""
         return json_answer(self._status())
 
+    @described(Result("Why it is so.", ref("Why")), failures=(530,), tag=SEEING)
     async def why(self, call: Call) -> web.Response:
         """Why a model is in its state, and what happened to it last."""
         view, sentence = await self._engine.explain(call.name)
@@ -61,6 +66,21 @@ class Seeing:
         }
         return json_answer(content)
 
+    @described(
+        Result(
+            "Events, oldest first; as a stream to those who accept one.",
+            ref("Events"),
+        ),
+        parameters=(
+            Parameter("after", "Only those after the event of this id.", {"type": "integer"}),
+            Parameter("limit", "How many.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+            Parameter("target", "Only those about this target model."),
+            Parameter("kind", f"Comma list of {', '.join(KINDS)}."),
+            Parameter("status", "In a stream, the state of the endpoint as well."),
+            Parameter("models", "In a stream, the models that change as well."),
+        ),
+        tag=SEEING,
+    )
     async def events(self, call: Call) -> web.StreamResponse:
         """The last events, those after one, or a stream of them."""
         query, events = call.request.query, self._engine.observed.events
