@@ -17,6 +17,7 @@ from mme.gateway.control_plane import ControlPlaneSurface
 from mme.gateway.exchange import Exchange
 from mme.gateway.management import Management
 from mme.gateway.openapi.surface import OpenApi
+from mme.gateway.page import Page
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
 from mme.gateway.runtime import Runtime
 from mme.gateway.service_errors import SERVICE_ERRORS
@@ -59,6 +60,7 @@ def make_app(
     routes += Streaming(settings, serving, is_sample).routes()
     plane = ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION"))
     routes += plane.routes()
+    routes += Page(engine, routes).routes()
     routes += OpenApi(routes, version("mme"), plane.schemas).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host
     return _server(settings, routes, SERVICE_ERRORS, bodies, guard=guard, counts=counts)
