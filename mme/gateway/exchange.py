@@ -22,6 +22,7 @@ from mme.gateway.errors import SERVER_NAME, NotHttp
 from mme.gateway.headers import REQUEST_ID
 from mme.gateway.routing import Router
 from mme.gateway.tls import check_certificate
+from mme.metrics.http_counts import HttpCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,7 +45,7 @@ LINGER_S = 5.0
 class Call:
     """One request under way, as handlers see it."""
 
-    __slots__ = ("_read", "caller", "name", "note", "request", "request_id", "share")
+    __slots__ = ("_read", "caller", "form", "name", "note", "request", "request_id", "share")
 
     def __init__(self, request: web.BaseRequest, share: Share, request_id: str = "") -> None:
         self.request = request
@@ -52,6 +53,8 @@ class Call:
         self.request_id = request_id
         self.name = ""
         """The name in the path, decoded."""
+        self.form = ""
+        """The path of its route; "": there is none."""
         self.note = ""
         """What stands in the log beside the status."""
         self.caller = ""
@@ -83,6 +86,7 @@ class Exchange:
         *,
         guard: Callable[[Mapping[str, str]], None] | None = None,
         needs_certificate: bool = False,
+        counts: HttpCounts | None = None,
         logs_payloads: bool = False,
     ) -> None:
         """`guard` looks at the headers of each request before anything else does.
@@ -92,6 +96,7 @@ class Exchange:
         self._router = Router(routes)
         self._guard = guard
         self._needs_certificate = needs_certificate
+        self._counts = HttpCounts() if counts is None else counts
         self._logs_payloads = logs_payloads
         self._errors = errors
         self._bodies = bodies
@@ -114,6 +119,8 @@ class Exchange:
         request_id = next(self._ids)
         path = _path_of(request)
         call = Call(request, Share(self._bodies), request_id)
+        if self._counts.on_begin is not None:
+            self._counts.on_begin(request.headers, request_id)
         status = CLIENT_GONE
         try:
             answer = await self._answer(call, path, request_id)
@@ -127,6 +134,7 @@ class Exchange:
         finally:
             call.share.give_back()
             duration_s = perf_counter() - began_s
+            self._counts.ended(request.method, call.form, status, duration_s)
             note = f"{call.note} by {call.caller}" if call.caller else call.note
             note_access(request.method, path, status, duration_s, request_id=request_id, note=note)
 
@@ -150,7 +158,7 @@ class Exchange:
                 check_certificate(call.request, path)
             if self._guard is not None:
                 self._guard(call.request.headers)
-            handler, call.name = self._router.find(call.request.method, path)
+            handler, call.name, call.form = self._router.find(call.request.method, path)
             return await handler(call)
         except asyncio.CancelledError as error:
             call.note = "the client did not wait, or the endpoint stops"
