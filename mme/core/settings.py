@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     """Least level that is logged."""
     log_payloads: bool = False
     """Whether the log may quote what callers send in bodies, and models answer."""
+    log_format: Literal["text", "json"] = "text"
+    """Whether lines of the log are text or objects of JSON; see docs/logs.md."""
 
     @property
     def is_foreign_handler(self) -> bool:

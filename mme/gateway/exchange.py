@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import hdrs, web
 
+from mme.core import log_format
 from mme.core.errors import EndpointError
-from mme.gateway.access import CLIENT_GONE, note_access, request_ids
+from mme.gateway.access import CLIENT_GONE, Asked, note_access, request_ids
 from mme.gateway.bodies import BodyBudget, Share
 from mme.gateway.connections import Door
 from mme.gateway.errors import SERVER_NAME, NotHttp
-from mme.gateway.headers import REQUEST_ID
+from mme.gateway.headers import INFERENCE_ID, REQUEST_ID
 from mme.gateway.routing import Router
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ LINGER_S = 5.0
 class Call:
     """One request under way, as handlers see it."""
 
-    __slots__ = ("name", "note", "request", "request_id", "share")
+    __slots__ = ("asked", "name", "note", "request", "request_id", "share")
 
     def __init__(self, request: web.BaseRequest, share: Share, request_id: str = "") -> None:
         self.request = request
@@ -51,8 +52,16 @@ class Call:
         self.request_id = request_id
         self.name = ""
         """The name in the path, decoded."""
+        self.asked: Asked | None = None
+        """What is noted of an invocation."""
         self.note = ""
-        """What stands in the log beside the status."""
+        """What else stands in the log beside the status: mostly, why it failed."""
+
+    def asks(self, target: str) -> Asked:
+        """It is an invocation of a model."""
+        inference_id = self.request.headers.get(INFERENCE_ID, "")
+        self.asked = asked = Asked(target, inference_id=inference_id)
+        return asked
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body. Raises PayloadTooLarge, Overloaded, InvalidRequest."""
@@ -115,8 +124,9 @@ class Exchange:
             call.share.give_back()
             duration_s = perf_counter() - began_s
             note_access(
-                request.method, path, status, duration_s, request_id=request_id, note=call.note
-            )
+                request.method, path, status, duration_s,
+                request_id=request_id, asked=call.asked, note=call.note,
+            )  # fmt: skip
 
     def _count(self, request: web.BaseRequest, size: int) -> None:
         """Have an answer counted until it is written."""
@@ -151,7 +161,9 @@ class Exchange:
                 call.note = "the client left while it was answered"
                 _let_go(error)
                 raise
-            log.exception("request %s failed", request_id)
+            log.exception(
+                "request %s failed", request_id, extra={log_format.REQUEST_ID: request_id}
+            )
             _let_go(error)
             return self._errors.answer(error)
 
