@@ -16,7 +16,8 @@ from aiohttp import hdrs, web
 
 from mme.core import log_format
 from mme.core.errors import EndpointError
-from mme.gateway.access import CLIENT_GONE, Asked, note_access, request_ids
+from mme.core.invocation_log import Asked, request_ids
+from mme.gateway.access import CLIENT_GONE, note_access
 from mme.gateway.bodies import BodyBudget, Share
 from mme.gateway.connections import Door
 from mme.gateway.errors import SERVER_NAME, NotHttp
@@ -154,6 +155,8 @@ class Exchange:
             raise
         except EndpointError as error:
             call.note = error.message if self._logs_payloads else error.for_log
+            if call.asked is not None:
+                call.asked.failed(error)
             _let_go(error)
             return self._errors.answer(error)
         except Exception as error:

@@ -92,7 +92,9 @@ class Streaming:
             except Exception as error:
                 if not await passing.written():
                     raise
-                call.note = error.for_log if isinstance(error, EndpointError) else ""
+                if isinstance(error, EndpointError):
+                    call.note = error.for_log
+                    asked.failed(error)
                 return await frames.end(_last_frame(error))
             asked.answered(answer)
             if await passing.written():

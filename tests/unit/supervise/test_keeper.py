@@ -206,7 +206,7 @@ def start_shell(tmp_path):
     """Starts a shell; returns it with the first line it says."""
 
     async def start(script):
-        said = asyncio.Queue()
+        said: asyncio.Queue[str] = asyncio.Queue()
         child = await ChildProcess.start(
             "shell",
             ["/bin/sh", "-c", script],
