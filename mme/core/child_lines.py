@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 
 from mme.core.log import LineWriter
 from mme.core.log_format import Line
@@ -18,7 +19,22 @@ MOST_WRITERS = 500
 OTHERS = "others"
 """The name of loggers that come after so many."""
 
+MOST_WORKERS = 2_000
+
+_targets: OrderedDict[str, str] = OrderedDict()
 _writers: dict[str, LineWriter] = {}
+
+
+def remember(worker: str, target: str) -> None:
+    """A worker, as the model server calls it, is of this target model alone."""
+    _targets[worker] = target
+    if len(_targets) > MOST_WORKERS:
+        _targets.popitem(last=False)
+
+
+def target_of(worker: str) -> str:
+    """The target model that a worker is for; "": it serves any, or is not known."""
+    return _targets.get(worker, "")
 
 
 def write_line(text: str, otherwise: WorkerLine) -> None:

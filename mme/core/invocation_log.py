@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from mme.core.errors import EndpointError
 from mme.core.log import LineWriter
 from mme.core.log_format import Line, quoted
+from mme.core.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from mme.core.answer import Answer
     from mme.core.terms import Terms
-    from mme.core.timing import Timing
 
 lines = LineWriter(__name__)
 
@@ -61,14 +61,17 @@ class Asked:
 
     def failed(self, error: EndpointError) -> None:
         """There is no answer."""
-        self.outcome, self.timing = error.outcome, error.timing
+        self.outcome = error.outcome
+        if error.timing != Timing():  # it did not come so far
+            self.timing = error.timing
 
     def __str__(self) -> str:
         meant = f"={self.meant}" if self.meant else ""
         end = f" {self.inference_id}" if self.inference_id else ""
         took = self.timing
         if took is None:
-            return f"{self.target}{meant}{end}"
+            outcome = f" {self.outcome}" if self.outcome else ""
+            return f"{self.target}{meant}{outcome}{end}"
         fetch = f" fetch {took.fetch_s * 1000:.1f}" if took.fetch_s else ""
         return (
             f"{self.target}{meant} {self.outcome}{fetch} queue {took.queue_s * 1000:.1f}"
@@ -79,11 +82,12 @@ class Asked:
         """The same as members of a JSON object."""
         alias = f',"alias":{quoted(self.target)}' if self.meant else ""
         named = f',"inference_id":{quoted(self.inference_id)}' if self.inference_id else ""
+        outcome = f',"outcome":"{self.outcome}"' if self.outcome else ""
         took = self.timing
         if took is None:
-            return alias + named
+            return f"{alias}{named}{outcome}"
         return (
-            f'{alias}{named},"outcome":"{self.outcome}","fetch_ms":{took.fetch_s * 1000:.3f}'
+            f'{alias}{named}{outcome},"fetch_ms":{took.fetch_s * 1000:.3f}'
             f',"queue_ms":{took.queue_s * 1000:.3f},"load_ms":{took.load_s * 1000:.3f}'
             f',"model_ms":{took.model_s * 1000:.3f}'
         )

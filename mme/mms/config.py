@@ -236,7 +236,8 @@ _PROTOCOL_LINES = (
 def _pattern(kind: str) -> str:
     """Objects of JSON, which `lines` reads; quotes are those of XML."""
     said = "%enc{%m%notEmpty{ %ex{short}}}{JSON}"
-    return f'{{"mms":"{kind}","level":"%p","message":"{said}"}}%n'.replace('"', "&quot;")
+    form = f'{{"mms":"{kind}","level":"%p","thread":"%enc{{%t}}{{JSON}}","message":"{said}"}}%n'
+    return form.replace('"', "&quot;")
 
 
 _LOG_CONFIG = f"""<?xml version="1.0" encoding="UTF-8"?>

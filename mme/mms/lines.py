@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
-from mme.core.child_lines import write_line
+from mme.core.child_lines import target_of, write_line
 from mme.core.worker_line import WorkerLine
 
 MARK = '{"mms":'
 OURS = "mms"
 USUAL = ("Model server started", "WARNING: sun.reflect.Reflection.getCallerClass")
 """What Java says at every start."""
+WORKER = re.compile(r"W-\d+-(w\d+)-std(?:out|err)")
+"""The threads that read what workers write."""
 LEVELS = {
     "TRACE": logging.DEBUG,
     "DEBUG": logging.DEBUG,
@@ -34,5 +37,9 @@ def mms_line(text: str) -> None:
         level = logging.INFO if text.startswith(USUAL) else logging.WARNING
         write_line(text, WorkerLine(level, OURS, ""))
         return
-    is_of_worker = kind == "worker"
-    write_line(str(message).rstrip(), WorkerLine(level, "worker" if is_of_worker else OURS, ""))
+    if kind != "worker":
+        write_line(str(message).rstrip(), WorkerLine(level, OURS, ""))
+        return
+    of = WORKER.match(str(found.get("thread")))
+    target = "" if of is None else target_of(of[1])
+    write_line(str(message).rstrip(), WorkerLine(level, "worker", "", target))
