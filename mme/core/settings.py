@@ -196,6 +196,8 @@ class Settings(BaseSettings):
     """How many models have series of their own in the metrics, those used most; others are one."""
     emf: Literal["auto", "on", "off"] = "auto"
     """Whether CloudWatch's metrics go to stdout once a minute; auto: in SageMaker's modes only."""
+    log_format: Literal["text", "json"] = "text"
+    """Whether lines of the log are text or objects of JSON; see docs/logs.md."""
 
     @property
     def is_foreign_handler(self) -> bool:
