@@ -52,19 +52,25 @@ export class Logs {
     const { signal } = following;
     const requestId = byId("logs-request").value.trim();
     const query = { target: requestId ? "" : this.#target, request_id: requestId, level: byId("logs-level").value };
+    let last = null;
     setText(byId("logs-said"), "");
     try {
-      const { lines } = await ask("logs", { query: { ...query, limit: FIRST }, signal });
+      const said = await ask("logs", { query: { ...query, limit: FIRST }, signal });
       if (signal.aborted) return;
-      this.#put(lines);
+      last = said.last_id;
+      this.#put(said.lines);
     } catch (error) {
       if (!signal.aborted) setText(byId("logs-said"), `No log: ${error.message}`);
       return;
     }
     await follow("logs", {
       query, signal,
-      before: async () => null,
-      on: (event, lines) => { if (event === "lines" && !signal.aborted) this.#put(lines); },
+      before: async () => last,
+      on: (event, lines, id) => {
+        if (event !== "lines" || signal.aborted) return;
+        last = id;
+        this.#put(lines);
+      },
       tell: (isLive, words) => setText(byId("logs-said"), isLive ? "" : `Not live: ${words}`),
     });
   }
@@ -85,6 +91,6 @@ function item(line) {
     "li", { class: isBad ? "bad" : line.level === "WARNING" ? "warn" : null },
     make("time", { datetime: line.at, title: line.at }, clock(line.at)),
     make("span", { class: "kind" }, line.level || ""),
-    make("span", { class: "message" }, line.message || ""),
+    make("span", { class: "message" }, [line.message, line.trace].filter(Boolean).join("\n")),
   );
 }
