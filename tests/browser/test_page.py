@@ -202,3 +202,16 @@ def test_the_log_of_a_model_goes_on_while_it_is_looked_at(opened, endpoint):
     wait_for_text(opened, "#logs .warn .message", "424")
     assert "WARNING" in text_of(opened, "#logs")
     assert "INFO" not in text_of(opened, "#logs")
+
+
+def test_what_a_request_did_is_found_by_its_id(opened, endpoint):
+    answer = requests.post(
+        f"{endpoint.url}/invocations", data="one text", timeout=60,
+        headers={"Content-Type": "text/csv", "X-Amzn-SageMaker-Target-Model": DOCSIM},
+    )  # fmt: skip
+    opened.click("#all-logs-fold summary")
+    wait_for_text(opened, "#all-logs", "/invocations")
+    set_value(opened, "#all-logs-request", answer.headers["x-amzn-RequestId"])
+    opened.wait_for("!document.getElementById('all-logs').textContent.includes('GET /')")
+    wait_for_text(opened, "#all-logs", "BadInput")
+    assert answer.headers["x-amzn-RequestId"] in text_of(opened, "#all-logs")
