@@ -7,6 +7,7 @@ application adds to a request is half of its time. To be made on the event loop 
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -15,6 +16,8 @@ from mme.gateway.connections import Patience, most_connections
 from mme.gateway.control_plane import ControlPlaneSurface
 from mme.gateway.exchange import Exchange
 from mme.gateway.management import Management
+from mme.gateway.openapi.surface import OpenApi
+from mme.gateway.page import Page
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
 from mme.gateway.runtime import Runtime
 from mme.gateway.service_errors import SERVICE_ERRORS
@@ -52,7 +55,10 @@ def make_app(
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
     routes += [*asynchronous, *more]
     routes += Streaming(settings, serving, is_sample).routes()
-    routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
+    plane = ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION"))
+    routes += plane.routes()
+    routes += Page(engine, routes).routes()
+    routes += OpenApi(routes, version("mme"), plane.schemas).routes()
     guard = Sites(settings.host, settings.allowed_hosts).check_host
     return _server(settings, routes, SERVICE_ERRORS, bodies, guard)
 
