@@ -36,8 +36,9 @@ from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
 from mme.app.state import state_database
+from mme.app.terms import admission_terms, extraction_limits
 from mme.app.transform import transform_jobs
-from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
+from mme.cache import ArtifactCache, CacheInUse
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
 from mme.endpoints.serving import Serving
@@ -159,20 +160,10 @@ async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
 
     It may serve another endpoint already, or there is no home folder.
     """
-    limits = ExtractionLimits(
-        archive_bytes=settings.artifact_limit_bytes,
-        unpacked_bytes=settings.artifact_limit_bytes,
-        files=settings.artifact_limit_files,
-    )
-    terms = AdmissionTerms(
-        memory_bytes=settings.admission_memory,
-        cpu_s=settings.admission_cpu_s,
-        checks=not settings.is_foreign_handler,
-    )
     opened = partial(
         ArtifactCache.open,
-        limits=limits,
-        terms=terms,
+        limits=extraction_limits(settings),
+        terms=admission_terms(settings),
         limit_bytes=settings.cache_limit_bytes,
         run=run,
     )

@@ -63,8 +63,13 @@ class Templates:
         files: PreforkFiles,
         signs: Path,
         confinement: Mapping[str, str] = MappingProxyType({}),
+        *,
+        output: int | None = None,
     ) -> None:
-        """`confinement` is what the environment says of it."""
+        """`confinement` is what the environment says of it.
+
+        `output` is the descriptor its lines go to; default: standard error.
+        """
         self.keeper: Keeper[TemplateProcess] = Keeper(
             "template", self._start_current, on_up=self._up, on_down=self._down
         )
@@ -72,6 +77,7 @@ class Templates:
         self._files = files
         self._signs = signs
         self._confinement = dict(confinement)
+        self._output = sys.stderr.fileno() if output is None else output
         self._is_up = asyncio.Event()
         self._generation = 0
         self._next_generation = 1
@@ -150,7 +156,7 @@ class Templates:
             self._files.command(self._settings.handler, pipelines, self._signs, generation),
             environment=inherited(os.environ) | SINGLE_THREADED | self._confinement,
             folder=PROJECT_ROOT,
-            output=sys.stderr.fileno(),
+            output=self._output,
         )
         try:
             loaded = await self._ready(process, generation)
