@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from mme.app.modes import PlatformError, read_platform
-from mme.cli import alias, batch, configure
+from mme.cli import alias, batch, configure, doctor
 from mme.cli.codes import EXIT_OK, EXIT_USAGE
 from mme.core.log import configure_logging, flush_log
 from mme.core.settings import SettingsError, read_settings
@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, tuple[str, Command]] = {
     "evaluate": ("measure a model on a labelled set", evaluation_command),
     "alias": ("say which version a target model without .tar.gz means", alias),
     "configure": ("have AWS's programs ask an endpoint of ours by AWS_PROFILE", configure),
+    "doctor": ("look for what would keep an endpoint from serving here", doctor),
     "batch": ("send the records of a folder or S3 prefix to models", batch),
 }
 """What it is for and who does it; `serve` and `settings` are below."""

@@ -31,7 +31,7 @@ from mme.residency.trial import SampleFailed, read_sample
 from mme.supervise import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from pathlib import Path
 
     from mme.core.artifact import Admitted
@@ -64,7 +64,7 @@ class Outcome:
 
 async def admitted(
     settings: Settings, store: Store, refs: Sequence[ArtifactRef]
-) -> AsyncIterator[Outcome]:
+) -> AsyncGenerator[Outcome, None]:
     """Admit them, `settings.parallel_loads` at a time; outcomes come as they are known.
 
     Raises EndpointFailed (no folder), StartError (no template).

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from mme.supervise import StartError
 from mme.workers.scaling import pool_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from mme.app.modes import Platform
     from mme.core.settings import Settings
@@ -63,7 +64,7 @@ async def examine(
     environ: Mapping[str, str],
     wish: Wish,
     on_progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> AsyncIterator[Finding]:
+) -> AsyncGenerator[Finding, None]:
     """Look at everything. `on_progress(done, all)` is told of each artifact."""
     yield await asyncio.to_thread(check_java, settings)
     is_alone = platform.mode is Mode.STANDALONE
@@ -79,8 +80,9 @@ async def examine(
     else:
         yield skipped("store", f"the platform brings the models of a {platform.mode.value}")
     admissions = _Admissions()
-    async for finding in _artifacts(settings, looked, wish, admissions, on_progress):
-        yield finding
+    async with aclosing(_artifacts(settings, looked, wish, admissions, on_progress)) as found:
+        async for finding in found:
+            yield finding
     workers, _ = pool_size(settings.pool_min, settings.pool_max, os.cpu_count() or 1)
     needs = Needs(admissions.models, workers, is_each_apart=settings.isolation == "model")
     for finding in check_room(settings, needs, is_running=is_running):
@@ -101,7 +103,7 @@ async def _artifacts(
     wish: Wish,
     admissions: _Admissions,
     on_progress: Callable[[int, int], None],
-) -> AsyncIterator[Finding]:
+) -> AsyncGenerator[Finding, None]:
     """Admit what is wished for; findings about those that are wrong, and a last one about all."""
     if not wish.artifacts:
         yield skipped(ARTIFACTS, "not asked for (--no-artifacts)")
@@ -118,15 +120,16 @@ async def _artifacts(
     on_progress(0, len(refs))
     done = 0
     try:
-        async for outcome in admitted(settings, looked.store, refs):
-            done += 1
-            on_progress(done, len(refs))
-            if outcome.model is None:
-                admissions.refused += 1
-            else:
-                admissions.models.append(outcome.model)
-            if (told := judge_outcome(outcome)) is not None:
-                yield told
+        async with aclosing(admitted(settings, looked.store, refs)) as outcomes:
+            async for outcome in outcomes:
+                done += 1
+                on_progress(done, len(refs))
+                if outcome.model is None:
+                    admissions.refused += 1
+                else:
+                    admissions.models.append(outcome.model)
+                if (told := judge_outcome(outcome)) is not None:
+                    yield told
     except (EndpointFailed, StartError) as error:
         yield failed(ARTIFACTS, f"they cannot be checked here: {error}")
         return

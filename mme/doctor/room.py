@@ -107,8 +107,8 @@ def _should_not(
     if settings.admission_memory > mark:
         return (
             (
-                f"checking one artifact may take {sized(settings.admission_memory)}, so that one that"
-                " needs it brings the whole container down"
+                f"checking one artifact may take {sized(settings.admission_memory)}, so that one"
+                " that needs it brings the whole container down"
             ),
             "set MME_ADMISSION_MEMORY below the limit",
         )
