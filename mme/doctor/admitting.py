@@ -46,7 +46,11 @@ ADVICE = {
     "AdmissionLost": "see to this machine's memory and tasks",
 }
 """The type of an error -> what can be done beside mending the artifact."""
-IN_OTHER_WORDS = (("of processor time", "raise MME_ADMISSION_CPU_S if it is to be had"),)
+IN_OTHER_WORDS = (
+    ("of processor time", "raise MME_ADMISSION_CPU_S if it is to be had"),
+    ("it has more than", "raise MME_ARTIFACT_LIMIT_FILES if it is meant to have so many"),
+    ("larger than", "raise MME_ARTIFACT_LIMIT_BYTES if it is meant to be so large"),
+)
 MEND = "make it anew and put it in the store again"
 
 
