@@ -136,6 +136,14 @@ class NotLoaded(EndpointError):
         self.target = target
 
 
+class NotOffered(NotLoaded):
+    """A management question about what is neither held nor in the store."""
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(target)
+        self.message = f"Target model {target!r} is not here, and the store has none: {reason}"
+
+
 class PinnedBySettings(EndpointError):
     """A model stays in memory by the operator's settings, which no request changes."""
 

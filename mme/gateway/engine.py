@@ -44,7 +44,7 @@ class Standalone(Protocol):
         """
 
     async def describe(self, target: str) -> ModelView:
-        """One model that is here or in the store. Raises TargetNotFound, StoreUnavailable."""
+        """One model that is here or in the store. Raises NotOffered, StoreUnavailable."""
 
     def pin(self, target: str) -> ModelView:
         """Have a model stay in memory once it is there. Raises NotLoaded if it is not here."""
@@ -77,7 +77,7 @@ class Observable(Protocol):
         """One model that is on this disk or on its way; None: it is not."""
 
     async def explain(self, target: str) -> tuple[ModelView, str]:
-        """One model and why it is in its state. Raises TargetNotFound, StoreUnavailable."""
+        """One model and why it is in its state. Raises NotOffered, StoreUnavailable."""
 
 
 class Platform(Protocol):

@@ -199,7 +199,7 @@ class Residency:
         is_back = current is not None and current.artifact.name == artifact.name
         if action.is_superseded and not is_back:
             await self._catalog.discard(artifact)
-            log.debug("the former version of %s is gone", artifact.target)
+            log.info("the former version of %s is gone", artifact.target)
 
     async def _again_or_raise(
         self, known: Known, error: NotAdmitted | LoadFailed, *, is_last: bool

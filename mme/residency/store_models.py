@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mme.core.errors import NotLoaded, PinnedBySettings, TargetNotFound
+from mme.core.errors import NotLoaded, NotOffered, PinnedBySettings, TargetNotFound
 from mme.core.names import check_key, check_target
 from mme.core.terms import PLAIN
 from mme.residency import meanings
@@ -140,7 +140,7 @@ class StoreModels:
     async def describe(self, target: str) -> ModelView:
         """One target, here or in the store.
 
-        Raises TargetNotFound, StoreUnavailable, InvalidRequest.
+        Raises NotOffered, StoreUnavailable, InvalidRequest.
         """
         check_key(target)
         meant = await self._meant(target)
@@ -150,7 +150,8 @@ class StoreModels:
         try:
             ref = await self._catalog.run(lambda: self._catalog.store.find(meant))
         except TargetNotFound as error:
-            raise self.aliases.not_found(target, error) if is_alias(target) else error from error
+            said = self.aliases.not_found(target, error) if is_alias(target) else error
+            raise NotOffered(target, said.message) from error
         return self._views.of_store(ref)
 
     async def explain(self, target: str) -> tuple[ModelView, str]:

@@ -119,7 +119,61 @@ def test_a_load_that_fails_says_why_and_leaves_nothing_behind(endpoint, own_stor
     )
     assert answer.status_code == 424
     assert "readme.txt" in answer.json()["OriginalMessage"]
-    assert get(endpoint, "/models/strange.tar.gz").status_code == 404
+    left = get(endpoint, "/models/strange.tar.gz").json()
+    assert left["state"] == "in-store"
+    assert "readme.txt" in left["last_error"]["message"]
+    why = get(endpoint, "/models/strange.tar.gz/why").json()
+    assert "readme.txt" in why["why"]
+    assert [event["kind"] for event in why["events"]] == ["load_failed"]
+
+
+def test_the_list_has_what_is_here_and_what_the_store_offers(endpoint, own_store):
+    page = get(endpoint, "/models", params={"prefix": "", "limit": 1000}).json()
+    states = {model["target_model"]: model["state"] for model in page["models"]}
+    assert states["strange.tar.gz"] == "in-store"
+    assert "store_error" not in page
+    ready = get(endpoint, "/models", params={"state": "ready"}).json()["models"]
+    assert {model["state"] for model in ready} <= {"ready"}
+    refused = get(endpoint, "/models", params={"state": "asleep"})
+    assert (refused.status_code, "in-store" in refused.json()["Message"]) == (400, True)
+
+
+def test_a_model_may_be_pinned_and_unpinned(endpoint, loaded, own_store):
+    pin = f"{endpoint.url}/models/de/DocSim.tar.gz/pin"
+    assert requests.put(pin, timeout=10).json()["pinned"] is True
+    assert get(endpoint, "/models/de/DocSim.tar.gz").json()["pinned"] is True
+    assert requests.delete(pin, timeout=10).json()["pinned"] is False
+    assert requests.put(f"{endpoint.url}/models/never.tar.gz/pin", timeout=10).status_code == 404
+
+
+def test_the_state_of_the_endpoint_is_told_in_numbers(endpoint, loaded, own_store):
+    status = get(endpoint, "/status").json()
+    assert status["health"] == {"ready": True, "reason": ""}
+    assert status["memory"]["used_bytes"] < status["memory"]["limit_bytes"]
+    assert status["models"]["ready"] >= 1
+    assert status["requests"]["total"] == sum(
+        status["requests"][outcome] for outcome in ("warm", "cold", "first")
+    )
+    assert "de/DocSim.tar.gz" in [share["target_model"] for share in status["top"]]
+
+
+def test_events_are_told_as_a_list_and_as_a_stream_that_goes_on(endpoint, loaded, own_store):
+    target = {"target": "de/DocSim.tar.gz"}
+    told = get(endpoint, "/events", params=target).json()
+    arrived = next(event for event in told["events"] if event["kind"] == "arrived")
+    assert arrived["archive_bytes"] > 0
+    headers = {"Accept": "text/event-stream", "Last-Event-ID": str(arrived["id"] - 1)}
+    with requests.get(
+        f"{endpoint.url}/events", params=target, headers=headers, stream=True, timeout=10
+    ) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        lines = answer.iter_lines()
+        assert next(lines).startswith(b"id: ")
+        assert next(lines) == b"event: events"
+        first = json.loads(next(lines).removeprefix(b"data: "))[0]
+    assert first == arrived
+    refused = get(endpoint, "/events", params={"kind": "exploded"})
+    assert (refused.status_code, "evicted" in refused.json()["Message"]) == (400, True)
 
 
 @pytest.mark.hostile("paths and names")

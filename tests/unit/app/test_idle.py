@@ -9,6 +9,7 @@ import pytest
 
 from mme.app.idle import Idle, Idleness
 from mme.core.errors import NotBack, ShuttingDown
+from mme.residency.observed import Observed
 from mme.supervise import StartError
 from tests.support.fake_engine import until
 from tests.support.workers import Skipping
@@ -42,6 +43,7 @@ class Parts:
 
     def __init__(self):
         self.told: list[str] = []
+        self.observed = Observed()
         self.keepers = (FakeKeeper(self),)
         self.workers = FakeWorkers(self)
         self.templates = self.admissions = self

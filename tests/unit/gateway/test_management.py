@@ -28,6 +28,7 @@ async def test_a_view_shows_what_is_known_and_nothing_of_the_inside(endpoint, en
                 "pinned": False,
                 "in_flight": 0,
                 "invocations": 0,
+                "errors": 0,
                 "fetched_at": "1970-01-01T00:00:00.500+00:00",
                 "model": {"family": "DocSim"},
             },

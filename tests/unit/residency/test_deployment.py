@@ -76,11 +76,13 @@ async def test_a_model_that_does_not_answer_its_sample_is_not_deployed(tmp_path,
         bench.shelf.put_archive(TWO, tar_gz({"sample-request.json": json.dumps(sample).encode()}))
         ask = bench.workers.ask
 
-        async def fail(artifact, headers, body, terms):
+        async def fail(artifact, headers, body, terms, timing):
             if body != b"a,b":
-                return await ask(artifact, headers, body, terms)
+                return await ask(artifact, headers, body, terms, timing)
             assert headers["Content-Type"] == "text/csv"
-            return (await ask(artifact, headers, body, terms)).__class__(400, {}, b"bad input", 0.0)
+            return (await ask(artifact, headers, body, terms, timing)).__class__(
+                400, {}, b"bad input", 0.0
+            )
 
         bench.workers.ask = fail
         await becomes(lambda: "is not deployed" in caplog.text)
