@@ -16,9 +16,8 @@ from mme.core.errors import EndpointError
 from mme.residency.trial import SampleFailed, read_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from mme.cache import ArtifactCache
     from mme.cache.threads import Run
     from mme.core.artifact import Admitted
     from mme.store import Store
@@ -81,14 +80,22 @@ class Offered:
     """Why nothing was seen: the store's error, or that it took too long."""
 
 
-async def look(store: Store, cache: ArtifactCache, run: Run, patience_s: float = LOOK_S) -> Offered:
-    """Look at the store; whatever is wrong with it, this ends in time and without an error."""
+async def look(
+    store: Store,
+    kept: Callable[[str], Admitted | None],
+    run: Run,
+    patience_s: float = LOOK_S,
+) -> Offered:
+    """Look at the store; whatever is wrong with it, this ends in time and without an error.
+
+    `kept` says what of a target is on this disk.
+    """
     try:
         async with asyncio.timeout(patience_s):
             refs = await run(lambda: store.list_after("", "", PAGE))
             targets = in_order(ref.target for ref in refs)
-            kept = [cache.latest(target) for target in targets]
-            calls = await run(partial(chosen, list(zip(targets, kept, strict=True))))
+            known = [(target, kept(target)) for target in targets]
+            calls = await run(partial(chosen, known))
     except TimeoutError:
         return Offered(store.uri, (), f"it has not answered within {patience_s:g} s")
     except EndpointError as error:

@@ -13,16 +13,16 @@ LOCAL_NAME = "localhost"
 
 def open_doors(settings: Settings) -> list[str]:
     """What anyone may do who reaches the endpoint; a sentence each, none where it is only local."""
-    if getattr(settings, "socket", None) or is_loopback(settings.host):
+    if settings.socket is not None or is_loopback(settings.host):
         return []
-    where = f"{settings.host} port {settings.port}"
+    where = f"{settings.host} port {settings.port}" if settings.port else settings.host
     told = []
-    if not (getattr(settings, "tokens_file", None) or getattr(settings, "sigv4_keys_file", None)):
+    if not has_tokens(settings) and not has_keys(settings):
         told.append(
-            f"anyone who reaches {where} may invoke, load and unload models and read what is there:"
-            " MME_TOKENS_FILE says who may"
+            f"anyone who reaches {where} may invoke {_and_manage(settings)}: MME_TOKENS_FILE says"
+            " who may"
         )
-    if not getattr(settings, "tls_cert", None):
+    if settings.tls_cert is None:
         told.append(
             "requests and answers go unencrypted: MME_TLS_CERT and MME_TLS_KEY, or a proxy, mend"
             " that"
@@ -38,3 +38,21 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def has_tokens(settings: Settings) -> bool:
+    """Whether callers need a token."""
+    return getattr(settings, "tokens_file", None) is not None
+
+
+def has_keys(settings: Settings) -> bool:
+    """Whether signatures of AWS's clients are checked."""
+    return getattr(settings, "sigv4_keys_file", None) is not None
+
+
+def _and_manage(settings: Settings) -> str:
+    if settings.management_port is not None and is_loopback(
+        settings.management_host or settings.host
+    ):
+        return "models"
+    return "models, load and unload them, and read what the endpoint does"

@@ -22,7 +22,6 @@ from mme.app.children import Engine
 from mme.app.control_plane import open_control_plane
 from mme.app.idle import Idle
 from mme.app.life import (
-    Address,
     EndpointFailed,
     bodies_of,
     orphans_reaped,
@@ -31,6 +30,7 @@ from mme.app.life import (
     until_stopped,
 )
 from mme.app.listening import answering, listeners
+from mme.app.offered import look
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
@@ -49,6 +49,8 @@ from mme.store.by_uri import StoresByUri
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from mme.app.life import Address
+    from mme.app.offered import Offered
     from mme.cache.threads import Run
     from mme.core.settings import Settings
 
@@ -58,7 +60,7 @@ Result = TypeVar("Result")
 SPARE_THREADS = 2
 
 
-async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) -> None:
+async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered], None]) -> None:
     """Run the endpoint until SIGTERM or SIGINT. Raises EndpointFailed and SettingsError."""
     stop = stop_signals()
     async with contextlib.AsyncExitStack() as stack:
@@ -73,6 +75,8 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             raise EndpointFailed(str(error)) from error
         except (ValueError, OSError) as error:
             raise SettingsError(f"MME_CACHE_DIR={str(settings.cache_dir)!r}: {error}") from error
+        offered = asyncio.create_task(look(store, cache.latest, run))
+        stack.callback(offered.cancel)
         database = stack.enter_context(state_database(settings))
         plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
@@ -125,9 +129,10 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                 is_sample=is_sample,
                 more=seeing_routes(models),
             )
-            on_ready(
-                await stack.enter_async_context(answering(app, at, run, settings.drain_timeout_s))
+            address = await stack.enter_async_context(
+                answering(app, at, run, settings.drain_timeout_s)
             )
+            on_ready(address, await offered)
             await until_stopped(stop, engine)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
     log.info("stopped")

@@ -1,12 +1,13 @@
-"""What an operator is told when the endpoint is ready: where it is, what to try, who else may. Pure."""
+"""What an operator is told when the endpoint is ready: where it is, what to try, who may. Pure."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from mme.app.openness import open_doors
+from mme.app.openness import has_keys, has_tokens, open_doors
 
 if TYPE_CHECKING:
     from mme.app.life import Address
@@ -27,8 +28,10 @@ ANY_KEYS = ', aws_access_key_id="any",\n                         aws_secret_acce
 def ready_text(settings: Settings, address: Address, offered: Offered) -> str:
     """The endpoint's address and store, calls that this store can answer, and what is open."""
     parts = [
-        f"The endpoint is ready at {address.url}; models come from {offered.uri}."
-        f"{_beginning(offered)}",
+        (
+            f"The endpoint is ready at {address.url}; models come from {offered.uri}."
+            f"{_beginning(offered)}"
+        ),
         *_calls(settings, address, offered),
         *_management(address),
         *_openness(settings),
@@ -41,7 +44,7 @@ def curl_call(settings: Settings, address: Address, call: Call) -> str:
     """A call as a shell has it."""
     headers = [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in call.headers.items()]
     headers.append(f"-H {shlex.quote(f'{TARGET_HEADER}: {call.target}')}")
-    if settings.tokens_file is not None:
+    if has_tokens(settings):
         headers.append('-H "Authorization: Bearer $MME_TOKEN"')
     lines = [
         f"curl {address.curl}/endpoints/{_name(settings)}/invocations {headers[0]}",
@@ -53,7 +56,7 @@ def curl_call(settings: Settings, address: Address, call: Call) -> str:
 
 def boto3_call(settings: Settings, address: Address, call: Call) -> str:
     """A call as a program in Python has it, in a form a shell runs."""
-    keys = "" if settings.sigv4_keys_file is not None else ANY_KEYS
+    keys = "" if has_keys(settings) else ANY_KEYS
     given = [f"EndpointName={_literal(_name(settings))}", f"TargetModel={_literal(call.target)}"]
     given += [
         f"{PARAMETERS[name.lower()]}={_literal(value)}"
@@ -86,8 +89,8 @@ def _calls(settings: Settings, address: Address, offered: Offered) -> list[str]:
         return []
     by_curl = calls if len(calls) == 1 else calls[:-1]
     told = [_indented(curl_call(settings, address, call)) for call in by_curl]
-    is_for_boto3 = address.socket is None and settings.tokens_file is None
-    if is_for_boto3 or settings.sigv4_keys_file is not None:
+    is_for_boto3 = address.socket is None and not has_tokens(settings)
+    if is_for_boto3 or has_keys(settings):
         # What follows <<'EOF' is not indented: it is to be copied.
         told.append(boto3_call(settings, address, calls[-1]))
     elif len(calls) > 1:
@@ -98,11 +101,15 @@ def _calls(settings: Settings, address: Address, offered: Offered) -> list[str]:
 def _management(address: Address) -> list[str]:
     if address.management is None:
         return []
-    return [f"Management is at {address.management.url}; the address above answers invocations only."]
+    return [
+        f"Management is at {address.management.url}; the address above answers invocations only."
+    ]
 
 
 def _openness(settings: Settings) -> list[str]:
-    return ["\n".join(f"Open: {each}." for each in found)] if (found := open_doors(settings)) else []
+    return (
+        ["\n".join(f"Open: {each}." for each in found)] if (found := open_doors(settings)) else []
+    )
 
 
 def _name(settings: Settings) -> str:
@@ -114,6 +121,5 @@ def _indented(text: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """A string of Python's, in double quotes, on one line."""
-    quoted = repr(text + "'")[1:-1].removesuffix("'")  # which has it in double quotes
-    return f'"{quoted}"' if '"' not in text else repr(text)
+    """A string as Python has it too, in double quotes, on one line."""
+    return json.dumps(text, ensure_ascii=False)

@@ -55,13 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> int:
     """Do what `options` ask for; returns the exit code."""
+    configure_logging("CRITICAL")  # what is wrong is in the report
     wish = Wish(not options.no_artifacts, tuple(options.artifact), options.limit)
     return run_doctor(wish, as_json=options.json)
 
 
 def run_doctor(wish: Wish, *, as_json: bool = False, console: Console | None = None) -> int:
     """Examine and report; returns the exit code."""
-    configure_logging("CRITICAL")  # what is wrong is in the report
     out = console or Console(highlight=False)
     is_shown = out.is_terminal and not as_json
     with _progress(out if is_shown else Console(stderr=True)) as on_progress:

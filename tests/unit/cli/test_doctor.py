@@ -25,9 +25,9 @@ def _an_environment(monkeypatch, tmp_path):
 
 
 def printed(finding, **options):
-    out = Console(file=io.StringIO(), highlight=False, **options)
-    print_finding(finding, out)
-    return out.file.getvalue()
+    written = io.StringIO()
+    print_finding(finding, Console(file=written, highlight=False, **options))
+    return written.getvalue()
 
 
 def test_a_report_has_a_line_for_each_check_and_one_for_all(capsys):

@@ -10,10 +10,10 @@ from contextlib import aclosing
 import pytest
 
 from mme.app.modes import Mode, Platform
+from mme.core.artifact import SAMPLE_REQUEST
 from mme.core.settings import Settings
 from mme.doctor.examination import Wish, examine
 from mme.doctor.store import look_at_store
-from mme.residency.trial import SAMPLE_REQUEST
 from models.registry import family
 from tests.support.archives import tar_gz
 from tests.support.endpoint import free_port

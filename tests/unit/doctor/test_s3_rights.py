@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -29,7 +29,7 @@ MUCH = 1_000_000
 def guarded():
     """A server that asks for rights once `auth` says so, and users with some of them each."""
     with running_s3() as server:
-        admin = {
+        admin: dict[str, Any] = {
             "endpoint_url": server.url, "region_name": "us-east-1",
             "aws_access_key_id": "test", "aws_secret_access_key": "test",
         }  # fmt: skip
