@@ -64,6 +64,11 @@ class Reply:
     """By names in lower case."""
     body: bytes
 
+    @property
+    def is_good(self) -> bool:
+        """Whether the status says that it was done."""
+        return http.client.OK <= self.status < http.client.MULTIPLE_CHOICES
+
 
 def endpoint_url(named: str | None, environ: Mapping[str, str] = os.environ) -> str:
     """What is named, else MME_ENDPOINT, else MME_PORT of this machine, else port 8080 of it.
@@ -161,7 +166,7 @@ class Endpoint:
         if answer.status == http.client.OK:
             return answer
         with answer:
-            raise _refusal(answer.status, self._translated(answer.read))
+            raise refusal_of(Reply(answer.status, {}, self._translated(answer.read)))
 
     def _json(
         self, method: str, path: str, query: Mapping[str, object], content: object = None
@@ -172,8 +177,8 @@ class Endpoint:
             headers["Content-Type"] = JSON
             body = json.dumps(content, ensure_ascii=False).encode()
         reply = self.ask(method, _with(path, query), headers, body)
-        if not http.client.OK <= reply.status < http.client.MULTIPLE_CHOICES:
-            raise _refusal(reply.status, reply.body)
+        if not reply.is_good:
+            raise refusal_of(reply)
         try:
             return json.loads(reply.body) if reply.body else None
         except (ValueError, RecursionError):
@@ -250,16 +255,16 @@ def _with(path: str, query: Mapping[str, object]) -> str:
     return f"{path}?{urllib.parse.urlencode(given)}" if given else path
 
 
-def _refusal(status: int, body: bytes) -> Refused:
+def refusal_of(reply: Reply) -> Refused:
     """What an answer says: the message of its JSON in one of the surfaces' forms, else its text."""
     try:
-        content = json.loads(body)
+        content = json.loads(reply.body)
     except (ValueError, RecursionError):
         content = None
     message = None
     if isinstance(content, dict):
         message = content.get("message") or content.get("Message")
-    text = message if isinstance(message, str) else body.decode("utf-8", "replace").strip()
-    if status == UNAUTHORIZED:
+    text = message if isinstance(message, str) else reply.body.decode("utf-8", "replace").strip()
+    if reply.status == UNAUTHORIZED:
         text = f"{text or 'the endpoint wants a token'} (--token or {TOKEN})"
-    return Refused(status, text[:SHOWN_CHARS] or f"the endpoint answers {status}")
+    return Refused(reply.status, text[:SHOWN_CHARS] or f"the endpoint answers {reply.status}")

@@ -5,14 +5,13 @@ What is looked at is `mme.doctor`'s; here are the options and two forms of the r
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 from collections import Counter
 from contextlib import aclosing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -20,6 +19,9 @@ from rich.text import Text
 
 from mme.app.modes import PlatformError, read_platform
 from mme.cli.codes import EXIT_FAILED, EXIT_OK
+from mme.cli.misspelt import misspelt
+from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
+from mme.cli.tables import print_json
 from mme.core.log import configure_logging, one_line
 from mme.core.settings import SettingsError, read_settings
 from mme.doctor.examination import Wish, examine
@@ -28,7 +30,6 @@ from mme.doctor.finding import Finding, failed, is_well
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
-DESCRIPTION = "Look for what would keep an endpoint from serving here; no endpoint is needed."
 EXAMPLES = """\
 examples:
   mme doctor                              everything, each artifact of the store included
@@ -41,23 +42,29 @@ COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": 
 VERDICT_CHARS, CHECK_CHARS = 9, 17
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    parser.add_argument("--no-artifacts", action="store_true", help="admit no artifact")
-    parser.add_argument(
-        "--artifact", metavar="NAME", action="append", default=[], help="only this one; repeatable"
-    )
-    parser.add_argument("--limit", metavar="N", type=int, help="at most so many artifacts")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+def doctor(
+    *,
+    artifacts: Annotated[
+        bool,
+        typer.Option("--artifacts/--no-artifacts", help="admit artifacts of the store, or none"),
+    ] = True,
+    artifact: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="only this one; may be given again", show_default=False),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="at most so many artifacts", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Look for what would keep an endpoint from serving here; no endpoint needs to run.
 
-
-def run_command(options: argparse.Namespace) -> int:
-    """Do what `options` ask for; returns the exit code."""
+    Looks, with the variables an endpoint would have, at Java, port, store and rights, each
+    artifact, memory, tasks, descriptors, disk, clock and settings, and says what to do.
+    """
     configure_logging("CRITICAL")  # what is wrong is in the report
-    wish = Wish(not options.no_artifacts, tuple(options.artifact), options.limit)
-    return run_doctor(wish, as_json=options.json)
+    return run_doctor(Wish(artifacts, tuple(artifact or ()), limit), as_json=as_json)
 
 
 def run_doctor(wish: Wish, *, as_json: bool = False, console: Console | None = None) -> int:
@@ -68,7 +75,7 @@ def run_doctor(wish: Wish, *, as_json: bool = False, console: Console | None = N
         findings = asyncio.run(_reported(wish, on_progress, None if as_json else out))
     if as_json:
         said = {"is_well": is_well(findings), "findings": [each.to_json() for each in findings]}
-        print(json.dumps(said, indent=2, ensure_ascii=False))
+        print_json(said)
     else:
         out.print(summary(findings), style="bold" if out.is_terminal else "")
     return EXIT_OK if is_well(findings) else EXIT_FAILED
@@ -102,7 +109,8 @@ async def _examined(
     except (SettingsError, PlatformError) as error:
         yield failed("settings", str(error), "set it right; `mme settings` tells what each means")
         return
-    async with aclosing(examine(settings, platform, os.environ, wish, on_progress)) as found:
+    odd = list(misspelt(os.environ))
+    async with aclosing(examine(settings, platform, odd, wish, on_progress)) as found:
         async for finding in found:
             yield finding
 

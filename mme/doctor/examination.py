@@ -30,7 +30,7 @@ from mme.supervise import StartError
 from mme.workers.scaling import pool_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from mme.app.modes import Platform
     from mme.core.settings import Settings
@@ -61,11 +61,15 @@ class _Admissions:
 async def examine(
     settings: Settings,
     platform: Platform,
-    environ: Mapping[str, str],
+    misspelt: Sequence[tuple[str, str]],
     wish: Wish,
     on_progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> AsyncGenerator[Finding, None]:
-    """Look at everything. `on_progress(done, all)` is told of each artifact."""
+    """Look at everything.
+
+    `misspelt` are variables that nothing reads, each with the nearest that something does, or "".
+    `on_progress(done, all)` is told of each artifact.
+    """
     yield await asyncio.to_thread(check_java, settings)
     is_alone = platform.mode is Mode.STANDALONE
     host, port = (settings.host, settings.port) if is_alone else ("0.0.0.0", platform.port)  # noqa: S104 - as the container listens
@@ -90,7 +94,7 @@ async def examine(
     for finding in await asyncio.to_thread(check_disk, settings, needs, looked.archive_bytes):
         yield finding
     targets = [each.target for each in looked.offers] if looked.is_listed else None
-    for finding in check_variables(settings, environ, platform.mode, targets):
+    for finding in check_variables(settings, misspelt, platform.mode, targets):
         yield finding
     if is_alone:
         for door in open_doors(settings):

@@ -1,4 +1,4 @@
-"""Whether the environment says what its operator means: misspelt variables, and contradictions."""
+"""Whether the environment says what its operator means: what has no effect, contradictions."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from mme.core.settings import Settings
 from mme.doctor.finding import Finding, ok, sized, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
 CHECK = "settings"
-PREFIX = "MME_"
-OF_COMMANDS = frozenset({"MME_ENDPOINT", "MME_TOKEN", "MME_TARGET_MODEL"})
-"""Read by commands, not by the endpoint."""
 
 
 def check_variables(
-    settings: Settings, environ: Mapping[str, str], mode: Mode, targets: Collection[str] | None
+    settings: Settings,
+    misspelt: Iterable[tuple[str, str]],
+    mode: Mode,
+    targets: Collection[str] | None,
 ) -> list[Finding]:
-    """What is odd, or one finding that nothing is. `targets`: the store's, if it was listed."""
+    """What is odd, or one finding that nothing is.
+
+    `misspelt` are variables that nothing reads, each with the nearest that something does, or "".
+    `targets` are the store's, if it was listed.
+    """
     found = [
-        *_misspelt(environ),
+        *_misspelt(misspelt),
         *_contradictions(settings, mode),
         *_pins(settings, targets),
     ]
@@ -35,18 +39,10 @@ def check_variables(
     return [ok(CHECK, f"{count} of {len(Settings.model_fields)} are set; none contradicts another")]
 
 
-def names() -> frozenset[str]:
-    """Every variable the endpoint reads."""
-    return frozenset(PREFIX + field.upper() for field in Settings.model_fields)
-
-
-def _misspelt(environ: Mapping[str, str]) -> Iterator[Finding]:
-    known = names() | OF_COMMANDS
-    for name in sorted(environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, 1)
-            advice = f"{near[0]} is one" if near else "see mme settings"
-            yield warning(CHECK, f"{name} is no setting and does nothing", advice, variable=name)
+def _misspelt(misspelt: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    for name, near in misspelt:
+        advice = f"{near} is one" if near else "`mme settings` lists those there are"
+        yield warning(CHECK, f"{name} is no setting and does nothing", advice, variable=name)
 
 
 def _contradictions(settings: Settings, mode: Mode) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ from mme.core.settings import Settings
 from mme.doctor.variables import check_variables
 
 
-def told(environ=(), targets=None, mode=Mode.STANDALONE, **settings):
-    return check_variables(Settings(**settings), dict(environ), mode, targets)
+def told(misspelt=(), targets=None, mode=Mode.STANDALONE, **settings):
+    return check_variables(Settings(**settings), misspelt, mode, targets)
 
 
 def test_a_usual_environment_is_in_order(tmp_path):
@@ -20,17 +20,14 @@ def test_a_usual_environment_is_in_order(tmp_path):
     assert finding.verdict == "ok"
 
 
-@pytest.mark.parametrize(
-    ("name", "near"), [("MME_POTR", "MME_PORT"), ("MME_MEMORYLIMIT", "MME_MEMORY_LIMIT")]
-)
-def test_a_misspelt_variable_is_told_with_the_nearest_name(name, near):
-    [finding] = told({name: "1"})
-    assert (finding.verdict, finding.facts["variable"]) == ("warning", name)
-    assert near in finding.advice
+def test_a_misspelt_variable_is_told_with_the_nearest_name():
+    [finding] = told([("MME_POTR", "MME_PORT")])
+    assert (finding.verdict, finding.facts["variable"]) == ("warning", "MME_POTR")
+    assert "MME_PORT" in finding.advice
 
 
 def test_a_name_like_no_other_leads_to_the_list():
-    [finding] = told({"MME_QQQQQQQQQQQQ": "1"})
+    [finding] = told([("MME_QQQQQQQQQQQQ", "")])
     assert "mme settings" in finding.advice
 
 
