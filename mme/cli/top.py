@@ -35,7 +35,8 @@ Keys: q ends it, s takes the next order (m memory, u use, l latency, e errors, n
 scroll. Models of which there were too many to show are those used longest ago."""
 DRAWN_S = 0.5
 PAGE = 10
-PLAIN_LINES = 60
+PLAIN_LINES, PLAIN_CHARS = 60, 160
+"""Of a screen that goes into a file."""
 STEPS = {"up": -1, "down": 1, "k": -1, "j": 1, "page-up": -PAGE, "page-down": PAGE}
 
 
@@ -58,9 +59,9 @@ def top(
         print_json(as_content(seen, sort))
         return EXIT_OK
     if once or not (sys.stdout.isatty() and sys.stdin.isatty()):
-        console = Console(highlight=False)
-        lines = console.height if console.is_terminal else PLAIN_LINES
-        console.print(screen(seen, sort, 0, lines))
+        is_seen = sys.stdout.isatty()
+        console = Console(highlight=False, width=None if is_seen else PLAIN_CHARS)
+        console.print(screen(seen, sort, 0, console.height if is_seen else PLAIN_LINES))
         return EXIT_OK
     follower = Follower(asked, seen)
     follower.start()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BAR_CHARS = 30
 FULL, SHORT = 0.95, 0.8
 EVENT_LINES = 6
-OTHER_LINES = 9
+OTHER_LINES = 12
 """Lines of a screen that are neither models nor events."""
 LEAST_MODELS = 3
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -222,18 +222,25 @@ def _of(used: str, limit: str) -> str:
 def _work(status: Mapping[str, Any]) -> Sequence[RenderableType]:
     asked, queue = status.get("requests", {}), status.get("queue", {})
     workers, models = status.get("workers", {}), status.get("models", {})
-    first = (
-        f"requests {asked.get('per_s', 0)}/s  p50 {milliseconds(asked.get('p50_ms')) or NOTHING}"
-        f"  p99 {milliseconds(asked.get('p99_ms')) or NOTHING}"
-        f"  {asked.get('total', 0)} so far: {asked.get('warm', 0)} warm,"
-        f" {asked.get('cold', 0)} cold, {asked.get('first', 0)} first, {asked.get('errors', 0)} failed"
+    lines = (
+        (
+            f"requests {asked.get('per_s', 0)}/s"
+            f"  p50 {milliseconds(asked.get('p50_ms')) or NOTHING}"
+            f"  p99 {milliseconds(asked.get('p99_ms')) or NOTHING}  {asked.get('total', 0)} so far:"
+            f" {asked.get('warm', 0)} warm, {asked.get('cold', 0)} cold,"
+            f" {asked.get('first', 0)} first,"
+            f" {asked.get('errors', 0)} failed"
+        ),
+        (
+            f"queue    {queue.get('waiting', 0)} waiting, {queue.get('in_flight', 0)} in flight"
+            f"  workers {workers.get('pool', 0)} pool, {workers.get('own', 0)} own,"
+            f" {workers.get('busy', 0)} busy, {status.get('worker_deaths', 0)} died"
+            f"{', resting' if workers.get('resting') else ''}"
+        ),
+        (
+            f"models   {models.get('ready', 0)} ready, {models.get('on_disk', 0)} on disk,"
+            f" {models.get('downloading', 0)} coming, {models.get('failed', 0)} failed"
+            f"  {status.get('loads', 0)} loads, {status.get('evictions', 0)} evictions"
+        ),
     )
-    second = (
-        f"queue    {queue.get('waiting', 0)} waiting, {queue.get('in_flight', 0)} in flight"
-        f"  workers {workers.get('pool', 0)} pool, {workers.get('own', 0)} own,"
-        f" {workers.get('busy', 0)} busy{', resting' if workers.get('resting') else ''}"
-        f"  models {models.get('ready', 0)} ready, {models.get('on_disk', 0)} on disk"
-        f"  {status.get('loads', 0)} loads, {status.get('evictions', 0)} evictions,"
-        f" {status.get('worker_deaths', 0)} workers died"
-    )
-    return [Text(each, no_wrap=True, overflow="ellipsis") for each in (first, second)]
+    return [Text(each, no_wrap=True, overflow="ellipsis") for each in lines]
