@@ -6,28 +6,44 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mme.core.settings import Settings
 
 LOCAL_NAME = "localhost"
+INVOKE = "invoke models"
+MANAGE = "load and unload models, and read what the endpoint does"
 
 
 def open_doors(settings: Settings) -> list[str]:
     """What anyone may do who reaches the endpoint; a sentence each, none where it is only local."""
-    if settings.socket is not None or is_loopback(settings.host):
-        return []
-    where = f"{settings.host} port {settings.port}" if settings.port else settings.host
+    places = [
+        (place, may)
+        for host, port, may in _places(settings)
+        if not is_loopback(host)
+        for place in [f"{host} port {port}" if port else host]
+    ]
     told = []
     if not has_tokens(settings) and not has_keys(settings):
-        told.append(
-            f"anyone who reaches {where} may invoke {_and_manage(settings)}: MME_TOKENS_FILE says"
-            " who may"
-        )
-    if settings.tls_cert is None:
+        told += [
+            f"anyone who reaches {place} may {may}: MME_TOKENS_FILE says who may"
+            for place, may in places
+        ]
+    if places and settings.tls_cert is None:
         told.append(
             "requests and answers go unencrypted: MME_TLS_CERT and MME_TLS_KEY, or a proxy, mend"
             " that"
         )
     return told
+
+
+def _places(settings: Settings) -> Iterator[tuple[str, int, str]]:
+    """Host and port of each place that is listened on, and what can be done there."""
+    is_apart = settings.management_port is not None
+    if settings.socket is None:
+        yield settings.host, settings.port, INVOKE if is_apart else f"{INVOKE}, {MANAGE}"
+    if settings.management_port is not None:
+        yield settings.management_host or settings.host, settings.management_port, MANAGE
 
 
 def is_loopback(host: str) -> bool:
@@ -42,17 +58,9 @@ def is_loopback(host: str) -> bool:
 
 def has_tokens(settings: Settings) -> bool:
     """Whether callers need a token."""
-    return getattr(settings, "tokens_file", None) is not None
+    return settings.tokens_file is not None
 
 
 def has_keys(settings: Settings) -> bool:
     """Whether signatures of AWS's clients are checked."""
-    return getattr(settings, "sigv4_keys_file", None) is not None
-
-
-def _and_manage(settings: Settings) -> str:
-    if settings.management_port is not None and is_loopback(
-        settings.management_host or settings.host
-    ):
-        return "models"
-    return "models, load and unload them, and read what the endpoint does"
+    return settings.sigv4_keys_file is not None

@@ -46,10 +46,25 @@ COMMANDS = {
     "invoke": Known("mme.cli.invoke", "invoke", "ask a model"),
     "events": Known("mme.cli.happenings", "events", "show loads, evictions, failures, updates, …"),
     "logs": Known("mme.cli.happenings", "logs", "show the endpoint's log, of a model or a request"),
-    "doctor": Known(
-        "mme.cli.doctor", "doctor", "look for what keeps an endpoint from serving here"
+    "batch": Known("mme.cli.batch", "batch", "send the records of a folder or S3 prefix to models"),
+    "train": Known(
+        "mme.training.command", "train", "make artifacts from corpora, your own or shipped"
+    ),
+    "evaluate": Known(
+        "mme.training.evaluation_command", "evaluate", "measure a model on a labelled set"
+    ),
+    "alias": Known(
+        "mme.cli.alias", "alias", "say which version a target model without .tar.gz means"
+    ),
+    "configure": Known(
+        "mme.cli.configure",
+        "configure",
+        "have AWS's programs ask an endpoint of ours by AWS_PROFILE",
     ),
     "top": Known("mme.cli.top", "top", "show what an endpoint does, in a terminal"),
+    "doctor": Known(
+        "mme.cli.doctor", "doctor", "look for what would keep an endpoint from serving here"
+    ),
     "settings": Known(
         "mme.cli.settings", "settings", "list every setting with its value and meaning"
     ),

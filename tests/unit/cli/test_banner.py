@@ -108,9 +108,20 @@ def test_a_unix_socket_is_not_open(tmp_path):
 
 
 def test_management_that_is_local_is_not_open_to_others():
-    open_ = open_doors(Settings(host="0.0.0.0", management_port=9, management_host="127.0.0.1"))
-    assert "load and unload" not in open_[0]
-    assert "load and unload" in open_doors(Settings(host="0.0.0.0"))[0]
+    told = open_doors(Settings(host="0.0.0.0", management_port=9, management_host="127.0.0.1"))
+    assert not any("load and unload" in each for each in told)
+    assert any("load and unload" in each for each in open_doors(Settings(host="0.0.0.0")))
+
+
+def test_management_alone_may_be_open(tmp_path):
+    told = open_doors(Settings(socket=tmp_path / "s", management_port=9, management_host="::"))
+    assert told[0].startswith("anyone who reaches :: port 9 may load and unload models")
+    assert "invoke" not in told[0]
+
+
+def test_where_callers_must_prove_who_they_are_it_is_not_open(tmp_path):
+    told = open_doors(Settings(host="0.0.0.0", tokens_file=tmp_path / "tokens"))
+    assert not any("anyone" in each for each in told)
 
 
 def test_certificates_make_it_no_plain_text():
