@@ -25,14 +25,13 @@ from mme.app.idle import Idle
 from mme.app.life import (
     Address,
     EndpointFailed,
-    bind,
     bodies_of,
     orphans_reaped,
-    serving,
     starting,
     stop_signals,
     until_stopped,
 )
+from mme.app.listening import answering, listeners
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
@@ -65,7 +64,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
     stop = stop_signals()
     async with contextlib.AsyncExitStack() as stack:
         run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
-        listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
+        at = stack.enter_context(listeners(settings))
         folder = stack.enter_context(run_dir())
         own, is_sample = store_of(settings)
         gate, buckets = gate_of(settings), buckets_of(settings)
@@ -131,7 +130,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                 more=seeing_routes(models),
             )
             on_ready(
-                await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))
+                await stack.enter_async_context(answering(app, at, run, settings.drain_timeout_s))
             )
             await until_stopped(stop, engine)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)

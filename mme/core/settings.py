@@ -70,6 +70,18 @@ class Settings(BaseSettings):
     """Address the gateway listens on; the image sets 0.0.0.0, any."""
     port: int = Field(default=8080, ge=0, le=65535)
     """Port the gateway listens on; 0 takes a free one."""
+    socket: Path | None = None
+    """Unix socket that is listened on instead of a port; its owner and group may connect."""
+    management_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for management, which leaves the other invocations and health; 0: a free one."""
+    management_host: str | None = None
+    """Address that is listened on for management; default: MME_HOST."""
+    tls_cert: Path | None = None
+    """File in PEM form: the certificate the ports show, then those that lead to its authority."""
+    tls_key: Path | None = None
+    """File in PEM form with the certificate's key, no passphrase; default: that of MME_TLS_CERT."""
+    tls_client_ca: Path | None = None
+    """File in PEM form of authorities; clients need a certificate of one, but to ask for health."""
     store: str = str(PROJECT_ROOT / "artifacts")
     """Where artifacts are: a folder, `file:///…` or `s3://bucket/prefix/`."""
     models_dir: Path = Path("/opt/ml/models")

@@ -21,6 +21,7 @@ from mme.gateway.connections import Door
 from mme.gateway.errors import SERVER_NAME, NotHttp
 from mme.gateway.headers import REQUEST_ID
 from mme.gateway.routing import Router
+from mme.gateway.tls import check_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -81,11 +82,16 @@ class Exchange:
         bodies: BodyBudget,
         *,
         guard: Callable[[Mapping[str, str]], None] | None = None,
+        needs_certificate: bool = False,
         logs_payloads: bool = False,
     ) -> None:
-        """`guard` looks at the headers of each request before anything else does."""
+        """`guard` looks at the headers of each request before anything else does.
+
+        With `needs_certificate` clients without one are answered about health only.
+        """
         self._router = Router(routes)
         self._guard = guard
+        self._needs_certificate = needs_certificate
         self._logs_payloads = logs_payloads
         self._errors = errors
         self._bodies = bodies
@@ -140,6 +146,8 @@ class Exchange:
     async def _answer(self, call: Call, path: str, request_id: str) -> web.StreamResponse:
         try:
             _check_version(call.request)
+            if self._needs_certificate:
+                check_certificate(call.request, path)
             if self._guard is not None:
                 self._guard(call.request.headers)
             handler, call.name = self._router.find(call.request.method, path)

@@ -34,6 +34,7 @@ SCOPES: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/models/{target...}"): READ,
     ("DELETE", "/models/{target...}"): MANAGE,
     ("GET", "/models/{target...}/why"): READ,
+    ("GET", "/models/{target...}/sample"): READ,
     ("PUT", "/models/{target...}/pin"): MANAGE,
     ("DELETE", "/models/{target...}/pin"): MANAGE,
     ("GET", "/aliases"): READ,
