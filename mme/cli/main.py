@@ -91,3 +91,7 @@ def leave(code: int) -> NoReturn:
 def run() -> None:
     """Entry point of the installed command."""
     leave(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()
