@@ -36,7 +36,7 @@ TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.c
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-sdk test-browser test-container pictures conformance coverage-page security examples fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-sdk test-browser test-container pictures conformance coverage-page openapi security examples fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,6 +80,9 @@ conformance: $(DEV) image ## check the container contract and write docs/conform
 
 coverage-page: $(DEV) ## try what each member of SageMaker's operations does and write docs/api-coverage.md
 	@$(BIN)/python -m pytest tests/unit/app/test_api_*.py tests/unit/gateway/test_api_*.py --write-api-coverage
+
+openapi: $(DEV) $(ARTIFACTS) ## write docs/openapi.json, the description of the HTTP interface
+	@$(BIN)/python -m pytest tests/integration/test_openapi.py -k committed --write-openapi
 
 security: $(DEV) $(ARTIFACTS) ## try every hostile input and write the figures of docs/security.md
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/endpoint -m hostile --write-security

@@ -20,6 +20,7 @@ def pytest_addoption(parser):
     parser.addoption("--write-security", action="store_true", help=f"write figures to {DOCUMENT}")
     parser.addoption("--write-api-coverage", action="store_true", help="write the page")
     parser.addoption("--write-examples", action="store_true", help="write answers to the pages")
+    parser.addoption("--write-openapi", action="store_true", help="write docs/openapi.json")
 
 
 def pytest_configure(config):

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from mme.app.access import buckets_of, gate_of
 from mme.app.async_jobs import async_inference
 from mme.app.children import Engine
 from mme.app.control_plane import open_control_plane
@@ -39,6 +40,7 @@ from mme.app.transform import transform_jobs
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
+from mme.endpoints.places import with_places_checked
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
@@ -65,7 +67,8 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         at = stack.enter_context(listeners(settings))
         folder = stack.enter_context(run_dir())
         own, is_sample = store_of(settings)
-        store = StoresByUri(own)
+        gate, buckets = gate_of(settings), buckets_of(settings)
+        store = StoresByUri(own, buckets)
         try:
             cache = await stack.enter_async_context(_cache(settings, run))
         except CacheInUse as error:
@@ -101,7 +104,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
             transforms = await stack.enter_async_context(
-                transform_jobs(database, plane.records, models, folder)
+                transform_jobs(database, plane.records, models, folder, buckets)
             )
             names = Serving(settings, models, plane)
             asynchronous = await stack.enter_async_context(
@@ -112,6 +115,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                     names,
                     models,
                     side_by_side=engine.workers.side_by_side,
+                    buckets=buckets,
                 )
             )
             app = make_app(
@@ -119,9 +123,10 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                 models,
                 names,
                 bodies,
-                {**plane.operations(), **transforms},
+                with_places_checked({**plane.operations(), **transforms}, buckets.check),
                 asynchronous=asynchronous,
                 is_sample=is_sample,
+                gate=gate,
                 more=seeing_routes(models),
             )
             on_ready(

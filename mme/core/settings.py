@@ -96,6 +96,18 @@ class Settings(BaseSettings):
     """Comma list of endpoint names to answer to; empty means any."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
     """Comma list (with *) of names with dots the standalone endpoint goes by, beside its own."""
+    tokens_file: Path | None = None
+    """File of the bearer tokens that are known, and what each may; see docs/who-may.md."""
+    sigv4_keys_file: Path | None = None
+    """File of the access keys by which signatures of AWS's clients are checked."""
+    sigv4_skew_s: float = Field(default=300.0, gt=0, le=86400)
+    """How far a signature's time may be from this machine's."""
+    rate_limit: float | None = Field(default=None, gt=0)
+    """Most requests a second of one caller; default: no limit."""
+    concurrency_limit: int | None = Field(default=None, ge=1)
+    """Most requests of one caller at a time; default: no limit."""
+    buckets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
+    """Comma list of buckets (`name`, `name/prefix*`) that requests may name; empty means any."""
     max_connections: int | None = Field(default=None, ge=1)
     """Most connections at a time; default: 2000, or half of the file descriptors if fewer."""
     max_body_bytes: int = Field(default=6 * MIB, ge=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -16,6 +17,8 @@ from mme.gateway.connections import Patience, most_connections
 from mme.gateway.control_plane import ControlPlaneSurface
 from mme.gateway.exchange import Exchange
 from mme.gateway.management import Management
+from mme.gateway.openapi.surface import OpenApi
+from mme.gateway.page import Page
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
 from mme.gateway.ports import public_only
 from mme.gateway.runtime import Runtime
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from mme.gateway.connections import Door
     from mme.gateway.engine import Platform, Sole, Standalone
     from mme.gateway.errors import ErrorTable
+    from mme.gateway.gate import Gate
     from mme.gateway.routing import Route
 
 MANAGEMENT_SHARE = 4
@@ -50,16 +54,23 @@ def make_app(
     asynchronous: Iterable[Route] = (),
     more: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
+    gate: Gate | None = None,
 ) -> Door:
     """The standalone endpoint: runtime, management and control plane, on one port or on two.
 
-    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces. Where
-    management has a port of its own, what answers there is the `management` of what is returned.
+    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces; `gate` is
+    before all of them, None where anybody may ask anything. Where management has a port of its own,
+    what answers there is the `management` of what is returned.
     """
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
     routes += [*asynchronous, *more]
     routes += Streaming(settings, serving, is_sample).routes()
-    routes += ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION")).routes()
+    plane = ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION"))
+    routes += plane.routes()
+    routes += Page(engine, routes).routes()
+    routes += OpenApi(routes, version("mme"), plane.schemas).routes()
+    if gate is not None:
+        routes = gate.guarded(routes)
     return _doors(settings, routes, bodies)
 
 

@@ -23,6 +23,9 @@ from mme.gateway.headers import (
     printable,
     target_named,
 )
+from mme.gateway.openapi import Body, Parameter, Result, described
+from mme.gateway.openapi.describing import ANY_KIND, MODEL_FAILURES, RUNTIME
+from mme.gateway.openapi.schemas import TEXT, array_of, thing
 from mme.gateway.retries import INVOCATION_ID
 from mme.gateway.service_model import InvocationChecks
 from mme.jobs.asynchronous.messages import moment
@@ -94,6 +97,13 @@ class AsyncRuntime:
             ("GET", "/endpoints/{endpoint}/async-metrics", self.metrics),
         ]
 
+    @described(
+        Result("It is queued.", thing({"InferenceId": TEXT}), status=202),
+        body=Body({}, ANY_KIND, is_required=False),
+        failures=MODEL_FAILURES,
+        operation="InvokeEndpointAsync",
+        tag=RUNTIME,
+    )
     async def invoke(self, call: Call) -> web.Response:
         """InvokeEndpointAsync. Nothing of a body is read if the head is off."""
         given = call.request.headers
@@ -147,6 +157,13 @@ class AsyncRuntime:
             {OUTPUT: printable(places.output_uri), FAILURE: printable(places.failure_uri)},
         )
 
+    @described(
+        Result("How it stands.", {"type": "object"}),
+        parameters=(
+            Parameter("inference_id", "As InvokeEndpointAsync gave it.", is_required=True),
+        ),
+        tag=RUNTIME,
+    )
     async def status(self, call: Call) -> web.Response:
         """How the request stands whose id is in the query, as `?inference_id=...`."""
         inference_id = call.request.query.get("inference_id", "")
@@ -157,6 +174,13 @@ class AsyncRuntime:
             raise NoSuchInference(call.name, inference_id)
         return json_answer(_told(standing), headers={OURS: "status"})
 
+    @described(
+        Result(
+            "Metrics as PutMetricData takes them.",
+            thing({"Namespace": TEXT, "MetricData": array_of({"type": "object"})}),
+        ),
+        tag=RUNTIME,
+    )
     async def metrics(self, call: Call) -> web.Response:
         """The backlog and what has been counted, under CloudWatch's names."""
         return json_answer(

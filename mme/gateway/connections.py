@@ -88,6 +88,7 @@ class Connection(RequestHandler):
         "_is_in_head",
         "_share",
         "_socket",
+        "_stop",
         "_stuck",
         "_waits_since_s",
         "_weighed",
@@ -99,6 +100,7 @@ class Connection(RequestHandler):
         self._door = door
         self._socket: asyncio.Transport | None = None
         self._share: Share | None = None
+        self._stop: asyncio.Event | None = None
         self._is_in_head = False
         self._answered = 0
         self._waits_since_s = 0.0
@@ -124,6 +126,16 @@ class Connection(RequestHandler):
     def holds(self, share: Share) -> None:
         """Give `share` back when the answer under way has been written, or cannot be."""
         self._share = share
+
+    def ends_with(self, stop: asyncio.Event) -> None:
+        """Have `stop` set when the endpoint stops: the answer under way has no end of its own."""
+        self._stop = stop
+
+    def close(self) -> None:
+        """Take no more requests: the endpoint stops."""
+        super().close()
+        if self._stop is not None:
+            self._stop.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, if there is room."""

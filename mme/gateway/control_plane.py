@@ -20,6 +20,10 @@ from botocore.model import ServiceModel
 from mme.core.errors import InvalidRequest, PayloadTooLarge, StateUnavailable
 from mme.endpoints.arns import REGION
 from mme.endpoints.operation import ControlPlaneError
+from mme.gateway.openapi import Body, Parameter, Result, described
+from mme.gateway.openapi.describing import JSON
+from mme.gateway.openapi.schemas import ref
+from mme.gateway.openapi.service_shapes import operation_schemas
 from mme.gateway.routing import NoSuchPath
 from mme.gateway.shapes import checked, on_the_wire
 from mme.gateway.sites import Forbidden, check_origin
@@ -31,10 +35,12 @@ if TYPE_CHECKING:
 
     from mme.endpoints.operation import Operation
     from mme.gateway.exchange import Call
+    from mme.gateway.openapi.describing import Schema
     from mme.gateway.routing import Route
 
 SERVICES = {"SageMaker": "sagemaker", "AnyScaleFrontendService": "application-autoscaling"}
 """How requests name a service, and how botocore does."""
+OPERATION_SCHEMA, REQUEST_SCHEMA = "ControlPlaneOperation", "ControlPlaneRequest"
 OPERATION_HEADER = "X-Amz-Target"
 JSON_TYPE = "application/x-amz-json-1.1"
 JSON_TYPES = (JSON_TYPE, "application/x-amz-json-1.0", "application/json")
@@ -72,10 +78,32 @@ class ControlPlaneSurface:
         self._region = region
         self._under_way: set[asyncio.Future[dict[str, Any]]] = set()
 
+    def schemas(self) -> dict[str, Schema]:
+        """What the bodies of operations are, for the description of the interface."""
+        models = {
+            f"{prefix}.{name}": _service(service).operation_model(name)
+            for prefix, service in SERVICES.items()
+            for name in sorted(self._operations)
+            if name in _service(service).operation_names
+        }
+        whole, parts = operation_schemas(models)
+        named: Schema = {"type": "string", "enum": list(models)}
+        return {OPERATION_SCHEMA: named, REQUEST_SCHEMA: whole, **parts}
+
     def routes(self) -> list[Route]:
         """The routes of this surface."""
         return [("POST", "/", self.handle)]
 
+    @described(
+        Result("What the operation answers.", {"type": "object"}, (JSON_TYPE,)),
+        parameters=(
+            Parameter(OPERATION_HEADER, "The operation.", ref(OPERATION_SCHEMA), "header"),
+        ),
+        body=Body({"$ref": f"#/components/schemas/{REQUEST_SCHEMA}"}, (JSON, JSON_TYPE)),
+        failures=(404, 413),
+        failure=Result("", ref("ServiceError"), (JSON_TYPE,)),
+        tag="control plane",
+    )
     async def handle(self, call: Call) -> web.Response:
         """Any operation."""
         try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import hdrs, web
 
-from mme.core.errors import EndpointError
+from mme.core.errors import EndpointError, PayloadTooLarge
 from mme.gateway.access import CLIENT_GONE, note_access, request_ids
 from mme.gateway.bodies import BodyBudget, Share
 from mme.gateway.connections import Door
@@ -44,7 +44,7 @@ LINGER_S = 5.0
 class Call:
     """One request under way, as handlers see it."""
 
-    __slots__ = ("name", "note", "request", "request_id", "share")
+    __slots__ = ("_read", "caller", "name", "note", "request", "request_id", "share")
 
     def __init__(self, request: web.BaseRequest, share: Share, request_id: str = "") -> None:
         self.request = request
@@ -54,10 +54,17 @@ class Call:
         """The name in the path, decoded."""
         self.note = ""
         """What stands in the log beside the status."""
+        self.caller = ""
+        """The name of whoever asks, where callers are known."""
+        self._read: bytes | None = None
 
     async def body(self, limit_bytes: int) -> bytes:
-        """The whole body. Raises PayloadTooLarge, Overloaded, InvalidRequest."""
-        return await self.share.read(self.request, limit_bytes)
+        """The whole body, however often. Raises PayloadTooLarge, Overloaded, InvalidRequest."""
+        if self._read is None:
+            self._read = await self.share.read(self.request, limit_bytes)
+        elif len(self._read) > limit_bytes:
+            raise PayloadTooLarge(limit_bytes)
+        return self._read
 
     def sign(self, answer: web.StreamResponse) -> None:
         """Add the headers that every answer has; only a stream's handler need do it."""
@@ -120,9 +127,8 @@ class Exchange:
         finally:
             call.share.give_back()
             duration_s = perf_counter() - began_s
-            note_access(
-                request.method, path, status, duration_s, request_id=request_id, note=call.note
-            )
+            note = f"{call.note} by {call.caller}" if call.caller else call.note
+            note_access(request.method, path, status, duration_s, request_id=request_id, note=note)
 
     def _count(self, request: web.BaseRequest, size: int) -> None:
         """Have an answer counted until it is written."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from mme.core.errors import BodyRefused, InvalidRequest, PayloadTooLarge
 from mme.core.names import check_target
 from mme.gateway.errors import json_answer
+from mme.gateway.openapi import Body, Parameter, Result, described
+from mme.gateway.openapi.schemas import TEXT, ref, thing
 from mme.gateway.paging import limit_of, name_in, token_of
 from mme.gateway.sites import check_json, check_origin
 from mme.gateway.views_json import alias_json, model_json
@@ -29,6 +31,11 @@ PING_TRIES = 2
 """Both end within the 2 s that a platform gives."""
 BODY_LIMIT_BYTES = 64 * 1024
 SHOWN_CHARS = 40
+HEALTH, MODELS = "health", "models"
+PAGE = (
+    Parameter("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+    Parameter("next_page_token", "As the page before has given it."),
+)
 
 
 class Management:
@@ -50,6 +57,11 @@ class Management:
             ("GET", "/aliases", self.list_aliases),
         ]
 
+    @described(
+        Result("Requests can be answered.", thing({"status": TEXT})),
+        Result("Requests cannot be answered now.", thing({"status": TEXT}), status=503),
+        tag=HEALTH,
+    )
     async def ping(self, _: Call) -> web.Response:
         """200 if requests can be answered now; else 503."""
         for _try in range(PING_TRIES):
@@ -57,6 +69,15 @@ class Management:
                 return json_answer({"status": "Healthy"})
         return json_answer({"status": "Unhealthy"}, 503)
 
+    @described(
+        Result("A page of models.", ref("Models")),
+        parameters=(
+            *PAGE,
+            Parameter("prefix", "How targets begin."),
+            Parameter("state", f"Comma list of {', '.join(State)}."),
+        ),
+        tag=MODELS,
+    )
     async def list_models(self, call: Call) -> web.Response:
         """One page of models in the order of their names: those here, and the store's."""
         query = call.request.query
@@ -73,6 +94,7 @@ class Management:
             content["store_error"] = page.store_error
         return json_answer(content)
 
+    @described(Result("A page of aliases.", ref("Aliases")), parameters=PAGE, tag=MODELS)
     async def list_aliases(self, call: Call) -> web.Response:
         """One page of the aliases that were asked for, in the order of their names."""
         query = call.request.query
@@ -83,10 +105,17 @@ class Management:
             page["nextPageToken"] = token_of(views[-1].alias)
         return json_answer(page)
 
+    @described(Result("The model.", ref("Model")), failures=(530,), tag=MODELS)
     async def describe_model(self, call: Call) -> web.Response:
         """One model that is here or in the store."""
         return json_answer(model_json(await self._engine.describe(call.name)))
 
+    @described(
+        Result("It is in memory.", ref("Model")),
+        body=Body(thing({"target_model": TEXT}, is_open=True)),
+        failures=(404, 413, 415, 424, 530),
+        tag=MODELS,
+    )
     async def load_model(self, call: Call) -> web.Response:
         """Load a target model now: `{"target_model": "de/DocSim.tar.gz"}`."""
         check_origin(call.request.headers)
@@ -99,6 +128,9 @@ class Management:
         call.note = f"load {target}"
         return json_answer(model_json(await self._engine.load(target)))
 
+    @described(
+        Result("It is out of memory.", thing({"target_model": TEXT, "status": TEXT})), tag=MODELS
+    )
     async def unload_model(self, call: Call) -> web.Response:
         """Let a target model go; it stays on disk. Returns when it is out of memory."""
         check_origin(call.request.headers)
@@ -106,12 +138,14 @@ class Management:
         await self._engine.unload(call.name)
         return json_answer({"target_model": call.name, "status": "unloaded"})
 
+    @described(Result("It is pinned.", ref("Model")), tag=MODELS)
     async def pin_model(self, call: Call) -> web.Response:
         """Have a model that is here stay in memory once it is there, until the endpoint ends."""
         check_origin(call.request.headers)
         call.note = f"pin {call.name}"
         return json_answer(model_json(self._engine.pin(call.name)))
 
+    @described(Result("It may leave.", ref("Model")), failures=(409,), tag=MODELS)
     async def unpin_model(self, call: Call) -> web.Response:
         """Let a pinned model leave for others again."""
         check_origin(call.request.headers)

@@ -22,6 +22,8 @@ from mme.gateway.headers import (
     target_in,
     version_headers,
 )
+from mme.gateway.openapi import Body, Result, described
+from mme.gateway.openapi.describing import ANY_KIND, MODEL_FAILURES, RUNTIME
 from mme.gateway.reply import Reply, is_success
 from mme.gateway.retries import Retries
 from mme.gateway.service_errors import model_error_of
@@ -59,11 +61,25 @@ class Runtime:
             ("POST", "/invocations", self.invoke),
         ]
 
+    @described(
+        Result("The model's answer.", {}, ANY_KIND),
+        body=Body({}, ANY_KIND, is_required=False),
+        failures=MODEL_FAILURES,
+        operation="InvokeEndpoint",
+        tag=RUNTIME,
+    )
     async def invoke_endpoint(self, call: Call) -> web.Response:
         """InvokeEndpoint."""
         self._checks.check_name(call.name)
         return await self.invoke(call)
 
+    @described(
+        Result("The model's answer.", {}, ANY_KIND),
+        body=Body({}, ANY_KIND, is_required=False),
+        failures=MODEL_FAILURES,
+        operation="InvokeEndpoint",
+        tag=RUNTIME,
+    )
     async def invoke(self, call: Call) -> web.Response:
         """InvokeEndpoint without an endpoint name. Nothing of a body is read if the head is off."""
         given = call.request.headers

@@ -34,6 +34,8 @@ from mme.gateway.headers import (
     target_named,
     version_headers,
 )
+from mme.gateway.openapi import Body, Result, described
+from mme.gateway.openapi.describing import ANY_KIND, MODEL_FAILURES, RUNTIME
 from mme.gateway.passing import Passing
 from mme.gateway.reply import is_success
 from mme.gateway.service_errors import ORIGINAL_MESSAGE_CHARS, model_error_of
@@ -72,6 +74,13 @@ class Streaming:
         """The route of this surface."""
         return [("POST", "/endpoints/{endpoint}/invocations-response-stream", self.invoke)]
 
+    @described(
+        Result("Frames of the event stream's encoding.", {}, (event_stream.CONTENT_TYPE,)),
+        body=Body({}, ANY_KIND, is_required=False),
+        failures=MODEL_FAILURES,
+        operation="InvokeEndpointWithResponseStream",
+        tag=RUNTIME,
+    )
     async def invoke(self, call: Call) -> web.StreamResponse:
         """InvokeEndpointWithResponseStream. Nothing of a body is read if the head is off."""
         given = call.request.headers
