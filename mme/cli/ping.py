@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HOST = "127.0.0.1"
+ANY = ("", "0.0.0.0", "::")  # noqa: S104 - all of them, this machine's own among them
 TIMEOUT_S = 2.5
 OK = 200
 
@@ -41,11 +42,14 @@ def _connection(environ: Mapping[str, str]) -> http.client.HTTPConnection:
     if read_platform(environ).mode is Mode.STANDALONE:
         if path := environ.get("MME_SOCKET"):
             return _SocketConnection(path)
+        named = environ.get("MME_HOST", "")
+        host = HOST if named in ANY else named
         if environ.get("MME_TLS_CERT"):
             import ssl  # noqa: PLC0415 - it takes as long as all else here
 
             context = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine
-            return http.client.HTTPSConnection(HOST, port, timeout=TIMEOUT_S, context=context)
+            return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     return http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
 
 
