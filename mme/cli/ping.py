@@ -7,6 +7,7 @@ every few seconds for as long as the container does.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -27,9 +28,9 @@ OK = 200
 def main() -> int:
     """Ask once; what went wrong is said on stderr."""
     try:
-        connection = _connection(os.environ)
-        connection.request("GET", "/ping")
-        status = connection.getresponse().status
+        with contextlib.closing(_connection(os.environ)) as connection:
+            connection.request("GET", "/ping")
+            status = connection.getresponse().status
     except (OSError, ValueError, http.client.HTTPException) as error:
         print(f"/ping: {error}", file=sys.stderr)
         return 1
