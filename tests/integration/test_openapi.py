@@ -24,7 +24,9 @@ CHECKS = (
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory):
-    with running_endpoint(str(PROJECT / "artifacts"), tmp_path_factory.mktemp("openapi")) as running:
+    with running_endpoint(
+        str(PROJECT / "artifacts"), tmp_path_factory.mktemp("openapi")
+    ) as running:
         yield running
 
 
