@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import hdrs, web
 
 from mme.core import log_format
-from mme.core.errors import EndpointError
+from mme.core.errors import EndpointError, PayloadTooLarge
 from mme.core.invocation_log import Asked, request_ids
 from mme.gateway.access import CLIENT_GONE, note_access
 from mme.gateway.bodies import BodyBudget, Share
@@ -23,6 +23,8 @@ from mme.gateway.connections import Door
 from mme.gateway.errors import SERVER_NAME, NotHttp
 from mme.gateway.headers import INFERENCE_ID, REQUEST_ID
 from mme.gateway.routing import Router
+from mme.gateway.tls import check_certificate
+from mme.metrics.http_counts import HttpCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -45,7 +47,9 @@ LINGER_S = 5.0
 class Call:
     """One request under way, as handlers see it."""
 
-    __slots__ = ("asked", "name", "note", "request", "request_id", "share")
+    __slots__ = (
+        "_read", "asked", "caller", "form", "name", "note", "request", "request_id", "share",
+    )  # fmt: skip
 
     def __init__(self, request: web.BaseRequest, share: Share, request_id: str = "") -> None:
         self.request = request
@@ -53,6 +57,11 @@ class Call:
         self.request_id = request_id
         self.name = ""
         """The name in the path, decoded."""
+        self.form = ""
+        """The path of its route; "": there is none."""
+        self.caller = ""
+        """The name of whoever asks, where callers are known."""
+        self._read: bytes | None = None
         self.asked: Asked | None = None
         """What is noted of an invocation."""
         self.note = ""
@@ -65,8 +74,12 @@ class Call:
         return asked
 
     async def body(self, limit_bytes: int) -> bytes:
-        """The whole body. Raises PayloadTooLarge, Overloaded, InvalidRequest."""
-        return await self.share.read(self.request, limit_bytes)
+        """The whole body, however often. Raises PayloadTooLarge, Overloaded, InvalidRequest."""
+        if self._read is None:
+            self._read = await self.share.read(self.request, limit_bytes)
+        elif len(self._read) > limit_bytes:
+            raise PayloadTooLarge(limit_bytes)
+        return self._read
 
     def sign(self, answer: web.StreamResponse) -> None:
         """Add the headers that every answer has; only a stream's handler need do it."""
@@ -84,11 +97,18 @@ class Exchange:
         bodies: BodyBudget,
         *,
         guard: Callable[[Mapping[str, str]], None] | None = None,
+        needs_certificate: bool = False,
+        counts: HttpCounts | None = None,
         logs_payloads: bool = False,
     ) -> None:
-        """`guard` looks at the headers of each request before anything else does."""
+        """`guard` looks at the headers of each request before anything else does.
+
+        With `needs_certificate` clients without one are answered about health only.
+        """
         self._router = Router(routes)
         self._guard = guard
+        self._needs_certificate = needs_certificate
+        self._counts = HttpCounts() if counts is None else counts
         self._logs_payloads = logs_payloads
         self._errors = errors
         self._bodies = bodies
@@ -111,6 +131,8 @@ class Exchange:
         request_id = next(self._ids)
         path = _path_of(request)
         call = Call(request, Share(self._bodies), request_id)
+        if self._counts.on_begin is not None:
+            self._counts.on_begin(request.headers, request_id)
         status = CLIENT_GONE
         try:
             answer = await self._answer(call, path, request_id)
@@ -124,9 +146,11 @@ class Exchange:
         finally:
             call.share.give_back()
             duration_s = perf_counter() - began_s
+            self._counts.ended(request.method, call.form, status, duration_s)
+            note = f"{call.note} by {call.caller}" if call.caller else call.note
             note_access(
                 request.method, path, status, duration_s,
-                request_id=request_id, asked=call.asked, note=call.note,
+                request_id=request_id, asked=call.asked, note=note,
             )  # fmt: skip
 
     def _count(self, request: web.BaseRequest, size: int) -> None:
@@ -145,9 +169,11 @@ class Exchange:
     async def _answer(self, call: Call, path: str, request_id: str) -> web.StreamResponse:
         try:
             _check_version(call.request)
+            if self._needs_certificate:
+                check_certificate(call.request, path)
             if self._guard is not None:
                 self._guard(call.request.headers)
-            handler, call.name = self._router.find(call.request.method, path)
+            handler, call.name, call.form = self._router.find(call.request.method, path)
             return await handler(call)
         except asyncio.CancelledError as error:
             call.note = "the client did not wait, or the endpoint stops"
