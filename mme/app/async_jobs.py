@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mme.endpoints.serving import Serving
     from mme.gateway.routing import Route
     from mme.residency.store_models import StoreModels
+    from mme.store.buckets import Buckets
 
 THREADS = 16
 PER_WORKER = 4
@@ -50,10 +51,11 @@ async def async_inference(
     models: StoreModels,
     *,
     side_by_side: int,
+    buckets: Buckets,
 ) -> AsyncIterator[tuple[list[Route], Callable[[], Backlog]]]:
     """The routes, and how the queue stands; inside the block what is queued is executed.
 
-    Raises SettingsError.
+    Inputs and outputs are in `buckets`. Raises SettingsError.
     """
     _check(settings)
     executor = ThreadPoolExecutor(THREADS, "async")
@@ -63,7 +65,7 @@ async def async_inference(
         return loop.run_in_executor(executor, work)
 
     queue, metrics = await Queue.open(database), Metrics()
-    objects, notifier = Objects(), Notifier()
+    objects, notifier = Objects(buckets), Notifier()
     limit_bytes = settings.max_async_bytes
 
     def limit_of(endpoint: str) -> int:

@@ -77,6 +77,8 @@ class Observed:
         """A request has no answer of a model; `was_here`: its artifact was on this disk."""
         outcome: Outcome = "first" if not was_here else "cold" if timing.load_s else "warm"
         is_known = not isinstance(error, OF_ITS_CALLER)
+        if is_known and isinstance(error, EndpointError):
+            error.outcome, error.timing = outcome, timing
         name = LEFT if isinstance(error, asyncio.CancelledError) else type(error).__name__
         self.statistics.failed(target, outcome, name, seconds, is_known=is_known)
         if self.followers:

@@ -146,7 +146,7 @@ def _read_stdout(
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
-        found = re.search(r"ready at (http://\S+?);", line)
+        found = re.search(r"ready at (\S+?);", line)
         in_container = re.search(r"container is ready on port (\d+)", line)
         if found:
             ready.put(found[1])
