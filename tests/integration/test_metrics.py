@@ -81,7 +81,8 @@ def test_what_is_done_shows_in_the_metrics(endpoint):
     assert grown("mme_invocation_stage_seconds_total", stage="model") > 0
     route = {"method": "POST", "route": "/endpoints/{endpoint}/invocations"}
     assert grown("mme_http_requests_total", **route, status="200") == 3
-    assert after("mme_models", state="ready") >= 1
+    # The state is read twice a second at most.
+    wait_until(lambda: scrape_of(endpoint)("mme_models", state="ready") >= 1, "it is in memory")
     assert after("mme_memory_limit_bytes") > after("mme_memory_used_bytes") > 0
     assert after("mme_workers", kind="pool") >= 1
 
