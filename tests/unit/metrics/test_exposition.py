@@ -158,7 +158,7 @@ def test_http_requests_are_counted_by_route_and_status(state):
     assert scrape("mme_http_requests_total", method="", route="", status="404") == 2
 
 
-@pytest.mark.hostile("logs")
+@pytest.mark.hostile("paths and names")
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "m{}", "\udcff", "# HELP x\nmme_ready 0"])
 @pytest.mark.parametrize("accept", ["", OPENMETRICS])
 def test_no_name_of_a_model_breaks_the_text(state, name, accept):
