@@ -17,29 +17,32 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from mme.app.access import buckets_of, gate_of
 from mme.app.async_jobs import async_inference
 from mme.app.children import Engine
 from mme.app.control_plane import open_control_plane
 from mme.app.idle import Idle
 from mme.app.life import (
-    Address,
     EndpointFailed,
-    bind,
     bodies_of,
     orphans_reaped,
-    serving,
     starting,
     stop_signals,
     until_stopped,
 )
+from mme.app.listening import answering, listeners
+from mme.app.metrics import measured_store
+from mme.app.offered import look
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
 from mme.app.state import state_database
+from mme.app.terms import admission_terms, extraction_limits
 from mme.app.transform import transform_jobs
-from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
+from mme.cache import ArtifactCache, CacheInUse
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
+from mme.endpoints.places import with_places_checked
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
@@ -49,6 +52,8 @@ from mme.store.by_uri import StoresByUri
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from mme.app.life import Address
+    from mme.app.offered import Offered
     from mme.cache.threads import Run
     from mme.core.settings import Settings
 
@@ -58,21 +63,24 @@ Result = TypeVar("Result")
 SPARE_THREADS = 2
 
 
-async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) -> None:
+async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered], None]) -> None:
     """Run the endpoint until SIGTERM or SIGINT. Raises EndpointFailed and SettingsError."""
     stop = stop_signals()
     async with contextlib.AsyncExitStack() as stack:
         run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
-        listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
+        at = stack.enter_context(listeners(settings))
         folder = stack.enter_context(run_dir())
         own, is_sample = store_of(settings)
-        store = StoresByUri(own)
+        gate, buckets = gate_of(settings), buckets_of(settings)
+        store = StoresByUri(own, buckets)
         try:
             cache = await stack.enter_async_context(_cache(settings, run))
         except CacheInUse as error:
             raise EndpointFailed(str(error)) from error
         except (ValueError, OSError) as error:
             raise SettingsError(f"MME_CACHE_DIR={str(settings.cache_dir)!r}: {error}") from error
+        offered = asyncio.create_task(look(store, cache.latest, run))
+        stack.callback(offered.cancel)
         database = stack.enter_context(state_database(settings))
         plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
@@ -102,10 +110,10 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
             transforms = await stack.enter_async_context(
-                transform_jobs(database, plane.records, models, folder)
+                transform_jobs(database, plane.records, models, folder, buckets)
             )
             names = Serving(settings, models, plane)
-            asynchronous = await stack.enter_async_context(
+            asynchronous, backlog = await stack.enter_async_context(
                 async_inference(
                     settings,
                     database,
@@ -113,21 +121,27 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                     names,
                     models,
                     side_by_side=engine.workers.side_by_side,
+                    buckets=buckets,
                 )
             )
+            measured = measured_store(settings, models, backlog)
             app = make_app(
                 settings,
                 models,
                 names,
                 bodies,
-                {**plane.operations(), **transforms},
+                with_places_checked({**plane.operations(), **transforms}, buckets.check),
                 asynchronous=asynchronous,
                 is_sample=is_sample,
-                more=seeing_routes(models),
+                gate=gate,
+                more=[*seeing_routes(models), *measured.routes],
+                counts=measured.counts,
             )
-            on_ready(
-                await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))
+            await stack.enter_async_context(measured.running())
+            address = await stack.enter_async_context(
+                answering(app, at, run, settings.drain_timeout_s)
             )
+            on_ready(address, await offered)
             await until_stopped(stop, engine)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
     log.info("stopped")
@@ -159,20 +173,10 @@ async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
 
     It may serve another endpoint already, or there is no home folder.
     """
-    limits = ExtractionLimits(
-        archive_bytes=settings.artifact_limit_bytes,
-        unpacked_bytes=settings.artifact_limit_bytes,
-        files=settings.artifact_limit_files,
-    )
-    terms = AdmissionTerms(
-        memory_bytes=settings.admission_memory,
-        cpu_s=settings.admission_cpu_s,
-        checks=not settings.is_foreign_handler,
-    )
     opened = partial(
         ArtifactCache.open,
-        limits=limits,
-        terms=terms,
+        limits=extraction_limits(settings),
+        terms=admission_terms(settings),
         limit_bytes=settings.cache_limit_bytes,
         run=run,
     )
