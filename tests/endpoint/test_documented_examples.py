@@ -21,6 +21,7 @@ PAGES = {
     "docs/docsim.md": 3,
     "docs/search.md": 1,
     "docs/streams.md": 1,
+    "docs/operate.md": 4,
 }
 
 
