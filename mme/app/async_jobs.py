@@ -18,6 +18,7 @@ from mme.jobs.asynchronous.notifier import Notifier
 from mme.jobs.asynchronous.queue import Queue
 from mme.jobs.asynchronous.room import Room
 from mme.jobs.asynchronous.service import AsyncInference
+from mme.metrics.sources import Backlog
 from mme.store.object_uri import place_of
 from mme.store.objects import Objects
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mme.endpoints.serving import Serving
     from mme.gateway.routing import Route
     from mme.residency.store_models import StoreModels
+    from mme.store.buckets import Buckets
 
 THREADS = 16
 PER_WORKER = 4
@@ -49,8 +51,12 @@ async def async_inference(
     models: StoreModels,
     *,
     side_by_side: int,
-) -> AsyncIterator[list[Route]]:
-    """The routes; inside the block what is queued is executed. Raises SettingsError."""
+    buckets: Buckets,
+) -> AsyncIterator[tuple[list[Route], Callable[[], Backlog]]]:
+    """The routes, and how the queue stands; inside the block what is queued is executed.
+
+    Inputs and outputs are in `buckets`. Raises SettingsError.
+    """
     _check(settings)
     executor = ThreadPoolExecutor(THREADS, "async")
     loop = asyncio.get_running_loop()
@@ -59,7 +65,7 @@ async def async_inference(
         return loop.run_in_executor(executor, work)
 
     queue, metrics = await Queue.open(database), Metrics()
-    objects, notifier = Objects(), Notifier()
+    objects, notifier = Objects(buckets), Notifier()
     limit_bytes = settings.max_async_bytes
 
     def limit_of(endpoint: str) -> int:
@@ -90,7 +96,7 @@ async def async_inference(
     plane.on_topic = lambda topic: _told(executor, notifier, topic)
     jobs.start()
     try:
-        yield AsyncRuntime(serving, jobs, normal).routes()
+        yield AsyncRuntime(serving, jobs, normal).routes(), lambda: Backlog(*jobs.totals())
     finally:
         await jobs.close(settings.drain_timeout_s)
         executor.shutdown(wait=False, cancel_futures=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shlex
 import signal
 import socket
 from dataclasses import dataclass
@@ -56,12 +57,26 @@ class Address:
 
     host: str
     port: int
+    scheme: str = "http"
+    socket: str | None = None
+    """The path of a Unix socket, instead of host and port."""
+    management: Address | None = None
+    """Where management is, if not here."""
 
     @property
     def url(self) -> str:
-        """An address to try from this machine."""
+        """An address to try from this machine; of a Unix socket `unix:///path`."""
+        if self.socket is not None:
+            return f"unix://{self.socket}"
         host = "127.0.0.1" if self.host in (ANY_ADDRESS, "::") else self.host
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def curl(self) -> str:
+        """The same as the first words of a curl command, for paths to be put behind."""
+        if self.socket is None:
+            return self.url
+        return f"--unix-socket {shlex.quote(self.socket)} http://localhost"
 
 
 def stop_signals() -> asyncio.Event:
@@ -95,8 +110,8 @@ async def serving(
     await runner.setup()
     try:
         await web.SockSite(runner, listener, backlog=1024).start()
-        host, port = listener.getsockname()[:2]
-        yield Address(host, port)
+        name = listener.getsockname()
+        yield Address("", 0, socket=name) if isinstance(name, str) else Address(*name[:2])
     finally:
         try:
             # It would wait as long again for those it has cancelled.

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from mme.app.access import buckets_of, gate_of
 from mme.app.async_jobs import async_inference
 from mme.app.children import Engine
 from mme.app.control_plane import open_control_plane
@@ -24,14 +25,14 @@ from mme.app.idle import Idle
 from mme.app.life import (
     Address,
     EndpointFailed,
-    bind,
     bodies_of,
     orphans_reaped,
-    serving,
     starting,
     stop_signals,
     until_stopped,
 )
+from mme.app.listening import answering, listeners
+from mme.app.metrics import measured_store
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
@@ -40,6 +41,7 @@ from mme.app.transform import transform_jobs
 from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
+from mme.endpoints.places import with_places_checked
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.residency.store_catalog import StoreCatalog
@@ -63,10 +65,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
     stop = stop_signals()
     async with contextlib.AsyncExitStack() as stack:
         run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
-        listener = stack.enter_context(bind(settings.host, settings.port, "MME_HOST, MME_PORT"))
+        at = stack.enter_context(listeners(settings))
         folder = stack.enter_context(run_dir())
         own, is_sample = store_of(settings)
-        store = StoresByUri(own)
+        gate, buckets = gate_of(settings), buckets_of(settings)
+        store = StoresByUri(own, buckets)
         try:
             cache = await stack.enter_async_context(_cache(settings, run))
         except CacheInUse as error:
@@ -102,10 +105,10 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
             transforms = await stack.enter_async_context(
-                transform_jobs(database, plane.records, models, folder)
+                transform_jobs(database, plane.records, models, folder, buckets)
             )
             names = Serving(settings, models, plane)
-            asynchronous = await stack.enter_async_context(
+            asynchronous, backlog = await stack.enter_async_context(
                 async_inference(
                     settings,
                     database,
@@ -113,20 +116,25 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                     names,
                     models,
                     side_by_side=engine.workers.side_by_side,
+                    buckets=buckets,
                 )
             )
+            measured = measured_store(settings, models, backlog)
             app = make_app(
                 settings,
                 models,
                 names,
                 bodies,
-                {**plane.operations(), **transforms},
+                with_places_checked({**plane.operations(), **transforms}, buckets.check),
                 asynchronous=asynchronous,
                 is_sample=is_sample,
-                more=seeing_routes(models),
+                gate=gate,
+                more=[*seeing_routes(models), *measured.routes],
+                counts=measured.counts,
             )
+            await stack.enter_async_context(measured.running())
             on_ready(
-                await stack.enter_async_context(serving(app, listener, settings.drain_timeout_s))
+                await stack.enter_async_context(answering(app, at, run, settings.drain_timeout_s))
             )
             await until_stopped(stop, engine)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mme.core.child_lines import template_line
 from mme.core.settings import PROJECT_ROOT
 from mme.mms.config import inherited
 from mme.prefork.files import SINGLE_THREADED, PreforkFiles
@@ -148,9 +148,14 @@ class Templates:
         process = await ChildProcess.start(
             "template",
             self._files.command(self._settings.handler, pipelines, self._signs, generation),
-            environment=inherited(os.environ) | SINGLE_THREADED | self._confinement,
+            environment={
+                **inherited(os.environ),
+                **SINGLE_THREADED,
+                **self._confinement,
+                "MME_LOG_LEVEL": self._settings.log_level,
+            },
             folder=PROJECT_ROOT,
-            output=sys.stderr.fileno(),
+            on_line=template_line,
         )
         try:
             loaded = await self._ready(process, generation)

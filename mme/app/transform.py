@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from mme.endpoints.operation import Operation
     from mme.endpoints.records import Records
     from mme.residency.store_models import StoreModels
+    from mme.store.buckets import Buckets
 
 
 @contextlib.asynccontextmanager
 async def transform_jobs(
-    database: Database, records: Records, models: StoreModels, scratch: Path
+    database: Database, records: Records, models: StoreModels, scratch: Path, buckets: Buckets
 ) -> AsyncIterator[Mapping[str, Operation]]:
     """The operations on transform jobs; what was in progress goes on at once.
 
-    What is being written lies in `scratch`, which is cleared up also after a kill.
+    What is being written lies in `scratch`, which is cleared up also after a kill. Jobs name
+    places in `buckets`.
     """
-    jobs = TransformJobs(records, database, S3Places(), models.invoke, scratch=scratch)
+    jobs = TransformJobs(records, database, S3Places(buckets), models.invoke, scratch=scratch)
     await jobs.go_on()
     try:
         yield Operations(records, jobs).operations()

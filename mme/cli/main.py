@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_OK
     from mme.cli.serve import serve  # noqa: PLC0415
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     return asyncio.run(serve(settings, platform))
 
 

@@ -1,16 +1,24 @@
 """`python -m mme.cli.ping`: exit 0 if this container answers `/ping` with 200; for HEALTHCHECK.
 
-Imports next to nothing: it runs every few seconds for as long as the container does.
+Asks where the endpoint listens: a port, by TLS if that is spoken there, or a Unix socket. Whose
+certificate it is does not matter to who asks the machine it is on. Imports next to nothing: it runs
+every few seconds for as long as the container does.
 """
 
 from __future__ import annotations
 
 import http.client
 import os
+import socket
 import sys
+from typing import TYPE_CHECKING
 
-from mme.app.modes import public_port
+from mme.app.modes import Mode, public_port, read_platform
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOST = "127.0.0.1"
 TIMEOUT_S = 2.5
 OK = 200
 
@@ -18,9 +26,7 @@ OK = 200
 def main() -> int:
     """Ask once; what went wrong is said on stderr."""
     try:
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", public_port(os.environ), timeout=TIMEOUT_S
-        )
+        connection = _connection(os.environ)
         connection.request("GET", "/ping")
         status = connection.getresponse().status
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -28,6 +34,33 @@ def main() -> int:
         return 1
     print(f"/ping: {status}", file=sys.stderr)
     return 0 if status == OK else 1
+
+
+def _connection(environ: Mapping[str, str]) -> http.client.HTTPConnection:
+    port = public_port(environ)
+    if read_platform(environ).mode is Mode.STANDALONE:
+        if path := environ.get("MME_SOCKET"):
+            return _SocketConnection(path)
+        if environ.get("MME_TLS_CERT"):
+            import ssl  # noqa: PLC0415 - it takes as long as all else here
+
+            context = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine
+            return http.client.HTTPSConnection(HOST, port, timeout=TIMEOUT_S, context=context)
+    return http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """A connection to a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(self._path)
 
 
 if __name__ == "__main__":

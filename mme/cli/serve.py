@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mme.app.life import Address, EndpointFailed
 from mme.app.limits import check_limits
+from mme.app.listening import warn_of_unused
 from mme.app.modes import Mode
 from mme.app.multi_model import run_multi_model
 from mme.app.single_model import run_single_model
@@ -33,19 +34,20 @@ Ctrl-C stops it.
 HINTS_FOR_STORE = """
 A target model is the path of an artifact below it, as de/DocSim.tar.gz:
 
-  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/csv' \\
+  curl {curl}/endpoints/demo/invocations -H 'Content-Type: text/csv' \\
     -H 'X-Amzn-SageMaker-Target-Model: de/DocSim.tar.gz' --data-binary 'one text,another'
 """
 HINTS_FOR_SAMPLES = """ Try:
 
-  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
+  curl {curl}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
     -H 'X-Amzn-SageMaker-Target-Model: en/Search.tar.gz' \\
     --data-binary 'Spinach has more iron than any other vegetable'
 
-  curl {url}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
+  curl {curl}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
     -H 'X-Amzn-SageMaker-Target-Model: en/TopicalPageRank.tar.gz' \\
     --data-binary 'The government plans a new tax on electricity from solar panels.'
-
+"""
+HINT_FOR_BOTO = """
   {python} - <<'EOF'
   import boto3
   runtime = boto3.client("sagemaker-runtime", endpoint_url="{url}",
@@ -56,6 +58,9 @@ HINTS_FOR_SAMPLES = """ Try:
                                    Body="Cars with petrol will be banned,A ban on diesel cars")
   print(answer["Body"].read().decode())
   EOF
+"""
+MANAGEMENT = """
+Management is at {url}; the address above answers invocations only.
 """
 
 
@@ -69,13 +74,16 @@ def settle() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-def ready_text(settings: Settings, url: str) -> str:
+def ready_text(settings: Settings, address: Address) -> str:
     """What the operator is told: where the endpoint is, and calls that its store can answer."""
-    is_named = "store" in settings.model_fields_set
-    hints = (HINTS_FOR_STORE if is_named else HINTS_FOR_SAMPLES).format(
-        url=url, python=sys.executable
-    )
-    return READY.format(url=url, store=settings.store, hints=hints)
+    if "store" in settings.model_fields_set:
+        hints = HINTS_FOR_STORE
+    else:
+        hints = HINTS_FOR_SAMPLES + (HINT_FOR_BOTO if address.socket is None else "")
+    told = hints.format(curl=address.curl, url=address.url, python=sys.executable)
+    if address.management is not None:
+        told += MANAGEMENT.format(url=address.management.url)
+    return READY.format(url=address.url, store=settings.store, hints=told)
 
 
 def _check_handler(settings: Settings) -> None:
@@ -88,7 +96,7 @@ async def serve(settings: Settings, platform: Platform) -> int:
 
     def announce(address: Address) -> None:
         settle()
-        print(ready_text(settings, address.url), flush=True)
+        print(ready_text(settings, address), flush=True)
 
     def announce_container(address: Address) -> None:
         settle()
@@ -100,6 +108,8 @@ async def serve(settings: Settings, platform: Platform) -> int:
     os.umask(0o022)
     # Threads download artifacts beside the event loop; it must not wait 5 ms for each of them.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    if platform.mode is not Mode.STANDALONE:
+        warn_of_unused(settings, platform.mode.value)
     try:
         check_limits()
         _check_handler(settings)

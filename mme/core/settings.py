@@ -70,6 +70,18 @@ class Settings(BaseSettings):
     """Address the gateway listens on; the image sets 0.0.0.0, any."""
     port: int = Field(default=8080, ge=0, le=65535)
     """Port the gateway listens on; 0 takes a free one."""
+    socket: Path | None = None
+    """Unix socket that is listened on instead of a port; its owner and group may connect."""
+    management_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for management, which leaves the other invocations and health; 0: a free one."""
+    management_host: str | None = None
+    """Address that is listened on for management; default: MME_HOST."""
+    tls_cert: Path | None = None
+    """File in PEM form: the certificate the ports show, then those that lead to its authority."""
+    tls_key: Path | None = None
+    """File in PEM form with the certificate's key, no passphrase; default: that of MME_TLS_CERT."""
+    tls_client_ca: Path | None = None
+    """File in PEM form of authorities; clients need a certificate of one, but to ask for health."""
     store: str = str(PROJECT_ROOT / "artifacts")
     """Where artifacts are: a folder, `file:///…` or `s3://bucket/prefix/`."""
     models_dir: Path = Path("/opt/ml/models")
@@ -84,6 +96,18 @@ class Settings(BaseSettings):
     """Comma list of endpoint names to answer to; empty means any."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
     """Comma list (with *) of names with dots the standalone endpoint goes by, beside its own."""
+    tokens_file: Path | None = None
+    """File of the bearer tokens that are known, and what each may; see docs/who-may.md."""
+    sigv4_keys_file: Path | None = None
+    """File of the access keys by which signatures of AWS's clients are checked."""
+    sigv4_skew_s: float = Field(default=300.0, gt=0, le=86400)
+    """How far a signature's time may be from this machine's."""
+    rate_limit: float | None = Field(default=None, gt=0)
+    """Most requests a second of one caller; default: no limit."""
+    concurrency_limit: int | None = Field(default=None, ge=1)
+    """Most requests of one caller at a time; default: no limit."""
+    buckets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
+    """Comma list of buckets (`name`, `name/prefix*`) that requests may name; empty means any."""
     max_connections: int | None = Field(default=None, ge=1)
     """Most connections at a time; default: 2000, or half of the file descriptors if fewer."""
     max_body_bytes: int = Field(default=6 * MIB, ge=1)
@@ -168,6 +192,12 @@ class Settings(BaseSettings):
     """Least level that is logged."""
     log_payloads: bool = False
     """Whether the log may quote what callers send in bodies, and models answer."""
+    metrics_models: int = Field(default=100, ge=0, le=10_000)
+    """How many models have series of their own in the metrics, those used most; others are one."""
+    emf: Literal["auto", "on", "off"] = "auto"
+    """Whether CloudWatch's metrics go to stdout once a minute; auto: in SageMaker's modes only."""
+    log_format: Literal["text", "json"] = "text"
+    """Whether lines of the log are text or objects of JSON; see docs/logs.md."""
 
     @property
     def is_foreign_handler(self) -> bool:

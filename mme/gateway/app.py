@@ -7,6 +7,7 @@ application adds to a request is half of its time. To be made on the event loop 
 from __future__ import annotations
 
 import os
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,9 @@ from mme.gateway.control_plane import ControlPlaneSurface
 from mme.gateway.exchange import Exchange
 from mme.gateway.management import Management
 from mme.gateway.openapi.surface import OpenApi
+from mme.gateway.page import Page
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
+from mme.gateway.ports import public_only
 from mme.gateway.runtime import Runtime
 from mme.gateway.service_errors import SERVICE_ERRORS
 from mme.gateway.single import SINGLE_ERRORS, SingleSurface
@@ -31,9 +34,15 @@ if TYPE_CHECKING:
     from mme.endpoints.operation import Operation
     from mme.endpoints.serving import Serving
     from mme.gateway.bodies import BodyBudget
+    from mme.gateway.connections import Door
     from mme.gateway.engine import Platform, Sole, Standalone
     from mme.gateway.errors import ErrorTable
+    from mme.gateway.gate import Gate
     from mme.gateway.routing import Route
+    from mme.metrics.http_counts import HttpCounts
+
+MANAGEMENT_SHARE = 4
+"""The management port has this part of the connections that callers have, beside theirs."""
 
 
 def make_app(
@@ -46,31 +55,53 @@ def make_app(
     asynchronous: Iterable[Route] = (),
     more: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
-) -> web.Server:
-    """The standalone endpoint: runtime, management and control plane on one port.
+    gate: Gate | None = None,
+    counts: HttpCounts | None = None,
+) -> Door:
+    """The standalone endpoint: runtime, management and control plane, on one port or on two.
 
-    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces.
+    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces; `gate` is
+    before all of them, None where anybody may ask anything. Where management has a port of its own,
+    what answers there is the `management` of what is returned. Requests are counted in `counts`.
     """
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
     routes += [*asynchronous, *more]
     routes += Streaming(settings, serving, is_sample).routes()
     plane = ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION"))
     routes += plane.routes()
+    routes += Page(engine, routes).routes()
     routes += OpenApi(routes, version("mme"), plane.schemas).routes()
-    guard = Sites(settings.host, settings.allowed_hosts).check_host
-    return _server(settings, routes, SERVICE_ERRORS, bodies, guard)
+    if gate is not None:
+        routes = gate.guarded(routes)
+    return _doors(settings, routes, bodies, counts)
 
 
-def make_platform_app(settings: Settings, engine: Platform, bodies: BodyBudget) -> web.Server:
-    """The multi-model container."""
-    routes = PlatformSurface(settings, engine).routes()
-    return _server(settings, routes, PLATFORM_ERRORS, bodies)
+def make_platform_app(
+    settings: Settings,
+    engine: Platform,
+    bodies: BodyBudget,
+    *,
+    more: Iterable[Route] = (),
+    counts: HttpCounts | None = None,
+) -> Door:
+    """The multi-model container; `more` and `counts` as above."""
+    routes = [*PlatformSurface(settings, engine).routes(), *more]
+    most = most_connections(settings.max_connections)
+    return _server(settings, PLATFORM_ERRORS, bodies, routes, most=most, counts=counts)
 
 
-def make_single_app(settings: Settings, engine: Sole, bodies: BodyBudget) -> web.Server:
-    """The single-model container."""
-    routes = SingleSurface(settings, engine).routes()
-    return _server(settings, routes, SINGLE_ERRORS, bodies)
+def make_single_app(
+    settings: Settings,
+    engine: Sole,
+    bodies: BodyBudget,
+    *,
+    more: Iterable[Route] = (),
+    counts: HttpCounts | None = None,
+) -> Door:
+    """The single-model container; `more` and `counts` as above."""
+    routes = [*SingleSurface(settings, engine).routes(), *more]
+    most = most_connections(settings.max_connections)
+    return _server(settings, SINGLE_ERRORS, bodies, routes, most=most, counts=counts)
 
 
 def runner_of(server: web.Server, drain_timeout_s: float) -> web.ServerRunner:
@@ -78,12 +109,51 @@ def runner_of(server: web.Server, drain_timeout_s: float) -> web.ServerRunner:
     return web.ServerRunner(server, shutdown_timeout=drain_timeout_s)
 
 
+def _doors(
+    settings: Settings, routes: list[Route], bodies: BodyBudget, counts: HttpCounts | None
+) -> Door:
+    """The standalone endpoint's server, or servers if management has one to itself."""
+    most = most_connections(settings.max_connections)
+    wants_certificate = settings.tls_client_ca is not None
+    at_port = partial(_server, settings, SERVICE_ERRORS, bodies, counts=counts)
+    beside: Door | None = None
+    if settings.management_port is not None:
+        host = settings.management_host or settings.host
+        beside = at_port(
+            routes,
+            most=max(1, most // MANAGEMENT_SHARE),
+            guard=Sites(host, settings.allowed_hosts).check_host,
+            needs_certificate=wants_certificate,
+        )
+        place = f"the port of management (MME_MANAGEMENT_PORT={settings.management_port})"
+        routes = public_only(routes, place)
+    if settings.socket is not None:  # which no web page can reach
+        door = at_port(routes, most=most)
+    else:
+        guard = Sites(settings.host, settings.allowed_hosts).check_host
+        door = at_port(routes, most=most, guard=guard, needs_certificate=wants_certificate)
+    door.management = beside
+    return door
+
+
 def _server(
     settings: Settings,
-    routes: Iterable[Route],
     errors: ErrorTable,
     bodies: BodyBudget,
+    routes: Iterable[Route],
+    *,
+    most: int,
     guard: Callable[[Mapping[str, str]], None] | None = None,
-) -> web.Server:
-    exchange = Exchange(routes, errors, bodies, guard=guard, logs_payloads=settings.log_payloads)
-    return exchange.server(Patience(most_connections(settings.max_connections)))
+    needs_certificate: bool = False,
+    counts: HttpCounts | None = None,
+) -> Door:
+    exchange = Exchange(
+        routes,
+        errors,
+        bodies,
+        guard=guard,
+        needs_certificate=needs_certificate,
+        counts=counts,
+        logs_payloads=settings.log_payloads,
+    )
+    return exchange.server(Patience(most))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
@@ -22,9 +22,11 @@ from aiohttp.web_protocol import RequestHandler
 
 from mme.gateway.access import RareLines, http_log
 from mme.gateway.errors import NotHttp, TooManyConnections
+from mme.gateway.secured import READ_BYTES, Secured
 
 if TYPE_CHECKING:
     import asyncio
+    import ssl
     from collections.abc import Awaitable, Callable
 
     from mme.gateway.bodies import BodyBudget, Share
@@ -39,9 +41,6 @@ MOST = 2000
 DESCRIPTORS_SHARE = 2
 """Connections may take this part of the descriptors the process may have."""
 
-
-READ_BYTES = 16 * 1024
-"""Most of one connection that is read and parsed before it is another one's turn."""
 FREE_FRAMING_BYTES, FRAMING_SHARE = 8 * 1024, 4
 """So much of a chunked body may be signs between chunks, and this part of what it holds besides."""
 
@@ -65,6 +64,20 @@ def most_connections(wanted: int | None) -> int:
     return max(1, min(wanted or MOST, descriptors // DESCRIPTORS_SHARE))
 
 
+class Guest(Protocol):
+    """A connection as the door counts it, shaking hands or answered already."""
+
+    @property
+    def waits_since_s(self) -> float | None:
+        """Since when it waits for its client; None if it does not."""
+
+    def look(self, now_s: float, patience: Patience, /) -> None:
+        """Close what has waited too long."""
+
+    def leave(self) -> None:
+        """Make room for another connection."""
+
+
 class Connection(RequestHandler):
     """One connection, which knows how long it has been waiting."""
 
@@ -75,6 +88,7 @@ class Connection(RequestHandler):
         "_is_in_head",
         "_share",
         "_socket",
+        "_stop",
         "_stuck",
         "_waits_since_s",
         "_weighed",
@@ -86,6 +100,7 @@ class Connection(RequestHandler):
         self._door = door
         self._socket: asyncio.Transport | None = None
         self._share: Share | None = None
+        self._stop: asyncio.Event | None = None
         self._is_in_head = False
         self._answered = 0
         self._waits_since_s = 0.0
@@ -111,6 +126,16 @@ class Connection(RequestHandler):
     def holds(self, share: Share) -> None:
         """Give `share` back when the answer under way has been written, or cannot be."""
         self._share = share
+
+    def ends_with(self, stop: asyncio.Event) -> None:
+        """Have `stop` set when the endpoint stops: the answer under way has no end of its own."""
+        self._stop = stop
+
+    def close(self) -> None:
+        """Take no more requests: the endpoint stops."""
+        super().close()
+        if self._stop is not None:
+            self._stop.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, if there is room."""
@@ -259,17 +284,44 @@ class Door(web.Server):
         self.name = name
         """Makes the answer of an error that no request's own handling sees."""
         self.rare = RareLines()
-        self.refusal = _as_bytes(name(TooManyConnections(patience.connections)))
+        self.refusal = self.as_bytes(TooManyConnections(patience.connections))
+        self.management: Door | None = None
+        """What answers at the management port, where there is one."""
+        self._contexts: Callable[[], ssl.SSLContext] | None = None
         self._bodies = bodies
         self._patience = patience
-        self._open: set[Connection] = set()
+        self._open: set[Guest] = set()
         self._is_looking = False
+
+    @property
+    def open_count(self) -> int:
+        """How many connections there are, those that shake hands included."""
+        return len(self._open)
+
+    def speak_tls(self, contexts: Callable[[], ssl.SSLContext]) -> None:
+        """Answer new connections by TLS only, each by the context there is when it opens."""
+        self._contexts = contexts
 
     def __call__(self) -> RequestHandler:
         """Make the handler of a new connection."""
-        return Connection(self, loop=self._loop, **self._kwargs)
+        connection = Connection(self, loop=self._loop, **self._kwargs)
+        if self._contexts is None:
+            return connection
+        secured = Secured(self, connection, self._contexts())
+        return cast("RequestHandler", secured)  # asyncio takes any protocol
 
-    def let_in(self, connection: Connection) -> bool:
+    def pre_shutdown(self) -> None:
+        """Close what waits for a request, and what has not come as far."""
+        for each in list(self._open):
+            if isinstance(each, Secured):
+                each.leave()
+        super().pre_shutdown()
+
+    def as_bytes(self, error: Exception) -> bytes:
+        """The answer to an error as it is written, with the end of its connection."""
+        return _as_bytes(self.name(error))
+
+    def let_in(self, connection: Guest) -> bool:
         """Whether there is room for a connection, after others have left for it if need be."""
         most = self._patience.connections
         if len(self._open) >= most:
@@ -283,7 +335,7 @@ class Door(web.Server):
             self._loop.call_later(LOOK_EVERY_S, self._look)
         return True
 
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: Guest) -> None:
         """Forget a connection."""
         self._open.discard(connection)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mme.core.answer import Answer
     from mme.core.terms import Terms
     from mme.residency.observed import Observed
+    from mme.residency.sample_requests import SampleRequest
     from mme.residency.status import States
     from mme.residency.views import AliasView, ModelPage, ModelView, State
 
@@ -51,6 +52,9 @@ class Standalone(Protocol):
 
     def unpin(self, target: str) -> ModelView:
         """Let it leave again. Raises NotLoaded, PinnedBySettings."""
+
+    async def sample(self, target: str) -> SampleRequest:
+        """A request to try a model with that is on this disk. Raises NotLoaded, SampleFailed."""
 
     def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
         """At most `limit` aliases above `after`, in order; whether there are more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -17,6 +17,7 @@ from mme.core.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from mme.gateway.connections import Connection
     from mme.gateway.exchange import Call
 
 MEDIA = "text/event-stream"
@@ -62,15 +63,25 @@ def last_id_of(call: Call) -> int | None:
 
 
 async def stream(call: Call, frames: AsyncIterator[bytes]) -> web.StreamResponse:
-    """Send frames until there are none, or the client is gone; returns what was sent."""
+    """Send frames until there are none, the client is gone, or the endpoint stops.
+
+    Returns what was sent.
+    """
     answer = web.StreamResponse(headers=HEADERS)
     call.sign(answer)
     await answer.prepare(call.request)
+    stop = asyncio.Event()
+    cast("Connection", call.request.protocol).ends_with(stop)
+    stopped = asyncio.ensure_future(stop.wait())
     next_frame: asyncio.Task[bytes] | None = None
     try:
         while True:
             next_frame = next_frame or asyncio.ensure_future(anext(frames, b""))
-            done, _ = await asyncio.wait({next_frame}, timeout=BEAT_S)
+            done, _ = await asyncio.wait(
+                {next_frame, stopped}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if stopped in done:
+                return answer
             content = BEAT
             if done:
                 content, next_frame = next_frame.result(), None
@@ -81,6 +92,7 @@ async def stream(call: Call, frames: AsyncIterator[bytes]) -> web.StreamResponse
     except (ConnectionError, TimeoutError):
         return answer
     finally:
-        if next_frame is not None:
-            next_frame.cancel()
-            await asyncio.gather(next_frame, return_exceptions=True)
+        waiting = [stopped] if next_frame is None else [stopped, next_frame]
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -16,6 +16,7 @@ from mme.gateway.bodies import ExpectationFailed
 from mme.gateway.control_plane import control_plane_error
 from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import ERROR_TYPE
+from mme.gateway.refused import Refused, refused_answer
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
 from mme.gateway.sites import Forbidden, NoJson
 
@@ -80,6 +81,7 @@ SERVICE_ERRORS = ErrorTable(
         NoSuchInference: _wire(404, "ResourceNotFound"),
         NoSuchPath: _wire(404, "UnknownOperationException"),
         MethodNotAllowed: _not_allowed,
+        Refused: refused_answer,
         Forbidden: _wire(403, "AccessDeniedException"),
         NoJson: _wire(415, "UnsupportedMediaType"),
         ExpectationFailed: _wire(417, "ValidationError"),

@@ -16,6 +16,7 @@ from mme.residency.listing import Listing
 from mme.residency.meanings import Meanings
 from mme.residency.model_views import ModelViews
 from mme.residency.residency import Residency
+from mme.residency.sample_requests import sample_request
 from mme.residency.status import States
 from mme.residency.views import AliasView, ModelPage, ModelView, State
 from mme.residency.why import sentence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mme.core.terms import Terms
     from mme.memory import MemoryBook
     from mme.residency.observed import Observed
+    from mme.residency.sample_requests import SampleRequest
     from mme.residency.store_catalog import StoreCatalog
     from mme.workers.engine import Workers
 
@@ -180,6 +182,16 @@ class StoreModels:
             self._book.pinned.discard(meant)
             self.observed.events.note("unpinned", meant, f"unpinned {meant}, as was asked for")
         return self._here_or_raise(meant)
+
+    async def sample(self, target: str) -> SampleRequest:
+        """A request to try `target` with. Raises NotLoaded if it is not on this disk."""
+        check_key(target)
+        target = self.aliases.table.meaning(target) or target
+        known = self._table.current(target)
+        artifact = known.artifact if known is not None else self._cache.latest(target)
+        if artifact is None:
+            raise NotLoaded(target)
+        return await sample_request(artifact, self._catalog.run)
 
     def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
         """The `limit` aliases after `after` that were asked for; whether more follow."""

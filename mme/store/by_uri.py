@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from mme.core.errors import EndpointError, TargetNotFound
 from mme.core.names import S3_SCHEME
 from mme.store.base import ARCHIVE_ENDING
+from mme.store.buckets import ANY
 from mme.store.s3 import S3Store
 from mme.store.s3_client import ClientOfS3
 from mme.store.s3_content import Digests
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mme.store.base import ArtifactRef, Store
+    from mme.store.buckets import Buckets
 
 
 class StoresByUri:
     """A Store. Its targets are those of `own`, and URIs: `s3://bucket/models/DocSim.tar.gz`."""
 
-    def __init__(self, own: Store) -> None:
+    def __init__(self, own: Store, buckets: Buckets = ANY) -> None:
+        """`buckets` are those that URIs may name."""
         self._own = own
+        self._buckets = buckets
         self._shared = ClientOfS3(), Digests()
         self.uri = own.uri
 
@@ -82,6 +86,7 @@ class StoresByUri:
         """Why nothing can be read at a URI, or "". A prefix need have nothing below it."""
         bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
         try:
+            self._buckets.check(uri)
             if is_prefix:
                 S3Store(bucket, key, *self._shared).check_bucket()
             else:
@@ -91,5 +96,6 @@ class StoresByUri:
         return ""
 
     def _place(self, uri: str) -> tuple[S3Store, str]:
+        self._buckets.check(uri)
         bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
         return S3Store(bucket, "", *self._shared), key

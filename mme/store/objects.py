@@ -11,6 +11,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from mme.store.buckets import ANY
 from mme.store.object_errors import ObjectNotFound, ObjectsUnavailable, ObjectTooLarge, translated
 from mme.store.object_uri import key_place_of, place_of, place_of_https
 from mme.store.s3_client import MOST_CONNECTIONS, ClientOfS3
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
+
+    from mme.store.buckets import Buckets
+    from mme.store.object_uri import ObjectPlace
 
 GET, PUT, DELETE, LIST = "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"
 PIECE_BYTES = 1024 * 1024
@@ -41,10 +45,11 @@ class ObjectFacts:
 
 
 class Objects:
-    """S3 as far as the credentials reach."""
+    """S3 as far as the credentials reach, and `buckets` let them: BucketNotNamed outside."""
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: Buckets = ANY) -> None:
         self._s3 = ClientOfS3(MOST_CONNECTIONS)
+        self._buckets = buckets
 
     def normal(self, uri: str) -> str:
         """`uri` as `s3://bucket/key`, also if it is in one of S3's https forms.
@@ -52,14 +57,14 @@ class Objects:
         Raises InvalidRequest for what is not the address of an object in S3; ObjectsUnavailable.
         """
         if not uri.startswith("https://"):
-            return key_place_of(uri).uri
+            return self._key_place(uri).uri
         with translated(uri, GET):
             endpoint_url = self._s3.get().meta.endpoint_url
-        return place_of_https(uri, endpoint_url).uri
+        return self._key_place(place_of_https(uri, endpoint_url).uri).uri
 
     def head(self, uri: str) -> ObjectFacts:
         """Size, type and version of an object."""
-        place = key_place_of(uri)
+        place = self._key_place(uri)
         with translated(uri, GET):
             head = self._s3.get().head_object(Bucket=place.bucket, Key=place.key)
         return ObjectFacts(
@@ -103,7 +108,7 @@ class Objects:
 
     def write_file(self, uri: str, path: Path, content_type: str = "") -> None:
         """Make the object of a file, in parts if it is large. Also raises OSError."""
-        place = key_place_of(uri)
+        place = self._key_place(uri)
         extra = {"ContentType": content_type} if content_type else None
         with path.open("rb") as file, translated(uri, PUT):
             self._s3.get().upload_fileobj(file, place.bucket, place.key, ExtraArgs=extra)
@@ -111,6 +116,7 @@ class Objects:
     def list(self, prefix_uri: str) -> Iterator[ObjectFacts]:
         """All objects whose address begins so, in the order of their keys."""
         place = place_of(prefix_uri)
+        self._buckets.check(place.uri)
         with translated(prefix_uri, LIST):
             lister = self._s3.get().get_paginator("list_objects_v2")
             pages = iter(lister.paginate(Bucket=place.bucket, Prefix=place.key))
@@ -128,20 +134,25 @@ class Objects:
 
     def delete(self, uri: str) -> None:
         """Delete the object; no error if there is none."""
-        place = key_place_of(uri)
+        place = self._key_place(uri)
         with translated(uri, DELETE):
             self._s3.get().delete_object(Bucket=place.bucket, Key=place.key)
 
     def _put(self, uri: str, body: bytes, content_type: str) -> None:
-        place = key_place_of(uri)
+        place = self._key_place(uri)
         extra: Mapping[str, Any] = {"ContentType": content_type} if content_type else {}
         with translated(uri, PUT):
             client: S3Client = self._s3.get()
             client.put_object(Bucket=place.bucket, Key=place.key, Body=body, **extra)
 
+    def _key_place(self, uri: str) -> ObjectPlace:
+        place = key_place_of(uri)
+        self._buckets.check(place.uri)
+        return place
+
     @contextlib.contextmanager
     def _opened(self, uri: str) -> Iterator[tuple[_Content, ObjectFacts]]:
-        place = key_place_of(uri)
+        place = self._key_place(uri)
         with translated(uri, GET):
             answer = self._s3.get().get_object(Bucket=place.bucket, Key=place.key)
         facts = ObjectFacts(

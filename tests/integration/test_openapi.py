@@ -24,7 +24,8 @@ CHECKS = (
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory):
-    with running_endpoint(PROJECT / "artifacts", tmp_path_factory.mktemp("openapi")) as running:
+    scratch = tmp_path_factory.mktemp("openapi")
+    with running_endpoint(str(PROJECT / "artifacts"), scratch) as running:
         yield running
 
 

@@ -31,6 +31,12 @@ _OPTIONS = (
     "--disable-component-update", "--disable-default-apps", "--disable-sync", "--hide-scrollbars",
     "--force-color-profile=srgb",
 )  # fmt: skip
+_KEYS = {
+    "Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, ""), " ": (32, " "),
+    "PageUp": (33, ""), "PageDown": (34, ""), "End": (35, ""), "Home": (36, ""),
+    "ArrowUp": (38, ""), "ArrowDown": (40, ""),
+}  # fmt: skip
+"""By name: what Windows calls it, which browsers go by, and the text it writes."""
 _FIRST_FREE = 64  # the shell that moves the pipes to 3 and 4 uses lower numbers itself
 _READ_BYTES = 1 << 20
 
@@ -143,6 +149,30 @@ class Page:
             " : requestAnimationFrame(look); look(); })"
         )
         assert found, f"{script} did not become true"
+
+    def press(self, key: str, times: int = 1) -> None:
+        """Press a key by its name, as `Tab`, `Enter`, `ArrowDown` or a character."""
+        code, text = _KEYS.get(key, (ord(key[0].upper()), key))
+        kind = "keyDown" if text else "rawKeyDown"
+        shared = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        for _ in range(times):
+            self.ask("Input.dispatchKeyEvent", type=kind, text=text, **shared)
+            self.ask("Input.dispatchKeyEvent", type="keyUp", **shared)
+
+    def type(self, text: str) -> None:
+        """Write into what has the focus."""
+        self.ask("Input.insertText", text=text)
+
+    def click(self, selector: str) -> None:
+        """Press the mouse in the middle of the first element that is so."""
+        shown = json.dumps(selector)
+        x, y = self.evaluate(
+            f"(() => {{ const one = document.querySelector({shown});"
+            " one.scrollIntoView({block: 'nearest'}); const box = one.getBoundingClientRect();"
+            " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+        )
+        for event in ("mousePressed", "mouseReleased"):
+            self.ask("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
 
     def resize(self, width: int, height: int = 800, scale: float = 1) -> None:
         """Set the size of the window, in CSS pixels."""

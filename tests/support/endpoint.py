@@ -141,7 +141,7 @@ def running_endpoint(
 def _read_stdout(process: subprocess.Popen[str], ready: queue.Queue[str | None]) -> None:
     assert process.stdout is not None
     for line in process.stdout:
-        found = re.search(r"ready at (http://\S+?);", line)
+        found = re.search(r"ready at (\S+?);", line)
         in_container = re.search(r"container is ready on port (\d+)", line)
         if found:
             ready.put(found[1])

@@ -19,6 +19,7 @@ from mme.core import answer
 from mme.core.errors import AlreadyLoaded, NotLoaded
 from mme.core.terms import PLAIN
 from mme.gateway import runner_of
+from mme.residency.sample_requests import SampleRequest
 from mme.residency.views import ModelPage, ModelView, State
 
 if TYPE_CHECKING:
@@ -151,6 +152,10 @@ class FakeStandalone(FakeEngine):
         ]
         views = [self.views[target] for target in targets[:limit]]
         return ModelPage(views, views[-1].target if len(targets) > limit else "", self.store_error)
+
+    async def sample(self, target: str) -> SampleRequest:
+        self._view(target)
+        return SampleRequest("text/plain", "a text")
 
     def alias_page(self, after: str, limit: int) -> tuple[list[AliasView], bool]:
         following = [view for view in self.aliases if view.alias > after]

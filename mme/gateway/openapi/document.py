@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from mme.gateway.openapi.describing import JSON, Description, description_of
 from mme.gateway.openapi.schemas import SCHEMAS, ref
 from mme.gateway.openapi.service_shapes import header_parameters
+from mme.gateway.scopes import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from mme.access.caller import Scope
     from mme.gateway.openapi.describing import Parameter, Schema
     from mme.gateway.routing import Route
 
@@ -41,13 +43,11 @@ def document_of(
     routes: Iterable[Route],
     version: str,
     more_schemas: Mapping[str, Schema] | None = None,
-    scope_of: Mapping[tuple[str, str], str] | None = None,
 ) -> dict[str, Any]:
     """The description of these routes. Raises LookupError for a route that is not described."""
     paths: dict[str, dict[str, Any]] = {}
     for method, path, handler in sorted(routes, key=lambda route: (route[1], route[0])):
-        scope = (scope_of or {}).get((method, path), "")
-        operation = _operation(path, handler, scope)
+        operation = _operation(path, handler, scope_of(method, path))
         paths.setdefault(NAMED.sub(r"{\1}", path), {})[method.lower()] = operation
     return {
         "openapi": VERSION,
@@ -75,7 +75,7 @@ def document_of(
     }
 
 
-def _operation(path: str, handler: Any, scope: str) -> dict[str, Any]:
+def _operation(path: str, handler: Any, scope: Scope | None) -> dict[str, Any]:
     said = description_of(handler)
     summary, _, more = (inspect.getdoc(handler) or "").partition("\n")
     details = " ".join(f"{more} {said.details}".split())
@@ -83,9 +83,8 @@ def _operation(path: str, handler: Any, scope: str) -> dict[str, Any]:
         "operationId": f"{handler.__self__.__class__.__name__}.{handler.__name__}",
         "summary": summary,
     }
-    if details or scope:
-        needs = f" Scope: {scope}." if scope else ""
-        operation["description"] = f"{details}{needs}".strip()
+    needs = "Open to anybody." if scope is None else f"Scope: {scope.value}."
+    operation["description"] = f"{details} {needs}".strip()
     if said.tag:
         operation["tags"] = [said.tag]
     parameters = [_named(name) for name, _ in NAMED.findall(path)]

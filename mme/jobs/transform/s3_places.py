@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mme.core.errors import EndpointError
 from mme.jobs.transform.places import ObjectRef, PlaceUnavailable
+from mme.store.buckets import ANY
 from mme.store.object_errors import ObjectNotFound
 from mme.store.objects import Objects
 
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from mme.store.buckets import Buckets
     from mme.store.objects import ObjectFacts
 
 
 class S3Places:
-    """Objects of all buckets that the credentials reach."""
+    """Objects of all buckets that the credentials reach, and `buckets` let them."""
 
-    def __init__(self) -> None:
-        self._objects = Objects()
+    def __init__(self, buckets: Buckets = ANY) -> None:
+        self._objects = Objects(buckets)
 
     def list(self, uri: str) -> Iterator[ObjectRef]:
         """See Places."""

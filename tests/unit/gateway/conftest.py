@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from mme.core.settings import Settings
 from mme.endpoints.serving import Serving
@@ -18,6 +21,7 @@ from tests.support.fake_engine import (
     Served,
     served,
 )
+from tests.support.gated import Gated
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -101,3 +105,35 @@ async def surface(request, settings, bodies):
             server, path = make_single_app(settings, sole, bodies), "/invocations"
     async with served(server) as running:
         yield Surface(running, engine, path, key)
+
+
+@pytest.fixture
+def gating(settings, engine, bodies, tmp_path) -> Gated:
+    return Gated(settings, engine, bodies, tmp_path)
+
+
+@pytest.fixture
+async def gated(gating):
+    async with gating.start() as running:
+        yield running
+
+
+@pytest.fixture
+def in_thread():
+    """boto3 waits for its answers, so it asks from another thread."""
+    with ThreadPoolExecutor(1) as executor:
+        yield lambda work: asyncio.get_running_loop().run_in_executor(executor, work)
+
+
+@pytest.fixture
+def refusal(in_thread):
+    """Status, code and text of what boto3 raises."""
+
+    async def refused(work):
+        with pytest.raises(ClientError) as error:
+            await in_thread(work)
+        answer = error.value.response
+        told = answer["Error"]
+        return answer["ResponseMetadata"]["HTTPStatusCode"], told["Code"], told["Message"]
+
+    return refused

@@ -1,0 +1,210 @@
+"""Who may, at the door: around each route that is not open, before anything of it is done.
+
+A request passes when its caller is known (by a bearer token, or by the signature of its head and
+body), has the route's scope for what it names, and is within its limits. The body of a signed
+request is read here, since only with it the signature says anything. Who is known, and what a limit
+is, is up to `mme.access`; which route has which scope is in `scopes.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs
+
+from mme.access.canonical import Head
+from mme.access.claim import ALGORITHM
+from mme.access.limits import Limits, name_of_address
+from mme.access.refusals import NoCredentials, Refusal, UnknownCaller
+from mme.gateway.control_plane import BODY_LIMIT_BYTES, OPERATION_HEADER
+from mme.gateway.headers import target_in, target_named
+from mme.gateway.refused import Refused
+from mme.gateway.scopes import INVOKE, MANAGE, READ, scope_of, scope_of_operation, surface_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiohttp import web
+
+    from mme.access.caller import Caller, Scope
+    from mme.access.signatures import Signatures
+    from mme.access.tokens import Tokens
+    from mme.gateway.exchange import Call
+    from mme.gateway.routing import Handler, Route
+    from mme.gateway.scopes import Surface
+
+BEARER = "bearer"
+AWS = "AWS4-"
+SLICE_BYTES = 1024 * 1024
+"""So much of a body is digested before other requests have their turn."""
+ASYNC = "/async-invocations"
+ENDPOINTS, MODELS = "/endpoints/", "/models"
+
+
+class Gate:
+    """What requests pass. The event loop owns it."""
+
+    def __init__(
+        self,
+        tokens: Tokens | None = None,
+        signatures: Signatures | None = None,
+        limits: Limits | None = None,
+        *,
+        body_limit_bytes: int,
+    ) -> None:
+        """Without tokens and signatures anybody passes, within the limits of an address.
+
+        `body_limit_bytes`: no route takes a larger body.
+        """
+        self._tokens = tokens
+        self._signatures = signatures
+        self._limits = limits or Limits()
+        self._body_limit_bytes = max(body_limit_bytes, BODY_LIMIT_BYTES)
+
+    def guarded(self, routes: Iterable[Route]) -> list[Route]:
+        """The same routes, with the gate before those that are not open. Raises NoScope."""
+        return [
+            (method, form, handler)
+            if (scope := scope_of(method, form)) is None
+            else (method, form, _Guarded(self, method, form, scope, handler).handle)
+            for method, form, handler in routes
+        ]
+
+    async def let_in(self, call: Call, rule: _Guarded) -> str:
+        """The name of the caller, which may do what it asks. Raises Refusal, EndpointError."""
+        address = name_of_address(call.request.remote)
+        if self._tokens is None and self._signatures is None:
+            self._limits.take(address)
+            return address
+        try:
+            caller = await self._caller(call, rule)
+        except Refusal:
+            self._limits.take(address)  # whoever guesses has a limit too
+            raise
+        call.caller = caller.name
+        self._limits.take(caller.name)
+        target = await rule.target_of(call, caller)
+        caller.check(rule.scope_of(call), rule.endpoint_of(call), target)
+        return caller.name
+
+    def begin(self, name: str, scope: Scope) -> None:
+        """Count a request that is under way. Raises Throttled."""
+        if scope is not READ:
+            self._limits.begin(name)
+
+    def end(self, name: str, scope: Scope) -> None:
+        """Count it as over."""
+        if scope is not READ:
+            self._limits.end(name)
+
+    @property
+    def challenge(self) -> str:
+        """What a caller is told to send, for WWW-Authenticate."""
+        return 'Bearer realm="mme"' if self._tokens is not None else ALGORITHM
+
+    async def _caller(self, call: Call, rule: _Guarded) -> Caller:
+        given = call.request.headers.getall(hdrs.AUTHORIZATION, ())
+        if not given:
+            raise NoCredentials(
+                "The request says nothing of who sends it: sign it, or send the header"
+                " Authorization: Bearer TOKEN"
+            )
+        if len(given) > 1:
+            raise UnknownCaller(f"The header Authorization is there {len(given)} times")
+        text = given[0].strip()
+        if text.startswith(AWS):
+            return await self._signer(call, rule, text)
+        scheme, _, token = text.partition(" ")
+        if scheme.lower() != BEARER:
+            raise UnknownCaller("The header Authorization must be Bearer TOKEN, or a signature's")
+        if self._tokens is None:
+            raise UnknownCaller("Bearer tokens are not known here: MME_TOKENS_FILE names none")
+        return self._tokens.caller_of(token.strip())
+
+    async def _signer(self, call: Call, rule: _Guarded, authorization: str) -> Caller:
+        if self._signatures is None:
+            raise UnknownCaller(
+                "Access keys are not known here: MME_SIGV4_KEYS_FILE names none; send the header"
+                " Authorization: Bearer TOKEN"
+            )
+        request = call.request
+        path = request.raw_path
+        if not path.startswith("/"):  # as proxies are asked
+            path = request.rel_url.raw_path_qs
+        begun = self._signatures.begin(authorization, Head(request.method, path, request.headers))
+        body = await call.body(self._body_limit_bytes)
+        return self._signatures.end(begun, await _digest_of(body), once=rule.is_once(call))
+
+
+class _Guarded:
+    """One route behind the gate."""
+
+    def __init__(self, gate: Gate, method: str, form: str, scope: Scope, handler: Handler) -> None:
+        self._gate = gate
+        self._handler = handler
+        self._scope = scope
+        self._method = method
+        self._form = form
+        self.surface: Surface = surface_of(method, form)
+
+    async def handle(self, call: Call) -> web.StreamResponse:
+        """Answer a request, if its caller may ask it."""
+        gate, scope = self._gate, self._scope
+        try:
+            name = await gate.let_in(call, self)
+            gate.begin(name, scope)
+        except Refusal as error:
+            raise Refused(error, self.surface, gate.challenge, call.request.headers) from None
+        try:
+            return await self._handler(call)
+        finally:
+            gate.end(name, scope)
+
+    def scope_of(self, call: Call) -> Scope:
+        """What the request wants."""
+        if self.surface == "control plane":
+            return scope_of_operation(call.request.headers.get(OPERATION_HEADER, ""))
+        return self._scope
+
+    def is_once(self, call: Call) -> bool:
+        """Whether doing it twice is not as doing it once."""
+        scope = self.scope_of(call)
+        return scope is MANAGE or (self._method == "POST" and self._form.endswith(ASYNC))
+
+    def endpoint_of(self, call: Call) -> str | None:
+        """The endpoint that is named, if one is."""
+        return call.name if self._form.startswith(ENDPOINTS) else None
+
+    async def target_of(self, call: Call, caller: Caller) -> str | None:
+        """The target model that is named, if one is. Raises EndpointError."""
+        if not caller.targets:
+            return None
+        if self._form.startswith(MODELS):
+            return call.name or await _target_in_body(call, self._method)
+        if self._scope is not INVOKE or self._method != "POST":
+            return None
+        headers = call.request.headers
+        # As the handlers do: InvokeEndpoint has a parameter for it, the others have not.
+        return target_in(headers) if self._form.endswith("/invocations") else target_named(headers)
+
+
+async def _target_in_body(call: Call, method: str) -> str | None:
+    if method != "POST":
+        return None
+    try:
+        content = json.loads(await call.body(BODY_LIMIT_BYTES))
+    except (ValueError, RecursionError):
+        return None
+    target = content.get("target_model") if isinstance(content, dict) else None
+    return target if isinstance(target, str) else None
+
+
+async def _digest_of(body: bytes) -> str:
+    digest = sha256(body[:SLICE_BYTES])
+    for start in range(SLICE_BYTES, len(body), SLICE_BYTES):
+        await asyncio.sleep(0)
+        digest.update(memoryview(body)[start : start + SLICE_BYTES])
+    return digest.hexdigest()

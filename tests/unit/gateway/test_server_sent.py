@@ -1,0 +1,62 @@
+"""A stream of frames to a client that stays: how it comes, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+
+from mme.endpoints.serving import Serving
+from mme.gateway import make_app, server_sent
+from tests.support.fake_engine import served
+
+FRAME = server_sent.frame("events", ["ü"], 7)
+
+
+@pytest.fixture
+async def ended() -> asyncio.Event:
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def server(settings, engine, bodies, ended):
+    """One with a stream that has no end of its own, and one that has."""
+
+    async def endless():
+        try:
+            yield FRAME
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def short():
+        yield FRAME
+        yield FRAME
+
+    async def stream_endless(call):
+        return await server_sent.stream(call, endless())
+
+    async def stream_short(call):
+        return await server_sent.stream(call, short())
+
+    more = [("GET", "/endless", stream_endless), ("GET", "/short", stream_short)]
+    return make_app(settings, engine, Serving(settings, engine), bodies, more=more)
+
+
+async def test_frames_come_as_the_standard_has_them(server):
+    async with served(server) as running, running.client.get("/short") as answer:
+        assert answer.content_type == "text/event-stream"
+        assert (await answer.read()).decode() == 'id: 7\nevent: events\ndata: ["ü"]\n\n' * 2
+
+
+async def test_an_endpoint_that_stops_waits_for_no_stream(server, ended):
+    async with aiohttp.ClientSession() as client:
+        async with served(server, drain_timeout_s=20) as running:
+            answer = await client.get(f"{running.url}/endless")
+            assert await answer.content.readuntil(b"\n\n") == FRAME
+            began_s = time.monotonic()
+        assert await answer.read() == b""
+        assert ended.is_set()
+        assert time.monotonic() - began_s < 5
