@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
 
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from mme.cli.commands import HELP, as_written, say
+from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
+from mme.cli.tables import print_json
 from mme.core.errors import EndpointError
 from mme.core.log import configure_logging
 from mme.core.settings import SettingsError, read_settings
@@ -18,12 +21,11 @@ from mme.store.alias_history import standing
 from mme.store.alias_shelf import read_aliases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mme.store import Store
     from mme.store.alias_changes import Change
 
-DESCRIPTION = "Have a target model without .tar.gz mean one version of an artifact."
 EXAMPLES = """\
 examples:
   mme alias set de/DocSim 7               de/DocSim means de/DocSim-7.tar.gz from now on
@@ -35,69 +37,134 @@ examples:
 Endpoints on the store follow within MME_STORE_CHECK_S, no request fails: docs/versions.md."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--store", metavar="STORE", help="a folder or s3://bucket/prefix/; default: MME_STORE"
-    )
-    common.add_argument("--json", action="store_true", help="print JSON")
-    named = argparse.ArgumentParser(add_help=False)
-    named.add_argument("name", metavar="NAME", help="the alias, folder and all: de/DocSim")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    setting = actions.add_parser("set", parents=[named, common], help="have it mean an id")
-    setting.add_argument("id", metavar="ID", help="what stands between NAME- and .tar.gz")
-    setting.add_argument(
-        "--expect", metavar="OLD", help="only if it means this id now; '': if it means nothing"
-    )
-    setting.add_argument(
-        "--force", action="store_true", help="also if the store has no such artifact yet"
-    )
-    actions.add_parser("get", parents=[named, common], help="print the id it means")
-    listing = actions.add_parser("list", parents=[common], help="print all aliases")
-    listing.add_argument("prefix", nargs="?", default="", help="only those that begin so")
-    actions.add_parser("history", parents=[named, common], help="print what it has meant")
-    back = actions.add_parser(
-        "rollback", parents=[named, common], help="have it mean what it meant before"
-    )
-    back.add_argument("--to", metavar="ID", help="... or this id")
+alias = typer.Typer(
+    help="Have a target model without .tar.gz mean one version of an artifact.",
+    epilog=as_written(EXAMPLES),
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings=HELP,
+    no_args_is_help=True,
+)
+NameArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="the alias, folder and all: de/DocSim", show_default=False),
+]
+StoreOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="STORE",
+        help="a folder or s3://bucket/prefix/; default: MME_STORE",
+        show_default=False,
+    ),
+]
 
 
-def run_command(options: argparse.Namespace) -> int:
-    """Do what `options` ask for; returns the exit code."""
+def _on_store(named: str | None, do: Callable[[Store], int]) -> int:
+    """Do it on the store that is named, or the endpoint's; returns the exit code."""
     configure_logging("WARNING")
     try:
-        store = open_store(read_settings().store if options.store is None else options.store)
+        store = open_store(read_settings().store if named is None else named)
     except (SettingsError, ValueError, OSError) as error:
-        print(f"mme: {error}", file=sys.stderr)
+        say(str(error))
         return EXIT_USAGE
     try:
-        return ACTIONS[options.action](store, options)
+        return do(store)
     except EndpointError as error:
-        print(f"mme: {error.message}", file=sys.stderr)
+        say(error.message)
         return EXIT_FAILED
 
 
-def _set(store: Store, options: argparse.Namespace) -> int:
-    change = set_alias(
-        store,
-        options.name,
-        options.id,
-        expected=options.expect,
-        needs_artifact=not options.force,
-    )
-    return _tell(change, options)
+@alias.command("set")
+def set_meaning(
+    name: NameArgument,
+    version_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="what stands between NAME- and .tar.gz", show_default=False
+        ),
+    ],
+    *,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OLD",
+            help="only if it means this id now; '': if it means nothing",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="also if the store has no such artifact yet")
+    ] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Have it mean an id.
+
+    As `mme alias set de/DocSim 7`.
+    """
+
+    def do(opened: Store) -> int:
+        change = set_alias(opened, name, version_id, expected=expect, needs_artifact=not force)
+        return _tell(change, as_json=as_json)
+
+    return _on_store(store, do)
 
 
-def _rollback(store: Store, options: argparse.Namespace) -> int:
-    return _tell(roll_back(store, options.name, options.to), options)
+@alias.command()
+def get(name: NameArgument, *, store: StoreOption = None, as_json: JsonOption = False) -> int:
+    """Print the id it means.
+
+    As `mme alias get de/DocSim`.
+    """
+    return _on_store(store, lambda opened: _get(opened, name, as_json=as_json))
 
 
-def _tell(change: Change, options: argparse.Namespace) -> int:
-    if options.json:
-        _print_json(_as_json(change.alias, change.id) | {"former_id": change.former or None})
+@alias.command("list")
+def list_all(
+    prefix: Annotated[
+        str, typer.Argument(help="only those that begin so", show_default=False)
+    ] = "",
+    *,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Print all aliases.
+
+    As `mme alias list de/`.
+    """
+    return _on_store(store, lambda opened: _list(opened, prefix, as_json=as_json))
+
+
+@alias.command()
+def history(name: NameArgument, *, store: StoreOption = None, as_json: JsonOption = False) -> int:
+    """Print what it has meant.
+
+    As `mme alias history de/DocSim`.
+    """
+    return _on_store(store, lambda opened: _history(opened, name, as_json=as_json))
+
+
+@alias.command()
+def rollback(
+    name: NameArgument,
+    *,
+    to: Annotated[
+        str | None, typer.Option(metavar="ID", help="... or this id", show_default=False)
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Have it mean what it meant before.
+
+    As `mme alias rollback de/DocSim`; again: what it meant before that.
+    """
+    return _on_store(store, lambda opened: _tell(roll_back(opened, name, to), as_json=as_json))
+
+
+def _tell(change: Change, *, as_json: bool) -> int:
+    if as_json:
+        print_json(_as_json(change.alias, change.id) | {"former_id": change.former or None})
     elif change.former == change.id:
         print(f"{change.alias} means {change.id} already ({change.target})")
     else:
@@ -105,34 +172,34 @@ def _tell(change: Change, options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _get(store: Store, options: argparse.Namespace) -> int:
-    found = meaning_of(store, options.name)
+def _get(store: Store, name: str, *, as_json: bool) -> int:
+    found = meaning_of(store, name)
     if not found:
-        print(f"mme: there is no alias {options.name} in {store.uri}", file=sys.stderr)
+        say(f"there is no alias {name} in {store.uri}")
         return EXIT_FAILED
-    if options.json:
-        _print_json(_as_json(options.name, found))
+    if as_json:
+        print_json(_as_json(name, found))
     else:
         print(found)
     return EXIT_OK
 
 
-def _list(store: Store, options: argparse.Namespace) -> int:
+def _list(store: Store, prefix: str, *, as_json: bool) -> int:
     code = EXIT_OK
     found = []
-    for folder in _folders(store, options.prefix):
+    for folder in _folders(store, prefix):
         aliases = read_aliases(store, folder)
         if aliases.error is not None:
-            print(f"mme: {aliases.error.message}", file=sys.stderr)
+            say(aliases.error.message)
             code = EXIT_FAILED
         found += [
             (folder + name, version_id)
             for name, version_id in aliases.ids.items()
-            if (folder + name).startswith(options.prefix)
+            if (folder + name).startswith(prefix)
         ]
     found.sort()
-    if options.json:
-        _print_json([_as_json(alias, version_id) for alias, version_id in found])
+    if as_json:
+        print_json([_as_json(alias, version_id) for alias, version_id in found])
     else:
         width = max((len(alias) for alias, _ in found), default=0)
         for alias, version_id in found:
@@ -153,11 +220,11 @@ def _folders(store: Store, prefix: str) -> Iterator[str]:
         yield above
 
 
-def _history(store: Store, options: argparse.Namespace) -> int:
-    entries = entries_of(store, options.name)
+def _history(store: Store, name: str, *, as_json: bool) -> int:
+    entries = entries_of(store, name)
     back_to = standing(entries)[:-1]
-    if options.json:
-        _print_json([{"id": each.id, "at": each.at, "how": each.how} for each in entries])
+    if as_json:
+        print_json([{"id": each.id, "at": each.at, "how": each.how} for each in entries])
     else:
         for each in entries:
             print(f"{each.at}  {each.how:<8}  {each.id}")
@@ -168,16 +235,3 @@ def _history(store: Store, options: argparse.Namespace) -> int:
 
 def _as_json(alias: str, version_id: str) -> dict[str, str | None]:
     return {"alias": alias, "id": version_id, "target_model": artifact_of(alias, version_id)}
-
-
-def _print_json(said: object) -> None:
-    print(json.dumps(said, indent=2, ensure_ascii=False))
-
-
-ACTIONS = {
-    "set": _set,
-    "get": _get,
-    "list": _list,
-    "history": _history,
-    "rollback": _rollback,
-}

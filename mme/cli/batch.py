@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import dataclasses
 import json
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from mme.cli.batch_run import Batch, BatchFailed, Interrupted, endpoint_address, run_batch
-from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+import typer
+
+from mme.cli.batch_run import Batch, BatchFailed, Interrupted, run_batch
+from mme.cli.client import BadAddress, endpoint_url
+from mme.cli.codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
+from mme.cli.options import EndpointOption, JsonOption, TokenOption, complete_target
 from mme.core.log import configure_logging
 from mme.core.settings import SettingsError, read_settings
-from mme.jobs.transform import records, spec
+from mme.jobs.transform import spec
 from mme.jobs.transform.errors import TransformRefused
 from mme.jobs.transform.targets import OneTarget, TargetColumn, TargetPattern
 from mme.training.progress import progress_for
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 
     from mme.jobs.transform.running import Summary
     from mme.jobs.transform.targets import Targets
+    from models.serving import Progress
 
-DESCRIPTION = "Send every record of a folder or an S3 prefix through models of a running endpoint."
 EXAMPLES = """\
 examples:
   mme batch --input pairs/ --output scores/ --target-model DocSim.tar.gz --split-type Line
@@ -37,130 +40,151 @@ examples:
 
 Each input NAME becomes NAME.out. Run again, it does what is not done yet."""
 SHOWN_FAILURES = 20
-EXIT_INTERRUPTED = 130
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    _add_places(parser)
-    _add_terms(parser.add_argument)
-    parser.add_argument(
-        "--summary", type=Path, metavar="FILE", help="write counts and failures there, as JSON"
-    )
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
+def _option(name: str, metavar: str | None, meaning: str) -> object:
+    return typer.Option(name, metavar=metavar, help=meaning, show_default=False)
 
 
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--input", required=True, metavar="PLACE", help="s3://bucket/prefix, a folder or a file")
-    add("--output", required=True, metavar="PLACE", help="s3://bucket/prefix or a folder")
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--target-model", metavar="TARGET", help="the model of all records")
-    which.add_argument(
-        "--target-column",
-        metavar="NAME",
-        help="the column (of a CSV with a header line) or JSON key that names each record's model",
-    )
-    which.add_argument(
-        "--target-pattern",
-        metavar="PATTERN",
-        help="the model from an input's path: {folder}, {name}, {stem} and {key} are filled in",
-    )
-    add(
-        "--endpoint",
-        metavar="URL",
-        help="the endpoint to ask (default: MME_ENDPOINT, else http://127.0.0.1:8080)",
-    )
+def batch(
+    *,
+    source: Annotated[str, _option("--input", "PLACE", "s3://bucket/prefix, a folder or a file")],
+    output: Annotated[str, _option("--output", "PLACE", "s3://bucket/prefix or a folder")],
+    target_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="the model of all records",
+            autocompletion=complete_target,
+            show_default=False,
+        ),
+    ] = None,
+    target_column: Annotated[
+        str | None,
+        _option(
+            "--target-column",
+            "NAME",
+            "the column (of a CSV with a header line) or JSON key that names each record's model",
+        ),
+    ] = None,
+    target_pattern: Annotated[
+        str | None,
+        _option(
+            "--target-pattern",
+            "PATTERN",
+            "the model from an input's path: {folder}, {name}, {stem} and {key} are filled in",
+        ),
+    ] = None,
+    endpoint: EndpointOption = None,
+    token: TokenOption = None,
+    content_type: Annotated[
+        str | None,
+        _option("--content-type", "TYPE", "of the records (default: by the inputs' endings)"),
+    ] = None,
+    accept: Annotated[str, _option("--accept", "TYPE", "the wanted type of answers")] = "",
+    split_type: Annotated[
+        Literal["None", "Line", "RecordIO", "TFRecord"],
+        typer.Option(help="how inputs are split"),
+    ] = "None",
+    batch_strategy: Annotated[
+        Literal["MultiRecord", "SingleRecord"],
+        typer.Option(help="as many records in a request as fit, or one"),
+    ] = "MultiRecord",
+    max_payload_mb: Annotated[
+        int, typer.Option(metavar="N", help="largest request, in MiB")
+    ] = spec.DEFAULT_MB,
+    max_concurrent: Annotated[
+        int, typer.Option(metavar="N", help="how many requests at a time")
+    ] = 1,
+    assemble_with: Annotated[
+        Literal["None", "Line"],
+        typer.Option(help="what ends each answer in the output: nothing or a line break"),
+    ] = "None",
+    compression: Annotated[
+        Literal["None", "Gzip"] | None,
+        typer.Option(
+            help="of the inputs (default: Gzip for names that end in .gz)", show_default=False
+        ),
+    ] = None,
+    input_filter: Annotated[
+        str, typer.Option(metavar="PATH", help="what of a record is sent (JSONPath)")
+    ] = "$",
+    output_filter: Annotated[
+        str, typer.Option(metavar="PATH", help="what of a result is kept (JSONPath)")
+    ] = "$",
+    join_source: Annotated[
+        Literal["None", "Input"], typer.Option(help="Input: each result goes with its record")
+    ] = "None",
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="for one request")
+    ] = spec.DEFAULT_TIMEOUT_S,
+    retries: Annotated[
+        int, typer.Option(metavar="N", help="of a request whose fault may pass")
+    ] = spec.MOST_RETRIES,
+    summary: Annotated[
+        Path | None, _option("--summary", "FILE", "write counts and failures there, as JSON")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Send every record of a folder or an S3 prefix through models of a running endpoint."""
+    targets = _targets_of(target_model, target_column, target_pattern)
+    configure_logging("WARNING" if quiet else "INFO")
+
+    def transform(content_type: str) -> spec.Transform:
+        return spec.Transform(
+            content_type=content_type,
+            accept=accept,
+            split_type=split_type,
+            strategy=batch_strategy,
+            max_payload_mb=max_payload_mb,
+            max_concurrent=max_concurrent,
+            assemble_with=assemble_with,
+            compression=compression,
+            processing=spec.Processing.read(input_filter, output_filter, join_source),
+            timeout_s=timeout,
+            retries=retries,
+        )
+
+    def wanted() -> Batch:
+        return Batch(
+            input=source,
+            output=output,
+            endpoint=endpoint_url(endpoint),
+            token=token or "",
+            state_dir=read_settings().state_dir,
+            targets=targets,
+            transform=transform,
+            content_type=content_type,
+        )
+
+    return _run(wanted, progress_for(is_quiet=quiet), summary, as_json=as_json)
 
 
-def _add_terms(add: Callable[..., object]) -> None:
-    add("--content-type", metavar="TYPE", help="of the records (default: by the inputs' endings)")
-    add("--accept", default="", metavar="TYPE", help="the wanted type of answers")
-    add(
-        "--split-type",
-        default=records.NONE,
-        choices=records.SPLIT_TYPES,
-        help="how inputs are split",
-    )
-    add(
-        "--batch-strategy",
-        default=spec.MULTI_RECORD,
-        choices=spec.STRATEGIES,
-        help="as many records in a request as fit, or one (default: MultiRecord)",
-    )
-    add(
-        "--max-payload-mb",
-        type=int,
-        default=spec.DEFAULT_MB,
-        metavar="N",
-        help="largest request, in MiB (default: 6)",
-    )
-    add(
-        "--max-concurrent",
-        type=int,
-        default=1,
-        metavar="N",
-        help="how many requests at a time (default: 1)",
-    )
-    add(
-        "--assemble-with",
-        default=records.NONE,
-        choices=spec.ASSEMBLIES,
-        help="what ends each answer in the output: nothing or a line break",
-    )
-    add(
-        "--compression",
-        choices=spec.COMPRESSIONS,
-        help="of the inputs (default: Gzip for names that end in .gz)",
-    )
-    add("--input-filter", default="$", metavar="PATH", help="what of a record is sent (JSONPath)")
-    add("--output-filter", default="$", metavar="PATH", help="what of a result is kept (JSONPath)")
-    add(
-        "--join-source",
-        default=records.NONE,
-        choices=spec.JOIN_SOURCES,
-        help="Input: each result goes with its record",
-    )
-    add(
-        "--timeout",
-        type=float,
-        default=spec.DEFAULT_TIMEOUT_S,
-        metavar="SECONDS",
-        help="for one request (default: 600)",
-    )
-    add(
-        "--retries",
-        type=int,
-        default=spec.MOST_RETRIES,
-        metavar="N",
-        help="of a request whose fault may pass (default: 3)",
-    )
+def _targets_of(
+    model: str | None, column: str | None, pattern: str | None
+) -> Callable[[str], Targets]:
+    """Which model a record is for, by the content type. Raises BadParameter."""
+    given = [option for option in (model, column, pattern) if option is not None]
+    if len(given) != 1:
+        raise typer.BadParameter("name one of --target-model, --target-column and --target-pattern")
+    if column is not None:
+        return lambda content_type: TargetColumn(column, content_type)
+    if pattern is not None:
+        return lambda _: TargetPattern(pattern)
+    return lambda _: OneTarget(str(model))
 
 
-def run_command(options: argparse.Namespace) -> int:
+def _run(
+    wanted: Callable[[], Batch], progress: Progress, written: Path | None, *, as_json: bool
+) -> int:
     """Transform and print; returns the exit code."""
-    configure_logging("WARNING" if options.quiet else "INFO")
     began_s = time.monotonic()
     try:
-        batch = Batch(
-            input=options.input,
-            output=options.output,
-            endpoint=endpoint_address(options.endpoint),
-            state_dir=read_settings().state_dir,
-            targets=lambda content_type: _targets(options, content_type),
-            transform=lambda content_type: _transform(options, content_type),
-            content_type=options.content_type,
-        )
-        summary, problem, code = (
-            asyncio.run(run_batch(batch, progress_for(is_quiet=options.quiet))),
-            "",
-            EXIT_OK,
-        )
+        summary, problem, code = asyncio.run(run_batch(wanted(), progress)), "", EXIT_OK
     except KeyboardInterrupt:  # before there was anything to stop
         return EXIT_INTERRUPTED
-    except (TransformRefused, SettingsError) as error:
+    except (TransformRefused, SettingsError, BadAddress) as error:
         print(f"mme batch: {error}", file=sys.stderr)
         return EXIT_USAGE
     except BatchFailed as error:
@@ -169,42 +193,17 @@ def run_command(options: argparse.Namespace) -> int:
         summary, problem, code = error.summary, "stopped; run it again to go on", error.exit_code
     if summary.failed:
         code = code or EXIT_FAILED
-    print(_as_text(summary, time.monotonic() - began_s))
+    content = _as_json(summary, problem)
+    print(content.rstrip() if as_json else _as_text(summary, time.monotonic() - began_s))
     if problem:
         print(f"mme batch: {problem}", file=sys.stderr)
-    if options.summary:
+    if written:
         try:
-            options.summary.write_text(_as_json(summary, problem), encoding="utf-8")
+            written.write_text(content, encoding="utf-8")
         except OSError as error:
             print(f"mme batch: the summary cannot be written: {error}", file=sys.stderr)
             return code or EXIT_FAILED
     return code
-
-
-def _targets(options: argparse.Namespace, content_type: str) -> Targets:
-    if options.target_column:
-        return TargetColumn(options.target_column, content_type)
-    if options.target_pattern:
-        return TargetPattern(options.target_pattern)
-    return OneTarget(options.target_model)
-
-
-def _transform(options: argparse.Namespace, content_type: str) -> spec.Transform:
-    return spec.Transform(
-        content_type=content_type,
-        accept=options.accept,
-        split_type=options.split_type,
-        strategy=options.batch_strategy,
-        max_payload_mb=options.max_payload_mb,
-        max_concurrent=options.max_concurrent,
-        assemble_with=options.assemble_with,
-        compression=options.compression,
-        processing=spec.Processing.read(
-            options.input_filter, options.output_filter, options.join_source
-        ),
-        timeout_s=options.timeout,
-        retries=options.retries,
-    )
 
 
 def _as_text(summary: Summary, duration_s: float) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import urllib.parse
 from typing import TYPE_CHECKING
 
 import aiohttp
 
+from mme.cli.client import UNIX
 from mme.core.answer import Answer
 from mme.core.errors import ModelFailed, ModelTimedOut
 from mme.jobs.transform.asking import MOST_ANSWER_BYTES, Unreachable
@@ -25,10 +27,17 @@ PIECE_BYTES = 256 * 1024
 
 
 @contextlib.asynccontextmanager
-async def remote_endpoint(address: str, most_connections: int) -> AsyncIterator[Invoke]:
-    """Asks the endpoint at `address`."""
-    connector = aiohttp.TCPConnector(limit=most_connections)
-    async with aiohttp.ClientSession(connector=connector) as session:
+async def remote_endpoint(address: str, token: str, most_connections: int) -> AsyncIterator[Invoke]:
+    """Asks the endpoint at `address`, a Unix socket's too, with `token` if there is one."""
+    parts = urllib.parse.urlsplit(address)
+    connector: aiohttp.BaseConnector
+    if parts.scheme == UNIX:
+        connector = aiohttp.UnixConnector(parts.path, limit=most_connections)
+        base = "http://localhost"
+    else:
+        connector, base = aiohttp.TCPConnector(limit=most_connections), address
+    shown = {"Authorization": f"Bearer {token}"} if token else {}
+    async with aiohttp.ClientSession(connector=connector, headers=shown) as session:
 
         async def invoke(
             target: str, headers: Mapping[str, str], body: bytes, terms: Terms
@@ -36,7 +45,7 @@ async def remote_endpoint(address: str, most_connections: int) -> AsyncIterator[
             timeout = aiohttp.ClientTimeout(total=terms.timeout_s, sock_connect=CONNECT_TIMEOUT_S)
             try:
                 async with session.post(
-                    f"{address}/invocations",
+                    f"{base}/invocations",
                     data=body,
                     headers={**headers, TARGET_HEADER: target},
                     timeout=timeout,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import os
 import signal
 import sqlite3
-import urllib.parse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,15 +22,13 @@ from mme.jobs.transform.running import Summary, TransformRun
 from mme.jobs.transform.s3_places import S3Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from mme.jobs.transform.places import Places
     from mme.jobs.transform.spec import Transform
     from mme.jobs.transform.targets import Targets
     from models.serving import Progress
 
-DEFAULT_ENDPOINT = "http://127.0.0.1:8080"
-ENDPOINT = "MME_ENDPOINT"
 STATE_FILE = "batch.sqlite"
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 CONTENT_TYPES = {
@@ -69,19 +65,12 @@ class Batch:
     input: str
     output: str
     endpoint: str
+    """Its address, as `mme.cli.client` has them."""
+    token: str
     state_dir: Path
     targets: Callable[[str], Targets]
     transform: Callable[[str], Transform]
     content_type: str | None
-
-
-def endpoint_address(named: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """The endpoint to ask. Raises TransformRefused."""
-    address = named or environ.get(ENDPOINT) or DEFAULT_ENDPOINT
-    parts = urllib.parse.urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise TransformRefused(f"the endpoint is {address!r}: it must be an http:// address")
-    return address.rstrip("/")
 
 
 async def run_batch(batch: Batch, progress: Progress) -> Summary:
@@ -101,7 +90,9 @@ async def run_batch(batch: Batch, progress: Progress) -> Summary:
     with _database(batch.state_dir) as database:
         await database.run(lambda connection: connection.execute(ledger.TABLE))
         with progress(known.size_bytes, "byte", "transforming") as bar:
-            async with remote_endpoint(batch.endpoint, transform.max_concurrent) as invoke:
+            async with remote_endpoint(
+                batch.endpoint, batch.token, transform.max_concurrent
+            ) as invoke:
                 run = TransformRun(
                     transform,
                     targets,

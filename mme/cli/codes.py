@@ -1,7 +1,46 @@
-"""What the command's exit codes mean."""
+"""What the command's exit codes mean: one table for all commands, and what leads to which."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 EXIT_OK = 0
 EXIT_FAILED = 1
-"""It could not be done, or not to its end."""
 EXIT_USAGE = 2
-"""An option or a setting cannot be used."""
+EXIT_UNREACHABLE = 3
+EXIT_NOT_FOUND = 4
+EXIT_NOT_ALLOWED = 5
+EXIT_BUSY = 6
+EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141
+
+MEANINGS = {
+    EXIT_OK: "done",
+    EXIT_FAILED: "it could not be done, or not to its end",
+    EXIT_USAGE: "an option or a setting cannot be used",
+    EXIT_UNREACHABLE: "nobody answers at the endpoint's address",
+    EXIT_NOT_FOUND: "there is no such model here or in the store",
+    EXIT_NOT_ALLOWED: "the endpoint wants a token, or this one may not do that",
+    EXIT_BUSY: "the endpoint has too much to do, or no room, now: try again",
+    EXIT_INTERRUPTED: "stopped by Ctrl-C",
+    EXIT_PIPE: "whoever read the output has stopped reading",
+}
+"""As `mme --help` and docs/cli.md have it."""
+
+OF_STATUS: Mapping[int, int] = {
+    HTTPStatus.UNAUTHORIZED: EXIT_NOT_ALLOWED,
+    HTTPStatus.FORBIDDEN: EXIT_NOT_ALLOWED,
+    HTTPStatus.NOT_FOUND: EXIT_NOT_FOUND,
+    HTTPStatus.TOO_MANY_REQUESTS: EXIT_BUSY,
+    HTTPStatus.SERVICE_UNAVAILABLE: EXIT_BUSY,
+    HTTPStatus.INSUFFICIENT_STORAGE: EXIT_BUSY,
+}
+
+
+def code_of(status: int) -> int:
+    """The exit code for a status with which an endpoint refuses."""
+    return OF_STATUS.get(status, EXIT_FAILED)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
-import sys
 import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from mme.cli import aws_config
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from mme.cli.commands import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DESCRIPTION = "Write a profile into AWS's configuration, so that AWS_PROFILE alone leads to mme."
 EXAMPLES = """\
 examples:
   mme configure                                  then: export AWS_PROFILE=mme
@@ -40,53 +40,54 @@ class CannotConfigure(Exception):
     """Why nothing was done."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    parser.add_argument(
-        "--endpoint",
-        metavar="URL",
-        type=_url,
-        default=os.environ.get("MME_ENDPOINT") or DEFAULT_ENDPOINT,
-        help=f"where the endpoint is; default: MME_ENDPOINT or {DEFAULT_ENDPOINT}",
+def configure(
+    *,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help=f"where the endpoint is; default: MME_ENDPOINT or {DEFAULT_ENDPOINT}",
+            show_default=False,
+        ),
+    ] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME")] = "mme",
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help=f"default: AWS_REGION or {DEFAULT_REGION}", show_default=False
+        ),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SERVICE=URL",
+            help="where another service is, as s3 or sns; may be given again",
+            show_default=False,
+        ),
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="take the profile out again")] = False,
+) -> int:
+    """Write a profile into AWS's configuration, so that AWS_PROFILE alone leads to mme."""
+    environ = os.environ
+    url = _url(endpoint or environ.get("MME_ENDPOINT") or DEFAULT_ENDPOINT, "--endpoint")
+    services = dict.fromkeys(SERVICES, url) | dict(map(_service, also or ()))
+    made = aws_config.Profile(
+        _name(profile, "--profile"),
+        _name(region or environ.get("AWS_REGION") or DEFAULT_REGION, "--region"),
+        services,
     )
-    parser.add_argument(
-        "--profile", metavar="NAME", type=_profile, default="mme", help="default: mme"
-    )
-    parser.add_argument(
-        "--region",
-        type=_profile,
-        default=os.environ.get("AWS_REGION") or DEFAULT_REGION,
-        help=f"default: AWS_REGION or {DEFAULT_REGION}",
-    )
-    parser.add_argument(
-        "--also",
-        metavar="SERVICE=URL",
-        type=_service,
-        action="append",
-        default=[],
-        help="where another service is, as s3 or sns; may be given again",
-    )
-    parser.add_argument("--undo", action="store_true", help="take the profile out again")
-
-
-def run_command(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> int:
-    """Do what `options` ask for; returns the exit code."""
     try:
         path = config_file(environ)
-        if options.undo:
-            undo(path, options.profile)
+        if undo:
+            take_out(path, profile)
         else:
-            services = dict.fromkeys(SERVICES, options.endpoint) | dict(options.also)
-            profile = aws_config.Profile(options.profile, options.region, services)
-            configure(path, profile, credentials_file(environ))
-            _tell(path, profile, options.endpoint, environ)
+            put_in(path, made, credentials_file(environ))
+            _tell(path, made, url, environ)
     except CannotConfigure as error:
-        print(f"mme: {error}", file=sys.stderr)
+        say(str(error))
         return EXIT_USAGE
     except OSError as error:
-        print(f"mme: {error.filename or path}: {error.strerror}", file=sys.stderr)
+        say(f"{error.filename or path}: {error.strerror}")
         return EXIT_FAILED
     return EXIT_OK
 
@@ -101,7 +102,7 @@ def credentials_file(environ: Mapping[str, str]) -> Path:
     return _place(environ, "AWS_SHARED_CREDENTIALS_FILE", "credentials")
 
 
-def configure(path: Path, profile: aws_config.Profile, credentials: Path) -> None:
+def put_in(path: Path, profile: aws_config.Profile, credentials: Path) -> None:
     """Write the profile. Raises CannotConfigure, OSError."""
     if aws_config.has_section(_content(credentials) or b"", profile.name):
         raise CannotConfigure(
@@ -119,7 +120,7 @@ def configure(path: Path, profile: aws_config.Profile, credentials: Path) -> Non
         _write(path, written)
 
 
-def undo(path: Path, name: str) -> None:
+def take_out(path: Path, name: str) -> None:
     """Take a profile out. Raises CannotConfigure if it was not written here, OSError."""
     found = aws_config.without_profile(_content(path) or b"", name)
     if found is None:
@@ -199,23 +200,25 @@ def _answers(endpoint: str) -> bool:
         return False
 
 
-def _url(text: str) -> str:
+def _url(text: str, option: str) -> str:
     parts = urllib.parse.urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or any(map(str.isspace, text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no http:// or https:// address")
+        raise typer.BadParameter(f"{text!r} is no http:// or https:// address", param_hint=option)
     return text.rstrip("/")
 
 
-def _profile(text: str) -> str:
+def _name(text: str, option: str) -> str:
     if not aws_config.PROFILE_NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r}: letters, digits, '.', '_' and '-' only")
+        raise typer.BadParameter(
+            f"{text!r}: letters, digits, '.', '_' and '-' only", param_hint=option
+        )
     return text
 
 
 def _service(text: str) -> tuple[str, str]:
     service, separator, url = text.partition("=")
     if not separator or not aws_config.PROFILE_NAME.fullmatch(service):
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: write SERVICE=URL, as s3=http://127.0.0.1:9000"
+        raise typer.BadParameter(
+            f"{text!r}: write SERVICE=URL, as s3=http://127.0.0.1:9000", param_hint="--also"
         )
-    return service.lower().replace("-", "_"), _url(url)
+    return service.lower().replace("-", "_"), _url(url, "--also")

@@ -2,92 +2,97 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
+import contextlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
-from mme.app.modes import PlatformError, read_platform
-from mme.cli import alias, batch, configure
-from mme.cli.codes import EXIT_OK, EXIT_USAGE
-from mme.core.log import configure_logging, flush_log
-from mme.core.settings import SettingsError, read_settings
-from mme.training import command as training_command
-from mme.training import evaluation_command
+import typer
+
+from mme.cli.codes import EXIT_OK, EXIT_PIPE, EXIT_USAGE, MEANINGS
+from mme.cli.commands import HELP, Commands, as_written
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from typer.core import TyperGroup
+
+DESCRIPTION = """A multi-model endpoint you can run anywhere.
+
+Commands but for serve, train, alias, configure and settings ask a running endpoint: --endpoint,
+else MME_ENDPOINT, else port MME_PORT (8080) of this machine. Settings of the endpoint are options
+of `mme serve`, or variables MME_*; `mme settings` lists them."""
+EXAMPLES = """\
+examples:
+  mme serve --store s3://bucket/models/
+  mme models
+  mme invoke en/Search.tar.gz --data 'Spinach has more iron than any other vegetable'
+  mme why en/Search.tar.gz
+  mme --install-completion                 names of commands, options and models by Tab"""
 
 
-class Command(Protocol):
-    """A module that is a command."""
-
-    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None:
-        """Add what the command takes."""
-
-    def run_command(self, options: argparse.Namespace, /) -> int:
-        """Run it; returns the exit code. Raises SettingsError."""
-
-
-COMMANDS: Mapping[str, tuple[str, Command]] = {
-    "train": ("make artifacts from corpora, your own or shipped", training_command),
-    "evaluate": ("measure a model on a labelled set", evaluation_command),
-    "alias": ("say which version a target model without .tar.gz means", alias),
-    "configure": ("have AWS's programs ask an endpoint of ours by AWS_PROFILE", configure),
-    "batch": ("send the records of a folder or S3 prefix to models", batch),
-}
-"""What it is for and who does it; `serve` and `settings` are below."""
-
-
-def make_parser() -> argparse.ArgumentParser:
+def make_command() -> TyperGroup:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="mme",
-        description="A multi-model endpoint you can run anywhere.",
-        epilog="Settings are environment variables MME_*; `mme settings` lists them.",
+    app = typer.Typer(
+        cls=Commands,
+        help=DESCRIPTION,
+        epilog=as_written(f"{EXAMPLES}\n\n{_codes()}"),
+        context_settings=HELP,
+        rich_markup_mode=None,
+        no_args_is_help=True,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("serve", help="run the endpoint until SIGTERM or Ctrl-C")
-    for name, (meaning, module) in COMMANDS.items():
-        module.add_arguments(commands.add_parser(name, help=meaning))
-    commands.add_parser("settings", help="list every setting with its value and meaning")
-    return parser
+    app.callback()(_all)
+    return typer.main.get_command(app)  # type: ignore[return-value]
+
+
+def _all() -> None:
+    """Takes no options of its own."""
+
+
+def _codes() -> str:
+    rows = [f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items()]
+    return "\n".join(["exit codes:", *rows])
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command; returns the exit code. Raises SystemExit if it cannot be understood."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # where the locale has no umlauts
-    options = make_parser().parse_args(arguments)
     try:
-        if options.command in COMMANDS:
-            return COMMANDS[options.command][1].run_command(options)
-        settings = read_settings()
-        platform = read_platform(os.environ)
-    except (SettingsError, PlatformError) as error:
-        print(f"mme: {error}", file=sys.stderr)
-        return EXIT_USAGE
-    if options.command == "settings":
-        from mme.cli.settings import print_settings  # noqa: PLC0415
+        return int(make_command().main(list(arguments), prog_name="mme", standalone_mode=False))
+    except BrokenPipeError:
+        _quieten()
+        return EXIT_PIPE
+    except typer.TyperException as error:
+        error.show()  # type: ignore[attr-defined]
+        raise SystemExit(EXIT_USAGE) from None
 
-        print_settings(settings)
-        return EXIT_OK
-    from mme.cli.serve import serve  # noqa: PLC0415
 
-    configure_logging(settings.log_level, settings.log_format)
-    return asyncio.run(serve(settings, platform))
+def _quieten() -> None:
+    """Have what is still to be written go nowhere: nobody reads it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def leave(code: int) -> NoReturn:
     """End the process now: a thread that waits for a store would hold it for as long as that."""
-    flush_log()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    if log := sys.modules.get("mme.core.log"):
+        log.flush_log()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or EXIT_PIPE
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.flush()
     os._exit(code)
 
 
 def run() -> None:
     """Entry point of the installed command."""
-    leave(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else EXIT_OK
+    leave(code)

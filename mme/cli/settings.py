@@ -1,16 +1,58 @@
-"""`mme settings`: every setting, its value now, its default and what it means."""
+"""`mme settings`: every setting, its value, where that comes from, and what it means."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import itertools
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from mme.cli import tables
+from mme.cli.codes import EXIT_OK
+from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
 from mme.core import settings as settings_module
+from mme.core.settings import read_settings
 
 if TYPE_CHECKING:
     from mme.core.settings import Settings
+
+EXAMPLES = """\
+examples:
+  mme settings
+  mme settings memory pool          those with one of these words in their names
+  mme settings --json
+  MME_STORE=s3://bucket/models/ mme settings store"""
+
+
+def settings(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORD]...", help="only settings with such a name", show_default=False
+        ),
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> int:
+    """List every setting of the endpoint with its value here, its source, and its meaning.
+
+    A setting is an environment variable; `mme serve` takes each as an option too.
+    """
+    rows = [
+        row
+        for row in _rows(read_settings())
+        if not words or any(word.upper() in str(row["variable"]) for word in words)
+    ]
+    if as_json:
+        tables.print_json(rows)
+        return EXIT_OK
+    for row in rows:
+        source = "" if row["source"] == "default" else f"  ({row['source']})"
+        print(f"{row['variable']}={row['value']}{source}\n    {row['meaning']}")
+    return EXIT_OK
 
 
 def meanings() -> dict[str, str]:
@@ -28,9 +70,19 @@ def meanings() -> dict[str, str]:
     }
 
 
-def print_settings(settings: Settings) -> None:
-    """One block a setting, in the order they are defined."""
+def _rows(read: Settings) -> list[dict[str, object]]:
+    given = {name.upper() for name in os.environ}
+    rows: list[dict[str, object]] = []
     for name, meaning in meanings().items():
-        value = getattr(settings, name)
+        value = getattr(read, name)
+        variable = f"MME_{name.upper()}"
         shown = ",".join(value) if isinstance(value, tuple) else "" if value is None else value
-        print(f"MME_{name.upper()}={shown}\n    {meaning}")
+        rows.append(
+            {
+                "variable": variable,
+                "value": shown if isinstance(shown, bool | int | float) else str(shown),
+                "source": "environment" if variable in given else "default",
+                "meaning": meaning,
+            }
+        )
+    return rows

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from mme.training.command import run_command
-from mme.training.options import add_arguments
+import typer
+
+from mme.training.command import train
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m mme.training")
-    add_arguments(parser)
-    sys.exit(run_command(parser.parse_args()))
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command()(train)
+    sys.exit(app(standalone_mode=False))

@@ -18,11 +18,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mme.core.log import configure_logging
 from mme.core.settings import PROJECT_ROOT
+from mme.training import options
 from mme.training.container import container_job, find_places, is_first_host
 from mme.training.delivery import opened_output
 from mme.training.interruption import Interrupted, interruptible
-from mme.training.options import add_arguments, own_of
-from mme.training.own_data import adjusted, own_job
+from mme.training.options import EXAMPLES, Wanted
+from mme.training.own_data import Own, adjusted, own_job
 from mme.training.plan import TrainingError, make_plan
 from mme.training.progress import progress_for
 from mme.training.run import Destination, run_job
@@ -30,43 +31,83 @@ from mme.training.showing import measures_text
 from models.registry import FAMILIES
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from mme.training.container import Places
-    from mme.training.own_data import Own
     from mme.training.plan import Job
     from mme.training.run import Trained
     from models.serving import Progress
 
-__all__ = ["add_arguments", "run_command"]
-
 log = logging.getLogger(__name__)
+
+__all__ = ["EXAMPLES", "train"]
 
 EXIT_FAILED = 1
 MODELS_DIR, OUTPUT_DIR = PROJECT_ROOT / "models", PROJECT_ROOT / "artifacts"
 
 
-def run_command(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> int:
-    """Train what `options` or the platform ask for; returns the exit code."""
-    configure_logging("WARNING" if options.quiet else "INFO")
+def train(
+    families: options.Families = None,
+    *,
+    corpus: options.Corpus = None,
+    language: options.Language = None,
+    name: options.Name = None,
+    evaluation: options.Evaluation = None,
+    output: options.Output = None,
+    settings: options.Set = None,
+    text_column: options.TextColumn = None,
+    title_column: options.TitleColumn = None,
+    id_column: options.IdColumn = None,
+    separator: options.Separator = None,
+    encoding: options.Encoding = None,
+    sample_request: options.Sample = False,
+    models: options.Models = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Make artifacts from corpora: a CSV with a header line goes in, NAME.tar.gz and a report out.
+
+    Without --corpus: the models switched on in models/models_to_be_trained.json, each on the corpus
+    in its folder of models/.
+    """
+    options.check_table(separator, encoding)
+    given = {
+        "text_column": text_column,
+        "title_column": title_column,
+        "id_column": id_column,
+        "separator": separator,
+        "encoding": encoding,
+    }
+    own = Own(
+        corpus=corpus,
+        language=language,
+        name=name,
+        evaluation=evaluation,
+        settings=options.merged(settings or ())
+        | {key: value for key, value in given.items() if value is not None},
+    )
+    wanted = Wanted(tuple(families or ()), own, output, models, sample_request, quiet)
+    return run_training(wanted, os.environ)
+
+
+def run_training(wanted: Wanted, environ: Mapping[str, str]) -> int:
+    """Train what is wanted, or what the platform asks for; returns the exit code."""
+    configure_logging("WARNING" if wanted.is_quiet else "INFO")
     # These tell about themselves at INFO, in hundreds of lines.
     for chatty in ("gensim", "smart_open"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if named := environ.get("TMPDIR"):  # it may lie on a volume that is still empty
         with contextlib.suppress(OSError):
             Path(named).mkdir(parents=True, exist_ok=True)
-    own = own_of(options)
-    is_plain = not (options.families or options.models or options.output or own.is_any)
+    is_plain = not (wanted.families or wanted.models or wanted.output or wanted.own.is_any)
     places = find_places(environ) if is_plain else None
     try:
         with interruptible() as interruption, _lines_above_bars():
-            progress = interruption.watching(progress_for(is_quiet=options.quiet))
+            progress = interruption.watching(progress_for(is_quiet=wanted.is_quiet))
             if places is not None:
                 _do_container_job(places, environ, progress)
             else:
-                _do_jobs(options, own, progress)
+                _do_jobs(wanted, progress)
     except TrainingError as error:
         _say(str(error))
         if places is not None:
@@ -87,9 +128,9 @@ def _lines_above_bars() -> AbstractContextManager[None]:
     return logging_redirect_tqdm() if sys.stderr.isatty() else contextlib.nullcontext()
 
 
-def _do_jobs(options: argparse.Namespace, own: Own, progress: Progress) -> None:
-    jobs = _jobs(options, own)
-    with opened_output(options.output or str(OUTPUT_DIR)) as output:
+def _do_jobs(wanted: Wanted, progress: Progress) -> None:
+    jobs = _jobs(wanted)
+    with opened_output(wanted.output or str(OUTPUT_DIR)) as output:
         for job in jobs:
             done = run_job(job, Destination(output.folder, output.folder), progress)
             _tell(done, *output.deliver(done, progress))
@@ -97,18 +138,18 @@ def _do_jobs(options: argparse.Namespace, own: Own, progress: Progress) -> None:
         sys.stdout.write("no model is switched on in models_to_be_trained.json\n")
 
 
-def _jobs(options: argparse.Namespace, own: Own) -> list[Job]:
-    models_dir = options.models or MODELS_DIR
+def _jobs(wanted: Wanted) -> list[Job]:
+    own, models_dir = wanted.own, wanted.models or MODELS_DIR
     if own.corpus is not None:
-        if not options.families:
+        if not wanted.families:
             raise TrainingError(f"which family is to be trained? {', '.join(FAMILIES)}")
-        jobs = [own_job(family, own, models_dir) for family in options.families]
+        jobs = [own_job(family, own, models_dir) for family in wanted.families]
     else:
-        jobs = make_plan(models_dir, options.families)
+        jobs = make_plan(models_dir, list(wanted.families))
         jobs = [adjusted(job, own) for job in jobs] if own.is_any else jobs
     if own.name is not None and len(jobs) > 1:
         raise TrainingError("--name is for one family; name that")
-    return [replace(job, has_sample=options.sample_request) for job in jobs]
+    return [replace(job, has_sample=wanted.has_sample) for job in jobs]
 
 
 def _do_container_job(places: Places, environ: Mapping[str, str], progress: Progress) -> None:

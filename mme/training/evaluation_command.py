@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mme.core.log import configure_logging
+from mme.training import options
 from mme.training.evaluating import Question, evaluate_target
-from mme.training.options import add_table_arguments
 from mme.training.plan import TrainingError
 from mme.training.progress import progress_for
 from mme.training.showing import measures_text, questions_text
-from models.tables import check_told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 ENDPOINT = "MME_ENDPOINT"
 DEFAULT_MISSES = 10
-DESCRIPTION = "Measure a model on a labelled set, and show what it missed."
 EXAMPLES = """\
 examples:
   mme evaluate artifacts/Search.tar.gz --set questions.csv
@@ -44,56 +42,62 @@ a set is one file, by its columns (or the keys of JSON lines):
 or a folder of such sets as docs/training.md describes."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    parser.add_argument(
-        "target",
-        metavar="TARGET",
-        help="NAME.tar.gz or an unpacked artifact, here or s3://...; or a model on the endpoint",
-    )
-    parser.add_argument(
-        "--set", required=True, metavar="SET", dest="evaluation", help="what to measure it on"
-    )
-    parser.add_argument(
-        "--endpoint",
-        metavar="URL",
-        help=f"ask the model TARGET of a running endpoint; {ENDPOINT} is asked where TARGET is no"
-        " file here",
-    )
-    shown = parser.add_mutually_exclusive_group()
-    shown.add_argument(
-        "--misses",
-        type=int,
-        default=DEFAULT_MISSES,
-        metavar="N",
-        help=f"show so many questions that were not answered right (default: {DEFAULT_MISSES})",
-    )
-    shown.add_argument("--all", action="store_true", help="show all questions, the worst first")
-    shown.add_argument("--json", action="store_true", help="everything as one JSON object")
-    add_table_arguments(parser)
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-
-
-def run_command(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> int:
-    """Evaluate and print; returns the exit code."""
-    configure_logging("WARNING" if options.quiet else "INFO")
+def evaluate(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="NAME.tar.gz or an unpacked artifact, here or s3://...; or a model there",
+            show_default=False,
+        ),
+    ],
+    *,
+    evaluation: Annotated[
+        str, typer.Option("--set", metavar="SET", help="what to measure it on", show_default=False)
+    ],
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help=f"ask the model TARGET of a running endpoint; {ENDPOINT} is asked where TARGET is"
+            " no file here",
+            show_default=False,
+        ),
+    ] = None,
+    misses: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help=f"show so many questions that were not answered right (default: {DEFAULT_MISSES})",
+            show_default=False,
+        ),
+    ] = None,
+    has_all: Annotated[
+        bool, typer.Option("--all", help="show all questions, the worst first")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="everything as one JSON object")] = False,
+    separator: options.Separator = None,
+    encoding: options.Encoding = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Measure a model on a labelled set, and show what it missed."""
+    if (misses is not None) + has_all + as_json > 1:
+        raise typer.BadParameter("--misses, --all and --json exclude each other")
+    told = options.check_table(separator, encoding)
+    configure_logging("WARNING" if quiet else "INFO")
     logging.getLogger("gensim").setLevel(logging.WARNING)
-    question = Question(
-        options.target,
-        options.evaluation,
-        options.endpoint or _endpoint(options.target, environ),
-        check_told(options.separator, options.encoding),
-    )
+    question = Question(target, evaluation, endpoint or _endpoint(target, os.environ), told)
     is_terminal = sys.stderr.isatty()
     try:
         with logging_redirect_tqdm() if is_terminal else contextlib.nullcontext():
-            found = evaluate_target(question, progress_for(is_quiet=options.quiet))
+            found = evaluate_target(question, progress_for(is_quiet=quiet))
     except TrainingError as error:
         sys.stderr.write(f"mme evaluate: {error}\n")
         return EXIT_FAILED
-    sys.stdout.write(_as_json(question, found) if options.json else _as_text(options, found))
+    shown = DEFAULT_MISSES if misses is None else max(misses, 0)
+    sys.stdout.write(
+        _as_json(question, found) if as_json else _as_text(found, shown, has_all=has_all)
+    )
     sys.stdout.flush()
     return 0
 
@@ -105,14 +109,14 @@ def _endpoint(target: str, environ: Mapping[str, str]) -> str | None:
     return environ.get(ENDPOINT) or None
 
 
-def _as_text(options: argparse.Namespace, found: Mapping[str, Evaluated]) -> str:
+def _as_text(found: Mapping[str, Evaluated], misses: int, *, has_all: bool) -> str:
     parts = [measures_text(found)]
     for name, each in found.items():
-        shown = each.worst_first() if options.all else each.misses(max(options.misses, 0))
-        title = f"\n{name}, {'the worst first' if options.all else 'what was missed'}:"
+        shown = each.worst_first() if has_all else each.misses(misses)
+        title = f"\n{name}, {'the worst first' if has_all else 'what was missed'}:"
         if shown:
             parts.append(questions_text(title, shown))
-        elif options.misses:
+        elif misses:
             parts.append(f"\n{name}: nothing was missed\n")
     return "".join(parts)
 

@@ -1,0 +1,178 @@
+"""`mme invoke`: one request to a model, its answer on the standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mme.cli import tables
+from mme.cli.client import model_path, refusal_of
+from mme.cli.codes import EXIT_OK, EXIT_USAGE
+from mme.cli.commands import say
+from mme.cli.options import (
+    EndpointOption,
+    JsonOption,
+    TargetArgument,
+    TokenOption,
+    endpoint_of,
+)
+from mme.cli.progress import working
+from mme.cli.targets import about
+
+if TYPE_CHECKING:
+    from mme.cli.client import Endpoint, Reply
+
+EXAMPLES = """\
+examples:
+  mme invoke en/Search.tar.gz --data 'Spinach has more iron than any other vegetable'
+  mme invoke de/DocSim.tar.gz --data @pairs.csv --accept text/csv
+  mme invoke de/DocSim.tar.gz --data 'one text,another' --content-type text/csv
+  mme invoke de/DocSim.tar.gz --sample          with the request that came with the artifact
+  some-program | mme invoke en/Search.tar.gz --content-type application/json
+
+Without --content-type it goes by a file's ending; else JSON is application/json and all else
+text/plain."""
+TARGET_HEADER = "X-Amzn-SageMaker-Target-Model"
+TIMEOUT_S = 600.0
+"""An endpoint's own limits are shorter; they are to be heard of."""
+STANDARD_INPUT = "-"
+BY_ENDING = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".jsonl": "application/jsonlines",
+    ".txt": "text/plain",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    content_type: str
+    accept: str
+    body: bytes
+
+
+def invoke(
+    target: TargetArgument,
+    *,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="TEXT|@FILE|-",
+            help="what is sent; - is the standard input (the default where that is no terminal)",
+            show_default=False,
+        ),
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="send the model's sample request")
+    ] = False,
+    content_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="of the data", show_default=False)
+    ] = None,
+    accept: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="of the answer", show_default=False)
+    ] = None,
+    endpoint: EndpointOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Ask a model; it is loaded if need be. The answer is printed as it comes.
+
+    --json has status, headers and answer as one object.
+    """
+    asked = endpoint_of(endpoint, token, timeout_s=TIMEOUT_S)
+    if sample and data is not None:
+        say("--sample and --data exclude each other")
+        return EXIT_USAGE
+    try:
+        request = _sample(asked, target) if sample else _given(data)
+    except (OSError, ValueError) as error:
+        say(f"--data: {getattr(error, 'strerror', None) or error}")
+        return EXIT_USAGE
+    headers = {
+        TARGET_HEADER: _ascii(target),
+        "Content-Type": content_type or request.content_type,
+        "Accept": accept or request.accept or "*/*",
+    }
+    reply = about(asked, target, lambda: _asked(asked, target, headers, request.body))
+    _print(reply, as_json=as_json)
+    return EXIT_OK
+
+
+def _asked(endpoint: Endpoint, target: str, headers: dict[str, str], body: bytes) -> Reply:
+    with working(f"asking {target}"):
+        reply = endpoint.ask("POST", "/invocations", headers, body)
+    if not reply.is_good:
+        raise refusal_of(reply)
+    return reply
+
+
+def _given(data: str | None) -> _Request:
+    """What the option says. Raises OSError, ValueError."""
+    if data is None and sys.stdin.isatty():
+        raise ValueError("what shall be sent? TEXT, @FILE, - for the standard input; or --sample")
+    if data is None or data == STANDARD_INPUT:
+        body, content_type = sys.stdin.buffer.read(), ""
+    elif data.startswith("@"):
+        path = Path(data.removeprefix("@")).expanduser()
+        body, content_type = path.read_bytes(), BY_ENDING.get(path.suffix.lower(), "")
+    else:
+        body, content_type = data.encode("utf-8", "surrogateescape"), ""
+    return _Request(content_type or _looks_like(body), "", body)
+
+
+def _looks_like(body: bytes) -> str:
+    if body.lstrip()[:1] in (b"{", b"["):
+        try:
+            json.loads(body)
+        except (ValueError, RecursionError):
+            return "text/plain"
+        return "application/json"
+    return "text/plain"
+
+
+def _sample(endpoint: Endpoint, target: str) -> _Request:
+    """The model's sample request; the model comes to the endpoint's disk for it."""
+    with working(f"loading {target}"):
+        about(endpoint, target, lambda: endpoint.post("/models", {"target_model": target}))
+    told = endpoint.get(model_path(target, "sample"))
+    body = str(told["body"]).encode()
+    return _Request(str(told["content_type"]), str(told.get("accept") or ""), body)
+
+
+def _ascii(target: str) -> str:
+    """A header's text: names beyond Latin 1 go as their UTF-8, as other clients send them."""
+    return target.encode().decode("latin-1")
+
+
+def _print(reply: Reply, *, as_json: bool) -> None:
+    if as_json:
+        tables.print_json(
+            {
+                "status": reply.status,
+                "headers": dict(reply.headers),
+                "body": _readable(reply),
+            }
+        )
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(reply.body)
+    if sys.stdout.isatty() and not reply.body.endswith(b"\n"):
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _readable(reply: Reply) -> object:
+    text = reply.body.decode("utf-8", "replace")
+    if "json" in reply.headers.get("content-type", ""):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
