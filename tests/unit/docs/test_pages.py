@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mme.core.settings import Settings
 from tests.support.endpoint import PROJECT
 
 if TYPE_CHECKING:
@@ -75,3 +76,18 @@ def test_the_index_and_the_readme_lead_to_each_other():
 )
 def test_a_link_that_does_not_arrive_is_told(link, problem):
     assert problem_of(DOCS / "index.md", link) == problem
+
+
+SETTINGS = {f"MME_{name.upper()}" for name in Settings.model_fields}
+# Of programs and tests, not of the endpoint.
+OTHERS = {"MME_ENDPOINT", "MME_TOKEN", "MME_TEST_ENDPOINT", "MME_PUBLISH", "MME_WORKERS"}
+# In the environment of a batch, in the words of SageMaker's models.
+OTHERS |= {"MME_TARGET_MODEL", "MME_TARGET_COLUMN", "MME_TARGET_PATTERN"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(PROJECT)) for page in PAGES])
+def test_a_page_names_no_setting_that_there_is_not(page):
+    if page.name == "CHANGELOG.md":  # what was a setting once
+        return
+    named = set(re.findall(r"\bMME_[A-Z0-9_]*[A-Z0-9]\b", page.read_text("utf-8")))
+    assert named - SETTINGS - OTHERS == set()
