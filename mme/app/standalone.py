@@ -23,7 +23,6 @@ from mme.app.children import Engine
 from mme.app.control_plane import open_control_plane
 from mme.app.idle import Idle
 from mme.app.life import (
-    Address,
     EndpointFailed,
     bodies_of,
     orphans_reaped,
@@ -33,12 +32,14 @@ from mme.app.life import (
 )
 from mme.app.listening import answering, listeners
 from mme.app.metrics import measured_store
+from mme.app.offered import look
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
 from mme.app.state import state_database
+from mme.app.terms import admission_terms, extraction_limits
 from mme.app.transform import transform_jobs
-from mme.cache import AdmissionTerms, ArtifactCache, CacheInUse, ExtractionLimits
+from mme.cache import ArtifactCache, CacheInUse
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
 from mme.endpoints.places import with_places_checked
@@ -51,6 +52,8 @@ from mme.store.by_uri import StoresByUri
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from mme.app.life import Address
+    from mme.app.offered import Offered
     from mme.cache.threads import Run
     from mme.core.settings import Settings
 
@@ -60,7 +63,7 @@ Result = TypeVar("Result")
 SPARE_THREADS = 2
 
 
-async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) -> None:
+async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered], None]) -> None:
     """Run the endpoint until SIGTERM or SIGINT. Raises EndpointFailed and SettingsError."""
     stop = stop_signals()
     async with contextlib.AsyncExitStack() as stack:
@@ -76,6 +79,8 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
             raise EndpointFailed(str(error)) from error
         except (ValueError, OSError) as error:
             raise SettingsError(f"MME_CACHE_DIR={str(settings.cache_dir)!r}: {error}") from error
+        offered = asyncio.create_task(look(store, cache.latest, run))
+        stack.callback(offered.cancel)
         database = stack.enter_context(state_database(settings))
         plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
@@ -133,9 +138,10 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address], None]) 
                 counts=measured.counts,
             )
             await stack.enter_async_context(measured.running())
-            on_ready(
-                await stack.enter_async_context(answering(app, at, run, settings.drain_timeout_s))
+            address = await stack.enter_async_context(
+                answering(app, at, run, settings.drain_timeout_s)
             )
+            on_ready(address, await offered)
             await until_stopped(stop, engine)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
     log.info("stopped")
@@ -167,20 +173,10 @@ async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
 
     It may serve another endpoint already, or there is no home folder.
     """
-    limits = ExtractionLimits(
-        archive_bytes=settings.artifact_limit_bytes,
-        unpacked_bytes=settings.artifact_limit_bytes,
-        files=settings.artifact_limit_files,
-    )
-    terms = AdmissionTerms(
-        memory_bytes=settings.admission_memory,
-        cpu_s=settings.admission_cpu_s,
-        checks=not settings.is_foreign_handler,
-    )
     opened = partial(
         ArtifactCache.open,
-        limits=limits,
-        terms=terms,
+        limits=extraction_limits(settings),
+        terms=admission_terms(settings),
         limit_bytes=settings.cache_limit_bytes,
         run=run,
     )

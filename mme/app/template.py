@@ -21,7 +21,7 @@ from mme.prefork.files import SINGLE_THREADED, PreforkFiles
 from mme.supervise import ChildProcess, Keeper, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mme.core.settings import Settings
@@ -63,8 +63,13 @@ class Templates:
         files: PreforkFiles,
         signs: Path,
         confinement: Mapping[str, str] = MappingProxyType({}),
+        *,
+        on_line: Callable[[str], None] = template_line,
     ) -> None:
-        """`confinement` is what the environment says of it."""
+        """`confinement` is what the environment says of it.
+
+        `on_line` hears what it writes; by default that is logged.
+        """
         self.keeper: Keeper[TemplateProcess] = Keeper(
             "template", self._start_current, on_up=self._up, on_down=self._down
         )
@@ -72,6 +77,7 @@ class Templates:
         self._files = files
         self._signs = signs
         self._confinement = dict(confinement)
+        self._on_line = on_line
         self._is_up = asyncio.Event()
         self._generation = 0
         self._next_generation = 1
@@ -155,7 +161,7 @@ class Templates:
                 "MME_LOG_LEVEL": self._settings.log_level,
             },
             folder=PROJECT_ROOT,
-            on_line=template_line,
+            on_line=self._on_line,
         )
         try:
             loaded = await self._ready(process, generation)

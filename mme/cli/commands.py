@@ -61,6 +61,10 @@ COMMANDS = {
         "configure",
         "have AWS's programs ask an endpoint of ours by AWS_PROFILE",
     ),
+    "top": Known("mme.cli.top", "top", "show what an endpoint does, in a terminal"),
+    "doctor": Known(
+        "mme.cli.doctor", "doctor", "look for what would keep an endpoint from serving here"
+    ),
     "settings": Known(
         "mme.cli.settings", "settings", "list every setting with its value and meaning"
     ),

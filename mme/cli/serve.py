@@ -14,6 +14,7 @@ from mme.app.modes import Mode
 from mme.app.multi_model import run_multi_model
 from mme.app.single_model import run_single_model
 from mme.app.standalone import run_endpoint
+from mme.cli.banner import ready_text
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.core.log import flush_log
 from mme.core.settings import SettingsError
@@ -22,46 +23,12 @@ from mme.prefork.confinement import be_private
 
 if TYPE_CHECKING:
     from mme.app.modes import Platform
+    from mme.app.offered import Offered
     from mme.core.settings import Settings
 
 SWITCH_INTERVAL_S = 0.0005
 COLLECT_AFTER = (20_000, 20, 20)
 """Objects that come and stay, and younger collections, before one of each generation."""
-READY = """
-The endpoint is ready at {url}; models come from {store}.{hints}
-Ctrl-C stops it.
-"""
-HINTS_FOR_STORE = """
-A target model is the path of an artifact below it, as de/DocSim.tar.gz:
-
-  curl {curl}/endpoints/demo/invocations -H 'Content-Type: text/csv' \\
-    -H 'X-Amzn-SageMaker-Target-Model: de/DocSim.tar.gz' --data-binary 'one text,another'
-"""
-HINTS_FOR_SAMPLES = """ Try:
-
-  curl {curl}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
-    -H 'X-Amzn-SageMaker-Target-Model: en/Search.tar.gz' \\
-    --data-binary 'Spinach has more iron than any other vegetable'
-
-  curl {curl}/endpoints/demo/invocations -H 'Content-Type: text/plain' \\
-    -H 'X-Amzn-SageMaker-Target-Model: en/TopicalPageRank.tar.gz' \\
-    --data-binary 'The government plans a new tax on electricity from solar panels.'
-"""
-HINT_FOR_BOTO = """
-  {python} - <<'EOF'
-  import boto3
-  runtime = boto3.client("sagemaker-runtime", endpoint_url="{url}",
-                         region_name="eu-central-1", aws_access_key_id="any",
-                         aws_secret_access_key="any")
-  answer = runtime.invoke_endpoint(EndpointName="demo", TargetModel="en/DocSim.tar.gz",
-                                   ContentType="text/csv",
-                                   Body="Cars with petrol will be banned,A ban on diesel cars")
-  print(answer["Body"].read().decode())
-  EOF
-"""
-MANAGEMENT = """
-Management is at {url}; the address above answers invocations only.
-"""
 
 
 def settle() -> None:
@@ -74,18 +41,6 @@ def settle() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-def ready_text(settings: Settings, address: Address) -> str:
-    """What the operator is told: where the endpoint is, and calls that its store can answer."""
-    if "store" in settings.model_fields_set:
-        hints = HINTS_FOR_STORE
-    else:
-        hints = HINTS_FOR_SAMPLES + (HINT_FOR_BOTO if address.socket is None else "")
-    told = hints.format(curl=address.curl, url=address.url, python=sys.executable)
-    if address.management is not None:
-        told += MANAGEMENT.format(url=address.management.url)
-    return READY.format(url=address.url, store=settings.store, hints=told)
-
-
 def _check_handler(settings: Settings) -> None:
     if not settings.handler.is_file():
         raise SettingsError(f"MME_HANDLER={str(settings.handler)!r}: there is no such file")
@@ -94,9 +49,9 @@ def _check_handler(settings: Settings) -> None:
 async def serve(settings: Settings, platform: Platform) -> int:
     """Run in the mode the platform asks for until told to stop; returns the exit code."""
 
-    def announce(address: Address) -> None:
+    def announce(address: Address, offered: Offered) -> None:
         settle()
-        print(ready_text(settings, address), flush=True)
+        print(ready_text(settings, address, offered), flush=True)
 
     def announce_container(address: Address) -> None:
         settle()

@@ -1,0 +1,98 @@
+"""Whether a store in a folder can be used, and which archives in it an endpoint would pass over."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mme.core.errors import EndpointError
+from mme.doctor.finding import Finding, failed, ok, warning
+from mme.doctor.looked import Looked
+from mme.doctor.s3_store import nothing_offered
+from mme.store import ARCHIVE_ENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mme.store import Store
+
+LISTING, READING, PASSED_OVER = "store: list", "store: read", "store"
+MOST_TOLD = 20
+
+
+def look_at_folder(store: Store) -> Looked:
+    """See what the folder holds. Blocking."""
+    looked = Looked(store)
+    try:
+        looked.offers = list(store.list())
+    except EndpointError as error:
+        advice = f"let user {os.geteuid()} read it"
+        looked.findings.append(failed(LISTING, error.message, advice, uri=store.uri))
+        return looked
+    looked.is_listed = True
+    if looked.offers:
+        looked.findings.append(
+            ok(
+                LISTING,
+                f"{store.uri} holds {len(looked.offers)} artifacts",
+                uri=store.uri,
+                artifacts=len(looked.offers),
+                archive_bytes=looked.archive_bytes,
+            )
+        )
+        looked.findings.append(_read(store, looked))
+    else:
+        looked.findings.append(
+            warning(LISTING, *nothing_offered(store.uri, looked), uri=store.uri, artifacts=0)
+        )
+    looked.findings += _passed_over(store, looked)
+    return looked
+
+
+def _read(store: Store, looked: Looked) -> Finding:
+    first = looked.offers[0]
+    try:
+        with store.open(first) as content:
+            content.read(1)
+    except EndpointError as error:
+        return failed(READING, error.message, f"let user {os.geteuid()} read it", uri=first.uri)
+    return ok(READING, f"{first.uri} can be read", uri=first.uri)
+
+
+def _passed_over(store: Store, looked: Looked) -> Iterator[Finding]:
+    """What looks like an artifact and is not offered; folders that cannot be looked into."""
+    offered = {each.target for each in looked.offers}
+    told = 0
+    for target, trouble in _archives(Path(store.uri)):
+        if target in offered:
+            continue
+        reason = trouble or _why(store, target)
+        if reason:
+            told += 1
+            if told > MOST_TOLD:
+                yield warning(PASSED_OVER, "there are more of these")
+                return
+            yield warning(PASSED_OVER, reason, f"let user {os.geteuid()} read it, or remove it")
+
+
+def _why(store: Store, target: str) -> str:
+    try:
+        store.find(target)
+    except EndpointError as error:
+        return error.message
+    return ""  # it came meanwhile
+
+
+def _archives(root: Path) -> Iterator[tuple[str, str]]:
+    """Names that end as archives do, with ""; and folders that cannot be read, with the reason."""
+    unread: list[OSError] = []
+    for place, folders, files in os.walk(root, onerror=unread.append):
+        # A folder of that name holds an artifact unpacked, or is one of many archives.
+        for name in (*files, *folders):
+            if name.endswith(ARCHIVE_ENDING):
+                path = Path(place, name)
+                if name in files or not any(path.glob(f"*{ARCHIVE_ENDING}")):
+                    yield path.relative_to(root).as_posix(), ""
+    for error in unread:
+        yield str(error.filename), f"{error.filename} cannot be read: {error.strerror}"
