@@ -1,6 +1,6 @@
-"""What the page on SageMaker has one send: to an endpoint of ours, with moto's server as S3.
+"""docs/sagemaker.md and docs/control-plane.md, followed: with an endpoint of ours for SageMaker.
 
-The image and its registry are left out; everything else runs as it stands in the page.
+S3 is moto's server. The image and its registry are left out.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ def address(tmp_path, monkeypatch):
             "AWS_ACCESS_KEY_ID": "any",
             "AWS_SECRET_ACCESS_KEY": "any",
             "AWS_REGION": "eu-central-1",
+            "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_ENDPOINT_URL_S3": s3.url,
         }
         for name, value in given.items():
             monkeypatch.setenv(name, value)
-        boto3.client("s3", region_name="eu-central-1").create_bucket(
+        boto3.client("s3").create_bucket(
             Bucket="my-bucket",
             CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
         )
@@ -42,11 +43,19 @@ def address(tmp_path, monkeypatch):
 
 
 def test_the_calls_of_the_page_deploy_and_are_answered_as_it_says(address):
-    blocks = [block for block in blocks_of(PAGE) if "aws ecr" not in block[0].text]
+    blocks = blocks_of(PAGE)
     assert len(blocks) == 2
     for block in blocks:
         for example, printed in zip(block, run(block, address, PROJECT), strict=True):
             assert agrees(example.output, printed), printed
+
+
+def test_the_program_of_the_control_plane_runs_as_it_stands(address):
+    boto3.client("s3").upload_file(
+        str(PROJECT / "artifacts" / "DocSim.tar.gz"), "my-bucket", "models/de/DocSim.tar.gz"
+    )
+    [block] = blocks_of((PROJECT / "docs" / "control-plane.md").read_text("utf-8"))
+    assert run(block, address, PROJECT) == [""]
 
 
 def test_the_rights_are_a_policy_with_the_bucket_of_the_calls():
