@@ -36,7 +36,7 @@ TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.c
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-sdk test-browser test-container pictures conformance coverage-page openapi security examples fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-sdk test-browser test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -89,6 +89,9 @@ security: $(DEV) $(ARTIFACTS) ## try every hostile input and write the figures o
 
 examples: $(DEV) $(ARTIFACTS) ## run the examples of the documentation and write down their answers
 	@$(BIN)/python -m pytest tests/endpoint/test_documented_examples.py tests/integration/test_own_family.py --write-examples
+
+dashboard: $(RUNTIME) ## write the Grafana dashboard, deploy/grafana/mme.json
+	@$(BIN)/python -m mme.metrics.dashboard deploy/grafana/mme.json
 
 fuzz: $(DEV) ## fuzz archives, pickles, requests and the workers' protocol (FUZZ_S seconds a target)
 	@MME_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest tests/fuzz --timeout=0

@@ -18,6 +18,7 @@ from mme.jobs.asynchronous.notifier import Notifier
 from mme.jobs.asynchronous.queue import Queue
 from mme.jobs.asynchronous.room import Room
 from mme.jobs.asynchronous.service import AsyncInference
+from mme.metrics.sources import Backlog
 from mme.store.object_uri import place_of
 from mme.store.objects import Objects
 
@@ -51,10 +52,10 @@ async def async_inference(
     *,
     side_by_side: int,
     buckets: Buckets,
-) -> AsyncIterator[list[Route]]:
-    """The routes; inside the block what is queued is executed. Raises SettingsError.
+) -> AsyncIterator[tuple[list[Route], Callable[[], Backlog]]]:
+    """The routes, and how the queue stands; inside the block what is queued is executed.
 
-    Inputs and outputs are in `buckets`.
+    Inputs and outputs are in `buckets`. Raises SettingsError.
     """
     _check(settings)
     executor = ThreadPoolExecutor(THREADS, "async")
@@ -95,7 +96,7 @@ async def async_inference(
     plane.on_topic = lambda topic: _told(executor, notifier, topic)
     jobs.start()
     try:
-        yield AsyncRuntime(serving, jobs, normal).routes()
+        yield AsyncRuntime(serving, jobs, normal).routes(), lambda: Backlog(*jobs.totals())
     finally:
         await jobs.close(settings.drain_timeout_s)
         executor.shutdown(wait=False, cancel_futures=True)

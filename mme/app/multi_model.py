@@ -26,6 +26,8 @@ from mme.app.life import (
     stop_signals,
     until_stopped,
 )
+from mme.app.metrics import measured_container
+from mme.app.modes import Mode
 from mme.app.run_dir import run_dir
 from mme.gateway import make_platform_app
 from mme.residency.folder_models import FolderCatalog, PlatformModels
@@ -64,13 +66,23 @@ async def run_multi_model(
         await stack.enter_async_context(orphans_reaped())
         # The platform asks for the list from the start, so the surface comes before the workers.
         public = contextlib.AsyncExitStack()
-        app = make_platform_app(settings, models, bodies_of(settings, engine.book))
+        measured = measured_container(
+            settings, engine, Mode.MULTI_MODEL, models.is_ready, lambda: models.loaded
+        )
+        app = make_platform_app(
+            settings,
+            models,
+            bodies_of(settings, engine.book),
+            more=measured.routes,
+            counts=measured.counts,
+        )
         address = await public.enter_async_context(serving(app, listener, settings.drain_timeout_s))
         async with starting(stop):
             await stack.enter_async_context(engine.running())
             await stack.enter_async_context(idle.watching())
         stack.push_async_callback(models.close)
         await stack.enter_async_context(_abandoned_removed(catalog))
+        await stack.enter_async_context(measured.running())
         # Comes last, so it goes first: requests are answered while the workers are still there.
         stack.push_async_callback(public.aclose)
         if not stop.is_set():

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from mme.app.modes import Mode
+from mme.gateway.logs import Logs
 from mme.gateway.seeing import Seeing
 
 if TYPE_CHECKING:
@@ -16,4 +17,4 @@ if TYPE_CHECKING:
 def seeing_routes(models: StoreModels) -> list[Route]:
     """The routes of all of them."""
     facts: dict[str, object] = {"mode": Mode.STANDALONE.value, "version": version("mme")}
-    return Seeing(models, facts).routes()
+    return [*Seeing(models, facts).routes(), *Logs().routes()]

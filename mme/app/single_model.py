@@ -23,6 +23,8 @@ from mme.app.life import (
     stop_signals,
     until_stopped,
 )
+from mme.app.metrics import measured_container
+from mme.app.modes import Mode
 from mme.app.run_dir import run_dir
 from mme.core.errors import EndpointError, ModelFailed
 from mme.gateway import make_single_app
@@ -69,7 +71,17 @@ async def run_single_model(
             # Comes last, so it goes first: requests are answered while the model is still there.
             kept = KeptModel(model)
             stack.push_async_callback(kept.close)
-            app = make_single_app(settings, kept, bodies_of(settings, engine.book))
+            measured = measured_container(
+                settings, engine, Mode.SINGLE_MODEL, kept.is_ready, lambda: 1
+            )
+            app = make_single_app(
+                settings,
+                kept,
+                bodies_of(settings, engine.book),
+                more=measured.routes,
+                counts=measured.counts,
+            )
+            await stack.enter_async_context(measured.running())
             address = await stack.enter_async_context(
                 serving(app, listener, settings.drain_timeout_s)
             )

@@ -31,6 +31,7 @@ from mme.app.life import (
     until_stopped,
 )
 from mme.app.listening import answering, listeners
+from mme.app.metrics import measured_store
 from mme.app.offered import look
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
@@ -112,7 +113,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 transform_jobs(database, plane.records, models, folder, buckets)
             )
             names = Serving(settings, models, plane)
-            asynchronous = await stack.enter_async_context(
+            asynchronous, backlog = await stack.enter_async_context(
                 async_inference(
                     settings,
                     database,
@@ -123,6 +124,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                     buckets=buckets,
                 )
             )
+            measured = measured_store(settings, models, backlog)
             app = make_app(
                 settings,
                 models,
@@ -132,8 +134,10 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 asynchronous=asynchronous,
                 is_sample=is_sample,
                 gate=gate,
-                more=seeing_routes(models),
+                more=[*seeing_routes(models), *measured.routes],
+                counts=measured.counts,
             )
+            await stack.enter_async_context(measured.running())
             address = await stack.enter_async_context(
                 answering(app, at, run, settings.drain_timeout_s)
             )

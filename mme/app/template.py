@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mme.core.child_lines import template_line
 from mme.core.settings import PROJECT_ROOT
 from mme.mms.config import inherited
 from mme.prefork.files import SINGLE_THREADED, PreforkFiles
 from mme.supervise import ChildProcess, Keeper, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mme.core.settings import Settings
@@ -64,11 +64,11 @@ class Templates:
         signs: Path,
         confinement: Mapping[str, str] = MappingProxyType({}),
         *,
-        output: int | None = None,
+        on_line: Callable[[str], None] = template_line,
     ) -> None:
         """`confinement` is what the environment says of it.
 
-        `output` is the descriptor its lines go to; default: standard error.
+        `on_line` hears what it writes; by default that is logged.
         """
         self.keeper: Keeper[TemplateProcess] = Keeper(
             "template", self._start_current, on_up=self._up, on_down=self._down
@@ -77,7 +77,7 @@ class Templates:
         self._files = files
         self._signs = signs
         self._confinement = dict(confinement)
-        self._output = sys.stderr.fileno() if output is None else output
+        self._on_line = on_line
         self._is_up = asyncio.Event()
         self._generation = 0
         self._next_generation = 1
@@ -154,9 +154,14 @@ class Templates:
         process = await ChildProcess.start(
             "template",
             self._files.command(self._settings.handler, pipelines, self._signs, generation),
-            environment=inherited(os.environ) | SINGLE_THREADED | self._confinement,
+            environment={
+                **inherited(os.environ),
+                **SINGLE_THREADED,
+                **self._confinement,
+                "MME_LOG_LEVEL": self._settings.log_level,
+            },
             folder=PROJECT_ROOT,
-            output=self._output,
+            on_line=self._on_line,
         )
         try:
             loaded = await self._ready(process, generation)

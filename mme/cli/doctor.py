@@ -22,7 +22,8 @@ from mme.cli.codes import EXIT_FAILED, EXIT_OK
 from mme.cli.misspelt import misspelt
 from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
 from mme.cli.tables import print_json
-from mme.core.log import configure_logging, one_line
+from mme.core.log import configure_logging
+from mme.core.log_format import one_line
 from mme.core.settings import SettingsError, read_settings
 from mme.doctor.examination import Wish, examine
 from mme.doctor.finding import Finding, failed, is_well

@@ -50,7 +50,7 @@ def serve(**options: str | bool | None) -> int:
     from mme.cli.serve import serve as run  # noqa: PLC0415 - takes a second
     from mme.core.log import configure_logging  # noqa: PLC0415
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     return asyncio.run(run(settings, platform))
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-VERSION = 2
+VERSION = 3
 PREFIX = struct.Struct("!BBII")
 """Version, kind, bytes of the head, bytes of the body."""
 SEPARATOR = "\0"
@@ -55,6 +55,10 @@ class Question:
     """The largest answer; None: as the worker was told when it started."""
     in_parts: bool = False
     """Whether the answer is wanted in pieces of moderate size, each as soon as it is there."""
+    target: str = ""
+    """What its caller calls the model, for the log."""
+    request_id: str = ""
+    """What the log calls the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,10 @@ def encode(message: Message) -> bytes:
 def beginning(question: Question) -> bytes:
     """The frame of a question but for its body, which follows as it is. Raises DoorError."""
     limit = "" if question.answer_limit_bytes is None else str(question.answer_limit_bytes)
-    named = (question.model, question.model_dir, question.scratch_dir)
+    named = (
+        question.model, question.model_dir, question.scratch_dir,
+        question.target, question.request_id,
+    )  # fmt: skip
     head = [*named, limit, IN_PARTS if question.in_parts else "", *_flat(question.headers)]
     return _beginning(QUESTION, head, len(question.body))
 
@@ -162,10 +169,14 @@ def decode(kind: int, head: bytes, body: bytes | bytearray) -> Message:
 
 
 def _question(fields: list[str], body: bytes | bytearray) -> Question:
-    model, model_dir, scratch_dir, limit, flags, *flat = fields
-    limit_bytes = int(limit) if limit else None
-    in_parts = flags == IN_PARTS
-    return Question(model, model_dir, scratch_dir, _paired(flat), body, limit_bytes, in_parts)
+    model, model_dir, scratch_dir, target, request_id, limit, flags, *flat = fields
+    return Question(
+        model, model_dir, scratch_dir, _paired(flat), body,
+        answer_limit_bytes=int(limit) if limit else None,
+        in_parts=flags == IN_PARTS,
+        target=target,
+        request_id=request_id,
+    )  # fmt: skip
 
 
 def _answer(fields: list[str], body: bytes) -> Answer:

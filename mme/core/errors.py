@@ -26,11 +26,19 @@ EndpointError
 from __future__ import annotations
 
 import json
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from mme.core.timing import Timing
 
 
 class EndpointError(Exception):
     """Base of all errors the endpoint answers with; `message` is meant for the caller's eyes."""
+
+    outcome: str = ""
+    """How warm the model was, where an invocation failed (`mme.core.statistics.Outcome`)."""
+    timing: Timing | None = None
+    """Where its time went."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

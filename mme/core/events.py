@@ -16,6 +16,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from mme.core.log_format import TARGET
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -100,7 +102,7 @@ class Events:
         event = Event(self._last_id, self._clock(), kind, target, message, facts)
         (self._frequent if level < logging.INFO else self._rare).append(event)
         self.counts[kind] += 1
-        log.log(level, "%s", message)
+        log.log(level, "%s", message, extra={TARGET: target})
         for listener in self._listeners:
             listener(event)
         for future in self._waiting:

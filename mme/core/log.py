@@ -2,10 +2,10 @@
 
 Lines of one process are written together, at most a tenth of a second late: under load, writing
 each by itself would take longer than the request it tells of. Warnings and errors are written at
-once, with all that came before. Whatever a line tells of, it is one line, and shows no control
-characters: what could look like another line, or move a terminal's cursor, is escaped here, so that
-nobody who writes a log needs to think of it. Leaves the request log to the gateway and the models'
-own output to the model server.
+once, with all that came before; those of requests are not, since they come by the thousand when an
+endpoint is overloaded. What a line looks like is up to `log_format`, the last ones are kept in
+`log_ring`. Leaves the request log to the gateway, and to `mme.mms` and `mme.prefork` how the lines
+of the model server and of workers come here.
 """
 
 from __future__ import annotations
@@ -16,10 +16,23 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from mme.core.log_format import (
+    REQUEST_ID,
+    TARGET,
+    Form,
+    Line,
+    LineFormatter,
+    form_named,
+    trace_of,
+)
+from mme.core.log_ring import RING
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    from mme.core.log_format import LineForm
+    from mme.core.log_ring import LogRing
+
 EVERY_S = 0.1
 MOST_LINES = 1000
 """More are not kept waiting."""
@@ -36,10 +49,15 @@ class BatchingHandler(logging.Handler):
         self,
         stream: TextIO,
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
+        *,
+        form: LineForm | None = None,
+        ring: LogRing | None = None,
     ) -> None:
         super().__init__()
         self._stream = stream
         self._call_later = call_later or _call_later
+        self._form = form
+        self._ring = ring
         self._lines: list[str] = []
         self._due_at_s: float | None = None
         """When the timer writes, by the clock of records; None: there is no timer."""
@@ -47,19 +65,21 @@ class BatchingHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take the line of a record."""
         try:
-            line = self.format(record)
+            if self._form is None:
+                self._take(self.format(record), record.created)
+            else:
+                self.tell(line_of(record))
         except Exception:  # noqa: BLE001 - a line that cannot be made must not end its speaker
             self.handleError(record)
             return
-        self.take(line, record.created)
         if record.levelno >= logging.WARNING:
             self.flush()
 
-    def take(self, line: str, now_s: float) -> None:
-        """Take a line that is ready."""
-        self._lines.append(line)
-        if len(self._lines) >= MOST_LINES or not self._is_written_later(now_s):
-            self.flush()
+    def tell(self, line: Line) -> None:
+        """Take a line for which there is no record."""
+        self._take((self._form or _TEXT).text(line), line.at)
+        if self._ring is not None:
+            self._ring.add(line)
 
     def flush(self) -> None:
         """Write what waits."""
@@ -74,6 +94,11 @@ class BatchingHandler(logging.Handler):
             return  # nobody reads, so there is nobody to tell either
         finally:
             self.release()
+
+    def _take(self, line: str, now_s: float) -> None:
+        self._lines.append(line)
+        if len(self._lines) >= MOST_LINES or not self._is_written_later(now_s):
+            self.flush()
 
     def _is_written_later(self, now_s: float) -> bool:
         if self._due_at_s is not None:
@@ -90,101 +115,68 @@ class BatchingHandler(logging.Handler):
         self.flush()
 
 
-class Stamps:
-    """Dates and times for lines; those of one second are made once."""
-
-    def __init__(self) -> None:
-        self._second = -1
-        self._text = ""
-
-    def at(self, wall_s: float) -> str:
-        """`2026-01-31 12:00:00,123`, local time."""
-        second = int(wall_s)
-        if second != self._second:
-            self._text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-            self._second = second
-        return f"{self._text},{int((wall_s - second) * 1000):03d}"
-
-
-def one_line(text: str) -> str:
-    """`text` with all that is not printable escaped: breaks, controls, marks of direction."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
-class LineFormatter(logging.Formatter):
-    """The form of a record: one line, and below it the lines of a trace, set in."""
-
-    def __init__(self, stamps: Stamps | None = None, form: str = FORMAT) -> None:
-        super().__init__(form)
-        self._stamps = stamps or Stamps()
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
-        """The line itself."""
-        return one_line(super().formatMessage(record))
-
-    def formatException(self, ei: logging._SysExcInfoType) -> str:  # noqa: N802 - logging's
-        """The lines of a trace."""
-        return _set_in(super().formatException(ei))
-
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's
-        """The lines of a stack."""
-        return _set_in(super().formatStack(stack_info))
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
-        """The date and time of a line."""
-        return self._stamps.at(record.created)
-
-
 class LineWriter:
-    """Lines at INFO that come by the thousand, without a record of `logging` for each.
+    """Lines that come by the thousand, without a record of `logging` for each.
 
     They look like all others, and come in order with them. Where logging is not configured by
     `configure_logging`, as in tests, they are records like others.
     """
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self._log = logging.getLogger(name)
-        self._start = f" {logging.getLevelName(logging.INFO):<7} {name}: "
+
+    def takes(self, level: int) -> bool:
+        """Whether lines of this level are logged."""
+        return self._log.isEnabledFor(level)
 
     def write(self, text: str) -> None:
-        """Write one line, if INFO is logged."""
-        if not self._log.isEnabledFor(logging.INFO):
-            return
-        text = one_line(text)
+        """Write a line at INFO, if that is logged."""
+        if self.takes(logging.INFO):
+            self.tell(Line(time.time(), logging.INFO, self.name, text))
+
+    def tell(self, line: Line) -> None:
+        """Write a line of this name, of a level that is taken."""
         handlers = logging.getLogger().handlers
         if len(handlers) == 1 and isinstance(handlers[0], BatchingHandler):
-            now_s = time.time()
-            handlers[0].take(_stamps.at(now_s) + self._start + text, now_s)
+            handlers[0].tell(line)
         else:
-            self._log.info("%s", text)
+            text = f"{line.message}\n{line.trace}" if line.trace else line.message
+            extra = {TARGET: line.target, REQUEST_ID: line.request_id}
+            self._log.log(line.level, "%s", text, extra=extra)
 
 
-_stamps = Stamps()
+def line_of(record: logging.LogRecord) -> Line:
+    """What a record tells."""
+    return Line(
+        record.created, record.levelno, record.name, record.getMessage(),
+        getattr(record, TARGET, ""), getattr(record, REQUEST_ID, ""), trace_of(record),
+    )  # fmt: skip
 
 
-def configure_logging(level: str) -> None:
+_TEXT = form_named("text")
+
+
+def configure_logging(level: str, form: Form = "text", ring: LogRing = RING) -> None:
     """Send the log of every module to stderr from `level` (a logging level name) upwards."""
-    handler = BatchingHandler(sys.stderr)
-    handler.setFormatter(LineFormatter(_stamps))
+    handler = BatchingHandler(sys.stderr, form=form_named(form), ring=ring)
+    handler.setFormatter(LineFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # What no format shows need not be found out for each line; see "Optimization" in Python's docs.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # botocore speaks of credentials lookup at INFO; nobody running an endpoint asked for it.
-    for chatty in ("botocore", "boto3", "urllib3", "s3transfer", "asyncio"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+CHATTY = ("botocore", "boto3", "urllib3", "s3transfer", "asyncio", "numba", "matplotlib", "PIL")
+"""Libraries whose DEBUG and INFO nobody who runs an endpoint asked for."""
 
 
 def flush_log() -> None:
     """Write what waits: before a last word on stderr, and before `os._exit`, which tells nobody."""
     for handler in logging.getLogger().handlers:
         handler.flush()
-
-
-def _set_in(text: str) -> str:
-    """Lines that cannot be taken for a record's first one."""
-    return "\n".join(f"  {one_line(line)}" for line in text.split("\n"))
 
 
 def _call_later(delay_s: float, write: Callable[[], None]) -> object:

@@ -192,6 +192,12 @@ class Settings(BaseSettings):
     """Least level that is logged."""
     log_payloads: bool = False
     """Whether the log may quote what callers send in bodies, and models answer."""
+    metrics_models: int = Field(default=100, ge=0, le=10_000)
+    """How many models have series of their own in the metrics, those used most; others are one."""
+    emf: Literal["auto", "on", "off"] = "auto"
+    """Whether CloudWatch's metrics go to stdout once a minute; auto: in SageMaker's modes only."""
+    log_format: Literal["text", "json"] = "text"
+    """Whether lines of the log are text or objects of JSON; see docs/logs.md."""
 
     @property
     def is_foreign_handler(self) -> bool:

@@ -19,6 +19,8 @@ class Terms:
     """The largest answer the caller takes."""
     parts: Parts | None = None
     """Gets the pieces of an answer as they come; the answer has the rest. None: it comes whole."""
+    request_id: str = ""
+    """What the log calls it."""
 
 
 PLAIN = Terms()

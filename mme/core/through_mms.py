@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 from mme.core.door import Answer
 
@@ -26,12 +27,15 @@ ANSWER_LIMIT = "X-Mme-Answer-Limit-Bytes"
 """The largest answer to this request, where it is another than the worker was told."""
 IN_PARTS = "X-Mme-In-Parts"
 """Set where the handler may yield its answer; never through the model server."""
+FOR_LOG = "X-Mme-For-Log"
+"""The request's id and target, percent-encoded; never given to a handler."""
 LOAD_S, UNLOADABLE, DROPPED = "x-mme-load-s", "x-mme-unloadable", "x-mme-dropped"
 OURS = "x-mme-"
 """How names of these headers begin, in lower case."""
 PLAIN_BYTES = "application/octet-stream"
 CONNECTION = frozenset({"host", "content-length", "connection", "transfer-encoding"})
 """Headers of the connection to the model server: they say nothing of the caller's request."""
+HIDDEN = CONNECTION | {FOR_LOG.lower()}
 
 
 def request_headers(question: Question) -> dict[str, str]:
@@ -44,6 +48,9 @@ def request_headers(question: Question) -> dict[str, str]:
     content_type = {name.lower(): value for name, value in question.headers.items()}
     headers["Content-Type"] = PLAIN_BYTES
     headers[CONTENT_TYPE] = content_type.get("content-type", "")
+    if question.request_id or question.target:
+        named = (question.request_id, question.target)
+        headers[FOR_LOG] = " ".join(quote(each, errors="replace") for each in named)
     return headers | inner_headers(question)
 
 
@@ -68,14 +75,23 @@ def handler_headers(received: Mapping[str, str]) -> dict[str, str]:
     """The headers a handler sees, from those the model server passes on."""
     sent = {name.lower(): value for name, value in received.items()}
     if CONTENT_TYPE.lower() not in sent:
-        return {name: value for name, value in received.items() if name.lower() not in CONNECTION}
+        return {name: value for name, value in received.items() if name.lower() not in HIDDEN}
     content_type = sent[CONTENT_TYPE.lower()]
     kept = {
         name: value
         for name, value in received.items()
-        if name.lower() not in CONNECTION | {"content-type", CONTENT_TYPE.lower()}
+        if name.lower() not in HIDDEN | {"content-type", CONTENT_TYPE.lower()}
     }
     return {"content-type": content_type} | kept if content_type else kept
+
+
+def named_for_log(received: Mapping[str, str]) -> tuple[str, str]:
+    """The id and the target of a request that the model server passes on; "": not known."""
+    for name, value in received.items():
+        if name.lower() == FOR_LOG.lower():
+            request_id, _, target = value.partition(" ")
+            return unquote(request_id), unquote(target)
+    return "", ""
 
 
 def answer_headers(load_s: float, is_unloadable: bool, dropped: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,7 +33,6 @@ from mme.supervise import StartError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-    from pathlib import Path
 
     from mme.core.artifact import Admitted
     from mme.core.settings import Settings
@@ -116,24 +116,20 @@ async def _admissions(settings: Settings) -> AsyncIterator[tuple[ArtifactCache, 
         signs.mkdir()
         confinement = confinement_of(settings, (cache.folder,), are_files_ours=True)
         # Its lines tell of each artifact again, with tracebacks.
-        log = stack.enter_context((folder / "template.log").open("w+b"))
-        templates = Templates(settings, files, signs, confinement, output=log.fileno())
+        lines: deque[str] = deque(maxlen=LAST_LINES)
+        templates = Templates(settings, files, signs, confinement, on_line=lines.append)
         await stack.enter_async_context(orphans_reaped())
         stack.callback(os.close, files.open_requests())
         try:
             await stack.enter_async_context(templates.keeper.running())
         except StartError as error:
-            raise StartError(f"{error}: {_last_lines(folder / 'template.log')}") from error
+            said = " / ".join(line.strip() for line in lines)
+            raise StartError(f"{error}: {said}") from error
         stack.push_async_callback(templates.close)
         yield (
             cache,
             AdmissionClient(files.admissions, templates.is_up, timeout_s=settings.load_timeout_s),
         )
-
-
-def _last_lines(log: Path) -> str:
-    lines = log.read_text("utf-8", "replace").splitlines()
-    return " / ".join(line.strip() for line in lines[-LAST_LINES:])
 
 
 async def _outcome(

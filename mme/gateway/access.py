@@ -1,34 +1,30 @@
-"""What is noted of every request: an id of its own, and one line when it is over."""
+"""What is noted of every request of HTTP: one line when it is over."""
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
-import secrets
 import time
-import uuid
 from typing import TYPE_CHECKING
 
+from mme.core.invocation_log import level_of, shortened
 from mme.core.log import LineWriter
-from mme.gateway.headers import INFERENCE_ID
+from mme.core.log_format import Line, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
-    from mme.core.answer import Answer
-    from mme.endpoints.serving import Chosen
+    from mme.core.invocation_log import Asked
 
 log = logging.getLogger(__name__)
 lines = LineWriter(__name__)
 http_log = logging.getLogger("mme.gateway.http")
 """For what aiohttp has to say."""
 
-QUIET_PATHS = frozenset({"/ping"})
-LONGEST_NOTE_CHARS = 500
+QUIET_PATHS = frozenset({"/ping", "/livez", "/readyz", "/metrics"})
+"""Asked every few seconds by what watches over an endpoint: logged at DEBUG alone."""
 CLIENT_GONE = 499
 """What stands in the log as the status of a request whose client did not wait; none is sent."""
-COUNTER_BITS = 48
 RARELY_S = 1.0
 
 
@@ -52,36 +48,36 @@ class RareLines:
         self._untold = 0
 
 
-def request_ids() -> Iterator[str]:
-    """Ids in the form of a UUID: random for each process, then counted, which is far cheaper."""
-    fixed = str(uuid.uuid4())[:24]
-    first = secrets.randbits(COUNTER_BITS)
-    for number in itertools.count(first):
-        yield f"{fixed}{number & 0xFFFFFFFFFFFF:012x}"
-
-
 def note_access(
-    method: str, path: str, status: int, duration_s: float, *, request_id: str, note: str
+    method: str,
+    path: str,
+    status: int,
+    duration_s: float,
+    *,
+    request_id: str,
+    asked: Asked | None = None,
+    note: str = "",
 ) -> None:
-    """Log the end of a request."""
-    line = (
-        f"{method} {shortened(path)} {status} {duration_s * 1000:.1f} ms {request_id}"
-        f" {shortened(note)}"
-    )
-    if path in QUIET_PATHS:
-        log.debug("%s", line)
-    else:
-        lines.write(line)
+    """Log the end of a request: what it was, what came of it, and why."""
+    level = logging.DEBUG if path in QUIET_PATHS else level_of(status)
+    if not lines.takes(level):
+        return
+    path = shortened(path)
+    about = note if asked is None else f"{asked} {note}" if note else str(asked)
+    text = f"{method} {path} {status} {duration_s * 1000:.1f} ms {request_id} {shortened(about)}"
 
+    def members() -> str:
+        about = "" if asked is None else asked.members()
+        reason = f',"note":{quoted(shortened(note))}' if note else ""
+        return (
+            f',"method":{quoted(method)},"path":{quoted(path)},"status":{status}'
+            f',"total_ms":{duration_s * 1000:.3f}{about}{reason}'
+        )
 
-def invocation_note(chosen: Chosen, answer: Answer, headers: Mapping[str, str]) -> str:
-    """What was asked for, what an alias meant, whether it had to be loaded, the inference id."""
-    meant = "" if answer.target in ("", chosen.key) else f"={answer.target}"
-    note = f"{chosen.key}{meant} {'cold' if answer.cold else 'warm'}"
-    inference_id = headers.get(INFERENCE_ID)
-    return note if inference_id is None else f"{note} {inference_id}"
-
-
-def shortened(text: str) -> str:
-    """`text`, not too long for a line."""
-    return text if len(text) <= LONGEST_NOTE_CHARS else text[:LONGEST_NOTE_CHARS] + "…"
+    target = "" if asked is None else asked.meant or asked.target
+    lines.tell(
+        Line(
+            time.time(), level, __name__, text, target, request_id,
+            members=members, is_of_request=True,
+        )
+    )  # fmt: skip

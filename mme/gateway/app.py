@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mme.gateway.errors import ErrorTable
     from mme.gateway.gate import Gate
     from mme.gateway.routing import Route
+    from mme.metrics.http_counts import HttpCounts
 
 MANAGEMENT_SHARE = 4
 """The management port has this part of the connections that callers have, beside theirs."""
@@ -55,12 +56,13 @@ def make_app(
     more: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
     gate: Gate | None = None,
+    counts: HttpCounts | None = None,
 ) -> Door:
     """The standalone endpoint: runtime, management and control plane, on one port or on two.
 
     `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces; `gate` is
     before all of them, None where anybody may ask anything. Where management has a port of its own,
-    what answers there is the `management` of what is returned.
+    what answers there is the `management` of what is returned. Requests are counted in `counts`.
     """
     routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
     routes += [*asynchronous, *more]
@@ -71,21 +73,35 @@ def make_app(
     routes += OpenApi(routes, version("mme"), plane.schemas).routes()
     if gate is not None:
         routes = gate.guarded(routes)
-    return _doors(settings, routes, bodies)
+    return _doors(settings, routes, bodies, counts)
 
 
-def make_platform_app(settings: Settings, engine: Platform, bodies: BodyBudget) -> Door:
-    """The multi-model container."""
-    routes = PlatformSurface(settings, engine).routes()
+def make_platform_app(
+    settings: Settings,
+    engine: Platform,
+    bodies: BodyBudget,
+    *,
+    more: Iterable[Route] = (),
+    counts: HttpCounts | None = None,
+) -> Door:
+    """The multi-model container; `more` and `counts` as above."""
+    routes = [*PlatformSurface(settings, engine).routes(), *more]
     most = most_connections(settings.max_connections)
-    return _server(settings, PLATFORM_ERRORS, bodies, routes, most=most)
+    return _server(settings, PLATFORM_ERRORS, bodies, routes, most=most, counts=counts)
 
 
-def make_single_app(settings: Settings, engine: Sole, bodies: BodyBudget) -> Door:
-    """The single-model container."""
-    routes = SingleSurface(settings, engine).routes()
+def make_single_app(
+    settings: Settings,
+    engine: Sole,
+    bodies: BodyBudget,
+    *,
+    more: Iterable[Route] = (),
+    counts: HttpCounts | None = None,
+) -> Door:
+    """The single-model container; `more` and `counts` as above."""
+    routes = [*SingleSurface(settings, engine).routes(), *more]
     most = most_connections(settings.max_connections)
-    return _server(settings, SINGLE_ERRORS, bodies, routes, most=most)
+    return _server(settings, SINGLE_ERRORS, bodies, routes, most=most, counts=counts)
 
 
 def runner_of(server: web.Server, drain_timeout_s: float) -> web.ServerRunner:
@@ -93,11 +109,13 @@ def runner_of(server: web.Server, drain_timeout_s: float) -> web.ServerRunner:
     return web.ServerRunner(server, shutdown_timeout=drain_timeout_s)
 
 
-def _doors(settings: Settings, routes: list[Route], bodies: BodyBudget) -> Door:
+def _doors(
+    settings: Settings, routes: list[Route], bodies: BodyBudget, counts: HttpCounts | None
+) -> Door:
     """The standalone endpoint's server, or servers if management has one to itself."""
     most = most_connections(settings.max_connections)
     wants_certificate = settings.tls_client_ca is not None
-    at_port = partial(_server, settings, SERVICE_ERRORS, bodies)
+    at_port = partial(_server, settings, SERVICE_ERRORS, bodies, counts=counts)
     beside: Door | None = None
     if settings.management_port is not None:
         host = settings.management_host or settings.host
@@ -127,6 +145,7 @@ def _server(
     most: int,
     guard: Callable[[Mapping[str, str]], None] | None = None,
     needs_certificate: bool = False,
+    counts: HttpCounts | None = None,
 ) -> Door:
     exchange = Exchange(
         routes,
@@ -134,6 +153,7 @@ def _server(
         bodies,
         guard=guard,
         needs_certificate=needs_certificate,
+        counts=counts,
         logs_payloads=settings.log_payloads,
     )
     return exchange.server(Patience(most))

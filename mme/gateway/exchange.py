@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import hdrs, web
 
+from mme.core import log_format
 from mme.core.errors import EndpointError, PayloadTooLarge
-from mme.gateway.access import CLIENT_GONE, note_access, request_ids
+from mme.core.invocation_log import Asked, request_ids
+from mme.gateway.access import CLIENT_GONE, note_access
 from mme.gateway.bodies import BodyBudget, Share
 from mme.gateway.connections import Door
 from mme.gateway.errors import SERVER_NAME, NotHttp
-from mme.gateway.headers import REQUEST_ID
+from mme.gateway.headers import INFERENCE_ID, REQUEST_ID
 from mme.gateway.routing import Router
 from mme.gateway.tls import check_certificate
+from mme.metrics.http_counts import HttpCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,7 +47,9 @@ LINGER_S = 5.0
 class Call:
     """One request under way, as handlers see it."""
 
-    __slots__ = ("_read", "caller", "name", "note", "request", "request_id", "share")
+    __slots__ = (
+        "_read", "asked", "caller", "form", "name", "note", "request", "request_id", "share",
+    )  # fmt: skip
 
     def __init__(self, request: web.BaseRequest, share: Share, request_id: str = "") -> None:
         self.request = request
@@ -52,11 +57,21 @@ class Call:
         self.request_id = request_id
         self.name = ""
         """The name in the path, decoded."""
-        self.note = ""
-        """What stands in the log beside the status."""
+        self.form = ""
+        """The path of its route; "": there is none."""
         self.caller = ""
         """The name of whoever asks, where callers are known."""
         self._read: bytes | None = None
+        self.asked: Asked | None = None
+        """What is noted of an invocation."""
+        self.note = ""
+        """What else stands in the log beside the status: mostly, why it failed."""
+
+    def asks(self, target: str) -> Asked:
+        """It is an invocation of a model."""
+        inference_id = self.request.headers.get(INFERENCE_ID, "")
+        self.asked = asked = Asked(target, inference_id=inference_id)
+        return asked
 
     async def body(self, limit_bytes: int) -> bytes:
         """The whole body, however often. Raises PayloadTooLarge, Overloaded, InvalidRequest."""
@@ -83,6 +98,7 @@ class Exchange:
         *,
         guard: Callable[[Mapping[str, str]], None] | None = None,
         needs_certificate: bool = False,
+        counts: HttpCounts | None = None,
         logs_payloads: bool = False,
     ) -> None:
         """`guard` looks at the headers of each request before anything else does.
@@ -92,6 +108,7 @@ class Exchange:
         self._router = Router(routes)
         self._guard = guard
         self._needs_certificate = needs_certificate
+        self._counts = HttpCounts() if counts is None else counts
         self._logs_payloads = logs_payloads
         self._errors = errors
         self._bodies = bodies
@@ -114,6 +131,8 @@ class Exchange:
         request_id = next(self._ids)
         path = _path_of(request)
         call = Call(request, Share(self._bodies), request_id)
+        if self._counts.on_begin is not None:
+            self._counts.on_begin(request.headers, request_id)
         status = CLIENT_GONE
         try:
             answer = await self._answer(call, path, request_id)
@@ -127,8 +146,12 @@ class Exchange:
         finally:
             call.share.give_back()
             duration_s = perf_counter() - began_s
+            self._counts.ended(request.method, call.form, status, duration_s)
             note = f"{call.note} by {call.caller}" if call.caller else call.note
-            note_access(request.method, path, status, duration_s, request_id=request_id, note=note)
+            note_access(
+                request.method, path, status, duration_s,
+                request_id=request_id, asked=call.asked, note=note,
+            )  # fmt: skip
 
     def _count(self, request: web.BaseRequest, size: int) -> None:
         """Have an answer counted until it is written."""
@@ -150,7 +173,7 @@ class Exchange:
                 check_certificate(call.request, path)
             if self._guard is not None:
                 self._guard(call.request.headers)
-            handler, call.name = self._router.find(call.request.method, path)
+            handler, call.name, call.form = self._router.find(call.request.method, path)
             return await handler(call)
         except asyncio.CancelledError as error:
             call.note = "the client did not wait, or the endpoint stops"
@@ -158,6 +181,8 @@ class Exchange:
             raise
         except EndpointError as error:
             call.note = error.message if self._logs_payloads else error.for_log
+            if call.asked is not None:
+                call.asked.failed(error)
             _let_go(error)
             return self._errors.answer(error)
         except Exception as error:
@@ -165,7 +190,9 @@ class Exchange:
                 call.note = "the client left while it was answered"
                 _let_go(error)
                 raise
-            log.exception("request %s failed", request_id)
+            log.exception(
+                "request %s failed", request_id, extra={log_format.REQUEST_ID: request_id}
+            )
             _let_go(error)
             return self._errors.answer(error)
 

@@ -116,9 +116,12 @@ class PlatformSurface:
         if target is not None:
             headers[str(TARGET)] = printable(target)
 
+        asked = call.asks(name)
+
         async def ask(parts: Parts) -> Answer:
-            answer = await invoke(name, headers, body, Terms(parts=parts))
-            call.note = f"{name} cold" if answer.cold else f"{name} warm"
+            terms = Terms(parts=parts, request_id=call.request_id)
+            answer = await invoke(name, headers, body, terms)
+            asked.answered(answer)
             return answer
 
         return await answer_as_it_comes(call, ask)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Handler: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
     Route: TypeAlias = tuple[str, str, Handler]
-    Methods: TypeAlias = dict[str, Handler]
+    Methods: TypeAlias = dict[str, tuple[Handler, str]]
 
 SHOWN_CHARS = 200
 
@@ -55,21 +55,25 @@ class Router:
                 if brace
                 else self._fixed.setdefault(path, {})
             )
-            methods[method] = handler
+            methods[method] = (handler, path)
             if method == "GET":
-                methods["HEAD"] = handler
+                methods["HEAD"] = (handler, path)
         # The longest end first: `/models/{name}/invoke` before `/models/{name}`.
         self._named = sorted(named.items(), key=lambda item: -len(item[0][1]))
 
-    def find(self, method: str, path: str) -> tuple[Handler, str]:
-        """The handler, and the name in the path or "". Raises NoSuchPath, MethodNotAllowed."""
+    def find(self, method: str, path: str) -> tuple[Handler, str, str]:
+        """The handler, the name in the path or "", and the path's form, as in the route.
+
+        Raises NoSuchPath, MethodNotAllowed.
+        """
         methods, name = self._fixed.get(path), ""
         if methods is None:
             methods, name = self._find_named(path)
-        handler = methods.get(method)
-        if handler is None:
+        found = methods.get(method)
+        if found is None:
             raise MethodNotAllowed(method, path, methods)
-        return handler, name
+        handler, form = found
+        return handler, name, form
 
     def _find_named(self, path: str) -> tuple[Methods, str]:
         for (before, after, is_long), methods in self._named:

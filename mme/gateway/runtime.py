@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mme.gateway.access import invocation_note
+from mme.core.terms import Terms
 from mme.gateway.headers import (
     CONTENT_TYPE,
     SAMPLE,
@@ -87,18 +87,20 @@ class Runtime:
         self._checks.check_headers(given)
         self._serving.check_real_time(call.name)
         chosen = self._serving.choose(call.name, target, given.get(TARGET_VARIANT))
-        call.note = chosen.key
+        asked = call.asks(chosen.key)
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given)
         if target is not None:
             headers[str(TARGET)] = printable(target)
 
+        terms = Terms(request_id=call.request_id)
+
         async def ask() -> tuple[Chosen, Answer]:
-            return chosen, await self._serving.invoke(chosen, headers, body)
+            return chosen, await self._serving.invoke(chosen, headers, body, terms)
 
         identity = (call.name, given.get(TARGET_VARIANT), headers)
         chosen, answer = await self._retries.answer(given, identity, body, ask)
-        call.note = invocation_note(chosen, answer, given)
+        asked.answered(answer)
         if not is_success(answer):
             refused = model_error_of(answer)
             refused.headers.update(version_headers(chosen, answer.target, answer.version))

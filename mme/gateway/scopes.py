@@ -42,6 +42,7 @@ SCOPES: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/events"): READ,
     ("GET", "/logs"): READ,
     ("GET", "/metrics"): READ,
+    ("GET", "/cloudwatch-metrics"): READ,
     ("GET", "/openapi.json"): READ,
     ("POST", "/"): MANAGE,
 }

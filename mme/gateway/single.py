@@ -17,8 +17,11 @@ from mme.gateway.container import PING_TIMEOUT_S, answer_as_it_comes, failure, p
 from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import passed_on
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
+from mme.residency.folder_models import SOLE
 
 if TYPE_CHECKING:
+    from mme.core.answer import Answer
+    from mme.core.parts import Parts
     from mme.core.settings import Settings
     from mme.gateway.engine import Sole
     from mme.gateway.errors import Form
@@ -52,9 +55,15 @@ class SingleSurface:
         """One prediction."""
         body = await call.body(self._max_body_bytes)
         headers = passed_on(call.request.headers)
-        return await answer_as_it_comes(
-            call, lambda parts: self._engine.invoke(headers, body, Terms(parts=parts))
-        )
+        asked = call.asks(SOLE)
+
+        async def ask(parts: Parts) -> Answer:
+            terms = Terms(parts=parts, request_id=call.request_id)
+            answer = await self._engine.invoke(headers, body, terms)
+            asked.answered(answer)
+            return answer
+
+        return await answer_as_it_comes(call, ask)
 
     async def execution_parameters(self, _: Call) -> web.Response:
         """What suits batch transform: a record a request or many, a request a worker."""

@@ -16,7 +16,6 @@ from mme.core.answer import Answer
 from mme.core.errors import EndpointError, ModelTimedOut, TargetNeeded
 from mme.core.terms import Terms
 from mme.gateway import event_stream
-from mme.gateway.access import invocation_note
 from mme.gateway.errors import message_of
 from mme.gateway.event_stream import ErrorCode
 from mme.gateway.headers import (
@@ -87,7 +86,7 @@ class Streaming:
         self._checks.check_name(call.name)
         self._checks.check_headers(given)
         chosen = self._choose(call.name, given)
-        call.note = chosen.key
+        asked = call.asks(chosen.key)
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given, accept=SERVICE_ACCEPT)
         if chosen.target:
@@ -95,14 +94,18 @@ class Streaming:
         frames = _Frames(call, chosen, self._is_sample)
         async with Passing(frames.pass_on) as passing:
             try:
-                terms = Terms(self._timeout_s, LIMIT_BYTES, passing.parts)
+                terms = Terms(
+                    self._timeout_s, LIMIT_BYTES, passing.parts, request_id=call.request_id
+                )
                 answer = await self._serving.invoke(chosen, headers, body, terms)
             except Exception as error:
                 if not await passing.written():
                     raise
-                call.note = error.for_log if isinstance(error, EndpointError) else ""
+                if isinstance(error, EndpointError):
+                    call.note = error.for_log
+                    asked.failed(error)
                 return await frames.end(_last_frame(error))
-            call.note = invocation_note(chosen, answer, given)
+            asked.answered(answer)
             if await passing.written():
                 last = _rest(answer) if is_success(answer) else _broken_off(answer)
                 return await frames.end(last)

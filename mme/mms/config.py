@@ -217,7 +217,10 @@ def worker_launcher(python: str, handler: Path) -> str:
 
 
 def log_config() -> str:
-    """The server's log4j2 configuration: models' output and the server's warnings on stdout."""
+    """The server's log4j2 configuration: models' output and the server's warnings on stdout.
+
+    Both in the form that `lines` reads.
+    """
     return _LOG_CONFIG
 
 
@@ -228,14 +231,23 @@ _PROTOCOL_LINES = (
     r"|Model \w+ loaded io_fd=.*|Frontend disconnected\."
     r"|(attach|terminate)IOStreams\(\) threadName=.*|Stopped Scanner - .*"
 )
+
+
+def _pattern(kind: str) -> str:
+    """Objects of JSON, which `lines` reads; quotes are those of XML."""
+    said = "%enc{%m%notEmpty{ %ex{short}}}{JSON}"
+    form = f'{{"mms":"{kind}","level":"%p","thread":"%enc{{%t}}{{JSON}}","message":"{said}"}}%n'
+    return form.replace('"', "&quot;")
+
+
 _LOG_CONFIG = f"""<?xml version="1.0" encoding="UTF-8"?>
 <Configuration status="error">
   <Appenders>
     <Console name="stdout" target="SYSTEM_OUT">
-      <PatternLayout pattern="%d{{yyyy-MM-dd HH:mm:ss,SSS}} %-7p mms: %m%n%ex{{short}}"/>
+      <PatternLayout pattern="{_pattern("server")}"/>
     </Console>
     <Console name="models" target="SYSTEM_OUT">
-      <PatternLayout pattern="%d{{yyyy-MM-dd HH:mm:ss,SSS}} %-7p model %t: %m%n"/>
+      <PatternLayout pattern="{_pattern("worker")}"/>
       <RegexFilter regex="{_PROTOCOL_LINES}" onMatch="DENY" onMismatch="ACCEPT"/>
     </Console>
   </Appenders>

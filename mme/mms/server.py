@@ -10,12 +10,12 @@ import asyncio
 import importlib.util
 import logging
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mme.mms import config as mms_config
 from mme.mms.client import MmsClient
+from mme.mms.lines import mms_line
 from mme.supervise import ChildProcess, StartError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class MmsServer:
             mms_config.command(config, java),
             environment=mms_config.environment(config, environment),
             folder=run_dir,
-            output=sys.stderr.fileno(),
+            on_line=mms_line,
         )
         server = cls(config, process)
         try:

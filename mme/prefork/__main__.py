@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from mme.core.log import LineFormatter
 from mme.prefork.confinement import be_private, prepare
+from mme.prefork.output import install
 from mme.prefork.rehearsal import rehearse
 from mme.prefork.settling import settle
 from mme.prefork.template import Template, TemplatePaths
@@ -27,10 +27,7 @@ log = logging.getLogger("mme.prefork")
 def main() -> None:
     """Run a template; ends at SIGTERM."""
     options = parser().parse_args()
-    # The form a worker's log has: the model server puts time and level before each line.
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(LineFormatter(form="%(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.INFO)
+    install(os.environ.get("MME_LOG_LEVEL") or "INFO")
     began_s = time.monotonic()
     sys.path.append(str(options.handler.parent))
     importlib.import_module(options.handler.stem)

@@ -17,7 +17,6 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from mme.core.errors import ArtifactRejected
 from mme.prefork.confinement import Confinement, confine_admission
 from mme.prefork.failures import as_serving_error, error_body
 from mme.prefork.limits import allow_mapped, anonymous_bytes, die_with, limit
+from mme.prefork.output import OUTPUT
 from models.errors import NoRoom, NotConverted
 from models.mapped.folder import only_map
 from models.registry import load_model
@@ -59,6 +59,7 @@ def admit_for(connection: socket.socket, parent: int) -> None:
         os.setsid()
         die_with(parent)
         job = AdmissionJob.from_json(_line(connection).decode())
+        OUTPUT.begin(job.target)
         limit(
             job.memory_bytes,
             MAPPED_TIMES * job.limits.unpacked_bytes,
@@ -72,7 +73,7 @@ def admit_for(connection: socket.socket, parent: int) -> None:
         code = NO_MEMORY  # there was none for words either
     except BaseException:
         log.exception("an admission ended")
-        sys.stdout.flush()
+        OUTPUT.end()
     finally:
         os._exit(code)
 

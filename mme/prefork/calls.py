@@ -24,8 +24,10 @@ from mme.core.through_mms import (
     answer_headers,
     handler_headers,
     inner_headers,
+    named_for_log,
 )
 from mme.prefork.failures import BrokenOff, refusal
+from mme.prefork.output import OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,6 +71,7 @@ class Calls:
         self._limit(question.answer_limit_bytes)
         context = self._context
         self._count += 1
+        OUTPUT.begin(question.target, question.request_id)
         context.request_ids = {0: f"{os.getpid()}-{self._count}"}
         context.request_processor = [RequestProcessor(headers)]
         context.metrics = _MetricsOnDemand(context)
@@ -96,6 +99,7 @@ class Calls:
             answer = refusal(FAILED, "Prediction failed")
         else:
             answer = Answer(status, sent, item)
+        OUTPUT.end()
         note = self._residents.take_note()
         if note is None:
             return answer
@@ -107,13 +111,17 @@ class Calls:
     def ask_through_mms(self, batch: list[dict[str, Any]]) -> bytes:
         """Answer a message of the model server, in its words."""
         for request in batch:
-            self._limit(_as_sent_by_caller(request))
+            received = _received(request)
+            self._limit(_as_sent_by_caller(request, received))
+            request_id, target = named_for_log(received)
+            OUTPUT.begin(target, request_id)
         try:
             reply: bytes = self._service.predict(batch)
         except Exception:
             log.exception("an answer that cannot be put into words")
             ids = {index: request[REQUEST_ID].decode() for index, request in enumerate(batch)}
             reply = create_predict_response(None, ids, UNSENDABLE, FAILED)
+        OUTPUT.end()
         self._residents.take_note()  # of a call that failed, which has no headers to hold it
         return reply
 
@@ -246,14 +254,16 @@ class _MetricsOnDemand:
         return getattr(context.metrics, name)
 
 
-def _as_sent_by_caller(request: dict[str, Any]) -> int | None:
+def _received(request: dict[str, Any]) -> Mapping[str, str]:
+    """The headers of a request that came through the model server."""
+    return {header["name"].decode(): header["value"].decode() for header in request["headers"]}
+
+
+def _as_sent_by_caller(request: dict[str, Any], received: Mapping[str, str]) -> int | None:
     """Let a request that came through the model server look as it did at the gateway.
 
     Returns the largest answer to it, if that was said.
     """
-    received: Mapping[str, str] = {
-        header["name"].decode(): header["value"].decode() for header in request["headers"]
-    }
     headers = handler_headers(received)
     said = {name.lower(): name for name in headers}
     limit_name = said.get(ANSWER_LIMIT.lower())

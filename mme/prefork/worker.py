@@ -15,7 +15,6 @@ import logging
 import os
 import random
 import signal
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from mme.prefork.doorway import listening
 from mme.prefork.launcher import STDIN_COPY
 from mme.prefork.links import die_when_closed, open_lifeline, outlive
 from mme.prefork.loop import Hooks, Surroundings, WorkerLoop
+from mme.prefork.output import OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -205,6 +205,6 @@ def run_child(request: WorkerRequest, generation: int, inherited: Sequence[int])
         code = 0
     except BaseException:
         logging.getLogger(__name__).exception("worker of %s ended", request.model_name)
-        sys.stdout.flush()
+        OUTPUT.end()
     finally:
         os._exit(code)

@@ -208,6 +208,11 @@ class PlatformModels:
         # As a load: its name is free when it is gone, whoever waits for that.
         await asyncio.shield(self._finish_unload(name, gone))
 
+    @property
+    def loaded(self) -> int:
+        """How many models are loaded, as the platform sees it."""
+        return len(self._loaded)
+
     def page(self, after: str, limit: int) -> tuple[list[tuple[str, Path]], bool]:
         """The `limit` loaded names after `after` with their folders; whether more follow."""
         start = bisect_right(self._loaded, after)
@@ -270,6 +275,7 @@ class PlatformModels:
 
     async def _finish_load(self, name: str) -> None:
         self._residency.table.forgive(name)
+        began_s = time.perf_counter()
         try:
             known = await self._residency.arrivals.bring_in(name)
             while known.artifact.model_dir != self._catalog.folder(name):
@@ -281,12 +287,17 @@ class PlatformModels:
             self._catalog.withdraw(name)
             raise
         self._loaded.insert(bisect_right(self._loaded, name), name)
-        self._events.note("loaded", name, f"loaded {name}, as the platform asked")
+        took_s = round(time.perf_counter() - began_s, 6)
+        message = f"loaded {name}, as the platform asked"
+        self._events.note("loaded", name, message, platform_load_s=took_s)
 
     async def _finish_unload(self, name: str, gone: asyncio.Event) -> None:
         try:
+            began_s = time.perf_counter()
             await self._residency.leave(name)
-            self._events.note("unloaded", name, f"unloaded {name}, as the platform asked")
+            took_s = round(time.perf_counter() - began_s, 6)
+            message = f"unloaded {name}, as the platform asked"
+            self._events.note("unloaded", name, message, unload_s=took_s)
         finally:
             self._catalog.withdraw(name)
             del self._leaving[name]

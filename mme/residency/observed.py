@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from mme.core.errors import EndpointError, InvalidRequest, TargetNotFound
 from mme.core.events import Events
+from mme.core.spent import Spent
 from mme.core.statistics import LEFT, Statistics
 from mme.residency.history import History
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mme.core.answer import Answer
     from mme.core.statistics import Outcome
     from mme.core.timing import Timing
@@ -24,19 +27,41 @@ OF_ITS_CALLER = (TargetNotFound, InvalidRequest)
 
 
 @dataclass(frozen=True, slots=True)
+class Invocation:
+    """One that is over."""
+
+    target: str
+    outcome: Outcome
+    status: int
+    """What the model answered; 0: it did not."""
+    error: str
+    """The kind of error there was in place of an answer, or LEFT; "": there was an answer."""
+    seconds: float
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Of one endpoint. The event loop owns it."""
 
     events: Events = field(default_factory=Events)
     statistics: Statistics = field(default_factory=Statistics)
     history: History = field(default_factory=History)
+    spent: Spent = field(default_factory=Spent)
+    followers: list[Callable[[Invocation], None]] = field(default_factory=list)
+    """Are told of each invocation when it is over; they must not raise."""
 
     def __post_init__(self) -> None:
         self.events.listen(self.history.heard)
+        self.events.listen(self.spent.heard)
 
     def answered(self, target: str, answer: Answer, seconds: float) -> None:
         """A model has answered a request."""
-        self.statistics.answered(target, answer.outcome, answer.status, seconds)
+        outcome = answer.outcome
+        self.statistics.answered(target, outcome, answer.status, seconds)
+        self.spent.answered(answer.timing, seconds, is_warm=outcome == "warm")
+        if self.followers:
+            self._tell(Invocation(target, outcome, answer.status, "", seconds, answer.timing))
         if answer.status >= SERVER_ERRORS:
             self.history.errored(target, f"it answered {answer.status}", time.time())
 
@@ -52,8 +77,12 @@ class Observed:
         """A request has no answer of a model; `was_here`: its artifact was on this disk."""
         outcome: Outcome = "first" if not was_here else "cold" if timing.load_s else "warm"
         is_known = not isinstance(error, OF_ITS_CALLER)
+        if is_known and isinstance(error, EndpointError):
+            error.outcome, error.timing = outcome, timing
         name = LEFT if isinstance(error, asyncio.CancelledError) else type(error).__name__
         self.statistics.failed(target, outcome, name, seconds, is_known=is_known)
+        if self.followers:
+            self._tell(Invocation(target, outcome, 0, name, seconds, timing))
         if is_known and isinstance(error, EndpointError):
             self.history.errored(target, error.for_log, time.time())
 
@@ -65,3 +94,7 @@ class Observed:
         else:
             message = f"cannot bring in {target}: {error.message}"
             self.events.note("load_failed", target, message, level=logging.WARNING)
+
+    def _tell(self, invocation: Invocation) -> None:
+        for follower in self.followers:
+            follower(invocation)

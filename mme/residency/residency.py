@@ -156,8 +156,11 @@ class Residency:
         known = self.table.current(target)
         if known is None or not (known.in_flight or self._workers.workers_of(known.artifact.name)):
             raise NotLoaded(target)
+        began_s = time.perf_counter()
         await self._drain(known)
-        self._events.note("unloaded", target, f"unloaded {target}, as was asked for")
+        took_s = round(time.perf_counter() - began_s, 6)
+        message = f"unloaded {target}, as was asked for"
+        self._events.note("unloaded", target, message, unload_s=took_s)
 
     async def leave(self, target: str) -> None:
         """Have `target` leave memory if it is there; returns when what it had is free."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from mme.memory.watermarks import most_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mme.cache import ArtifactCache
     from mme.memory import MemoryBook
@@ -56,6 +57,8 @@ class EndpointState:
     workers: WorkerCounts
     top: Sequence[Share]
     """The models that take most, the largest first."""
+    shares: Mapping[str, Share]
+    """All models in memory, by target."""
 
 
 class States:
@@ -109,7 +112,8 @@ class States:
             pinned=sum(self._book.is_pinned(share.target) for share in shares),
             failed=self._observed.history.failed(),
             workers=self._workers.counts(),
-            top=sorted(shares, key=lambda share: -share.own_bytes)[:MOST_TOP],
+            top=heapq.nlargest(MOST_TOP, shares, key=lambda share: share.own_bytes),
+            shares={share.target: share for share in shares},
         )
 
     def _shares(self) -> list[Share]:

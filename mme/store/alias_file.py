@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from mme.core.errors import EndpointError, InvalidRequest
-from mme.core.log import one_line
+from mme.core.log_format import one_line
 from mme.core.names import check_target
 from mme.store.base import ARCHIVE_ENDING
 

@@ -15,8 +15,10 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mme.supervise.output import ChildOutput
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +49,9 @@ class ChildProcess:
     Not safe for use from several tasks; the owner awaits `wait` in one task and calls `stop` once.
     """
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, output: ChildOutput) -> None:
         self.name = name
+        self._output = output
         self._process = process
         _owned.add(process.pid)
         self._collected = asyncio.create_task(process.wait())
@@ -62,20 +65,27 @@ class ChildProcess:
         *,
         environment: Mapping[str, str],
         folder: Path,
-        output: int,
+        on_line: Callable[[str], None],
     ) -> ChildProcess:
-        """Start `command` in `folder`; stdout and stderr go to the descriptor `output`."""
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env=environment,
-            cwd=folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
-        return cls(name, process)
+        """Start `command` in `folder`; `on_line` hears what it writes on stdout and stderr."""
+        output = await ChildOutput.open(on_line)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                env=environment,
+                cwd=folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output.descriptor,
+                stderr=output.descriptor,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        except BaseException:
+            output.close()
+            raise
+        finally:
+            output.hand_over()
+        return cls(name, process, output)
 
     @property
     def pid(self) -> int:
@@ -103,7 +113,7 @@ class ChildProcess:
         return await self._process.wait()
 
     async def stop(self, grace_s: float) -> None:
-        """End the child and its whole group; returns when all of it is gone.
+        """End the child and its whole group; returns when all of it is gone, and was heard.
 
         SIGTERM first and SIGKILL after `grace_s`; with 0, SIGKILL at once.
         """
@@ -115,6 +125,10 @@ class ChildProcess:
                 log.warning("%s (pid %d) ignored SIGTERM for %g s", self.name, self.pid, grace_s)
         self._signal_group(signal.SIGKILL)
         await self._process.wait()
+        await self._until_gone()
+        await self._output.ended()
+
+    async def _until_gone(self) -> None:
         deadline = asyncio.get_running_loop().time() + GONE_TIMEOUT_S
         while self._group_exists():
             if asyncio.get_running_loop().time() > deadline:

@@ -18,6 +18,7 @@ from mme.memory.amount import Amount
 from mme.memory.prediction import WORKER_TASKS
 from mme.workers.live import LiveWorker
 from mme.workers.scaling import Load, change
+from mme.workers.starting import POOL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -148,7 +149,7 @@ class Groups:
     async def _start(self, artifact: Admitted | None, own_model: str | None) -> LiveWorker:
         try:
             if artifact is None:
-                started = await self._starter.start(self._pool_dir, "the pool")
+                started = await self._starter.start(self._pool_dir, POOL)
             else:
                 started = await self._starter.start(artifact.model_dir, artifact.target)
         finally:

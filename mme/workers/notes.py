@@ -62,9 +62,15 @@ class Notes:
         )
 
     def evicted(
-        self, usage: Usage, freed_bytes: int, why: str, *, level: int = logging.INFO
+        self,
+        usage: Usage,
+        freed_bytes: int,
+        why: str,
+        *,
+        unload_s: float = 0.0,
+        level: int = logging.INFO,
     ) -> None:
-        """A model leaves memory for another one, or because there is too little."""
+        """A model has left memory for another one, or because there was too little."""
         target, idle_s = usage.artifact.target, max(0.0, self._clock() - usage.used_at_s)
         self._events.note(
             "evicted",
@@ -74,6 +80,7 @@ class Notes:
             level=level,
             freed_bytes=freed_bytes,
             idle_s=round(idle_s, 3),
+            unload_s=round(unload_s, 6),
             why=why,
         )
 

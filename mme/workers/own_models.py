@@ -248,12 +248,15 @@ class OwnModels:
         usage = self._usages.get(victim.name)
         if usage is None or usage.in_flight:
             return
-        self._notes.evicted(usage, victim.own_bytes, why)
+        unload_s = 0.0  # a worker of the pool drops it between two requests
         if victim.tasks:
+            began_s = self._clock()
             self._book.leaves(victim.name, Amount(victim.own_bytes, victim.tasks))
             try:
                 await self.drop(victim.name)
             finally:
                 self._book.left(victim.name)
+            unload_s = self._clock() - began_s
         else:
             self._live.drop(victim.name)
+        self._notes.evicted(usage, victim.own_bytes, why, unload_s=unload_s)

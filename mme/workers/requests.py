@@ -109,6 +109,8 @@ def request_to(
         body,
         answer_limit(settings, terms),
         in_parts=terms.parts is not None and settings.invoke == "door",
+        target=artifact.target,
+        request_id=terms.request_id,
     )
     try:
         start = beginning(question)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mme.core.background import BackgroundTasks
+from mme.core.child_lines import remember
 from mme.core.errors import LoadFailed
 from mme.mms.client import MmsError, ServerGone, StartFailed
 from mme.mms.starts_and_ends import StartsAndEnds
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+POOL = "the pool"
+"""What a worker is for that serves any model."""
 ATTEMPTS = 5
 INTERNAL, NO_ROOM = 500, 507
 LOOK_S = 0.005
@@ -135,6 +138,8 @@ class WorkerStarter:
             await self._template.is_up()
             server = await self._server.wait()
             name = f"w{next(self._serial)}"
+            if target != POOL:
+                remember(name, target)
             try:
                 return await self._start(server, name, folder, target, BEGUN_S * attempt)
             except (ServerGone, WorkerLost, OSError, TimeoutError) as error:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mme.core.errors import EndpointError, StoreUnavailable
+from mme.core.invocation_log import Asked, Work, noted
 from mme.core.terms import Terms
 from mme.jobs.asynchronous import messages
 from mme.jobs.asynchronous.outcomes import expired, failure_of, is_passing, pause_s
@@ -113,8 +115,10 @@ class Executor:
                     **({CONTENT_TYPE: content_type} if content_type else {}),
                     **request.headers,
                 }
-                outcome: Answer | EndpointError = await self._models.invoke(
-                    request.key, headers, body, terms
+                outcome: Answer | EndpointError = await noted(
+                    Work("async", request.endpoint, Asked(request.key, "", request.inference_id)),
+                    terms,
+                    partial(self._models.invoke, request.key, headers, body),
                 )
             except EndpointError as error:
                 if is_passing(error):

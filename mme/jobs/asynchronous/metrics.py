@@ -50,10 +50,13 @@ class VariantMetrics:
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     stretches: dict[str, Stretch] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    """Of all variants."""
 
     def count(self, name: str) -> None:
         """One more of `COUNTS`."""
         self.counts[name] += 1
+        self.totals[name] += 1
 
     def took(self, name: str, seconds: float) -> None:
         """A duration of `UNITS`."""
@@ -65,10 +68,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self._variants: dict[tuple[str, str], VariantMetrics] = {}
+        self.totals = dict.fromkeys(COUNTS, 0)
+        """Of all variants, those that are not known any more included."""
 
     def of(self, endpoint: str, variant: str) -> VariantMetrics:
         """Those of a variant."""
-        known = self._variants.pop((endpoint, variant), None) or VariantMetrics()
+        known = self._variants.pop((endpoint, variant), None) or VariantMetrics(totals=self.totals)
         self._variants[endpoint, variant] = known
         if len(self._variants) > MOST_VARIANTS:
             del self._variants[next(iter(self._variants))]

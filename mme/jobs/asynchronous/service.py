@@ -88,6 +88,10 @@ class AsyncInference:
         backlog, running = self._queue.waiting[endpoint], self._running[endpoint]
         return self._metrics.data(endpoint, backlog, running, age_s)
 
+    def totals(self) -> tuple[int, int, dict[str, int]]:
+        """How many wait and run, and what has been counted, of all endpoints together."""
+        return self._queue.waiting.total(), self._running.total(), dict(self._metrics.totals)
+
     async def close(self, drain_s: float) -> None:
         """Take up no more; what runs has so long to end, and is else executed at the next start."""
         await self._work.close()

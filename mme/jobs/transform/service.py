@@ -6,10 +6,12 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mme.core.background import BackgroundTasks
 from mme.core.errors import EndpointError, StateUnavailable
+from mme.core.invocation_log import Asked, Work, noted
 from mme.core.names import check_target
 from mme.jobs.transform import ledger
 from mme.jobs.transform.checks import targets_of
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from mme.endpoints.records import Records
     from mme.jobs.transform.asking import Invoke
     from mme.jobs.transform.inputs import Input
-    from mme.jobs.transform.job import Job, ModelPlace
+    from mme.jobs.transform.job import Job
     from mme.jobs.transform.places import Places
     from mme.jobs.transform.running import Summary
 
@@ -165,7 +167,7 @@ class TransformJobs:
             transform,
             targets_of(job.request, job.model),
             (self._places, self._places),
-            _of_model(self._invoke, job.model),
+            _of_job(self._invoke, job),
             ledger.DatabaseLedger(self._database, job.arn),
             run=self._run,
             scratch=self._scratch,
@@ -179,12 +181,14 @@ class TransformJobs:
         return listed(self._places, source["S3Uri"], output)
 
 
-def _of_model(invoke: Invoke, model: ModelPlace) -> Invoke:
-    """Asks for targets of a model by the URIs of their artifacts."""
+def _of_job(invoke: Invoke, job: Job) -> Invoke:
+    """Asks for targets of the job's model by the URIs of their artifacts; each is logged."""
+    model = job.model
 
     async def ask(target: str, headers: Mapping[str, str], body: bytes, terms: Terms) -> Answer:
         key = model.uri + check_target(target) if model.is_multi else model.uri
-        return await invoke(key, headers, body, terms)
+        work = Work("batch", job.name, Asked(key))
+        return await noted(work, terms, partial(invoke, key, headers, body))
 
     return ask
 

@@ -140,6 +140,6 @@ def test_no_names_to_drop_are_none():
 
 def test_bodies_are_taken_as_they_are_read():
     place = bytearray(b"abc")
-    asked = decode(QUESTION, b"m\0\0\0\0", place)
+    asked = decode(QUESTION, b"m" + b"\0" * 6, place)
     assert isinstance(asked, Question)
     assert asked.body is place

@@ -15,11 +15,10 @@ from mme.core.log import (
     MOST_LINES,
     BatchingHandler,
     LineWriter,
-    Stamps,
     configure_logging,
     flush_log,
-    one_line,
 )
+from mme.core.log_format import Stamps, one_line
 from tests.support.fake_engine import until
 
 

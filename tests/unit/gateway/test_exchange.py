@@ -11,8 +11,8 @@ import uuid
 
 import pytest
 
+from mme.core.invocation_log import request_ids, shortened
 from mme.gateway import make_single_app
-from mme.gateway.access import request_ids, shortened
 from tests.support.fake_engine import FakeSole, served, until
 
 ASK = b"POST /invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
@@ -64,7 +64,7 @@ async def test_the_line_of_an_invocation_names_the_model_and_whether_it_was_ther
         "/invocations", headers={"X-Amzn-SageMaker-Target-Model": "größe.tar.gz"}
     ):
         pass
-    assert [line["note"] for line in lines()] == ["größe.tar.gz warm"]
+    assert [line["note"] for line in lines()] == ["größe.tar.gz warm queue 0.0 load 0.0 model 0.0"]
 
 
 async def test_a_ping_is_logged_at_debug_alone(surface, lines, caplog):

@@ -38,7 +38,7 @@ def router() -> Router:
     ],
 )
 def test_a_path_leads_to_its_handler_and_the_name_in_it(router, method, path, found):
-    assert router.find(method, path) == found
+    assert router.find(method, path)[:2] == found
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,9 @@ async def test_a_whole_url_in_the_request_line_is_its_path(endpoint):
 async def test_an_endpoint_is_asked_by_post_alone(endpoint):
     async with endpoint.client.get("/endpoints/demo/invocations") as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+def test_a_path_is_told_by_the_form_of_its_route(router):
+    assert router.find("GET", "/models/m")[2] == "/models/{name}"
+    assert router.find("HEAD", "/models")[2] == "/models"
+    assert router.find("GET", "/files/a/b")[2] == "/files/{path...}"

@@ -230,7 +230,7 @@ async def test_the_inference_id_is_in_the_log(endpoint, caplog):
     sent = {TARGET: "m.tar.gz", "X-Amzn-SageMaker-Inference-Id": "claim-7"}
     async with endpoint.client.post("/invocations", data=b"", headers=sent) as answer:
         assert answer.status == 200
-    assert "m.tar.gz warm claim-7" in caplog.text
+    assert " m.tar.gz warm queue 0.0 load 0.0 model 0.0 claim-7\n" in caplog.text
 
 
 async def test_a_retry_of_a_client_that_has_left_gets_the_answer_of_its_first_attempt(

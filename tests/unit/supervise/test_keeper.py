@@ -204,24 +204,19 @@ async def test_a_child_that_was_being_started_again_ends_if_another_took_its_pla
 @pytest.fixture
 def start_shell(tmp_path):
     """Starts a shell; returns it with the first line it says."""
-    pipes = []
 
     async def start(script):
-        read, write = os.pipe()
-        pipes.append(read)
+        said: asyncio.Queue[str] = asyncio.Queue()
         child = await ChildProcess.start(
             "shell",
             ["/bin/sh", "-c", script],
             environment=dict(os.environ),
             folder=tmp_path,
-            output=write,
+            on_line=said.put_nowait,
         )
-        os.close(write)
-        return child, (await asyncio.to_thread(os.read, read, 100)).decode().strip()
+        return child, await said.get()
 
-    yield start
-    for pipe in pipes:
-        os.close(pipe)
+    return start
 
 
 async def test_stopping_ends_the_descendants_too(start_shell):
