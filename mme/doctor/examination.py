@@ -125,6 +125,9 @@ async def _artifacts(
     if looked.store is None:
         yield skipped(ARTIFACTS, "there is no store to take them from")
         return
+    if not looked.can_be_read and not wish.named:
+        yield skipped(ARTIFACTS, "the store does not let the first one be read")
+        return
     refs, missing = await asyncio.to_thread(_wanted, looked, wish)
     for finding in missing:
         yield finding
