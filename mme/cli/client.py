@@ -14,6 +14,7 @@ import ssl
 import time
 import urllib.parse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mme.cli.frames import frames_in
@@ -71,13 +72,13 @@ class Reply:
 
 
 def endpoint_url(named: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """What is named, else MME_ENDPOINT, else MME_PORT of this machine, else port 8080 of it.
+    """What is named, else MME_ENDPOINT, else where an endpoint of these settings is here.
 
     Raises BadAddress.
     """
     address = named or environ.get(ENDPOINT)
     if not address:
-        return f"http://{DEFAULT_HOST}:{environ.get(PORT) or DEFAULT_PORT}"
+        return _of_settings(environ)
     try:
         parts = urllib.parse.urlsplit(address)
         is_usable = bool(parts.hostname and parts.port != 0)
@@ -90,6 +91,16 @@ def endpoint_url(named: str | None, environ: Mapping[str, str] = os.environ) -> 
             f"the endpoint is {address!r}: write http://HOST:PORT, https://HOST:PORT or unix:///PATH"
         )
     return address.rstrip("/")
+
+
+def _of_settings(environ: Mapping[str, str]) -> str:
+    """Management's own port answers all; without one, the socket or the port of invocations."""
+    port = environ.get("MME_MANAGEMENT_PORT")
+    path = environ.get("MME_SOCKET")
+    if path and not port:
+        return f"{UNIX}://{Path(path).absolute()}"
+    scheme = "https" if environ.get("MME_TLS_CERT") else "http"
+    return f"{scheme}://{DEFAULT_HOST}:{port or environ.get(PORT) or DEFAULT_PORT}"
 
 
 class Endpoint:
@@ -223,6 +234,11 @@ class Endpoint:
             return do()
         except TimeoutError:
             raise EndpointUnreachable(f"{self.url} does not answer in time") from None
+        except ssl.SSLCertVerificationError as error:
+            raise EndpointUnreachable(
+                f"the certificate of {self.url} is not trusted ({error.verify_message}):"
+                " SSL_CERT_FILE names a file of authorities that are"
+            ) from error
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
             raise EndpointUnreachable(f"cannot reach {self.url}: {reason}") from error
