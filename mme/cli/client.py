@@ -6,6 +6,7 @@ and what is printed, is up to the commands.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -277,10 +278,19 @@ def refusal_of(reply: Reply) -> Refused:
         content = json.loads(reply.body)
     except (ValueError, RecursionError):
         content = None
-    message = None
-    if isinstance(content, dict):
-        message = content.get("message") or content.get("Message")
+    message = _message_in(content) if isinstance(content, dict) else None
     text = message if isinstance(message, str) else reply.body.decode("utf-8", "replace").strip()
     if reply.status == UNAUTHORIZED:
         text = f"{text or 'the endpoint wants a token'} (--token or {TOKEN})"
     return Refused(reply.status, text[:SHOWN_CHARS] or f"the endpoint answers {reply.status}")
+
+
+def _message_in(content: Mapping[str, Any]) -> object:
+    """The message, a model's own where it is the model that refuses."""
+    original = content.get("OriginalMessage")
+    if isinstance(original, str):
+        with contextlib.suppress(ValueError, RecursionError):
+            told = json.loads(original)
+            original = told.get("message", original) if isinstance(told, dict) else original
+        return f"the model answers {content.get('OriginalStatusCode')}: {original}"
+    return content.get("message") or content.get("Message")
