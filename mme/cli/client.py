@@ -15,6 +15,7 @@ import ssl
 import time
 import urllib.parse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mme.cli.frames import frames_in
@@ -71,14 +72,17 @@ class Reply:
         return http.client.OK <= self.status < http.client.MULTIPLE_CHOICES
 
 
-def endpoint_url(named: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """What is named, else MME_ENDPOINT, else MME_PORT of this machine, else port 8080 of it.
+def endpoint_url(
+    named: str | None, environ: Mapping[str, str] = os.environ, *, for_management: bool = False
+) -> str:
+    """What is named, else MME_ENDPOINT, else where this machine's endpoint listens by its settings.
 
-    Raises BadAddress.
+    `for_management`: for what is not an invocation, as it may have a port of its own. Raises
+    BadAddress.
     """
     address = named or environ.get(ENDPOINT)
     if not address:
-        return f"http://{DEFAULT_HOST}:{environ.get(PORT) or DEFAULT_PORT}"
+        return _own_url(environ, for_management=for_management)
     try:
         parts = urllib.parse.urlsplit(address)
         is_usable = bool(parts.hostname and parts.port != 0)
@@ -91,6 +95,14 @@ def endpoint_url(named: str | None, environ: Mapping[str, str] = os.environ) -> 
             f"the endpoint is {address!r}: write http://HOST:PORT, https://HOST:PORT or unix:///PATH"
         )
     return address.rstrip("/")
+
+
+def _own_url(environ: Mapping[str, str], *, for_management: bool) -> str:
+    port = environ.get("MME_MANAGEMENT_PORT", "") if for_management else ""
+    if not port and (path := environ.get("MME_SOCKET")):
+        return f"{UNIX}://{Path(path).absolute()}"
+    scheme = "https" if environ.get("MME_TLS_CERT") else "http"
+    return f"{scheme}://{DEFAULT_HOST}:{port or environ.get(PORT) or DEFAULT_PORT}"
 
 
 class Endpoint:

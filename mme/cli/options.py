@@ -8,7 +8,6 @@ from typing import Annotated, TypeAlias
 import typer
 
 from mme.cli.client import (
-    TIMEOUT_S,
     BadAddress,
     Endpoint,
     EndpointUnreachable,
@@ -26,7 +25,7 @@ def complete_target(ctx: typer.Context, incomplete: str) -> list[str]:
     names: list[str] = []
     with contextlib.suppress(BadAddress, EndpointUnreachable, Refused, KeyError, TypeError):
         endpoint = Endpoint(
-            endpoint_url(ctx.params.get("endpoint")),
+            endpoint_url(ctx.params.get("endpoint"), for_management=True),
             ctx.params.get("token") or "",
             timeout_s=COMPLETION_S,
         )
@@ -59,7 +58,7 @@ EndpointOption: TypeAlias = Annotated[
         "--endpoint",
         metavar="URL",
         help="the endpoint to ask: http://HOST:PORT or unix:///PATH"
-        " (default: MME_ENDPOINT, else this machine's MME_PORT, else port 8080)",
+        " (default: MME_ENDPOINT, else this machine's, at MME_SOCKET or MME_PORT)",
         show_default=False,
     ),
 ]
@@ -79,8 +78,6 @@ FollowOption: TypeAlias = Annotated[
 ]
 
 
-def endpoint_of(
-    endpoint: str | None, token: str | None, *, timeout_s: float = TIMEOUT_S
-) -> Endpoint:
-    """The endpoint that is meant. Raises BadAddress."""
-    return Endpoint(endpoint_url(endpoint), token or "", timeout_s=timeout_s)
+def endpoint_of(endpoint: str | None, token: str | None) -> Endpoint:
+    """The endpoint that is meant, for what is not an invocation. Raises BadAddress."""
+    return Endpoint(endpoint_url(endpoint, for_management=True), token or "")
