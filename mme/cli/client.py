@@ -72,17 +72,14 @@ class Reply:
         return http.client.OK <= self.status < http.client.MULTIPLE_CHOICES
 
 
-def endpoint_url(
-    named: str | None, environ: Mapping[str, str] = os.environ, *, for_management: bool = False
-) -> str:
-    """What is named, else MME_ENDPOINT, else where this machine's endpoint listens by its settings.
+def endpoint_url(named: str | None, environ: Mapping[str, str] = os.environ) -> str:
+    """What is named, else MME_ENDPOINT, else where an endpoint of these settings is here.
 
-    `for_management`: for what is not an invocation, as it may have a port of its own. Raises
-    BadAddress.
+    Raises BadAddress.
     """
     address = named or environ.get(ENDPOINT)
     if not address:
-        return _own_url(environ, for_management=for_management)
+        return _of_settings(environ)
     try:
         parts = urllib.parse.urlsplit(address)
         is_usable = bool(parts.hostname and parts.port != 0)
@@ -97,9 +94,11 @@ def endpoint_url(
     return address.rstrip("/")
 
 
-def _own_url(environ: Mapping[str, str], *, for_management: bool) -> str:
-    port = environ.get("MME_MANAGEMENT_PORT", "") if for_management else ""
-    if not port and (path := environ.get("MME_SOCKET")):
+def _of_settings(environ: Mapping[str, str]) -> str:
+    """Management's own port answers all; without one, the socket or the port of invocations."""
+    port = environ.get("MME_MANAGEMENT_PORT")
+    path = environ.get("MME_SOCKET")
+    if path and not port:
         return f"{UNIX}://{Path(path).absolute()}"
     scheme = "https" if environ.get("MME_TLS_CERT") else "http"
     return f"{scheme}://{DEFAULT_HOST}:{port or environ.get(PORT) or DEFAULT_PORT}"
@@ -236,6 +235,11 @@ class Endpoint:
             return do()
         except TimeoutError:
             raise EndpointUnreachable(f"{self.url} does not answer in time") from None
+        except ssl.SSLCertVerificationError as error:
+            raise EndpointUnreachable(
+                f"the certificate of {self.url} is not trusted ({error.verify_message}):"
+                " SSL_CERT_FILE names a file of authorities that are"
+            ) from error
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
             raise EndpointUnreachable(f"cannot reach {self.url}: {reason}") from error

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mme.cli import tables
-from mme.cli.client import Endpoint, endpoint_url, model_path, refusal_of
+from mme.cli.client import model_path, refusal_of
 from mme.cli.codes import EXIT_OK, EXIT_USAGE
 from mme.cli.commands import say
 from mme.cli.options import (
+    LONG_S,
     EndpointOption,
     JsonOption,
     TargetArgument,
@@ -25,7 +26,7 @@ from mme.cli.progress import working
 from mme.cli.targets import about
 
 if TYPE_CHECKING:
-    from mme.cli.client import Reply
+    from mme.cli.client import Endpoint, Reply
 
 EXAMPLES = """\
 examples:
@@ -38,8 +39,6 @@ examples:
 Without --content-type it goes by a file's ending; else JSON is application/json and all else
 text/plain."""
 TARGET_HEADER = "X-Amzn-SageMaker-Target-Model"
-TIMEOUT_S = 600.0
-"""An endpoint's own limits are shorter; they are to be heard of."""
 STANDARD_INPUT = "-"
 BY_ENDING = {
     ".csv": "text/csv",
@@ -86,13 +85,12 @@ def invoke(
 
     --json has status, headers and answer as one object.
     """
-    asked = Endpoint(endpoint_url(endpoint), token or "", timeout_s=TIMEOUT_S)
-    managing = endpoint_of(endpoint, token)
+    asked = endpoint_of(endpoint, token, timeout_s=LONG_S)
     if sample and data is not None:
         say("--sample and --data exclude each other")
         return EXIT_USAGE
     try:
-        request = _sample(managing, target) if sample else _given(data)
+        request = _sample(asked, target) if sample else _given(data)
     except (OSError, ValueError) as error:
         say(f"--data: {getattr(error, 'strerror', None) or error}")
         return EXIT_USAGE
@@ -101,7 +99,7 @@ def invoke(
         "Content-Type": content_type or request.content_type,
         "Accept": accept or request.accept or "*/*",
     }
-    reply = about(managing, target, lambda: _asked(asked, target, headers, request.body))
+    reply = about(asked, target, lambda: _asked(asked, target, headers, request.body))
     _print(reply, as_json=as_json)
     return EXIT_OK
 

@@ -86,3 +86,7 @@ def run() -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else EXIT_OK
     leave(code)
+
+
+if __name__ == "__main__":
+    run()

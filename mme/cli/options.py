@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from mme.cli.client import (
+    TIMEOUT_S,
     BadAddress,
     Endpoint,
     EndpointUnreachable,
@@ -15,6 +16,8 @@ from mme.cli.client import (
     endpoint_url,
 )
 
+LONG_S = 600.0
+"""For what waits for a model; an endpoint's own limits are shorter, and to be heard of."""
 COMPLETION_S = 0.5
 """How long a shell waits for names."""
 MOST_NAMES = 100
@@ -25,7 +28,7 @@ def complete_target(ctx: typer.Context, incomplete: str) -> list[str]:
     names: list[str] = []
     with contextlib.suppress(BadAddress, EndpointUnreachable, Refused, KeyError, TypeError):
         endpoint = Endpoint(
-            endpoint_url(ctx.params.get("endpoint"), for_management=True),
+            endpoint_url(ctx.params.get("endpoint")),
             ctx.params.get("token") or "",
             timeout_s=COMPLETION_S,
         )
@@ -78,6 +81,8 @@ FollowOption: TypeAlias = Annotated[
 ]
 
 
-def endpoint_of(endpoint: str | None, token: str | None) -> Endpoint:
-    """The endpoint that is meant, for what is not an invocation. Raises BadAddress."""
-    return Endpoint(endpoint_url(endpoint, for_management=True), token or "")
+def endpoint_of(
+    endpoint: str | None, token: str | None, *, timeout_s: float = TIMEOUT_S
+) -> Endpoint:
+    """The endpoint that is meant. Raises BadAddress."""
+    return Endpoint(endpoint_url(endpoint), token or "", timeout_s=timeout_s)

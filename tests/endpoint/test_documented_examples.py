@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.documented import agrees, blocks_of, rewritten, run
+from tests.support.documented import NOT_RUN, agrees, blocks_of, rewritten, run
 from tests.support.endpoint import PROJECT
 
+DOCS = PROJECT / "docs"
+MULTI_MODEL = "multi-model container"
 # Page -> how many examples it has at least: none must get lost by being written in another way.
 PAGES = {
     "README.md": 3,
@@ -21,6 +24,18 @@ PAGES = {
     "docs/docsim.md": 3,
     "docs/search.md": 1,
     "docs/streams.md": 1,
+    "docs/metrics.md": 2,
+    "docs/operate.md": 4,
+    "docs/managing.md": 8,
+    "docs/errors.md": 1,
+    "docs/architecture.md": 1,
+}
+# The pages whose examples another test runs, or sends in a form of its own.
+ELSEWHERE = {
+    "docs/containers.md": "tests/integration/test_documented_containers.py",
+    "docs/control-plane.md": "tests/integration/test_documented_sagemaker.py",
+    "docs/own-family.md": "tests/integration/test_own_family.py",
+    "docs/sagemaker.md": "tests/integration/test_documented_sagemaker.py",
 }
 
 
@@ -54,6 +69,21 @@ def test_a_page_shows_what_its_examples_print(request, endpoint, folder, name):
     assert [(each.text, each.output, printed) for each, printed in wrong] == []
 
 
+@pytest.mark.parametrize("name", sorted(f"docs/{page.name}" for page in DOCS.glob("*.md")))
+def test_every_example_of_a_page_is_run_or_says_why_not(name):
+    blocks = blocks_of((PROJECT / name).read_text("utf-8"), mark=None)
+    marks = {block[0].mark for block in blocks}
+    if name in ELSEWHERE:
+        assert Path(name).name in (PROJECT / ELSEWHERE[name]).read_text("utf-8")
+        return
+    unmarked = [block[0].text for block in blocks if not block[0].mark]
+    assert name in PAGES or not unmarked, unmarked
+    for mark in marks - {"", MULTI_MODEL}:
+        assert mark.startswith(NOT_RUN)
+        for path in re.findall(r"tests/\S+\.py", mark):
+            assert (PROJECT / path).exists()
+
+
 @pytest.mark.parametrize(
     ("expected", "printed", "is_same"),
     [
@@ -67,6 +97,13 @@ def test_a_page_shows_what_its_examples_print(request, endpoint, folder, name):
 )
 def test_an_output_agrees_but_for_rounding_and_what_is_left_out(expected, printed, is_same):
     assert agrees(expected, printed) is is_same
+
+
+def test_a_block_that_is_marked_is_no_example_of_a_standalone_endpoint():
+    page = "<!-- not run: why -->\n```console\n$ curl a\n```\n\n```console\n$ curl b\n```\n"
+    [[unmarked]], both = blocks_of(page), blocks_of(page, mark=None)
+    assert unmarked.text == "curl b"
+    assert [block[0].mark for block in both] == ["not run: why", ""]
 
 
 def test_outputs_are_found_in_a_page_and_put_into_it():

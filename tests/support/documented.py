@@ -2,16 +2,19 @@
 
 In a `console` block a line after `$ ` is a command; lines after `> ` and after a `\\` go on with
 it, and what follows is its output. A `python` block is a program, comments at its end the output.
-In an expected output `…` stands for anything. Numbers count as equal to five digits.
+In an expected output `…` stands for anything. Numbers count as equal to five digits. A comment
+`<!-- runs: multi-model container -->` right above a block says of which endpoint it is an example;
+`<!-- not run: WHY -->` that it is none.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +27,8 @@ RUN = frozenset({"curl", "aws", ".venv/bin/python", "mkdir", "tar", "echo", "cat
 ASK = frozenset({"curl", "aws", ".venv/bin/python"})
 """A block without any of these shows no example."""
 FENCE = re.compile(r"^```(\w*)\s*$")
+MARK = re.compile(r"^<!-- (?:runs: )?(.+?) -->$")
+NOT_RUN = "not run: "
 FRACTION = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 TIMEOUT_S = 180
 
@@ -36,10 +41,24 @@ class Example:
     output: str
     lines: tuple[int, int]
     is_program: bool = False
+    mark: str = ""
+    """Of its block: of which endpoint it is an example, if not of a standalone one."""
 
 
-def blocks_of(page: str) -> list[list[Example]]:
-    """The examples of each block of a page that asks something."""
+def blocks_of(page: str, mark: str | None = "") -> list[list[Example]]:
+    """The examples of each block of a page that asks something.
+
+    Only those of blocks with this mark; None: of all.
+    """
+    return [
+        block
+        for block in _blocks(page)
+        if any(each.is_program or _word(each) in ASK for each in block)
+        and mark in (None, block[0].mark)
+    ]
+
+
+def _blocks(page: str) -> list[list[Example]]:
     found, block, language = [], None, ""
     for number, line in enumerate(page.splitlines()):
         fence = FENCE.match(line)
@@ -50,11 +69,11 @@ def blocks_of(page: str) -> list[list[Example]]:
             examples = _commands(lines, block) if language == "console" else []
             if language == "python":
                 examples = _program(lines, block)
-            found.append(examples)
+            marked = MARK.match(page.splitlines()[block - 2]) if block > 1 else None
+            mark = marked[1] if marked else ""
+            found.append([replace(example, mark=mark) for example in examples])
             block = None
-    return [
-        block for block in found if any(each.is_program or _word(each) in ASK for each in block)
-    ]
+    return found
 
 
 def run(block: Sequence[Example], address: str, folder: Path) -> list[str]:
@@ -98,7 +117,7 @@ def rewritten(page: str, outputs: Sequence[tuple[Example, str]]) -> str:
 def _commands(lines: Sequence[str], first: int) -> list[Example]:
     starts = [place for place, line in enumerate(lines) if line.startswith("$ ")]
     examples = []
-    for start, following in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, following in itertools.pairwise([*starts, len(lines)]):
         end = start + 1
         while end < following and (lines[end - 1].endswith("\\") or lines[end].startswith("> ")):
             end += 1

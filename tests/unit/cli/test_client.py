@@ -29,6 +29,7 @@ from tests.support.fake_endpoint import Canned, fake_endpoint
         ("https://b", {"MME_ENDPOINT": "http://a:1"}, "https://b"),
         ("unix:///run/mme.sock", {}, "unix:///run/mme.sock"),
         (None, {"MME_SOCKET": "/run/mme.sock"}, "unix:///run/mme.sock"),
+        (None, {"MME_SOCKET": "/a", "MME_MANAGEMENT_PORT": "9"}, "http://127.0.0.1:9"),
         (None, {"MME_TLS_CERT": "c.pem", "MME_PORT": "8443"}, "https://127.0.0.1:8443"),
     ],
 )
@@ -36,13 +37,6 @@ def test_the_address_is_the_one_named_else_where_this_machines_endpoint_listens(
     named, environ, url
 ):
     assert endpoint_url(named, environ) == url
-
-
-def test_what_is_not_an_invocation_goes_to_the_port_for_management():
-    environ = {"MME_PORT": "9000", "MME_MANAGEMENT_PORT": "9001"}
-    assert endpoint_url(None, environ) == "http://127.0.0.1:9000"
-    assert endpoint_url(None, environ, for_management=True) == "http://127.0.0.1:9001"
-    assert endpoint_url("http://a", environ, for_management=True) == "http://a"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +123,7 @@ def test_a_stream_that_breaks_goes_on_from_the_last_id(monkeypatch):
         Canned(b"id: 9\nevent: events\ndata: [2]\n\n"),
         Canned({"Message": "gone"}, 404),
     ]
-    told = []
+    told: list[str] = []
     with fake_endpoint({("GET", "/events"): answers}) as fake:
         frames = Endpoint(fake.url).stream("/events", on_break=told.append, target="a")
         assert [next(frames), next(frames)] == [
