@@ -37,18 +37,34 @@ def gate_of(settings: Settings) -> Gate | None:
     if settings.sigv4_keys_file is not None:
         keys = _watched("MME_SIGV4_KEYS_FILE", settings.sigv4_keys_file, parse_keys)
         signatures = Signatures(keys, skew_s=settings.sigv4_skew_s)
-    limits = Limits(settings.rate_limit, settings.concurrency_limit)
+    is_anybody = tokens is None and signatures is None
     is_limited = settings.rate_limit is not None or settings.concurrency_limit is not None
-    if tokens is None and signatures is None:
-        if not _is_loopback(settings.host):
-            log.warning(
-                "whoever reaches %s may invoke, load and unload models: name callers in"
-                " MME_TOKENS_FILE or MME_SIGV4_KEYS_FILE (docs/who-may.md)",
-                settings.host,
-            )
-        if not is_limited:
-            return None
+    _tell_what_is_off(settings, is_anybody=is_anybody)
+    if is_anybody and not is_limited:
+        return None
+    limits = Limits(settings.rate_limit, settings.concurrency_limit)
     return Gate(tokens, signatures, limits, body_limit_bytes=settings.max_body_bytes)
+
+
+def _tell_what_is_off(settings: Settings, *, is_anybody: bool) -> None:
+    """Say what other machines may do, and read, that reach a port."""
+    hosts = [] if settings.socket is not None else [settings.host]
+    if settings.management_port is not None:
+        hosts.append(settings.management_host or settings.host)
+    reached = [host for host in dict.fromkeys(hosts) if not _is_loopback(host)]
+    if not reached:
+        return
+    off = []
+    if is_anybody and settings.tls_client_ca is None:
+        off.append("anybody may invoke and manage (MME_TOKENS_FILE, MME_SIGV4_KEYS_FILE)")
+    if settings.tls_cert is None:
+        off.append("nothing is encrypted (MME_TLS_CERT)")
+    if off:
+        log.warning(
+            "other machines reach %s, and %s; see docs/who-may.md",
+            " and ".join(reached),
+            ", ".join(off),
+        )
 
 
 def buckets_of(settings: Settings) -> Buckets:

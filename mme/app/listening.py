@@ -45,7 +45,16 @@ NEEDS = {
     "management_host": "management_port",
 }
 """Settings that say nothing without another one."""
-STANDALONE_ONLY = ("socket", "management_port", "tls_cert")
+STANDALONE_ONLY = (
+    "socket",
+    "management_port",
+    "tls_cert",
+    "tokens_file",
+    "sigv4_keys_file",
+    "rate_limit",
+    "concurrency_limit",
+    "buckets",
+)
 
 
 @dataclass(frozen=True, slots=True)

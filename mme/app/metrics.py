@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mme.app.children import Engine
     from mme.core.settings import Settings
+    from mme.gateway.bodies import BodyBudget
     from mme.gateway.routing import Route
     from mme.metrics.http_counts import HttpCounts
     from mme.metrics.sources import Backlog
@@ -67,7 +68,7 @@ class Measured:
 
 
 def measured_store(
-    settings: Settings, models: StoreModels, backlog: Callable[[], Backlog]
+    settings: Settings, models: StoreModels, backlog: Callable[[], Backlog], bodies: BodyBudget
 ) -> Measured:
     """Of a standalone endpoint."""
     sources = Sources(
@@ -77,6 +78,7 @@ def measured_store(
         version=version("mme"),
         store_error=lambda: models.store_error,
         backlog=backlog,
+        bodies=lambda: (bodies.held_bytes, bodies.limit_bytes),
         endpoint_names=settings.endpoint_names,
     )
     return Measured(settings, sources, models.is_ready)
@@ -87,7 +89,9 @@ def measured_container(
     engine: Engine,
     mode: Mode,
     is_ready: Callable[[float], Awaitable[bool]],
+    *,
     loaded_models: Callable[[], int],
+    bodies: BodyBudget,
 ) -> Measured:
     """Of a container; `loaded_models`: how many the platform has loaded."""
     states = States(
@@ -103,6 +107,7 @@ def measured_container(
         state=states.now,
         mode=mode.value,
         version=version("mme"),
+        bodies=lambda: (bodies.held_bytes, bodies.limit_bytes),
         loaded_models=loaded_models,
         endpoint_names=settings.endpoint_names,
     )

@@ -66,13 +66,19 @@ async def run_multi_model(
         await stack.enter_async_context(orphans_reaped())
         # The platform asks for the list from the start, so the surface comes before the workers.
         public = contextlib.AsyncExitStack()
+        bodies = bodies_of(settings, engine.book)
         measured = measured_container(
-            settings, engine, Mode.MULTI_MODEL, models.is_ready, lambda: models.loaded
+            settings,
+            engine,
+            Mode.MULTI_MODEL,
+            models.is_ready,
+            loaded_models=lambda: models.loaded,
+            bodies=bodies,
         )
         app = make_platform_app(
             settings,
             models,
-            bodies_of(settings, engine.book),
+            bodies,
             more=measured.routes,
             counts=measured.counts,
         )

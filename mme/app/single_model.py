@@ -71,13 +71,19 @@ async def run_single_model(
             # Comes last, so it goes first: requests are answered while the model is still there.
             kept = KeptModel(model)
             stack.push_async_callback(kept.close)
+            bodies = bodies_of(settings, engine.book)
             measured = measured_container(
-                settings, engine, Mode.SINGLE_MODEL, kept.is_ready, lambda: 1
+                settings,
+                engine,
+                Mode.SINGLE_MODEL,
+                kept.is_ready,
+                loaded_models=lambda: 1,
+                bodies=bodies,
             )
             app = make_single_app(
                 settings,
                 kept,
-                bodies_of(settings, engine.book),
+                bodies,
                 more=measured.routes,
                 counts=measured.counts,
             )

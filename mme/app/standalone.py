@@ -124,7 +124,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                     buckets=buckets,
                 )
             )
-            measured = measured_store(settings, models, backlog)
+            measured = measured_store(settings, models, backlog, bodies)
             app = make_app(
                 settings,
                 models,

@@ -6,6 +6,7 @@ and what is printed, is up to the commands.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -14,6 +15,7 @@ import ssl
 import time
 import urllib.parse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mme.cli.frames import frames_in
@@ -71,13 +73,13 @@ class Reply:
 
 
 def endpoint_url(named: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """What is named, else MME_ENDPOINT, else MME_PORT of this machine, else port 8080 of it.
+    """What is named, else MME_ENDPOINT, else where an endpoint of these settings is here.
 
     Raises BadAddress.
     """
     address = named or environ.get(ENDPOINT)
     if not address:
-        return f"http://{DEFAULT_HOST}:{environ.get(PORT) or DEFAULT_PORT}"
+        return _of_settings(environ)
     try:
         parts = urllib.parse.urlsplit(address)
         is_usable = bool(parts.hostname and parts.port != 0)
@@ -90,6 +92,16 @@ def endpoint_url(named: str | None, environ: Mapping[str, str] = os.environ) -> 
             f"the endpoint is {address!r}: write http://HOST:PORT, https://HOST:PORT or unix:///PATH"
         )
     return address.rstrip("/")
+
+
+def _of_settings(environ: Mapping[str, str]) -> str:
+    """Management's own port answers all; without one, the socket or the port of invocations."""
+    port = environ.get("MME_MANAGEMENT_PORT")
+    path = environ.get("MME_SOCKET")
+    if path and not port:
+        return f"{UNIX}://{Path(path).absolute()}"
+    scheme = "https" if environ.get("MME_TLS_CERT") else "http"
+    return f"{scheme}://{DEFAULT_HOST}:{port or environ.get(PORT) or DEFAULT_PORT}"
 
 
 class Endpoint:
@@ -223,6 +235,11 @@ class Endpoint:
             return do()
         except TimeoutError:
             raise EndpointUnreachable(f"{self.url} does not answer in time") from None
+        except ssl.SSLCertVerificationError as error:
+            raise EndpointUnreachable(
+                f"the certificate of {self.url} is not trusted ({error.verify_message}):"
+                " SSL_CERT_FILE names a file of authorities that are"
+            ) from error
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
             raise EndpointUnreachable(f"cannot reach {self.url}: {reason}") from error
@@ -261,10 +278,19 @@ def refusal_of(reply: Reply) -> Refused:
         content = json.loads(reply.body)
     except (ValueError, RecursionError):
         content = None
-    message = None
-    if isinstance(content, dict):
-        message = content.get("message") or content.get("Message")
+    message = _message_in(content) if isinstance(content, dict) else None
     text = message if isinstance(message, str) else reply.body.decode("utf-8", "replace").strip()
     if reply.status == UNAUTHORIZED:
         text = f"{text or 'the endpoint wants a token'} (--token or {TOKEN})"
     return Refused(reply.status, text[:SHOWN_CHARS] or f"the endpoint answers {reply.status}")
+
+
+def _message_in(content: Mapping[str, Any]) -> object:
+    """The message, a model's own where it is the model that refuses."""
+    original = content.get("OriginalMessage")
+    if isinstance(original, str):
+        with contextlib.suppress(ValueError, RecursionError):
+            told = json.loads(original)
+            original = told.get("message", original) if isinstance(told, dict) else original
+        return f"the model answers {content.get('OriginalStatusCode')}: {original}"
+    return content.get("message") or content.get("Message")

@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from mme.cli.client import BadAddress, EndpointUnreachable, Refused
-from mme.cli.codes import EXIT_INTERRUPTED, EXIT_UNREACHABLE, EXIT_USAGE, code_of
+from mme.cli.codes import EXIT_INTERRUPTED, EXIT_PIPE, EXIT_UNREACHABLE, EXIT_USAGE, code_of
 from mme.cli.misspelt import warnings
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             say("interrupted")
             return EXIT_INTERRUPTED
+        except BrokenPipeError:
+            quieten()
+            return EXIT_PIPE
         except BadAddress as error:
             say(str(error))
             return EXIT_USAGE
@@ -132,6 +135,13 @@ def single(function: Callable[..., int], examples: str) -> TyperCommand:
 def as_written(text: str) -> str:
     """Text that help does not wrap."""
     return "\n\n".join(f"\b\n{part}" for part in text.split("\n\n"))
+
+
+def quieten() -> None:
+    """Have what is still to be written go nowhere: nobody reads it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def say(text: str) -> None:

@@ -61,19 +61,9 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # where the locale has no umlauts
     try:
         return int(make_command().main(list(arguments), prog_name="mme", standalone_mode=False))
-    except BrokenPipeError:
-        _quieten()
-        return EXIT_PIPE
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]
         raise SystemExit(EXIT_USAGE) from None
-
-
-def _quieten() -> None:
-    """Have what is still to be written go nowhere: nobody reads it."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def leave(code: int) -> NoReturn:
@@ -96,3 +86,7 @@ def run() -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else EXIT_OK
     leave(code)
+
+
+if __name__ == "__main__":
+    run()

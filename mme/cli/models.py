@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from mme.cli.client import Endpoint
 
 PAGE = 1000
-SHOWN_ID_CHARS = 12
 HEAD = ("MODEL", "STATE", "MEMORY", "REQUESTS", "ERRORS", "P50", "P99", "LAST USE", "NOTE")
+LEAST = ("P50", "MEMORY", "P99", "LAST USE", "ERRORS", "REQUESTS")
+"""What a narrow terminal does without first."""
 MODELS_EXAMPLES = """\
 examples:
   mme models                              all, those that are only in the store too
@@ -55,7 +56,7 @@ def models(
     prefix: Annotated[
         str,
         typer.Argument(
-            metavar="[PREFIX]",
+            metavar="PREFIX",
             help="only those whose names begin so",
             autocompletion=complete_target,
             show_default=False,
@@ -83,7 +84,7 @@ def models(
         tables.print_json(found)
     else:
         rows = (_row(model) for model in found)
-        tables.print_table(HEAD, rows, right="MEMORY REQUESTS ERRORS P50 P99")
+        tables.print_table(HEAD, rows, right=HEAD[2:7], least=LEAST)
     if listing.store_error:
         print(f"mme: the store cannot be listed: {listing.store_error}", file=sys.stderr)
         return EXIT_FAILED

@@ -47,7 +47,7 @@ TargetArgument: TypeAlias = Annotated[
 TargetsArgument: TypeAlias = Annotated[
     list[str],
     typer.Argument(
-        metavar="TARGET...",
+        metavar="TARGET",
         help="target models, as de/DocSim.tar.gz",
         autocompletion=complete_target,
         show_default=False,

@@ -7,6 +7,7 @@ every few seconds for as long as the container does.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HOST = "127.0.0.1"
+ANY = ("", "0.0.0.0", "::")  # noqa: S104 - all of them, this machine's own among them
 TIMEOUT_S = 2.5
 OK = 200
 
@@ -26,9 +28,9 @@ OK = 200
 def main() -> int:
     """Ask once; what went wrong is said on stderr."""
     try:
-        connection = _connection(os.environ)
-        connection.request("GET", "/ping")
-        status = connection.getresponse().status
+        with contextlib.closing(_connection(os.environ)) as connection:
+            connection.request("GET", "/ping")
+            status = connection.getresponse().status
     except (OSError, ValueError, http.client.HTTPException) as error:
         print(f"/ping: {error}", file=sys.stderr)
         return 1
@@ -41,11 +43,14 @@ def _connection(environ: Mapping[str, str]) -> http.client.HTTPConnection:
     if read_platform(environ).mode is Mode.STANDALONE:
         if path := environ.get("MME_SOCKET"):
             return _SocketConnection(path)
+        named = environ.get("MME_HOST", "")
+        host = HOST if named in ANY else named
         if environ.get("MME_TLS_CERT"):
             import ssl  # noqa: PLC0415 - it takes as long as all else here
 
             context = ssl._create_unverified_context()  # noqa: S323, SLF001 - this machine
-            return http.client.HTTPSConnection(HOST, port, timeout=TIMEOUT_S, context=context)
+            return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     return http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
 
 

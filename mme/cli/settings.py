@@ -30,9 +30,7 @@ examples:
 def settings(
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[WORD]...", help="only settings with such a name", show_default=False
-        ),
+        typer.Argument(metavar="WORD", help="only settings with such a name", show_default=False),
     ] = None,
     *,
     as_json: JsonOption = False,

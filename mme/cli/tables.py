@@ -7,9 +7,13 @@ anything else a line of text goes for each row, whole, so that `grep` and `awk` 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import typer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +35,9 @@ COLOURS = {
 }
 """Words that are a cell of their own."""
 FEW = 10
+GAP = 2
+LEAST_CHARS = 20
+"""Of a last column that is cut."""
 
 
 def print_json(content: object) -> None:
@@ -43,41 +50,53 @@ def print_json_line(content: object) -> None:
     print(json.dumps(content, ensure_ascii=False), flush=True)
 
 
-def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: str = "") -> None:
-    """A table; columns named in `right` (by words) are aligned to the right."""
-    cells = [[plain(cell) or NOTHING for cell in row] for row in rows]
-    to_right = [name in right.split() for name in head]
-    if sys.stdout.isatty():
-        _print_rich(head, cells, to_right)
-        return
-    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-    for row in [head, *cells]:
-        parts = [
-            cell.rjust(width) if is_right else cell.ljust(width)
-            for cell, width, is_right in zip(row, widths, to_right, strict=True)
-        ]
-        print("  ".join(parts).rstrip())
-
-
-def _print_rich(
-    head: Sequence[str], cells: Sequence[Sequence[str]], to_right: Sequence[bool]
+def print_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    least: Sequence[str] = (),
 ) -> None:
-    from rich.console import Console  # noqa: PLC0415 - for terminals alone
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    """A table; the columns `right` are aligned to the right.
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, (name, is_right) in enumerate(zip(head, to_right, strict=True)):
-        is_last = number == len(head) - 1
-        table.add_column(
-            name,
-            justify="right" if is_right else "left",
-            no_wrap=number != 0 and not is_last,
-            overflow="fold" if number == 0 or is_last else "ellipsis",
-        )
-    for row in cells:
-        table.add_row(*(Text(cell, COLOURS.get(cell, "")) for cell in row))
-    Console(highlight=False).print(table)
+    Where a terminal is too narrow, columns are left out in the order of `least`, then the last one
+    is cut.
+    """
+    columns = [[name] for name in head]
+    for row in rows:
+        for column, cell in zip(columns, row, strict=True):
+            column.append(plain(cell) or NOTHING)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    for name in least:
+        if _width(columns) > room:
+            columns = [column for column in columns if column[0] != name]
+    room -= sum(max(map(len, column)) + GAP for column in columns[:-1])
+    last = [_cut(cell, max(room, LEAST_CHARS)) for cell in columns[-1]]
+    widths = [max(map(len, column)) for column in columns]
+    for number, cells in enumerate(zip(*columns[:-1], last, strict=True)):
+        parts = [
+            _padded(cell, width, is_right=column[0] in right, is_head=not number)
+            for cell, width, column in zip(cells, widths, columns, strict=True)
+        ]
+        print((" " * GAP).join(parts).rstrip())
+
+
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    """Of these columns side by side; the last one counts no more than it has to have."""
+    widths = [max(map(len, column)) for column in columns]
+    widths[-1] = min(widths[-1], LEAST_CHARS)
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def _padded(cell: str, width: int, *, is_right: bool, is_head: bool) -> str:
+    blank = " " * (width - len(cell))
+    if has_colour():
+        cell = typer.style(cell, bold=True) if is_head else coloured(cell)
+    return blank + cell if is_right else cell + blank
 
 
 def coloured(word: str, width: int = 0) -> str:
@@ -85,15 +104,11 @@ def coloured(word: str, width: int = 0) -> str:
     colour = COLOURS.get(word)
     if colour is None or not has_colour():
         return word.ljust(width)
-    import typer  # noqa: PLC0415
-
     return typer.style(word, fg=colour) + " " * (width - len(word))
 
 
 def has_colour() -> bool:
     """Whether colours are wanted on the standard output."""
-    import os  # noqa: PLC0415
-
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 

@@ -6,7 +6,7 @@ import difflib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
-from mme.cli.client import EndpointUnreachable, Refused
+from mme.cli.client import EndpointUnreachable, Refused, model_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,16 +20,29 @@ HINTS = 3
 
 
 def about(endpoint: Endpoint, target: str, do: Callable[[], T]) -> T:
-    """Do it; where the endpoint says that there is no `target`, say which there are.
+    """Do it; where there is no `target`, say which there are, with the status 404.
 
     Raises Refused, EndpointUnreachable.
     """
     try:
         return do()
     except Refused as error:
-        if error.status != HTTPStatus.NOT_FOUND or not (near := nearest(endpoint, target)):
+        if not _is_missing(endpoint, target, error.status):
             raise
-        raise Refused(error.status, f"{error.message}\n{hint(near)}") from None
+        near = nearest(endpoint, target)
+        message = f"{error.message}\n{hint(near)}" if near else error.message
+        raise Refused(HTTPStatus.NOT_FOUND, message) from None
+
+
+def _is_missing(endpoint: Endpoint, target: str, status: int) -> bool:
+    """Whether there is no such model; SageMaker's own status for that, 400, is one for all."""
+    if status != HTTPStatus.BAD_REQUEST:
+        return status == HTTPStatus.NOT_FOUND
+    try:
+        endpoint.get(model_path(target))
+    except Refused as error:
+        return error.status == HTTPStatus.NOT_FOUND
+    return False
 
 
 def hint(near: list[str]) -> str:

@@ -75,9 +75,9 @@ class BodyRefused(InvalidRequest):
 class PayloadTooLarge(InvalidRequest):
     """The body exceeds the limit of the API."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, asked: str = "an invocation") -> None:
         super().__init__(
-            f"The request body is larger than the {limit_bytes} bytes an invocation may carry"
+            f"The request body is larger than the {limit_bytes} bytes {asked} may carry"
         )
         self.limit_bytes = limit_bytes
 
@@ -171,7 +171,7 @@ class StoreUnavailable(EndpointError):
     """The store could not be reached or answered with a fault of its own."""
 
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"The model store did not answer for {_shown(where)}: {reason}")
+        super().__init__(f"The model store cannot serve {_shown(where)}: {reason}")
         self.where = where
 
 

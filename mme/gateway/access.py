@@ -57,21 +57,25 @@ def note_access(
     request_id: str,
     asked: Asked | None = None,
     note: str = "",
+    caller: str = "",
 ) -> None:
-    """Log the end of a request: what it was, what came of it, and why."""
+    """Log the end of a request: what it was, what came of it, why, and who asked, if known."""
     level = logging.DEBUG if path in QUIET_PATHS else level_of(status)
     if not lines.takes(level):
         return
     path = shortened(path)
     about = note if asked is None else f"{asked} {note}" if note else str(asked)
     text = f"{method} {path} {status} {duration_s * 1000:.1f} ms {request_id} {shortened(about)}"
+    if caller:
+        text += f" by {caller}"
 
     def members() -> str:
         about = "" if asked is None else asked.members()
         reason = f',"note":{quoted(shortened(note))}' if note else ""
+        who = f',"caller":{quoted(caller)}' if caller else ""
         return (
             f',"method":{quoted(method)},"path":{quoted(path)},"status":{status}'
-            f',"total_ms":{duration_s * 1000:.3f}{about}{reason}'
+            f',"total_ms":{duration_s * 1000:.3f}{about}{reason}{who}'
         )
 
     target = "" if asked is None else asked.meant or asked.target

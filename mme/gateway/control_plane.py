@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from mme.core.errors import InvalidRequest, StateUnavailable
+from mme.core.errors import InvalidRequest, PayloadTooLarge, StateUnavailable
 from mme.endpoints.arns import REGION
 from mme.endpoints.operation import ControlPlaneError
 from mme.gateway.openapi import Body, Parameter, Result, described
@@ -124,7 +124,10 @@ class ControlPlaneSurface:
         named = headers.get(OPERATION_HEADER, "")
         call.note = named[:SHOWN_CHARS]
         model, operation = self._operation(named)
-        body = await call.body(BODY_LIMIT_BYTES)
+        try:
+            body = await call.body(BODY_LIMIT_BYTES)
+        except PayloadTooLarge as error:
+            raise PayloadTooLarge(error.limit_bytes, "a request to the control plane") from None
         request, problems = checked(cast("StructureShape", model.input_shape), _parsed(body))
         if problems:
             raise RequestRefused("ValidationException", problems)

@@ -147,10 +147,9 @@ class Exchange:
             call.share.give_back()
             duration_s = perf_counter() - began_s
             self._counts.ended(request.method, call.form, status, duration_s)
-            note = f"{call.note} by {call.caller}" if call.caller else call.note
             note_access(
                 request.method, path, status, duration_s,
-                request_id=request_id, asked=call.asked, note=note,
+                request_id=request_id, asked=call.asked, note=call.note, caller=call.caller,
             )  # fmt: skip
 
     def _count(self, request: web.BaseRequest, size: int) -> None:

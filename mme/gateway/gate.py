@@ -75,14 +75,15 @@ class Gate:
 
     async def let_in(self, call: Call, rule: _Guarded) -> str:
         """The name of the caller, which may do what it asks. Raises Refusal, EndpointError."""
-        address = name_of_address(call.request.remote)
         if self._tokens is None and self._signatures is None:
+            address = name_of_address(call.request.remote)
             self._limits.take(address)
             return address
         try:
             caller = await self._caller(call, rule)
         except Refusal:
-            self._limits.take(address)  # whoever guesses has a limit too
+            # Whoever guesses has a limit too.
+            self._limits.take(name_of_address(call.request.remote))
             raise
         call.caller = caller.name
         self._limits.take(caller.name)

@@ -14,6 +14,8 @@ from mme.core.log_format import level_name
 from mme.core.log_ring import RING
 from mme.gateway import server_sent
 from mme.gateway.errors import json_answer
+from mme.gateway.openapi import Parameter, Result, described
+from mme.gateway.openapi.schemas import COUNT, TEXT, TIME, array_of, thing
 from mme.gateway.paging import limit_of
 from mme.gateway.views_json import iso
 
@@ -29,6 +31,19 @@ if TYPE_CHECKING:
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MOST_IN_FRAME = 1_000
+LINE = {
+    "id": COUNT,
+    "at": TIME,
+    "level": TEXT,
+    "logger": TEXT,
+    "message": TEXT,
+    "target_model": TEXT,
+    "request_id": TEXT,
+    "trace": TEXT,
+}
+MAYBE = ("target_model", "request_id", "trace")
+"""Not known of every line."""
+LINES = thing({"lines": array_of(thing(LINE, *MAYBE)), "last_id": COUNT})
 
 
 class Logs:
@@ -41,6 +56,17 @@ class Logs:
         """The routes of this surface."""
         return [("GET", "/logs", self.logs)]
 
+    @described(
+        Result("Lines, oldest first; as a stream to those who accept one.", LINES),
+        parameters=(
+            Parameter("after", "Only those after the line of this id.", {"type": "integer"}),
+            Parameter("limit", "How many.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+            Parameter("target", "Only those about this target model."),
+            Parameter("request_id", "Only those of this request."),
+            Parameter("level", f"Only those of this level or above: {', '.join(LEVELS)}."),
+        ),
+        tag="seeing",
+    )
     async def logs(self, call: Call) -> web.StreamResponse:
         """The last lines, those after one, or a stream of them."""
         query, ring = call.request.query, self._ring
@@ -92,7 +118,7 @@ def line_json(line: Line) -> dict[str, object]:
         "request_id": line.request_id,
         "trace": line.trace,
     }
-    return {key: value for key, value in content.items() if value != ""}
+    return {key: value for key, value in content.items() if value or key not in MAYBE}
 
 
 def _level_in(text: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mme.core.errors import BodyRefused, InvalidRequest
+from mme.core.errors import BodyRefused, InvalidRequest, PayloadTooLarge
 from mme.core.names import check_target
 from mme.gateway.errors import json_answer
 from mme.gateway.openapi import Body, Parameter, Result, described
@@ -120,7 +120,11 @@ class Management:
         """Load a target model now: `{"target_model": "de/DocSim.tar.gz"}`."""
         check_origin(call.request.headers)
         check_json(call.request.headers)
-        target = check_target(_target_in(await call.body(BODY_LIMIT_BYTES)))
+        try:
+            body = await call.body(BODY_LIMIT_BYTES)
+        except PayloadTooLarge as error:
+            raise PayloadTooLarge(error.limit_bytes, "a request to load a model") from None
+        target = check_target(_target_in(body))
         call.note = f"load {target}"
         return json_answer(model_json(await self._engine.load(target)))
 

@@ -1,4 +1,4 @@
-"""The surface of a multi-model container: what the platform calls, and nothing beyond.
+"""The surface of a multi-model container: what the platform calls.
 
 `/ping`, `GET` and `POST /models`, `GET` and `DELETE /models/{name}`, `POST /models/{name}/invoke`,
 as in SageMaker's multi-model container contract; answers look like the model server's. What a

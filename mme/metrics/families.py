@@ -152,6 +152,12 @@ def _room(sources: Sources) -> Iterator[Metric]:
     if state.disk_limit_bytes is not None:
         text = "What they may take (MME_CACHE_LIMIT_BYTES)."
         yield gauge("mme_disk_limit_bytes", text, state.disk_limit_bytes)
+    if sources.bodies is not None:
+        held, limit = sources.bodies()
+        text = "Bodies of requests and answers under way."
+        yield gauge("mme_bodies_held_bytes", text, held)
+        text = "What they may hold together (MME_MAX_BODIES_BYTES)."
+        yield gauge("mme_bodies_limit_bytes", text, limit)
     workers = state.workers
     yield labelled(
         "mme_workers",
@@ -159,6 +165,8 @@ def _room(sources: Sources) -> Iterator[Metric]:
         {"pool": workers.pool, "own": workers.own},
         "kind",
     )
+    yield gauge("mme_pool_least", "Workers the pool has at least.", workers.pool_least)
+    yield gauge("mme_pool_most", "Workers the pool has at most.", workers.pool_most)
     yield gauge("mme_workers_busy", "Workers that compute an answer.", workers.busy)
     yield gauge("mme_workers_resting", "1 while workers rest, else 0.", workers.is_resting)
     yield labelled(

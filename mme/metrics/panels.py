@@ -159,6 +159,14 @@ ROOM = Row(
                 Query("mme_tasks_limit{@}", "limit"),
             ),
         ),
+        Panel(
+            "Bodies of requests under way",
+            (
+                Query("mme_bodies_held_bytes{@}", "held"),
+                Query("mme_bodies_limit_bytes{@}", "limit"),
+            ),
+            "bytes",
+        ),
         Panel("Artifacts on disk", _one("mme_disk_used_bytes{@}", "used"), "bytes"),
     ),
 )
@@ -238,6 +246,7 @@ INSIDE = Row(
             (
                 Query("sum by (kind) (mme_workers{@})", "{{kind}}"),
                 Query("sum(mme_workers_busy{@})", "busy"),
+                Query("sum(mme_pool_most{@})", "pool, at most"),
             ),
         ),
         Panel(

@@ -37,6 +37,8 @@ class Sources:
     """What was wrong with the store when it was asked last; None: there is no store."""
     backlog: Callable[[], Backlog] | None = None
     """None: there is no asynchronous inference."""
+    bodies: Callable[[], tuple[int, int]] | None = None
+    """What the bodies of requests under way hold, and may hold, in bytes."""
     loaded_models: Callable[[], int] | None = None
     """How many models a platform has loaded; None: those that are in memory count."""
     endpoint_names: Sequence[str] = ()

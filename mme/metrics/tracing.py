@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.propagate import extract
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from mme.core.spent import STAGES
 
@@ -38,6 +38,8 @@ class Tracing:
 
     def __init__(self, provider: TracerProvider, version: str) -> None:
         self._tracer = provider.get_tracer("mme", version)
+        # Alone: of other headers the SDK would write into the log what callers send.
+        self._propagator = TraceContextTextMapPropagator()
 
     def began(self, headers: Mapping[str, str], request_id: str) -> None:
         """An HTTP request is answered from here on, in this context."""
@@ -51,7 +53,7 @@ class Tracing:
         span = self._tracer.start_span(
             "invoke",
             # Not below whatever else is current here.
-            extract(headers, context=Context()),
+            self._propagator.extract(headers, Context()),
             SpanKind.SERVER,
             start_time=start_ns,
         )

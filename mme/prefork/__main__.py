@@ -32,7 +32,7 @@ def main() -> None:
     sys.path.append(str(options.handler.parent))
     importlib.import_module(options.handler.stem)
     loaded = warm_up([key for key in options.languages.split(",") if key])
-    rehearse(options.handler)
+    rehearse(options.handler, parent=options.requests.parent)
     prepare()
     settle()
     # Forks are born with this: those who load let those pass who answer.

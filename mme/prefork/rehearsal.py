@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUDGET_S = 3.0
+PREFIX = "r-"
+"""Short: it is part of the paths of sockets, which have 107 bytes."""
 TIMES, QUESTIONS = 10, 3
 """Loads each way, and requests after each: bytecode is specialised after eight calls, and some of
 it again later. More requests make no worker smaller, and the start longer."""
@@ -44,15 +46,20 @@ SETTINGS = (
 
 
 def rehearse(
-    handler: Path, budget_s: float = BUDGET_S, clock: Callable[[], float] = time.monotonic
+    handler: Path,
+    budget_s: float = BUDGET_S,
+    clock: Callable[[], float] = time.monotonic,
+    parent: Path | None = None,
 ) -> list[str]:
     """Load and use a miniature of every family with the handler; those that could be, by name.
 
-    A failure is only logged, and nothing is begun after `budget_s`.
+    A failure is only logged, and nothing is begun after `budget_s`. The miniatures lie in a folder
+    below `parent`, which is somebody's to clear up if this process is killed meanwhile.
     """
     until_s = clock() + budget_s
     errors: dict[str, Exception | None] = {}
-    with tempfile.TemporaryDirectory(prefix="mme-rehearsal-") as folder, _silence(), _set(folder):
+    made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent)
+    with made as folder, _silence(), _set(folder):
         for name in FAMILIES:
             try:
                 is_whole = _rehearse_family(handler, name, Path(folder), lambda: clock() > until_s)

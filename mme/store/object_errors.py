@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 
 from mme.core.errors import EndpointError, InvalidRequest, StoreUnavailable
-from mme.store.s3_errors import DENIED, HINTS, MISSING, code_of, status_of
+from mme.store.s3_errors import DENIED, HINTS, MISSING, code_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ class ObjectsUnavailable(StoreUnavailable):
     """S3 did not answer, or with a fault of its own."""
 
     def __init__(self, uri: str, reason: str) -> None:
-        EndpointError.__init__(self, f"S3 did not answer for {uri}: {reason}")
+        EndpointError.__init__(self, f"S3 cannot serve {uri}: {reason}")
         self.where = uri
 
 
@@ -76,12 +76,12 @@ def translated(uri: str, right: str) -> Iterator[None]:
 
 
 def _meaning(error: ClientError, uri: str, right: str) -> EndpointError:
-    code, status = code_of(error), status_of(error)
+    code = code_of(error)
     if code == "NoSuchBucket":
         return ObjectNotFound(uri, "there is no such bucket")
     if code in MISSING:
         return ObjectNotFound(uri)
     if code in DENIED:
         return ObjectDenied(uri, right)
-    hint = HINTS.get(code)
-    return ObjectsUnavailable(uri, f"{status} {code}, {hint}" if hint else f"{status} {code}")
+    hint, words = HINTS.get(code), words_of(error)
+    return ObjectsUnavailable(uri, f"{words}, {hint}" if hint else words)

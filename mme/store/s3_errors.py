@@ -6,6 +6,7 @@ is wrong is the store's, so that what is on the disk serves on and clients try a
 
 from __future__ import annotations
 
+import http.client
 from typing import TYPE_CHECKING, Any, cast
 
 from mme.core.errors import StoreUnavailable, TargetNotFound
@@ -45,7 +46,7 @@ def meaning(
     error: ClientError, target: str, place: str, bucket: str, *, may_list: bool
 ) -> EndpointError:
     """The error to raise. `may_list`: a missing object would have been called missing."""
-    code, status = code_of(error), status_of(error)
+    code = code_of(error)
     if code in CHANGED:
         return StoreUnavailable(place, "it has changed meanwhile; ask again")
     if target and code in MISSING:
@@ -54,7 +55,9 @@ def meaning(
         # So it is answered for what is missing too, where the bucket may not be listed.
         return TargetDenied(target, place, "there is no such object, or access is denied (403)")
     hint = HINTS.get("AccessDenied" if code in DENIED else code)
-    words = f"bucket {bucket!r}: {status} {code}" if code == "NoSuchBucket" else f"{status} {code}"
+    words = words_of(error)
+    if code == "NoSuchBucket":
+        words = f"bucket {bucket!r}: {words}"
     return StoreUnavailable(place, f"{words}, {hint}" if hint else words)
 
 
@@ -71,6 +74,14 @@ def is_changed(error: ClientError) -> bool:
 def has_no_words(error: ClientError) -> bool:
     """Whether S3 may have more to say: a code that is a number came from an empty body."""
     return code_of(error).isdigit() and status_of(error) < SERVER_FAULT
+
+
+def words_of(error: ClientError) -> str:
+    """Its status and what S3 calls it; of an answer without a body, what HTTP calls the status."""
+    code, status = code_of(error), status_of(error)
+    if code and not code.isdigit():
+        return f"{status} {code}"
+    return f"{status} {http.client.responses.get(status, 'with no reason')}"
 
 
 def code_of(error: ClientError) -> str:

@@ -49,7 +49,7 @@ def _text(name: str, metavar: str, meaning: str) -> object:
 Families: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="FAMILY...",
+        metavar="FAMILY",
         help="TopicalPageRank, DocSim or Search: train just these",
         show_default=False,
     ),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 10.0
+MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,10 @@ class _Lines:
     def tell(self) -> None:
         self._told_s = time.monotonic()
         share = 100 * self._done // self._total if self._total else 100
-        log.info(
-            "%s: %d %% (%d of %d, unit %s), %.1f s",
-            self._title, share, self._done, self._total, self._unit,
-            self._told_s - self._began_s,
-        )  # fmt: skip
+        amount = f"{self._done} of {self._total}, unit {self._unit}"
+        if self._unit == "byte":
+            amount = f"{self._done / MB:.1f} of {self._total / MB:.1f} MB"
+        log.info("%s: %d %% (%s), %.1f s", self._title, share, amount, self._told_s - self._began_s)
 
 
 @contextlib.contextmanager

@@ -28,10 +28,15 @@ class WorkerCounts:
     """Requests that have come and are not answered."""
     waiting: int
     """Those of them that no worker has."""
+    pool_least: int = 0
+    pool_most: int = 0
+    """How many the pool may have."""
 
 
-def counted(workers: Collection[LiveWorker], in_flight: int, *, is_resting: bool) -> WorkerCounts:
-    """Count workers, and the requests they have."""
+def counted(
+    workers: Collection[LiveWorker], in_flight: int, pool: tuple[int, int], *, is_resting: bool
+) -> WorkerCounts:
+    """Count workers, and the requests they have; `pool` are its least and its most workers."""
     own = sum(each.artifact is not None for each in workers)
     given = sum((each.request is not None) + (each.next is not None) for each in workers)
     return WorkerCounts(
@@ -41,6 +46,8 @@ def counted(workers: Collection[LiveWorker], in_flight: int, *, is_resting: bool
         is_resting=is_resting,
         in_flight=in_flight,
         waiting=max(0, in_flight - given),
+        pool_least=pool[0],
+        pool_most=pool[1],
     )
 
 

@@ -272,7 +272,8 @@ class Workers:
     def counts(self) -> WorkerCounts:
         """How many workers and requests there are."""
         resting = self._rest is not None
-        return counted(self._live.all(), len(self._deadlines), is_resting=resting)
+        pool = (self._groups.fewest, self._groups.most)
+        return counted(self._live.all(), len(self._deadlines), pool, is_resting=resting)
 
     def what_is_missing(self) -> str:
         """Why requests cannot be answered now, as far as is known; "": they can."""

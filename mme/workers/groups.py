@@ -88,6 +88,11 @@ class Groups:
         """How many workers the pool has at least."""
         return self._fewest
 
+    @property
+    def most(self) -> int:
+        """How many workers the pool has at most."""
+        return self._most
+
     def starting(self, own_model: str | None = None) -> int:
         """How many workers of a group are being started."""
         return self._starting.get(own_model, 0)

@@ -149,6 +149,9 @@ def test_a_model_is_loaded_asked_pinned_and_unloaded(opened, endpoint):
     opened.click("#invoke-send")
     wait_for_text(opened, "#answer-said", "200, after")
     assert float(json.loads(text_of(opened, "#answer"))[0]) > 0
+    opened.click("#answer-said button")
+    wait_for_text(opened, "#logs", "/invocations")
+    assert "200" in text_of(opened, "#logs")
     opened.click("#act-pin")
     wait_for_text(opened, "#act-said", "It is pinned")
     assert requests.get(f"{endpoint.url}/models/{DOCSIM}", timeout=60).json()["pinned"]
@@ -183,3 +186,32 @@ def test_what_an_action_is_refused_for_is_said_in_words(page, endpoint):
     set_value(page, "#invoke-body", "one text")
     page.click("#invoke-send")
     wait_for_text(page, "#answer-said", "424: the model answered 400")
+
+
+def test_the_log_of_a_model_goes_on_while_it_is_looked_at(opened, endpoint):
+    target = "team-06/model-00006.tar.gz"
+    assert ask(endpoint, target) == 200
+    open_model(opened, target)
+    opened.click("#logs-fold summary")
+    wait_for_text(opened, "#logs", "/invocations")
+    count = "document.querySelectorAll('#logs li').length"
+    before = opened.evaluate(count)
+    assert ask(endpoint, target, "one text") == 424
+    opened.wait_for(f"{count} > {before}")
+    set_value(opened, "#logs-level", "WARNING")
+    wait_for_text(opened, "#logs .warn .message", "424")
+    assert "WARNING" in text_of(opened, "#logs")
+    assert "INFO" not in text_of(opened, "#logs")
+
+
+def test_what_a_request_did_is_found_by_its_id(opened, endpoint):
+    answer = requests.post(
+        f"{endpoint.url}/invocations", data="one text", timeout=60,
+        headers={"Content-Type": "text/csv", "X-Amzn-SageMaker-Target-Model": DOCSIM},
+    )  # fmt: skip
+    opened.click("#all-logs-fold summary")
+    wait_for_text(opened, "#all-logs", "/invocations")
+    set_value(opened, "#all-logs-request", answer.headers["x-amzn-RequestId"])
+    opened.wait_for("!document.getElementById('all-logs').textContent.includes('GET /')")
+    wait_for_text(opened, "#all-logs", "BadInput")
+    assert answer.headers["x-amzn-RequestId"] in text_of(opened, "#all-logs")

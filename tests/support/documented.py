@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ADDRESS = "http://127.0.0.1:8080"
-RUN = frozenset(
-    {"curl", "aws", "mme", ".venv/bin/python", "mkdir", "tar", "echo", "cat", "export"}
-)
+RUN = frozenset({"curl", "aws", "mme", ".venv/bin/python", "mkdir", "tar", "echo", "cat", "export"})
 """Commands that are run; others train, install or start things."""
 ASK = frozenset({"curl", "aws", "mme", ".venv/bin/python"})
 """A block without any of these shows no example."""

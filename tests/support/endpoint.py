@@ -35,6 +35,8 @@ class Endpoint:
     url: str
     process: subprocess.Popen[str]
     log_lines: list[str] = field(default_factory=list)
+    out_lines: list[str] = field(default_factory=list)
+    """What it wrote on its standard output."""
     said: threading.Condition = field(default_factory=threading.Condition)
     run_dir_parent: Path = Path("/nonexistent")
     """Its temporary folder."""
@@ -112,7 +114,7 @@ def running_endpoint(
     endpoint = Endpoint("", process, run_dir_parent=temp, scratch=scratch)
     ready: queue.Queue[str | None] = queue.Queue()
     readers = [
-        threading.Thread(target=_read_stdout, args=(process, ready)),
+        threading.Thread(target=_read_stdout, args=(process, ready, endpoint.out_lines)),
         threading.Thread(target=_read_stderr, args=(process, endpoint)),
     ]
     for reader in readers:
@@ -138,9 +140,12 @@ def running_endpoint(
         shutil.rmtree(temp, ignore_errors=True)
 
 
-def _read_stdout(process: subprocess.Popen[str], ready: queue.Queue[str | None]) -> None:
+def _read_stdout(
+    process: subprocess.Popen[str], ready: queue.Queue[str | None], lines: list[str]
+) -> None:
     assert process.stdout is not None
     for line in process.stdout:
+        lines.append(line)
         found = re.search(r"ready at (\S+?);", line)
         in_container = re.search(r"container is ready on port (\d+)", line)
         if found:

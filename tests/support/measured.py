@@ -52,7 +52,16 @@ class FakeState:
             downloading=1,
             pinned=0,
             failed=2,
-            workers=WorkerCounts(pool=2, own=1, busy=1, is_resting=False, in_flight=4, waiting=3),
+            workers=WorkerCounts(
+                pool=2,
+                own=1,
+                busy=1,
+                is_resting=False,
+                in_flight=4,
+                waiting=3,
+                pool_least=2,
+                pool_most=6,
+            ),
             top=shares[:20],
             shares=self.shares,
         )
@@ -62,6 +71,7 @@ def sources_of(state: FakeState, mode: str = "standalone endpoint", **more: obje
     """Sources whose counts are all 0."""
     given: dict[str, object] = {
         "store_error": lambda: "",
+        "bodies": lambda: (10, 100),
         "backlog": lambda: Backlog(3, 2, {"InvocationFailures": 1}),
         **more,
     }

@@ -23,7 +23,7 @@ export class Detail {
     this.#known = known;
     this.#changed = changed;
     this.dialog = byId("detail");
-    this.logs = new Logs();
+    this.logs = new Logs("logs");
     this.invocation = new Invocation((requestId) => this.logs.ofRequest(requestId));
     byId("detail-close").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("click", (event) => {
@@ -31,7 +31,7 @@ export class Detail {
     });
     this.dialog.addEventListener("close", () => {
       this.#target = null;
-      this.logs.stop();
+      this.logs.close();
       closed();
     });
     byId("act-load").addEventListener("click", () => this.#load());

@@ -1,4 +1,4 @@
-// The log lines of a model or of one request, newest first, followed while they are looked at.
+// Log lines, of a model, of one request or all, newest first, followed while they are looked at.
 
 import { ask } from "./client.js";
 import { byId, make, setText, show } from "./dom.js";
@@ -14,27 +14,39 @@ export class Logs {
   #following = null;
   #soon = 0;
 
-  constructor() {
-    byId("logs-fold").addEventListener("toggle", () => this.#begin());
-    byId("logs-level").addEventListener("change", () => this.#begin());
-    byId("logs-request").addEventListener("input", () => {
+  // `name` is the list's id; what belongs to it has ids that begin so.
+  constructor(name) {
+    this.list = byId(name);
+    this.fold = byId(`${name}-fold`);
+    this.level = byId(`${name}-level`);
+    this.request = byId(`${name}-request`);
+    this.said = byId(`${name}-said`);
+    this.fold.addEventListener("toggle", () => this.begin());
+    this.level.addEventListener("change", () => this.begin());
+    this.request.addEventListener("input", () => {
       clearTimeout(this.#soon);
-      this.#soon = setTimeout(() => this.#begin(), SETTLE_MS);
+      this.#soon = setTimeout(() => this.begin(), SETTLE_MS);
     });
-    byId("logs-filter").addEventListener("submit", (event) => event.preventDefault());
+    byId(`${name}-filter`).addEventListener("submit", (event) => event.preventDefault());
   }
 
+  // Of a model; "": of all of them, and what is of none.
   open(target) {
     this.#target = target;
-    byId("logs-request").value = "";
-    this.#begin();
+    this.request.value = "";
+    this.begin();
   }
 
   ofRequest(requestId) {
-    byId("logs-request").value = requestId;
-    byId("logs-fold").open = true;
-    this.#begin();
-    byId("logs").focus();
+    this.request.value = requestId;
+    this.fold.open = true;
+    this.begin();
+    this.list.focus();
+  }
+
+  close() {
+    this.#target = null;
+    this.stop();
   }
 
   stop() {
@@ -42,40 +54,46 @@ export class Logs {
     this.#following = null;
   }
 
-  async #begin() {
+  async begin() {
     this.stop();
-    byId("logs").replaceChildren();
-    show(byId("logs"), false);
-    if (!byId("logs-fold").open || !this.#target) return;
+    this.list.replaceChildren();
+    show(this.list, false);
+    if (!this.fold.open || this.#target === null) return;
     const following = new AbortController();
     this.#following = following;
     const { signal } = following;
-    const requestId = byId("logs-request").value.trim();
-    const query = { target: requestId ? "" : this.#target, request_id: requestId, level: byId("logs-level").value };
-    setText(byId("logs-said"), "");
+    const requestId = this.request.value.trim();
+    const query = { target: requestId ? "" : this.#target, request_id: requestId, level: this.level.value };
+    let last = null;
+    setText(this.said, "");
     try {
-      const { lines } = await ask("logs", { query: { ...query, limit: FIRST }, signal });
+      const said = await ask("logs", { query: { ...query, limit: FIRST }, signal });
       if (signal.aborted) return;
-      this.#put(lines);
+      last = said.last_id;
+      this.#put(said.lines);
     } catch (error) {
-      if (!signal.aborted) setText(byId("logs-said"), `No log: ${error.message}`);
+      if (!signal.aborted) setText(this.said, `No log: ${error.message}`);
       return;
     }
     await follow("logs", {
       query, signal,
-      before: async () => null,
-      on: (event, lines) => { if (event === "lines" && !signal.aborted) this.#put(lines); },
-      tell: (isLive, words) => setText(byId("logs-said"), isLive ? "" : `Not live: ${words}`),
+      before: async () => last,
+      on: (event, lines, id) => {
+        if (event !== "lines" || signal.aborted) return;
+        last = id;
+        this.#put(lines);
+      },
+      tell: (isLive, words) => setText(this.said, isLive ? "" : `Not live: ${words}`),
     });
   }
 
   #put(lines) {
-    const list = byId("logs");
+    const { list } = this;
     for (const line of lines) list.prepend(item(line));
     while (list.children.length > SHOWN) list.lastElementChild.remove();
     show(list, list.children.length > 0);
-    if (!list.children.length) setText(byId("logs-said"), "Nothing was logged of it.");
-    else if (byId("logs-said").textContent.startsWith("Nothing")) setText(byId("logs-said"), "");
+    if (!list.children.length) setText(this.said, "Nothing like that was logged.");
+    else if (this.said.textContent.startsWith("Nothing")) setText(this.said, "");
   }
 }
 
@@ -85,6 +103,6 @@ function item(line) {
     "li", { class: isBad ? "bad" : line.level === "WARNING" ? "warn" : null },
     make("time", { datetime: line.at, title: line.at }, clock(line.at)),
     make("span", { class: "kind" }, line.level || ""),
-    make("span", { class: "message" }, line.message || ""),
+    make("span", { class: "message" }, [line.message, line.trace].filter(Boolean).join("\n")),
   );
 }

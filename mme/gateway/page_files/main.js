@@ -5,6 +5,7 @@ import { Detail } from "./detail.js";
 import { byId, make, setAttribute, setText, show } from "./dom.js";
 import { Events, kindsOf, listEvents } from "./events.js";
 import { showStatus, showStoreError } from "./health.js";
+import { Logs } from "./logs.js";
 import { Models, ORDERS } from "./models.js";
 import { showShares } from "./shares.js";
 import { follow } from "./stream.js";
@@ -37,6 +38,8 @@ const detail = new Detail({
     table.focus();
   },
 });
+
+const logs = new Logs("all-logs");
 
 function goTo(target) {
   location.hash = `model=${encodeURIComponent(target)}`;
@@ -175,6 +178,7 @@ async function list(signal) {
     if (listing === mine) listing = null;
   }
   draw();
+  if (byId("shares-fold").open) showShares(models.values());
 }
 
 // A model that is neither here nor coming is in no frame of the stream, though it failed just now.
@@ -219,6 +223,13 @@ function begin() {
   });
 }
 
+function rest() {
+  following?.abort();
+  following = null;
+  logs.stop();
+  detail.logs.stop();
+}
+
 function tick() {
   if (document.hidden) return;
   if (hasAll && byId("live").dataset.state === "good") askForUnsure();
@@ -233,8 +244,12 @@ let unseen = 0;
 document.addEventListener("visibilitychange", () => {
   clearTimeout(unseen);
   if (document.hidden) {
-    unseen = setTimeout(() => { following?.abort(); following = null; }, UNSEEN_MS);
-  } else if (!following) begin();
+    unseen = setTimeout(rest, UNSEEN_MS);
+  } else if (!following) {
+    begin();
+    logs.begin();
+    detail.logs.begin();
+  }
 });
 for (const [key, { title }] of Object.entries(ORDERS)) {
   byId("order").append(make("option", { value: key }, title));
@@ -259,6 +274,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 offerToken();
+logs.open("");
 draw();
 begin();
 showWanted();

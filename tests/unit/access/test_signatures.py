@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
@@ -279,3 +280,28 @@ def test_headers_that_say_what_to_do_must_be_signed(signatures, sign, name):
     head = changed(sign(), **{name.replace("-", "_"): "x"})
     with pytest.raises(IncompleteSignature, match=name.lower()):
         signatures.begin(head.headers["Authorization"], head)
+
+
+VECTORS = [
+    ("GET", "/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+    ("POST", "/", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+    (
+        "GET",
+        "/?Param2=value2&Param1=value1",
+        "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "target", "signature"), VECTORS)
+def test_the_examples_that_aws_has_published_hold(secret_file, method, target, signature):
+    at = datetime(2015, 8, 30, 12, 36, tzinfo=UTC).timestamp()
+    keys = Watched(secret_file(f"{KEY} * {SECRET}"), parse_keys)
+    headers = {"Host": "example.amazonaws.com", "X-Amz-Date": "20150830T123600Z"}
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={KEY}/20150830/us-east-1/service/aws4_request,"
+        f" SignedHeaders=host;x-amz-date, Signature={signature}"
+    )
+    signatures = Signatures(keys, wall=lambda: at)
+    begun = signatures.begin(authorization, Head(method, target, CIMultiDict(headers)))
+    assert signatures.end(begun, sha256(b"").hexdigest(), once=True).name == KEY

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
 import logging
 import subprocess
 import sys
-import threading
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from mme.app import tracing
 from mme.app.tracing import NoTraces, exporter_wanted, traced
+from tests.support.collector import collecting
 from tests.support.measured import FakeState, answered, sources_of
 
 ADDRESS = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -74,49 +72,19 @@ def test_nothing_of_it_is_imported_where_it_is_not_wanted():
     assert ended.stdout.strip() == "[]"
 
 
-@pytest.fixture
-def collector():
-    """A collector that keeps what it is sent."""
-    received: list[ExportTraceServiceRequest] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert self.path == "/v1/traces"
-            received.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-async def test_spans_reach_a_collector_before_the_end(collector, monkeypatch, caplog):
+async def test_spans_reach_a_collector_before_the_end(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    address, received = collector
-    environ = {ADDRESS: address, "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
     sources = sources_of(FakeState())
-    async with traced(sources, environ):
-        answered(sources.observed, "m", model_s=0.01)
-        assert sources.http.on_begin is not None
+    with collecting() as collector:
+        monkeypatch.setenv(ADDRESS, collector.url)
+        async with traced(sources, {ADDRESS: collector.url}):
+            answered(sources.observed, "m", model_s=0.01)
+            assert sources.http.on_begin is not None
     assert sources.http.on_begin is None
     assert "invocations are traced, by the exporter otlp" in caplog.text
-    (resource,) = received[0].resource_spans
-    attributes = {each.key: each.value.string_value for each in resource.resource.attributes}
-    assert attributes["service.name"] == "mme"
-    assert attributes["service.version"] == "1.2.3"
-    names = [span.name for scope in resource.scope_spans for span in scope.spans]
-    assert names == ["model", "invoke"]
+    assert collector.resource["service.name"] == "mme"
+    assert collector.resource["service.version"] == "1.2.3"
+    assert [span.name for span in collector.spans] == ["model", "invoke"]
 
 
 async def test_a_collector_that_is_not_there_does_not_hold_up_the_end(monkeypatch):

@@ -242,3 +242,11 @@ async def test_state_that_cannot_be_kept_is_an_outage_that_clients_try_again(con
         await asyncio.to_thread(client.describe_endpoint, EndpointName="e")
     assert caught.value.response["Error"]["Code"] == "ServiceUnavailable"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+
+
+async def test_a_request_that_is_too_large_is_told_the_limit_of_the_control_plane(control):
+    body = b'{"ModelName": "%s"}' % (b"x" * 300_000)
+    async with control.client.post("/", data=body, headers=CREATE) as answer:
+        told = await answer.json(content_type=None)
+    assert answer.status == 400
+    assert "the 262144 bytes a request to the control plane may carry" in told["message"]

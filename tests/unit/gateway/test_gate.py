@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import logging
 
 import pytest
@@ -13,6 +14,7 @@ from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.gateway.gate import Gate
 from mme.gateway.scopes import SCOPES, NoScope
+from tests.support.endpoint import PROJECT
 from tests.support.fake_engine import until
 from tests.support.gated import INVOKE, TARGET, TOKENS, ask, invoke, token
 
@@ -37,6 +39,14 @@ async def test_every_route_has_a_scope_or_is_open_on_purpose(settings, engine, b
     routes = routes_of(settings, engine, bodies)
     assert ("POST", "/models") in routes
     assert not set(routes) - set(SCOPES)
+
+
+def test_every_route_that_is_described_has_one_too():
+    described = json.loads((PROJECT / "docs" / "openapi.json").read_text("utf-8"))["paths"]
+    known = {(method, form.replace("...", "")) for method, form in SCOPES}
+    routes = {(name.upper(), path) for path, methods in described.items() for name in methods}
+    assert ("GET", "/metrics") in routes
+    assert not routes - known
 
 
 async def _answers(_):

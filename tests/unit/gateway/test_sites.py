@@ -72,3 +72,13 @@ async def test_a_platform_calls_its_containers_as_it_likes(container, single):
     for served_one in (container, single):
         async with served_one.client.get("/ping", headers={"Host": "any.example"}) as answer:
             assert answer.status == 200
+
+
+@pytest.mark.hostile("HTTP")
+@pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Original-Host", "Forwarded"])
+async def test_what_a_proxy_says_of_its_caller_is_not_believed(endpoint, header):
+    """Anybody can write such a header."""
+    ours = "host=localhost" if header == "Forwarded" else "localhost"
+    given = {"Host": "evil.example", header: ours}
+    async with endpoint.client.get("/ping", headers=given) as answer:
+        assert answer.status == 403

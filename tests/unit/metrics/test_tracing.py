@@ -115,6 +115,14 @@ def test_what_is_no_trace_begins_a_new_one(observed, exporter, tracing, header):
     assert spans_of(exporter)["invoke"].parent is None
 
 
+@pytest.mark.hostile("HTTP")
+def test_other_headers_of_tracing_reach_no_log(observed, exporter, tracing, caplog):
+    tracing.began({"traceparent": "x", "tracestate": "=", "baggage": "a;b" * 5000}, "id")
+    answered(observed, "m")
+    assert spans_of(exporter)
+    assert not caplog.text
+
+
 def test_a_caller_that_wants_no_trace_gets_none(observed, exporter, tracing):
     tracing.began({"traceparent": TRACEPARENT[:-1] + "0"}, "id")
     answered(observed, "m", model_s=0.1)

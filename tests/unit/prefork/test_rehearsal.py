@@ -34,15 +34,15 @@ def handler(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def test_every_family_is_rehearsed_and_nothing_is_left_behind():
-    environment, folders = dict(os.environ), set(Path("/tmp").glob("mme-rehearsal-*"))
-    assert rehearse(HANDLER, budget_s=60) == list(FAMILIES)
+def test_every_family_is_rehearsed_and_nothing_is_left_behind(tmp_path):
+    environment = dict(os.environ)
+    assert rehearse(HANDLER, budget_s=60, parent=tmp_path) == list(FAMILIES)
     assert len(RESIDENTS) == 0
     assert RESIDENTS.take_note() is None
     assert {name: os.environ.get(name) for name in SETTINGS} == {
         name: environment.get(name) for name in SETTINGS
     }
-    assert set(Path("/tmp").glob("mme-rehearsal-*")) <= folders
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_process_may_still_convert_afterwards():

@@ -80,7 +80,7 @@ def test_an_s3_that_does_not_answer_is_told_from_a_missing_object(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setattr("mme.store.s3_client.ATTEMPTS", 1)
-    with pytest.raises(ObjectsUnavailable, match="S3 did not answer for s3://bucket/key"):
+    with pytest.raises(ObjectsUnavailable, match="S3 cannot serve s3://bucket/key: Could"):
         Objects().read("s3://bucket/key", 1)
 
 

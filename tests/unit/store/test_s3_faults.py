@@ -112,10 +112,13 @@ def test_denied_where_it_cannot_may_mean_that_there_is_no_such_object(s3, store)
         store.check()
 
 
-@pytest.mark.parametrize("status", [500, 503])
-def test_a_fault_of_the_server_is_not_asked_for_again(s3, store, status):
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(500, "500 Internal Server Error"), (503, "503 Service Unavailable"), (599, "599 with no")],
+)
+def test_a_fault_of_the_server_is_not_asked_for_again(s3, store, status, words):
     s3.say = lambda *_: Said(status)
-    with pytest.raises(StoreUnavailable, match=str(status)):
+    with pytest.raises(StoreUnavailable, match=f"cannot serve .*: {words}"):
         store.find(KEY)
     assert len(s3.asked) == 1
 

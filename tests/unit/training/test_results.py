@@ -227,7 +227,12 @@ def train_elsewhere(data, tmp_path, before_start=None, **params):
     return subprocess.Popen(
         [sys.executable, "-m", "mme.training", "--models", models, "--output", tmp_path / "out"],
         cwd=PROJECT, stderr=subprocess.PIPE, text=True, preexec_fn=before_start,  # noqa: PLW1509 - no threads
-        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path / "tmp")},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "TMPDIR": str(tmp_path / "tmp"),
+            # Who may write small files only would leave half of its bytecode to all others.
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
     )  # fmt: skip
 
 
@@ -291,6 +296,10 @@ def test_progress_is_lines_in_a_log_and_bars_on_a_terminal(capsys, caplog):
         assert ("4/4" in said) == is_terminal
         assert "DocSim: training: 100 % (4 of 4, unit epoch)" in caplog.text
     assert len(caplog.messages) == 1
+    lines = progress_for(is_quiet=False, is_terminal=False)
+    with caplog.at_level("INFO"), lines(2_500_000, "byte", "transforming") as bar:
+        bar.update(2_500_000)
+    assert "transforming: 100 % (2.5 of 2.5 MB)" in caplog.text
     with progress_for(is_quiet=True)(4, "epoch", "x") as bar:
         bar.update(4)
     assert capsys.readouterr().err == ""
