@@ -69,7 +69,7 @@ class Listeners:
 @contextlib.contextmanager
 def listeners(settings: Settings) -> Iterator[Listeners]:
     """Bind what the settings name. Raises EndpointFailed and SettingsError."""
-    _check(settings)
+    check_settings(settings)
     tls = None
     if settings.tls_cert is not None:
         key = settings.tls_key or settings.tls_cert
@@ -169,7 +169,7 @@ def _cannot(path: Path, reason: str) -> EndpointFailed:
     return EndpointFailed(f"cannot listen on {path} (MME_SOCKET): {reason}")
 
 
-def _check(settings: Settings) -> None:
+def check_settings(settings: Settings) -> None:
     """Raise SettingsError for a setting that would do nothing."""
     for name, other in NEEDS.items():
         value = getattr(settings, name)

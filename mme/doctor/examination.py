@@ -19,8 +19,9 @@ from mme.core.errors import EndpointError
 from mme.doctor.admitting import admitted
 from mme.doctor.disk import check_disk
 from mme.doctor.finding import Finding, failed, ok, sized, skipped, warning
+from mme.doctor.guards import check_guards
 from mme.doctor.java import check_java
-from mme.doctor.listening import check_port
+from mme.doctor.listening import check_listening, check_port
 from mme.doctor.looked import Looked
 from mme.doctor.needs import Model, Needs
 from mme.doctor.room import check_room
@@ -72,17 +73,11 @@ async def examine(
     """
     yield await asyncio.to_thread(check_java, settings)
     is_alone = platform.mode is Mode.STANDALONE
-    host, port = (settings.host, settings.port) if is_alone else ("0.0.0.0", platform.port)  # noqa: S104 - as the container listens
-    listening = await asyncio.to_thread(check_port, host, port)
-    yield listening
-    is_running = listening.verdict == "ok" and "pid" in listening.facts
-    looked = Looked()
-    if is_alone:
-        looked = await asyncio.to_thread(look_at_store, settings, wish.named)
-        for finding in looked.findings:
-            yield finding
-    else:
-        yield skipped("store", f"the platform brings the models of a {platform.mode.value}")
+    first = await asyncio.to_thread(_ways_in, settings, platform)
+    is_running = any(each.verdict == "ok" and "pid" in each.facts for each in first)
+    looked = await asyncio.to_thread(_looked, settings, platform, wish)
+    for finding in (*first, *looked.findings):
+        yield finding
     admissions = _Admissions()
     async with aclosing(_artifacts(settings, looked, wish, admissions, on_progress)) as found:
         async for finding in found:
@@ -101,6 +96,21 @@ async def examine(
             yield warning(OPENNESS, door)
 
 
+def _ways_in(settings: Settings, platform: Platform) -> list[Finding]:
+    """Where it would listen, and the files that say who may. Blocking."""
+    if platform.mode is Mode.STANDALONE:
+        return [*check_listening(settings), *check_guards(settings)]
+    return [check_port("0.0.0.0", platform.port)]  # noqa: S104 - as the container listens
+
+
+def _looked(settings: Settings, platform: Platform, wish: Wish) -> Looked:
+    """The store, if it is ours to ask. Blocking."""
+    if platform.mode is Mode.STANDALONE:
+        return look_at_store(settings, wish.named)
+    reason = f"the platform brings the models of a {platform.mode.value}"
+    return Looked(findings=[skipped("store", reason)])
+
+
 async def _artifacts(
     settings: Settings,
     looked: Looked,
@@ -114,6 +124,9 @@ async def _artifacts(
         return
     if looked.store is None:
         yield skipped(ARTIFACTS, "there is no store to take them from")
+        return
+    if not looked.can_be_read and not wish.named:
+        yield skipped(ARTIFACTS, "the store does not let the first one be read")
         return
     refs, missing = await asyncio.to_thread(_wanted, looked, wish)
     for finding in missing:

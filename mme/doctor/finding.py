@@ -58,6 +58,11 @@ def is_well(findings: Iterable[Finding]) -> bool:
     return all(each.verdict != "failed" for each in findings)
 
 
+def counted(count: int, what: str) -> str:
+    """So many of something: 1 artifact, 2 artifacts."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def sized(in_bytes: float) -> str:
     """A number of bytes as people read it: 1.5 GiB."""
     unit = 0

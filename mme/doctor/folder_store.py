@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mme.core.errors import EndpointError
-from mme.doctor.finding import Finding, failed, ok, warning
-from mme.doctor.looked import Looked
+from mme.doctor.finding import Finding, counted, failed, ok, warning
+from mme.doctor.looked import LISTING, READING, Looked
 from mme.doctor.s3_store import nothing_offered
 from mme.store import ARCHIVE_ENDING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mme.store import Store
 
-LISTING, READING, PASSED_OVER = "store: list", "store: read", "store"
+PASSED_OVER = "store"
 MOST_TOLD = 20
 
 
@@ -35,7 +35,7 @@ def look_at_folder(store: Store) -> Looked:
         looked.findings.append(
             ok(
                 LISTING,
-                f"{store.uri} holds {len(looked.offers)} artifacts",
+                f"{store.uri} holds {counted(len(looked.offers), 'artifact')}",
                 uri=store.uri,
                 artifacts=len(looked.offers),
                 archive_bytes=looked.archive_bytes,

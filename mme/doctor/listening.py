@@ -1,4 +1,4 @@
-"""Whether the endpoint could listen where it is told to: is the port free, and if not, whose is it.
+"""Whether the endpoint could listen where it is told to: is it free, and if not, whose is it.
 
 Whose a socket is the kernel tells in /proc, as far as this user may look.
 """
@@ -10,14 +10,20 @@ import errno
 import http.client
 import os
 import socket
+import ssl
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mme.doctor.finding import Finding, failed, ok
+from mme.app.listening import SOCKET_PATH_BYTES, check_settings
+from mme.core.settings import SettingsError
+from mme.doctor.finding import Finding, failed, ok, warning
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+
+    from mme.core.settings import Settings
 
 CHECK = "port"
 LISTENS = "0A"
@@ -30,6 +36,15 @@ OWN_NAME = "mme"
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """What the check of a port is called, and the settings that name it."""
+
+    check: str = CHECK
+    host: str = "MME_HOST"
+    port: str = "MME_PORT"
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """A process that listens on a port."""
 
@@ -37,55 +52,114 @@ class Holder:
     command: str
 
 
-def check_port(host: str, port: int, *, proc: Path = Path("/proc")) -> Finding:
+def check_listening(settings: Settings) -> list[Finding]:
+    """Each place a standalone endpoint would listen at. Blocking."""
+    try:
+        check_settings(settings)
+    except SettingsError as error:
+        return [failed(CHECK, str(error))]
+    found = [
+        check_port(settings.host, settings.port)
+        if settings.socket is None
+        else check_socket(settings.socket)
+    ]
+    if settings.management_port is not None:
+        host = settings.management_host or settings.host
+        named = Named("port: management", "MME_MANAGEMENT_HOST", "MME_MANAGEMENT_PORT")
+        found.append(check_port(host, settings.management_port, named))
+    return found
+
+
+def check_socket(path: Path) -> Finding:
+    """Whether a Unix socket could be listened on at `path`; nothing is made or removed."""
+    check, place = "socket", str(path)
+    advice = "name another path in MME_SOCKET"
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
+        return failed(
+            check, f"{place} has more than {SOCKET_PATH_BYTES} bytes", advice, socket=place
+        )
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return failed(
+            check, f"{path.parent} is not there, or user {os.geteuid()} may not write it", advice,
+            socket=place,
+        )  # fmt: skip
+    try:
+        is_socket = stat.S_ISSOCK(path.lstat().st_mode)
+    except OSError:
+        return ok(check, f"{place} is free", socket=place)
+    if not is_socket:
+        return failed(check, f"something is at {place} that is no socket", advice, socket=place)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.settimeout(PATIENCE_S)
+        try:
+            other.connect(place)
+        except TimeoutError:
+            pass
+        except OSError:
+            return ok(check, f"{place} is left over and is replaced", socket=place)
+    return warning(check, f"a process listens at {place} already", "an endpoint, perhaps",
+                   socket=place)  # fmt: skip
+
+
+def check_port(
+    host: str, port: int, named: Named | None = None, *, proc: Path = Path("/proc")
+) -> Finding:
     """Bind the port for a moment; where that fails, say why."""
+    named = named or Named()
     if port == 0:
-        return ok(CHECK, "a free one is taken at the start (MME_PORT=0)", port=port)
+        return ok(named.check, f"a free one is taken at the start ({named.port}=0)", port=port)
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             probe.listen(1)
     except OSError as error:
-        return _judge(host, port, error, proc)
-    return ok(CHECK, f"{host} port {port} is free", host=host, port=port)
+        return _judge(host, port, error, named, proc)
+    return ok(named.check, f"{host} port {port} is free", host=host, port=port)
 
 
-def _judge(host: str, port: int, error: OSError, proc: Path) -> Finding:
+def _judge(host: str, port: int, error: OSError, named: Named, proc: Path) -> Finding:
     where = f"{host} port {port}"
     if error.errno == errno.EADDRINUSE:
         found = holders(listeners(proc, port), proc)
         if is_ours(host, port):
             pids = f" (pid {found[0].pid})" if found else ""
             return ok(
-                CHECK, f"an endpoint of ours answers on {where}{pids}", host=host, port=port,
+                named.check, f"an endpoint of ours answers on {where}{pids}", host=host, port=port,
                 pid=found[0].pid if found else None,
             )  # fmt: skip
         who = "; ".join(f"pid {each.pid}: {each.command}" for each in found)
         return failed(
-            CHECK,
+            named.check,
             f"{where} is taken by {who or 'a process that this user may not look into'}",
-            "end that, or choose another one in MME_PORT",
+            f"end that, or choose another one in {named.port}",
             host=host, port=port, holders=[each.pid for each in found],
         )  # fmt: skip
     advice = {
-        errno.EACCES: "choose one of 1024 or above in MME_PORT, or allow this user lower ones",
-        errno.EADDRNOTAVAIL: "MME_HOST is no address of this machine: 127.0.0.1, 0.0.0.0 or one"
-        " that it has",
-    }.get(error.errno or 0, "see MME_HOST and MME_PORT")
-    return failed(CHECK, f"{where}: {error.strerror or error}", advice, host=host, port=port)
+        errno.EACCES: f"choose one of 1024 or above in {named.port}, or allow this user lower ones",
+        errno.EADDRNOTAVAIL: f"{named.host} is no address of this machine: 127.0.0.1, 0.0.0.0 or"
+        " one that it has",
+    }.get(error.errno or 0, f"see {named.host} and {named.port}")
+    return failed(named.check, f"{where}: {error.strerror or error}", advice, host=host, port=port)
 
 
 def is_ours(host: str, port: int) -> bool:
-    """Whether an endpoint of this project answers there."""
-    connection = http.client.HTTPConnection(
-        "127.0.0.1" if host in ("0.0.0.0", "::", "") else host,  # noqa: S104 - read, not bound
-        port,
-        timeout=PATIENCE_S,
-    )
-    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-        connection.request("GET", "/ping")
-        return connection.getresponse().getheader("Server") == OWN_NAME
+    """Whether an endpoint of this project answers there, in plain text or by TLS."""
+    place = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - read, not bound
+    anybody = ssl.create_default_context()
+    anybody.check_hostname = False  # nothing is sent that is a secret, and nothing believed
+    anybody.verify_mode = ssl.CERT_NONE
+    for connection in (
+        http.client.HTTPConnection(place, port, timeout=PATIENCE_S),
+        http.client.HTTPSConnection(place, port, timeout=PATIENCE_S, context=anybody),
+    ):
+        with (
+            contextlib.closing(connection),
+            contextlib.suppress(OSError, http.client.HTTPException),
+        ):
+            connection.request("GET", "/ping")
+            if connection.getresponse().getheader("Server") == OWN_NAME:
+                return True
     return False
 
 

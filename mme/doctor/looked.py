@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from mme.store import ArtifactRef, Store
 
 
+LISTING, READING = "store: list", "store: read"
+"""Names of checks that every kind of store has."""
+
+
 @dataclass(slots=True)
 class Looked:
     """The store as it was seen; made by `store.py`."""
@@ -21,6 +25,11 @@ class Looked:
     """The archives in it, in the order of targets."""
     is_listed: bool = False
     """Whether `offers` are all there are."""
+
+    @property
+    def can_be_read(self) -> bool:
+        """Whether nothing is known that lets no artifact be read."""
+        return not any(each.check == READING and each.verdict == "failed" for each in self.findings)
 
     @property
     def archive_bytes(self) -> int:

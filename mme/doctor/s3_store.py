@@ -11,18 +11,19 @@ from botocore.exceptions import BotoCoreError
 
 from mme.core.errors import EndpointError
 from mme.doctor.clock import judge_clock
-from mme.doctor.finding import Finding, failed, ok, skipped, warning
-from mme.doctor.looked import Looked
+from mme.doctor.finding import Finding, counted, failed, ok, skipped, warning
+from mme.doctor.looked import LISTING, READING, Looked
 from mme.doctor.s3_asking import AskingS3
 from mme.doctor.s3_rights import GET, LIST, Refusal, refusal_of
 from mme.store import ARCHIVE_ENDING, open_store
+from mme.store.s3_errors import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mme.doctor.s3_asking import Asker, Heard
 
-WHO, LISTING, READING = "credentials", "store: list", "store: read"
+WHO = "credentials"
 NO_CREDENTIALS = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the container or"
     " machine a role"
@@ -115,7 +116,7 @@ def judge_listing(
         return warning(LISTING, *nothing_offered(uri, looked), uri=uri, artifacts=0)
     return ok(
         LISTING,
-        f"{uri} holds {len(looked.offers)} artifacts",
+        f"{uri} holds {counted(len(looked.offers), 'artifact')}",
         uri=uri,
         artifacts=len(looked.offers),
         archive_bytes=looked.archive_bytes,
@@ -132,7 +133,7 @@ def judge_reading(place: Place, key: str, read: Heard | None, asker: Asker) -> F
     if read.error is None or read.error.get("Error", {}).get("Code") == "InvalidRange":
         return ok(READING, f"{uri} can be read", uri=uri)  # an empty object has no first byte
     refusal = refusal_of(read.error, GET, place.objects_arn)
-    if refusal.code in ("NoSuchKey", "404"):
+    if refusal.code in MISSING:
         return failed(READING, f"{uri}: there is no such object", "see its name", uri=uri)
     return failed(READING, f"{uri}: {refusal.found}", refusal.advice, **_facts(uri, refusal))
 

@@ -83,11 +83,12 @@ def test_all_is_well_for_a_user_with_both_rights(look):
 
 
 def test_the_right_to_read_is_named_where_it_is_missing(look):
-    _, by_check = look("lists")
+    looked, by_check = look("lists")
     assert verdicts(by_check)["store: list"] == "ok"
     read = by_check["store: read"]
     assert (read.verdict, read.facts["missing_right"]) == ("failed", GET)
     assert "s3:GetObject on arn:aws:s3:::models/live/*" in read.advice
+    assert not looked.can_be_read
 
 
 def test_without_the_right_to_list_named_models_are_served_yet_not_shown(look):
