@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ADDRESS = "http://127.0.0.1:8080"
-RUN = frozenset({"curl", "aws", ".venv/bin/python", "mkdir", "tar", "echo", "cat", "export"})
+RUN = frozenset({"curl", "aws", "mme", ".venv/bin/python", "mkdir", "tar", "echo", "cat", "export"})
 """Commands that are run; others train, install or start things."""
-ASK = frozenset({"curl", "aws", ".venv/bin/python"})
+ASK = frozenset({"curl", "aws", "mme", ".venv/bin/python"})
 """A block without any of these shows no example."""
 FENCE = re.compile(r"^```(\w*)\s*$")
 MARK = re.compile(r"^<!-- (?:runs: )?(.+?) -->$")
 NOT_RUN = "not run: "
 FRACTION = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
+PROJECT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 180
 
 
@@ -83,6 +84,9 @@ def run(block: Sequence[Example], address: str, folder: Path) -> list[str]:
         "AWS_SECRET_ACCESS_KEY": "any",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_PAGER": "",
+        "MME_ENDPOINT": address,
+        "COLUMNS": "100",
+        "PYTHONPATH": str(PROJECT),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     if block[0].is_program:
