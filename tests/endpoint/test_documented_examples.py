@@ -25,6 +25,7 @@ PAGES = {
     "docs/search.md": 1,
     "docs/streams.md": 1,
     "docs/metrics.md": 2,
+    "docs/cli.md": 17,
     "docs/operate.md": 4,
     "docs/managing.md": 8,
     "docs/errors.md": 1,

@@ -18,14 +18,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.endpoint import PROJECT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ADDRESS = "http://127.0.0.1:8080"
-RUN = frozenset({"curl", "aws", ".venv/bin/python", "mkdir", "tar", "echo", "cat", "export"})
+RUN = frozenset({"curl", "aws", "mme", ".venv/bin/python", "mkdir", "tar", "echo", "cat", "export"})
 """Commands that are run; others train, install or start things."""
-ASK = frozenset({"curl", "aws", ".venv/bin/python"})
+ASK = frozenset({"curl", "aws", "mme", ".venv/bin/python"})
 """A block without any of these shows no example."""
+COMMAND = """mme() { "$PYTHON" -c 'from mme.cli.main import run; run()' "$@"; }\n"""
+"""The command of this checkout, wherever it is installed."""
 FENCE = re.compile(r"^```(\w*)\s*$")
 MARK = re.compile(r"^<!-- (?:runs: )?(.+?) -->$")
 NOT_RUN = "not run: "
@@ -83,12 +87,15 @@ def run(block: Sequence[Example], address: str, folder: Path) -> list[str]:
         "AWS_SECRET_ACCESS_KEY": "any",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_PAGER": "",
+        "MME_ENDPOINT": address,
+        "PYTHON": sys.executable,
+        "PYTHONPATH": str(PROJECT),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     if block[0].is_program:
         script, command = block[0].text, [sys.executable, "-"]
     else:
-        script = "".join(f"{example.text}\nprintf '\\0'\n" for example in block)
+        script = COMMAND + "".join(f"{example.text}\nprintf '\\0'\n" for example in block)
         command = ["bash", "-euo", "pipefail"]
     ended = subprocess.run(
         command, input=script.replace(ADDRESS, address), cwd=folder, env=environment,
