@@ -88,7 +88,7 @@ security: $(DEV) $(ARTIFACTS) ## try every hostile input and write the figures o
 	@$(BIN)/python -m pytest tests/unit tests/integration tests/endpoint -m hostile --write-security
 
 examples: $(DEV) $(ARTIFACTS) ## run the examples of the documentation and write down their answers
-	@$(BIN)/python -m pytest tests/endpoint/test_documented_examples.py tests/integration/test_own_family.py --write-examples
+	@$(BIN)/python -m pytest tests/endpoint/test_documented_examples.py tests/integration/test_own_family.py tests/unit/cli/test_commands_page.py --write-examples
 
 dashboard: $(RUNTIME) ## write the Grafana dashboard, deploy/grafana/mme.json
 	@$(BIN)/python -m mme.metrics.dashboard deploy/grafana/mme.json

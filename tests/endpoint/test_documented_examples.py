@@ -24,15 +24,16 @@ PAGES = {
     "docs/docsim.md": 3,
     "docs/search.md": 1,
     "docs/streams.md": 1,
+    "docs/operate.md": 7,
     "docs/metrics.md": 2,
     "docs/cli.md": 17,
-    "docs/operate.md": 4,
     "docs/managing.md": 8,
     "docs/errors.md": 1,
     "docs/architecture.md": 1,
 }
 # The pages whose examples another test runs, or sends in a form of its own.
 ELSEWHERE = {
+    "docs/commands.md": "tests/unit/cli/test_commands_page.py",
     "docs/containers.md": "tests/integration/test_documented_containers.py",
     "docs/control-plane.md": "tests/integration/test_documented_sagemaker.py",
     "docs/own-family.md": "tests/integration/test_own_family.py",

@@ -18,8 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.endpoint import PROJECT
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,6 +32,7 @@ FENCE = re.compile(r"^```(\w*)\s*$")
 MARK = re.compile(r"^<!-- (?:runs: )?(.+?) -->$")
 NOT_RUN = "not run: "
 FRACTION = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
+PROJECT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 180
 
 
@@ -88,6 +87,7 @@ def run(block: Sequence[Example], address: str, folder: Path) -> list[str]:
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_PAGER": "",
         "MME_ENDPOINT": address,
+        "COLUMNS": "100",
         "PYTHON": sys.executable,
         "PYTHONPATH": str(PROJECT),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

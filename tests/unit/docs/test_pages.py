@@ -81,6 +81,7 @@ def test_a_link_that_does_not_arrive_is_told(link, problem):
 SETTINGS = {f"MME_{name.upper()}" for name in Settings.model_fields}
 # Of programs and tests, not of the endpoint.
 OTHERS = {"MME_ENDPOINT", "MME_TOKEN", "MME_TEST_ENDPOINT", "MME_PUBLISH", "MME_WORKERS"}
+OTHERS |= {"MME_MEMORY_LIMT"}  # a misspelt one, which is told
 # In the environment of a batch, in the words of SageMaker's models.
 OTHERS |= {"MME_TARGET_MODEL", "MME_TARGET_COLUMN", "MME_TARGET_PATTERN"}
 
