@@ -7,6 +7,7 @@ reads, which its record or its name tells. Looks once, at one page of the store,
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from mme.core.artifact import Admitted
     from mme.store import Store
 
+log = logging.getLogger(__name__)
+
 LOOK_S = 2.0
-PAGE = 100
+PAGE = 50
 """So many artifacts are considered."""
 MOST_CALLS = 3
 MOST_BODY_CHARS = 400
@@ -100,6 +103,9 @@ async def look(
         return Offered(store.uri, (), f"it has not answered within {patience_s:g} s")
     except EndpointError as error:
         return Offered(store.uri, (), error.message)
+    except Exception as error:  # a hint that cannot be given ends no endpoint
+        log.warning("no calls can be suggested", exc_info=True)
+        return Offered(store.uri, (), type(error).__name__)
     return Offered(store.uri, calls)
 
 

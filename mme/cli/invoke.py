@@ -15,6 +15,7 @@ from mme.cli.client import model_path, refusal_of
 from mme.cli.codes import EXIT_OK, EXIT_USAGE
 from mme.cli.commands import say
 from mme.cli.options import (
+    LONG_S,
     EndpointOption,
     JsonOption,
     TargetArgument,
@@ -38,8 +39,6 @@ examples:
 Without --content-type it goes by a file's ending; else JSON is application/json and all else
 text/plain."""
 TARGET_HEADER = "X-Amzn-SageMaker-Target-Model"
-TIMEOUT_S = 600.0
-"""An endpoint's own limits are shorter; they are to be heard of."""
 STANDARD_INPUT = "-"
 BY_ENDING = {
     ".csv": "text/csv",
@@ -86,7 +85,7 @@ def invoke(
 
     --json has status, headers and answer as one object.
     """
-    asked = endpoint_of(endpoint, token, timeout_s=TIMEOUT_S)
+    asked = endpoint_of(endpoint, token, timeout_s=LONG_S)
     if sample and data is not None:
         say("--sample and --data exclude each other")
         return EXIT_USAGE

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """A multi-model endpoint you can run anywhere.
 
-Commands but for serve, train, alias, configure and settings ask a running endpoint: --endpoint,
-else MME_ENDPOINT, else port MME_PORT (8080) of this machine. Settings of the endpoint are options
-of `mme serve`, or variables MME_*; `mme settings` lists them."""
+Commands that ask a running endpoint take --endpoint, else MME_ENDPOINT, else this machine's at
+MME_PORT (8080). Settings of an endpoint are options of `mme serve`, or variables MME_*; `mme
+settings` lists them."""
 EXAMPLES = """\
 examples:
   mme serve --store s3://bucket/models/

@@ -11,6 +11,7 @@ from mme.cli import tables
 from mme.cli.client import Refused, model_path
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, code_of
 from mme.cli.options import (
+    LONG_S,
     EndpointOption,
     JsonOption,
     TargetsArgument,
@@ -146,7 +147,7 @@ def load(
     as_json: JsonOption = False,
 ) -> int:
     """Bring models into memory, from the store if need be; returns when they are there."""
-    asked = endpoint_of(endpoint, token)
+    asked = endpoint_of(endpoint, token, timeout_s=LONG_S)
 
     def one(target: str) -> Any:
         with working(f"loading {target}"):

@@ -16,6 +16,8 @@ from mme.cli.client import (
     endpoint_url,
 )
 
+LONG_S = 600.0
+"""For what waits for a model; an endpoint's own limits are shorter, and to be heard of."""
 COMPLETION_S = 0.5
 """How long a shell waits for names."""
 MOST_NAMES = 100
@@ -59,7 +61,7 @@ EndpointOption: TypeAlias = Annotated[
         "--endpoint",
         metavar="URL",
         help="the endpoint to ask: http://HOST:PORT or unix:///PATH"
-        " (default: MME_ENDPOINT, else this machine's MME_PORT, else port 8080)",
+        " (default: MME_ENDPOINT, else this machine's, at MME_SOCKET or MME_PORT)",
         show_default=False,
     ),
 ]

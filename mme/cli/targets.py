@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mme.cli.client import Endpoint
 
 T = TypeVar("T")
+ENDING = ".tar.gz"
 MOST_NAMES = 1000
 NEAR = 0.6
 HINTS = 3
@@ -57,6 +58,7 @@ def nearest(endpoint: Endpoint, target: str) -> list[str]:
         names = [str(model["target_model"]) for model in found["models"]]
     except (EndpointUnreachable, Refused, KeyError, TypeError):
         return []
-    with_ending = [name for name in names if name.removesuffix(".tar.gz") == target]
-    alike = difflib.get_close_matches(target, names, HINTS, NEAR)
-    return (with_ending or alike)[:HINTS]
+    # Their common ending is left out, since it would make all of them alike.
+    stems = {name.removesuffix(ENDING): name for name in names}
+    alike = difflib.get_close_matches(target.removesuffix(ENDING), stems, HINTS, NEAR)
+    return [stems[stem] for stem in alike]

@@ -17,6 +17,7 @@ from mme.app.modes import Mode
 from mme.app.openness import open_doors
 from mme.core.errors import EndpointError
 from mme.doctor.admitting import admitted
+from mme.doctor.aliases import check_aliases
 from mme.doctor.disk import check_disk
 from mme.doctor.finding import Finding, failed, ok, sized, skipped, warning
 from mme.doctor.guards import check_guards
@@ -106,7 +107,9 @@ def _ways_in(settings: Settings, platform: Platform) -> list[Finding]:
 def _looked(settings: Settings, platform: Platform, wish: Wish) -> Looked:
     """The store, if it is ours to ask. Blocking."""
     if platform.mode is Mode.STANDALONE:
-        return look_at_store(settings, wish.named)
+        looked = look_at_store(settings, wish.named)
+        looked.findings += check_aliases(looked)
+        return looked
     reason = f"the platform brings the models of a {platform.mode.value}"
     return Looked(findings=[skipped("store", reason)])
 

@@ -3,13 +3,13 @@
 A request passes when its caller is known (by a bearer token, or by the signature of its head and
 body), has the route's scope for what it names, and is within its limits. The body of a signed
 request is read here, since only with it the signature says anything. Who is known, and what a limit
-is, is up to `mme.access`; which route has which scope is in `scopes.py`.
+is, is up to `mme.access`; which route has which scope is in `scopes.py`, what one request of it
+wants in `rule.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,10 @@ from mme.access.canonical import Head
 from mme.access.claim import ALGORITHM
 from mme.access.limits import Limits, name_of_address
 from mme.access.refusals import NoCredentials, Refusal, UnknownCaller
-from mme.gateway.control_plane import BODY_LIMIT_BYTES, OPERATION_HEADER
-from mme.gateway.headers import target_in, target_named
+from mme.gateway.control_plane import BODY_LIMIT_BYTES
 from mme.gateway.refused import Refused
-from mme.gateway.scopes import INVOKE, MANAGE, READ, scope_of, scope_of_operation, surface_of
+from mme.gateway.rule import Rule
+from mme.gateway.scopes import READ, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,14 +34,11 @@ if TYPE_CHECKING:
     from mme.access.tokens import Tokens
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Handler, Route
-    from mme.gateway.scopes import Surface
 
 BEARER = "bearer"
 AWS = "AWS4-"
 SLICE_BYTES = 1024 * 1024
 """So much of a body is digested before other requests have their turn."""
-ASYNC = "/async-invocations"
-ENDPOINTS, MODELS = "/endpoints/", "/models"
 
 
 class Gate:
@@ -69,11 +66,11 @@ class Gate:
         return [
             (method, form, handler)
             if (scope := scope_of(method, form)) is None
-            else (method, form, _Guarded(self, method, form, scope, handler).handle)
+            else (method, form, _Guarded(self, Rule(method, form, scope), handler).handle)
             for method, form, handler in routes
         ]
 
-    async def let_in(self, call: Call, rule: _Guarded) -> str:
+    async def let_in(self, call: Call, rule: Rule) -> str:
         """The name of the caller, which may do what it asks. Raises Refusal, EndpointError."""
         if self._tokens is None and self._signatures is None:
             address = name_of_address(call.request.remote)
@@ -106,7 +103,7 @@ class Gate:
         """What a caller is told to send, for WWW-Authenticate."""
         return 'Bearer realm="mme"' if self._tokens is not None else ALGORITHM
 
-    async def _caller(self, call: Call, rule: _Guarded) -> Caller:
+    async def _caller(self, call: Call, rule: Rule) -> Caller:
         given = call.request.headers.getall(hdrs.AUTHORIZATION, ())
         if not given:
             raise NoCredentials(
@@ -125,7 +122,7 @@ class Gate:
             raise UnknownCaller("Bearer tokens are not known here: MME_TOKENS_FILE names none")
         return self._tokens.caller_of(token.strip())
 
-    async def _signer(self, call: Call, rule: _Guarded, authorization: str) -> Caller:
+    async def _signer(self, call: Call, rule: Rule, authorization: str) -> Caller:
         if self._signatures is None:
             raise UnknownCaller(
                 "Access keys are not known here: MME_SIGV4_KEYS_FILE names none; send the header"
@@ -143,64 +140,23 @@ class Gate:
 class _Guarded:
     """One route behind the gate."""
 
-    def __init__(self, gate: Gate, method: str, form: str, scope: Scope, handler: Handler) -> None:
+    def __init__(self, gate: Gate, rule: Rule, handler: Handler) -> None:
         self._gate = gate
+        self._rule = rule
         self._handler = handler
-        self._scope = scope
-        self._method = method
-        self._form = form
-        self.surface: Surface = surface_of(method, form)
 
     async def handle(self, call: Call) -> web.StreamResponse:
         """Answer a request, if its caller may ask it."""
-        gate, scope = self._gate, self._scope
+        gate, rule = self._gate, self._rule
         try:
-            name = await gate.let_in(call, self)
-            gate.begin(name, scope)
+            name = await gate.let_in(call, rule)
+            gate.begin(name, rule.scope)
         except Refusal as error:
-            raise Refused(error, self.surface, gate.challenge, call.request.headers) from None
+            raise Refused(error, rule.surface, gate.challenge, call.request.headers) from None
         try:
             return await self._handler(call)
         finally:
-            gate.end(name, scope)
-
-    def scope_of(self, call: Call) -> Scope:
-        """What the request wants."""
-        if self.surface == "control plane":
-            return scope_of_operation(call.request.headers.get(OPERATION_HEADER, ""))
-        return self._scope
-
-    def is_once(self, call: Call) -> bool:
-        """Whether doing it twice is not as doing it once."""
-        scope = self.scope_of(call)
-        return scope is MANAGE or (self._method == "POST" and self._form.endswith(ASYNC))
-
-    def endpoint_of(self, call: Call) -> str | None:
-        """The endpoint that is named, if one is."""
-        return call.name if self._form.startswith(ENDPOINTS) else None
-
-    async def target_of(self, call: Call, caller: Caller) -> str | None:
-        """The target model that is named, if one is. Raises EndpointError."""
-        if not caller.targets:
-            return None
-        if self._form.startswith(MODELS):
-            return call.name or await _target_in_body(call, self._method)
-        if self._scope is not INVOKE or self._method != "POST":
-            return None
-        headers = call.request.headers
-        # As the handlers do: InvokeEndpoint has a parameter for it, the others have not.
-        return target_in(headers) if self._form.endswith("/invocations") else target_named(headers)
-
-
-async def _target_in_body(call: Call, method: str) -> str | None:
-    if method != "POST":
-        return None
-    try:
-        content = json.loads(await call.body(BODY_LIMIT_BYTES))
-    except (ValueError, RecursionError):
-        return None
-    target = content.get("target_model") if isinstance(content, dict) else None
-    return target if isinstance(target, str) else None
+            gate.end(name, rule.scope)
 
 
 async def _digest_of(body: bytes) -> str:

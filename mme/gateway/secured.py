@@ -57,6 +57,8 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         """The client's certificate, if it was asked for one and has one."""
         self._is_first = self._is_shaking = True
         self._is_closing = self._is_full = self._is_paused = False
+        self._has_told = False
+        """Whether the connection has been told to pause."""
         self.waits_since_s: float | None = self._loop.time()
         """Since when it waits for its client, until it has shaken hands."""
 
@@ -96,14 +98,16 @@ class Secured(asyncio.Transport, asyncio.Protocol):
     def pause_writing(self) -> None:
         """The socket takes no more for now."""
         self._is_full = True
-        if not self._is_shaking:
+        if not self._is_shaking and not self._has_told:
+            self._has_told = True
             self._connection.pause_writing()
 
     def resume_writing(self) -> None:
         """It does again."""
         self._is_full = False
-        self._send()
-        if not self._is_full and not self._is_shaking:
+        self._send()  # which may fill it again at once
+        if not self._is_full and self._has_told:
+            self._has_told = False
             self._connection.resume_writing()
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -29,7 +29,7 @@ from mme.memory.watermarks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from mme.memory.policy import Candidate
 
@@ -83,6 +83,12 @@ class MemoryBook:
     def is_pinned(self, target: str) -> bool:
         """Whether the operator wants this target to stay."""
         return target in self.pinned or self.is_pinned_by_pattern(target)
+
+    def count_pinned(self, targets: Collection[str]) -> int:
+        """How many of these stay."""
+        if not self._pins:
+            return sum(target in targets for target in self.pinned)
+        return sum(map(self.is_pinned, targets))
 
     def is_pinned_by_pattern(self, target: str) -> bool:
         """Whether one of the patterns given at the start means it."""

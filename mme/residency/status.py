@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from mme.memory.watermarks import most_tasks
 
@@ -24,9 +25,8 @@ KEPT_S = 0.5
 MOST_TOP = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one resident model takes."""
+class Share(NamedTuple):
+    """What one resident model takes. A tuple, since there are made thousands of it."""
 
     target: str
     own_bytes: int
@@ -101,7 +101,7 @@ class States:
             memory=memory,
             high_bytes=int(marks.high * memory.limit),
             low_bytes=int(marks.low * memory.limit),
-            models_bytes=sum(share.own_bytes for share in shares),
+            models_bytes=sum(share.own_bytes for share in shares.values()),
             tasks=tasks,
             most_tasks=most_tasks(tasks.limit)[0],
             on_disk=on_disk,
@@ -109,18 +109,18 @@ class States:
             disk_limit_bytes=self._disk_limit_bytes,
             resident=len(shares),
             downloading=self._downloading(),
-            pinned=sum(self._book.is_pinned(share.target) for share in shares),
+            pinned=self._book.count_pinned(shares),
             failed=self._observed.history.failed(),
             workers=self._workers.counts(),
-            top=heapq.nlargest(MOST_TOP, shares, key=lambda share: share.own_bytes),
-            shares={share.target: share for share in shares},
+            top=heapq.nlargest(MOST_TOP, shares.values(), key=itemgetter(1)),
+            shares=shares,
         )
 
-    def _shares(self) -> list[Share]:
-        shares = []
-        for name in self._workers.resident():
-            usage = self._workers.usage_of(name)
+    def _shares(self) -> dict[str, Share]:
+        shares, usage_of = {}, self._workers.usage_of
+        for name, workers in self._workers.resident().items():
+            usage = usage_of(name)
             if usage is not None:
-                own_bytes = usage.own_bytes * self._workers.workers_of(name)
-                shares.append(Share(usage.artifact.target, own_bytes, usage.in_flight))
+                target = usage.artifact.target
+                shares[target] = Share(target, usage.own_bytes * workers, usage.in_flight)
         return shares

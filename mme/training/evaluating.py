@@ -45,6 +45,8 @@ class Question:
     endpoint: str | None = None
     told: Told | None = None
     """How the set is written."""
+    token: str = ""
+    """For the endpoint, if it wants one."""
 
 
 def evaluate_target(question: Question, progress: Progress) -> dict[str, Evaluated]:
@@ -71,7 +73,7 @@ def _opened(
     question: Question, sets: EvaluationSets, progress: Progress
 ) -> Iterator[tuple[str, LoadedModel]]:
     if question.endpoint is not None:
-        model = RemoteModel(question.endpoint, question.target)
+        model = RemoteModel(question.endpoint, question.target, question.token)
         yield _family_of(model, sets), model
         return
     with (

@@ -64,6 +64,15 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            envvar="MME_TOKEN",
+            help="bearer token, if the endpoint wants one",
+            show_default=False,
+        ),
+    ] = None,
     misses: Annotated[
         int | None,
         typer.Option(
@@ -86,7 +95,9 @@ def evaluate(
     told = options.check_table(separator, encoding)
     configure_logging("WARNING" if quiet else "INFO")
     logging.getLogger("gensim").setLevel(logging.WARNING)
-    question = Question(target, evaluation, endpoint or _endpoint(target, os.environ), told)
+    question = Question(
+        target, evaluation, endpoint or _endpoint(target, os.environ), told, token or ""
+    )
     is_terminal = sys.stderr.isatty()
     try:
         with logging_redirect_tqdm() if is_terminal else contextlib.nullcontext():

@@ -29,6 +29,7 @@ class RemoteModel:
 
     url: str
     target: str
+    token: str = ""
 
     def __post_init__(self) -> None:
         if urllib.parse.urlsplit(self.url).scheme not in SCHEMES:
@@ -64,6 +65,8 @@ class RemoteModel:
         return Needs()
 
     def _send(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        if self.token:
+            headers = {**headers, "Authorization": f"Bearer {self.token}"}
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
             self.url.rstrip("/") + path, body, headers, method="POST"
         )

@@ -213,9 +213,9 @@ class Dispatch(Generic[R]):
         """The workers that have a model."""
         return frozenset(self._having.get(model, ()))
 
-    def resident(self) -> list[str]:
-        """The models that some worker has."""
-        return list(self._having)
+    def resident(self) -> dict[str, int]:
+        """The models that some worker has, and how many have them."""
+        return {model: len(workers) for model, workers in self._having.items()}
 
     def requests_in_workers(self) -> list[tuple[str, R, float]]:
         """Worker, request and since when, of all that are being computed."""

@@ -264,10 +264,10 @@ class Workers:
         """How a model has been used, if it is known."""
         return self._usages.get(name)
 
-    def resident(self) -> set[str]:
-        """The names of all models that are in memory."""
+    def resident(self) -> dict[str, int]:
+        """The names of all models that are in memory, and how many workers have them."""
         own = {each.own_model for each in self._live.all() if each.own_model is not None}
-        return own.union(self._dispatch.resident())
+        return self._dispatch.resident() | {name: self.workers_of(name) for name in own}
 
     def counts(self) -> WorkerCounts:
         """How many workers and requests there are."""

@@ -64,6 +64,10 @@ def ask(endpoint, target, text="Cars with petrol,A ban on cars"):
     return answer.status_code
 
 
+def begins_with(*targets):
+    return f"{NAMES}.slice(0, {len(targets)}).join() === {json.dumps(','.join(targets))}"
+
+
 def open_model(page, target):
     page.evaluate(f"location.hash = 'model=' + encodeURIComponent({json.dumps(target)})")
     wait_for_text(page, "#detail-title", target)
@@ -215,3 +219,21 @@ def test_what_a_request_did_is_found_by_its_id(opened, endpoint):
     opened.wait_for("!document.getElementById('all-logs').textContent.includes('GET /')")
     wait_for_text(opened, "#all-logs", "BadInput")
     assert answer.headers["x-amzn-RequestId"] in text_of(opened, "#all-logs")
+
+
+def test_rows_stay_in_their_order_under_the_mouse(opened, endpoint):
+    first, second = "team-10/model-00010.tar.gz", "team-11/model-00011.tar.gz"
+    assert [ask(endpoint, target) for target in (first, first, second)] == [200] * 3
+    set_value(opened, "#search", "model-0001")
+    opened.click("#heads .requests button")
+    opened.wait_for(begins_with(first, second))
+    x, y = opened.evaluate(
+        "(() => { const box = document.querySelector('#rows tr:nth-child(2)')"
+        ".getBoundingClientRect(); return [box.x + 40, box.y + 9]; })()"
+    )
+    opened.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    assert [ask(endpoint, second) for _ in range(5)] == [200] * 5
+    wait_for_text(opened, f"#rows tr[data-name={json.dumps(second)}] .requests", "6")
+    assert opened.evaluate(begins_with(first, second))
+    opened.ask("Input.dispatchMouseEvent", type="mouseMoved", x=5, y=5)
+    opened.wait_for(begins_with(second, first))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from urllib.parse import quote
 
 import pytest
@@ -13,7 +14,13 @@ from tests.support.endpoint import running_endpoint
 from tests.support.line import line_to
 
 HOSTILE = "<img src=x onerror=alert(1)>&amp;.tar.gz"
+FOREIGN = "straße/über uns.tar.gz"
 COUNT = 3
+OTHERS = 2
+HIDE = """window.setTimeout = work => { work(); return 0; };
+  Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});
+  document.dispatchEvent(new Event('visibilitychange'))"""
+SHOW = """delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))"""
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +28,8 @@ def endpoint(tmp_path_factory):
     scratch = tmp_path_factory.mktemp("troubles")
     fill_store(scratch / "store", COUNT)
     (scratch / "store" / HOSTILE).write_bytes(b"no archive")
+    (scratch / "store" / FOREIGN).parent.mkdir()
+    os.link(scratch / "store" / "en" / "DocSim.tar.gz", scratch / "store" / FOREIGN)
     with running_endpoint(str(scratch / "store"), scratch) as running:
         yield running
 
@@ -39,7 +48,7 @@ def ask(endpoint, target, content_type="text/csv", text="Cars with petrol,A ban 
 
 def test_a_model_that_does_not_load_shows_why(page, endpoint):
     page.open(f"{endpoint.url}/")
-    page.wait_for(is_complete(COUNT + 1))
+    page.wait_for(is_complete(COUNT + OTHERS))
     assert ask(endpoint, HOSTILE) == 400
     row = f"#rows tr[data-name={json.dumps(HOSTILE)}]"
     wait_for_text(page, f"{row} .error", "archive")
@@ -54,7 +63,7 @@ def test_a_model_that_does_not_load_shows_why(page, endpoint):
 
 def test_names_and_messages_are_text_whatever_they_hold(page, endpoint):
     page.open(f"{endpoint.url}/#model=" + quote(HOSTILE, safe=""))
-    page.wait_for(is_complete(COUNT + 1))
+    page.wait_for(is_complete(COUNT + OTHERS))
     wait_for_text(page, "#detail-title", HOSTILE)
     assert page.evaluate("document.images.length") == 0
     assert not any(address.endswith("/x") for address in page.requests)
@@ -64,7 +73,7 @@ def test_names_and_messages_are_text_whatever_they_hold(page, endpoint):
 def test_a_cut_line_is_told_and_what_happened_meanwhile_is_shown_after(page, endpoint):
     with line_to(endpoint.url) as line:
         page.open(f"{line.url}/")
-        page.wait_for(is_complete(COUNT + 1))
+        page.wait_for(is_complete(COUNT + OTHERS))
         wait_for_text(page, "#live", "live")
         line.is_cut = True
         wait_for_text(page, "#live", "not live since")
@@ -110,6 +119,37 @@ def test_a_store_that_does_not_answer_is_told(page, tmp_path):
         page.open(f"{running.url}/")
         wait_for_text(page, "#store-error", "The store does not answer")
         wait_for_text(page, "#nothing", "The store does not answer, and no model is on this disk")
+
+
+def test_a_name_beyond_ascii_is_one_like_others(page, endpoint):
+    page.open(f"{endpoint.url}/#model=" + quote(FOREIGN, safe=""))
+    page.wait_for(is_complete(COUNT + OTHERS))
+    page.click("#act-load")
+    wait_for_text(page, "#act-said", "It is loaded")
+    page.wait_for("document.getElementById('invoke-body').value")
+    page.click("#invoke-send")
+    wait_for_text(page, "#answer-said", "200, after")
+    page.click("#act-unload")
+    wait_for_text(page, "#act-said", "It has left memory")
+    assert page.errors == []
+
+
+def test_a_page_that_nobody_looks_at_lets_go_until_somebody_does(page, endpoint):
+    page.open(f"{endpoint.url}/")
+    page.wait_for(is_complete(COUNT + OTHERS))
+    target = "team-02/model-00002.tar.gz"
+    row = f"#rows tr[data-name={json.dumps(target)}] .state"
+    page.evaluate(HIDE)
+    with requests.get(
+        f"{endpoint.url}/events", headers={"Accept": "text/event-stream"}, stream=True, timeout=30
+    ) as others:
+        assert ask(endpoint, target) == 200
+        assert next(others.iter_lines()).startswith(b"id: ")  # who follows is told
+    wait_for_text(page, row, "in the store")
+    page.evaluate(SHOW)
+    wait_for_text(page, row, "ready")
+    followed = [address for address in page.requests if "/events?status=1" in address]
+    assert len(followed) == 2
 
 
 FRAMES = """import('/page/stream.js').then(({Frames}) => {

@@ -12,7 +12,8 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.support.endpoint import PROJECT, running_endpoint
+from tests.support.certificates import authority
+from tests.support.endpoint import PROJECT, free_port, running_endpoint
 from tests.support.s3 import running_s3
 from tests.support.waiting import eventually
 
@@ -59,10 +60,11 @@ def endpoint(folder, s3, tmp_path_factory):
         yield running
 
 
-def aws(endpoint, service="sagemaker-runtime", key="AKALL", secret=SECRET):
+def aws(url, service="sagemaker-runtime", key="AKALL", secret=SECRET, *, verify=None):
     return boto3.client(
         service,
-        endpoint_url=endpoint.url,
+        endpoint_url=url,
+        verify=None if verify is None else str(verify),
         region_name="eu-central-1",
         aws_access_key_id=key,
         aws_secret_access_key=secret,
@@ -82,7 +84,7 @@ def code_of(work):
 
 
 def test_a_model_answers_whoever_has_signed(endpoint):
-    answer = aws(endpoint, key="AKINVOKE").invoke_endpoint(
+    answer = aws(endpoint.url, key="AKINVOKE").invoke_endpoint(
         EndpointName="e", TargetModel=TARGET, ContentType="text/csv", Body=b"Strom,Steuer\n"
     )
     assert answer["Body"].read()
@@ -106,13 +108,13 @@ def test_nobody_else_is_answered(endpoint):
     assert requests.get(f"{endpoint.url}/ping", timeout=10).status_code == 200
     assert requests.get(f"{endpoint.url}/models", timeout=10).status_code == 401
     assert get(endpoint, "/models", OTHER).status_code == 401
-    stranger = aws(endpoint, secret="another secret of some length")
+    stranger = aws(endpoint.url, secret="another secret of some length")
     assert code_of(
         lambda: stranger.invoke_endpoint(EndpointName="e", TargetModel=TARGET, Body=b"x")
     ) == ("InvalidSignatureException")
-    models = aws(endpoint, "sagemaker", "AKINVOKE")
+    models = aws(endpoint.url, "sagemaker", "AKINVOKE")
     assert code_of(models.list_models) == "AccessDeniedException"
-    assert aws(endpoint, "sagemaker").list_models()["Models"] == []
+    assert aws(endpoint.url, "sagemaker").list_models()["Models"] == []
 
 
 def test_a_file_that_changes_is_read_again_and_a_broken_one_is_not_used(endpoint, folder):
@@ -132,7 +134,7 @@ def test_a_file_that_changes_is_read_again_and_a_broken_one_is_not_used(endpoint
 
 
 def test_inputs_are_taken_from_the_buckets_that_are_listed_only(endpoint):
-    client = aws(endpoint)
+    client = aws(endpoint.url)
     attributes = f"target-model={TARGET}"
     with pytest.raises(ClientError, match="not in MME_BUCKETS"):
         client.invoke_endpoint_async(
@@ -144,10 +146,40 @@ def test_inputs_are_taken_from_the_buckets_that_are_listed_only(endpoint):
     assert answer["OutputLocation"].startswith("s3://out/answers/")
     container = {"Image": "mme", "ModelDataUrl": "s3://private/a.tar.gz"}
     with pytest.raises(ClientError, match="not in MME_BUCKETS"):
-        aws(endpoint, "sagemaker").create_model(
+        aws(endpoint.url, "sagemaker").create_model(
             ModelName="m",
             PrimaryContainer=container,
             ExecutionRoleArn="arn:aws:iam::123456789012:role/x",
+        )
+
+
+def test_signatures_hold_by_tls_and_on_the_port_of_management_too(folder, tmp_path):
+    signer, port = authority(), free_port()
+    certificate, key = signer.signs("server").written(tmp_path, "server")
+    (tmp_path / "ca.crt").write_bytes(signer.pem)
+    settings = {
+        "MME_SIGV4_KEYS_FILE": str(folder / "keys"),
+        "MME_TLS_CERT": str(certificate),
+        "MME_TLS_KEY": str(key),
+        "MME_MANAGEMENT_PORT": str(port),
+    }
+    with running_endpoint(str(PROJECT / "artifacts"), tmp_path, settings) as endpoint:
+        manager = aws(f"https://127.0.0.1:{port}", "sagemaker", verify=tmp_path / "ca.crt")
+        assert manager.list_models()["Models"] == []
+        runtime = aws(endpoint.url, verify=tmp_path / "ca.crt")
+        asked = {"EndpointName": "e", "TargetModel": TARGET, "ContentType": "text/csv"}
+        assert runtime.invoke_endpoint(Body=b"Strom,Steuer", **asked)["Body"].read()
+        wrong = aws(
+            endpoint.url, secret="another secret of some length", verify=tmp_path / "ca.crt"
+        )
+        assert code_of(lambda: wrong.invoke_endpoint(Body=b"a,b", **asked)) == (
+            "InvalidSignatureException"
+        )
+        assert (
+            requests.get(
+                f"https://127.0.0.1:{port}/models", verify=tmp_path / "ca.crt", timeout=9
+            ).status_code
+            == 401
         )
 
 

@@ -84,6 +84,17 @@ async def test_a_store_that_refuses_is_told():
     assert "403 AccessDenied" in (await offered(Refusing())).trouble
 
 
+async def test_nothing_unforeseen_ends_the_start(caplog):
+    class Odd:
+        uri = "s3://b/"
+
+        def list_after(self, *_):
+            raise RuntimeError("odd")
+
+    assert (await offered(Odd())).trouble == "RuntimeError"
+    assert "no calls can be suggested" in caplog.text
+
+
 def test_an_artifacts_own_sample_comes_before_its_familys_form(tmp_path):
     sample = {"ContentType": "text/plain", "Body": "eine Behauptung"}
     kept = admitted(tmp_path / "m", "a.tar.gz", sample, family="Search", language="de")

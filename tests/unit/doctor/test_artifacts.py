@@ -11,6 +11,7 @@ import pytest
 from mme.app.modes import Mode, Platform
 from mme.core.artifact import SAMPLE_REQUEST
 from mme.core.settings import Settings
+from mme.doctor.aliases import check_aliases
 from mme.doctor.examination import Wish, examine
 from mme.doctor.store import look_at_store
 from models.registry import family
@@ -167,3 +168,31 @@ async def test_a_report_is_json(folder):
     findings, _ = await examined(Wish(named=(GOOD,)), store=str(folder))
     said = json.loads(json.dumps([each.to_json() for each in findings]))
     assert {"check", "verdict", "found"} <= said[0].keys()
+
+
+def aliased(folder, content):
+    (folder / "de").mkdir()
+    (folder / "de" / "DocSim-7.tar.gz").write_bytes(tar_gz({"a": b""}))
+    (folder / "de" / "models-id.json").write_text(content, "utf-8")
+    return check_aliases(look_at_store(Settings(store=str(folder))))
+
+
+def test_an_alias_whose_artifact_is_there_is_in_order(tmp_path):
+    assert verdicts(aliased(tmp_path, '{"DocSim": "7"}')) == [("aliases", "ok")]
+
+
+def test_an_alias_whose_artifact_is_not_there_is_told(tmp_path):
+    [finding] = aliased(tmp_path, '{"DocSim": "8"}')
+    assert finding.verdict == "failed"
+    assert finding.facts["alias"] == "de/DocSim"
+    assert "de/DocSim-8.tar.gz" in finding.found
+
+
+def test_a_file_of_aliases_that_cannot_be_read_is_told(tmp_path):
+    [finding] = aliased(tmp_path, "no JSON")
+    assert finding.verdict == "failed"
+    assert "models-id.json" in finding.found
+
+
+def test_a_store_without_aliases_is_not_talked_about(tmp_path):
+    assert check_aliases(look_at_store(Settings(store=str(tmp_path)))) == []

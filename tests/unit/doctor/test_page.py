@@ -7,6 +7,7 @@ import inspect
 from mme.cli.doctor import doctor
 from mme.core.settings import PROJECT_ROOT
 from mme.doctor import (
+    aliases,
     clock,
     disk,
     examination,
@@ -26,7 +27,7 @@ PAGE = (PROJECT_ROOT / "docs" / "doctor.md").read_text("utf-8")
 
 def test_every_check_is_on_the_page():
     checks = {
-        clock.CHECK, disk.CACHE, disk.STATE, disk.TEMPORARY, examination.ARTIFACT,
+        aliases.CHECK, clock.CHECK, disk.CACHE, disk.STATE, disk.TEMPORARY, examination.ARTIFACT,
         examination.ARTIFACTS, examination.OPENNESS, folder_store.PASSED_OVER, guards.CALLERS,
         guards.TLS, java.CHECK, listening.CHECK, looked.LISTING, looked.READING, room.MEMORY,
         room.TASKS, room.FILES, s3_store.WHO, store.CHECK, variables.CHECK,

@@ -91,6 +91,24 @@ async def test_a_large_answer_comes_whole(secured, sole):
         assert await answer.read() == sole.answer.body
 
 
+async def test_a_large_answer_to_a_client_that_reads_slowly_comes_whole(
+    secured, sole, signer, caplog
+):
+    sole.answer = Answer(body=b"x" * (8 << 20))
+    async with secured() as (_, port, _client):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=client_context(signer), limit=1024
+        )
+        writer.write(ASK % 1 + b"x")
+        await reader.readuntil(b"\r\n\r\n")
+        read = 0
+        while read < 8 << 20:
+            read += len(await reader.read(1 << 16))
+        writer.close()
+    assert read == 8 << 20
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
 async def test_who_speaks_plain_http_is_told_to_speak_tls(secured):
     async with (
         secured() as (_, port, _),
@@ -197,7 +215,7 @@ async def test_an_answer_that_nobody_reads_is_given_up_and_counts_until_then(
     secured, sole, bodies, quick, signer
 ):
     sole.answer = Answer(body=b"x" * (32 << 20))
-    async with secured(reading_s=0.05) as (_, port, client):
+    async with secured(reading_s=1.0) as (_, port, client):
         _reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=client_context(signer), limit=1024
         )

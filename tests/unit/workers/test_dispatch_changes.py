@@ -113,14 +113,14 @@ def test_models_are_where_they_were_answered_until_dropped_or_the_worker_goes(di
     dispatch.answered("w1", dropped=["a"], has_model=False)
     assert dispatch.having("a") == frozenset()
     dispatch.leave("w2")
-    assert dispatch.resident() == []
+    assert not dispatch.resident()
 
 
 def test_a_model_that_could_not_be_loaded_is_not_there(dispatch):
     with_workers(dispatch, "w1")
     dispatch.submit(Item("m"))
     dispatch.answered("w1", has_model=False)
-    assert dispatch.resident() == []
+    assert not dispatch.resident()
 
 
 def test_a_worker_that_dropped_a_model_for_itself_has_it_again(dispatch):
