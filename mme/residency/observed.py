@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mme.core.statistics import Outcome
     from mme.core.timing import Timing
 
+log = logging.getLogger(__name__)
+
 SERVER_ERRORS = 500
 OF_ITS_CALLER = (TargetNotFound, InvalidRequest)
 """Errors that say nothing of a model."""
@@ -87,8 +89,13 @@ class Observed:
             self.history.errored(target, error.for_log, time.time())
 
     def load_failed(self, target: str, error: EndpointError, *, serves: bool) -> None:
-        """A target did not come in; `serves`: a former version of it goes on serving."""
-        if serves:
+        """A target did not come in; `serves`: a former version of it goes on serving.
+
+        Names that are none are logged only: whoever may ask could fill the events with them.
+        """
+        if isinstance(error, OF_ITS_CALLER) and not serves:
+            log.warning("cannot bring in %s: %s", target, error.message)
+        elif serves:
             message = f"{target} serves on from its former version: {error.message}"
             self.events.note("update_failed", target, message, level=logging.WARNING)
         else:

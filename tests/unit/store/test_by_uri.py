@@ -51,7 +51,9 @@ def test_what_is_missing_is_told_with_its_whole_place(stores):
     with pytest.raises(TargetNotFound) as caught:
         stores.find(missing)
     assert (caught.value.target, caught.value.tried) == (missing, missing)
-    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
+    with pytest.raises(
+        StoreUnavailable, match=r"cannot serve .*NoSuchBucket, there is no such bucket"
+    ):
         stores.find("s3://never-made/models/a.tar.gz")
 
 
