@@ -29,7 +29,7 @@ lines = LineWriter(__name__)
 
 LONGEST_NOTE_CHARS = 500
 COUNTER_BITS = 48
-SERVER_ERRORS, MODEL_ERROR = 500, 424
+FIRST_ERROR, MODEL_ERROR, SERVER_ERRORS = 400, 424, 500
 
 
 def request_ids() -> Iterator[str]:
@@ -52,16 +52,19 @@ class Asked:
     outcome: str = ""
     """How warm the model was; "": it has not been asked."""
     timing: Timing | None = None
+    is_broken: bool = False
+    """Whether it failed, whatever status had been sent by then."""
 
     def answered(self, answer: Answer) -> None:
         """The model has answered."""
         self.outcome, self.timing = answer.outcome, answer.timing
+        self.is_broken = answer.status >= FIRST_ERROR
         if answer.target and answer.target != self.target:
             self.meant = answer.target
 
     def failed(self, error: EndpointError) -> None:
         """There is no answer."""
-        self.outcome = error.outcome
+        self.outcome, self.is_broken = error.outcome, True
         if error.timing != Timing():  # it did not come so far
             self.timing = error.timing
 

@@ -7,7 +7,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from mme.core.invocation_log import level_of, shortened
+from mme.core.invocation_log import FIRST_ERROR, level_of, shortened
 from mme.core.log import LineWriter
 from mme.core.log_format import Line, quoted
 
@@ -61,6 +61,8 @@ def note_access(
 ) -> None:
     """Log the end of a request: what it was, what came of it, why, and who asked, if known."""
     level = logging.DEBUG if path in QUIET_PATHS else level_of(status)
+    if asked is not None and asked.is_broken and status < FIRST_ERROR:
+        level = logging.WARNING  # a stream that had begun
     if not lines.takes(level):
         return
     path = shortened(path)
