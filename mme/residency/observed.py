@@ -8,7 +8,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mme.core.errors import EndpointError, InvalidRequest, TargetNotFound
+from mme.core.errors import (
+    ArtifactRejected,
+    EndpointError,
+    InvalidRequest,
+    TargetNotFound,
+)
 from mme.core.events import Events
 from mme.core.spent import Spent
 from mme.core.statistics import LEFT, Statistics
@@ -25,7 +30,7 @@ log = logging.getLogger(__name__)
 
 SERVER_ERRORS = 500
 OF_ITS_CALLER = (TargetNotFound, InvalidRequest)
-"""Errors that say nothing of a model."""
+"""Errors that say nothing of a model, but for an artifact that is there and is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Observed:
     ) -> None:
         """A request has no answer of a model; `was_here`: its artifact was on this disk."""
         outcome: Outcome = "first" if not was_here else "cold" if timing.load_s else "warm"
-        is_known = not isinstance(error, OF_ITS_CALLER)
+        is_known = _is_of_a_model(error)
         if is_known and isinstance(error, EndpointError):
             error.outcome, error.timing = outcome, timing
         name = LEFT if isinstance(error, asyncio.CancelledError) else type(error).__name__
@@ -93,7 +98,7 @@ class Observed:
 
         Names that are none are logged only: whoever may ask could fill the events with them.
         """
-        if isinstance(error, OF_ITS_CALLER) and not serves:
+        if not serves and not _is_of_a_model(error):
             log.warning("cannot bring in %s: %s", target, error.message)
         elif serves:
             message = f"{target} serves on from its former version: {error.message}"
@@ -105,3 +110,7 @@ class Observed:
     def _tell(self, invocation: Invocation) -> None:
         for follower in self.followers:
             follower(invocation)
+
+
+def _is_of_a_model(error: BaseException) -> bool:
+    return isinstance(error, ArtifactRejected) or not isinstance(error, OF_ITS_CALLER)
