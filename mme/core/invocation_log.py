@@ -68,7 +68,8 @@ class Asked:
         if error.timing != Timing():  # it did not come so far
             self.timing = error.timing
 
-    def __str__(self) -> str:
+    def told(self) -> str:
+        """All of it in words."""
         meant = f"={self.meant}" if self.meant else ""
         end = f" {self.inference_id}" if self.inference_id else ""
         took = self.timing
@@ -142,7 +143,7 @@ class _Ended:
 
     def line(self, level: int) -> Line:
         work, asked = self.work, self.work.asked
-        about = shortened(f"{asked} {self.note}" if self.note else str(asked))
+        about = shortened(f"{asked.told()} {self.note}" if self.note else asked.told())
         text = f"{work.kind} {work.name} {self.result} {self.seconds * 1000:.1f} ms"
         return Line(
             time.time(), level, __name__, f"{text} {self.request_id} {about}",

@@ -66,7 +66,9 @@ def note_access(
     if not lines.takes(level):
         return
     path = shortened(path)
-    about = note if asked is None else f"{asked} {note}" if note else str(asked)
+    about = note
+    if asked is not None:
+        about = f"{asked.told()} {note}" if note else asked.told()
     text = f"{method} {path} {status} {duration_s * 1000:.1f} ms {request_id} {shortened(about)}"
     if caller:
         text += f" by {caller}"
@@ -82,8 +84,6 @@ def note_access(
 
     target = "" if asked is None else asked.meant or asked.target
     lines.tell(
-        Line(
-            time.time(), level, __name__, text, target, request_id,
-            members=members, is_of_request=True,
-        )
-    )  # fmt: skip
+        # Without names, which would take longer.
+        Line(time.time(), level, __name__, text, target, request_id, "", "", members, True)
+    )
