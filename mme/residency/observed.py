@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mme.core.errors import EndpointError, InvalidRequest, TargetNotFound
+from mme.core.errors import ArtifactRejected, EndpointError, InvalidRequest
 from mme.core.events import Events
 from mme.core.spent import Spent
 from mme.core.statistics import LEFT, Statistics
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SERVER_ERRORS = 500
-OF_ITS_CALLER = (TargetNotFound, InvalidRequest)
-"""Errors that say nothing of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Observed:
     ) -> None:
         """A request has no answer of a model; `was_here`: its artifact was on this disk."""
         outcome: Outcome = "first" if not was_here else "cold" if timing.load_s else "warm"
-        is_known = not isinstance(error, OF_ITS_CALLER)
+        is_known = not _is_of_its_caller(error)
         if is_known and isinstance(error, EndpointError):
             error.outcome, error.timing = outcome, timing
         name = LEFT if isinstance(error, asyncio.CancelledError) else type(error).__name__
@@ -93,7 +91,7 @@ class Observed:
 
         Names that are none are logged only: whoever may ask could fill the events with them.
         """
-        if isinstance(error, OF_ITS_CALLER) and not serves:
+        if _is_of_its_caller(error) and not serves:
             log.warning("cannot bring in %s: %s", target, error.message)
         elif serves:
             message = f"{target} serves on from its former version: {error.message}"
@@ -105,3 +103,8 @@ class Observed:
     def _tell(self, invocation: Invocation) -> None:
         for follower in self.followers:
             follower(invocation)
+
+
+def _is_of_its_caller(error: BaseException) -> bool:
+    """Whether it says nothing of a model; that an artifact was refused does."""
+    return isinstance(error, InvalidRequest) and not isinstance(error, ArtifactRejected)
