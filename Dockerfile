@@ -79,6 +79,9 @@ COPY mme /opt/mme/mme
 COPY models /opt/mme/models
 COPY artifacts /opt/mme/artifacts
 WORKDIR /opt/mme
+RUN printf '%s\n' '#!/opt/venv/bin/python' 'import sys' 'sys.path.insert(0, "/opt/mme")' \
+      'from mme.cli.main import run' 'run()' >/opt/venv/bin/mme \
+ && chmod 755 /opt/venv/bin/mme
 RUN /opt/venv/bin/python -m compileall -q -f -j 0 --invalidation-mode unchecked-hash \
       /opt/venv/lib /opt/mme \
  && find /opt -newermt "@${SOURCE_DATE_EPOCH}" -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} + \

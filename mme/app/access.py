@@ -1,10 +1,8 @@
-"""Who may, as the settings say: files of callers, their limits, what is said at the start."""
+"""Who may, as the settings say: files of callers, and their limits."""
 
 from __future__ import annotations
 
 import glob
-import ipaddress
-import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from mme.access.keys import parse_keys
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from mme.access.secret_file import SecretText
     from mme.core.settings import Settings
 
-log = logging.getLogger(__name__)
-
 Content = TypeVar("Content")
 
 
@@ -39,32 +35,10 @@ def gate_of(settings: Settings) -> Gate | None:
         signatures = Signatures(keys, skew_s=settings.sigv4_skew_s)
     is_anybody = tokens is None and signatures is None
     is_limited = settings.rate_limit is not None or settings.concurrency_limit is not None
-    _tell_what_is_off(settings, is_anybody=is_anybody)
     if is_anybody and not is_limited:
         return None
     limits = Limits(settings.rate_limit, settings.concurrency_limit)
     return Gate(tokens, signatures, limits, body_limit_bytes=settings.max_body_bytes)
-
-
-def _tell_what_is_off(settings: Settings, *, is_anybody: bool) -> None:
-    """Say what other machines may do, and read, that reach a port."""
-    hosts = [] if settings.socket is not None else [settings.host]
-    if settings.management_port is not None:
-        hosts.append(settings.management_host or settings.host)
-    reached = [host for host in dict.fromkeys(hosts) if not _is_loopback(host)]
-    if not reached:
-        return
-    off = []
-    if is_anybody and settings.tls_client_ca is None:
-        off.append("anybody may invoke and manage (MME_TOKENS_FILE, MME_SIGV4_KEYS_FILE)")
-    if settings.tls_cert is None:
-        off.append("nothing is encrypted (MME_TLS_CERT)")
-    if off:
-        log.warning(
-            "other machines reach %s, and %s; see docs/who-may.md",
-            " and ".join(reached),
-            ", ".join(off),
-        )
 
 
 def buckets_of(settings: Settings) -> Buckets:
@@ -81,10 +55,3 @@ def _watched(variable: str, path: Path, parse: Callable[[SecretText], Content]) 
         return Watched(path, parse)
     except FileRefused as error:
         raise SettingsError(f"{variable}={str(path)!r}: {error}") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

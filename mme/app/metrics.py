@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from mme.app.modes import Mode
 from mme.app.tracing import traced
+from mme.core.version import VERSION
 from mme.gateway.health import Health
 from mme.gateway.metrics import MetricsSurface
 from mme.metrics.cloudwatch import CloudWatch
@@ -75,7 +75,7 @@ def measured_store(
         observed=models.observed,
         state=models.states.now,
         mode=Mode.STANDALONE.value,
-        version=version("mme"),
+        version=VERSION,
         store_error=lambda: models.store_error,
         backlog=backlog,
         bodies=lambda: (bodies.held_bytes, bodies.limit_bytes),
@@ -106,7 +106,7 @@ def measured_container(
         observed=engine.observed,
         state=states.now,
         mode=mode.value,
-        version=version("mme"),
+        version=VERSION,
         bodies=lambda: (bodies.held_bytes, bodies.limit_bytes),
         loaded_models=loaded_models,
         endpoint_names=settings.endpoint_names,

@@ -24,7 +24,7 @@ def open_doors(settings: Settings) -> list[str]:
         for place in [f"{host} port {port}" if port else host]
     ]
     told = []
-    if not has_tokens(settings) and not has_keys(settings):
+    if not (has_tokens(settings) or has_keys(settings) or settings.tls_client_ca is not None):
         told += [
             f"anyone who reaches {place} may {may}: MME_TOKENS_FILE says who may"
             for place, may in places

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from mme.app.modes import Mode
+from mme.core.version import VERSION
 from mme.gateway.logs import Logs
 from mme.gateway.seeing import Seeing
 
@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 
 def seeing_routes(models: StoreModels) -> list[Route]:
     """The routes of all of them."""
-    facts: dict[str, object] = {"mode": Mode.STANDALONE.value, "version": version("mme")}
+    facts: dict[str, object] = {"mode": Mode.STANDALONE.value, "version": VERSION}
     return [*Seeing(models, facts).routes(), *Logs().routes()]

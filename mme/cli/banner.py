@@ -26,7 +26,12 @@ ANY_KEYS = ', aws_access_key_id="any",\n                         aws_secret_acce
 
 
 def ready_text(settings: Settings, address: Address, offered: Offered) -> str:
-    """The endpoint's address and store, calls that this store can answer, and what is open."""
+    """The endpoint's address and store, calls that this store can answer, and what is open.
+
+    One line where programs read what is written (MME_LOG_FORMAT=json).
+    """
+    if settings.log_format == "json":
+        return f"The endpoint is ready at {address.url}; models come from {offered.uri}."
     parts = [
         (
             f"The endpoint is ready at {address.url}; models come from {offered.uri}."

@@ -41,7 +41,7 @@ UNAUTHORIZED = 401
 
 
 class BadAddress(ValueError):
-    """What was named is no address of an endpoint."""
+    """What was named is no address of an endpoint, or no token."""
 
 
 class EndpointUnreachable(Exception):
@@ -55,6 +55,14 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+class NoSuchModel(Refused):
+    """There is no model of that name, here or in the store."""
+
+
+class NotOurs(Refused):
+    """What answers is none of our endpoints, or one of a kind that has no such calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +115,20 @@ def _of_settings(environ: Mapping[str, str]) -> str:
 class Endpoint:
     """An endpoint at `url`; each request has a connection of its own.
 
-    All that ask raise EndpointUnreachable; those that return JSON also Refused.
+    A token that cannot be one raises BadAddress. All that ask raise EndpointUnreachable; those that
+    return JSON also Refused.
     """
 
     def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
         self.url = url
         self._parts = urllib.parse.urlsplit(url)
+        if not (token.isascii() and token.isprintable()):
+            raise BadAddress(f"the token has signs that none has (--token or {TOKEN})")
         self._token = token
         self._timeout_s = timeout_s
 
     def get(self, path: str, **query: object) -> Any:
-        """The JSON at a path such as `/models`; of a query, what is None or "" is left out."""
+        """The JSON object at a path; of a query, what is None or "" is left out."""
         return self._json("GET", path, query)
 
     def post(self, path: str, content: object = None, **query: object) -> Any:
@@ -192,9 +203,12 @@ class Endpoint:
         if not reply.is_good:
             raise refusal_of(reply)
         try:
-            return json.loads(reply.body) if reply.body else None
+            found = json.loads(reply.body)
         except (ValueError, RecursionError):
-            raise Refused(reply.status, f"{self.url} answers {path} with no JSON") from None
+            found = None
+        if not isinstance(found, dict):
+            raise NotOurs(reply.status, f"{self.url} answers {path} with no JSON object")
+        return found
 
     def _answer(
         self,

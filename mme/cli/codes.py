@@ -5,8 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from mme.cli.client import NoSuchModel
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mme.cli.client import Refused
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -34,13 +38,14 @@ MEANINGS = {
 OF_STATUS: Mapping[int, int] = {
     HTTPStatus.UNAUTHORIZED: EXIT_NOT_ALLOWED,
     HTTPStatus.FORBIDDEN: EXIT_NOT_ALLOWED,
-    HTTPStatus.NOT_FOUND: EXIT_NOT_FOUND,
     HTTPStatus.TOO_MANY_REQUESTS: EXIT_BUSY,
     HTTPStatus.SERVICE_UNAVAILABLE: EXIT_BUSY,
     HTTPStatus.INSUFFICIENT_STORAGE: EXIT_BUSY,
 }
 
 
-def code_of(status: int) -> int:
-    """The exit code for a status with which an endpoint refuses."""
-    return OF_STATUS.get(status, EXIT_FAILED)
+def code_of(error: Refused) -> int:
+    """The exit code for what an endpoint refuses."""
+    if isinstance(error, NoSuchModel):
+        return EXIT_NOT_FOUND
+    return OF_STATUS.get(error.status, EXIT_FAILED)

@@ -10,13 +10,14 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from mme.cli.client import BadAddress, EndpointUnreachable, Refused
+from mme.cli.client import BadAddress, EndpointUnreachable, NoSuchModel, NotOurs, Refused
 from mme.cli.codes import EXIT_INTERRUPTED, EXIT_PIPE, EXIT_UNREACHABLE, EXIT_USAGE, code_of
 from mme.cli.misspelt import warnings
 
@@ -99,15 +100,32 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             quieten()
             return EXIT_PIPE
-        except BadAddress as error:
-            say(str(error))
-            return EXIT_USAGE
-        except EndpointUnreachable as error:
-            say(f"{error}; is it running? (`mme serve`, or name it with --endpoint)")
-            return EXIT_UNREACHABLE
-        except Refused as error:
-            say(error.message)
-            return code_of(error.status)
+        except (BadAddress, EndpointUnreachable, Refused, UnicodeEncodeError) as error:
+            text, code = _told(error)
+            say(text)
+            return code
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What is said of an error, and its exit code."""
+    match error:
+        case BadAddress():
+            return str(error), EXIT_USAGE
+        case EndpointUnreachable():
+            hint = "is it running? (`mme serve`, or name it with --endpoint)"
+            return f"{error}; {hint}", EXIT_UNREACHABLE
+        case Refused():
+            return f"{error.message}{_hint(error)}", code_of(error)
+        case _:
+            return "an argument is no UTF-8", EXIT_USAGE
+
+
+def _hint(error: Refused) -> str:
+    """Where a path is missing, it is no model that is."""
+    is_other = isinstance(error, NotOurs) or error.status == HTTPStatus.NOT_FOUND
+    if not is_other or isinstance(error, NoSuchModel):
+        return ""
+    return "; only a standalone endpoint of mme answers this"
 
 
 def command_of(name: str) -> TyperCommand | TyperGroup:

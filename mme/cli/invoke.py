@@ -89,6 +89,9 @@ def invoke(
     if sample and data is not None:
         say("--sample and --data exclude each other")
         return EXIT_USAGE
+    if not target.isprintable():
+        say(f"{target!r} is no name of a model")
+        return EXIT_USAGE
     try:
         request = _sample(asked, target) if sample else _given(data)
     except (OSError, ValueError) as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mme.cli import tables
-from mme.cli.client import Refused, model_path
+from mme.cli.client import NotOurs, Refused, model_path
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, code_of
 from mme.cli.options import (
     LONG_S,
@@ -105,7 +106,10 @@ class _Listing:
         while True:
             page = self._endpoint.get("/models", limit=PAGE, next_page_token=token, **self._wanted)
             self.store_error = page.get("store_error") or self.store_error
-            yield from page["models"]
+            for model in page.get("models", ()):
+                if "target_model" not in model:
+                    raise NotOurs(HTTPStatus.OK, "the list of models is in another form")
+                yield model
             token = page.get("nextPageToken", "")
             if not token:
                 return
@@ -219,7 +223,7 @@ def _each(
             answer = about(endpoint, target, lambda target=target: do(target))  # type: ignore[misc]
         except Refused as error:
             print(f"mme: {target}: {error.message}", file=sys.stderr)
-            code = code or code_of(error.status)
+            code = code or code_of(error)
             continue
         answers.append(answer)
         if not as_json:

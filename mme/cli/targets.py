@@ -6,7 +6,7 @@ import difflib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
-from mme.cli.client import EndpointUnreachable, Refused, model_path
+from mme.cli.client import EndpointUnreachable, NoSuchModel, Refused, model_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,9 @@ HINTS = 3
 
 
 def about(endpoint: Endpoint, target: str, do: Callable[[], T]) -> T:
-    """Do it; where there is no `target`, say which there are, with the status 404.
+    """Do it; where there is no `target`, say which there are.
 
-    Raises Refused, EndpointUnreachable.
+    Raises NoSuchModel, Refused, EndpointUnreachable.
     """
     try:
         return do()
@@ -32,7 +32,7 @@ def about(endpoint: Endpoint, target: str, do: Callable[[], T]) -> T:
             raise
         near = nearest(endpoint, target)
         message = f"{error.message}\n{hint(near)}" if near else error.message
-        raise Refused(HTTPStatus.NOT_FOUND, message) from None
+        raise NoSuchModel(HTTPStatus.NOT_FOUND, message) from None
 
 
 def _is_missing(endpoint: Endpoint, target: str, status: int) -> bool:

@@ -68,8 +68,8 @@ class Seen:
         self.status = status
         for share in status.get("top", ()):
             known = self.models.get(str(share.get("target_model")))
-            told = share if known is None else {**known.model, **share}
-            self._take(dict(told), now_s)
+            told = {} if known is None else known.model
+            self._take({**told, **share, "state": "ready"}, now_s)
 
     def take_models(self, models: Iterable[dict[str, Any]], now_s: float) -> None:
         """Models as the list has them."""

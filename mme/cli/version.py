@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 
 from mme.cli import tables
 from mme.cli.codes import EXIT_OK
 from mme.cli.options import EndpointOption, JsonOption, TokenOption, endpoint_of
+from mme.core.version import VERSION
 
 EXAMPLES = """\
 examples:
@@ -19,7 +19,7 @@ def version(
     *, endpoint: EndpointOption = None, token: TokenOption = None, as_json: JsonOption = False
 ) -> int:
     """Print the version of this program, and of the endpoint if one is named by --endpoint."""
-    told: dict[str, object] = {"mme": metadata.version("mme"), "python": platform.python_version()}
+    told: dict[str, object] = {"mme": VERSION, "python": platform.python_version()}
     if endpoint:
         status = endpoint_of(endpoint, token).get("/status")
         told |= {"endpoint": status.get("version"), "mode": status.get("mode")}

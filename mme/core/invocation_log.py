@@ -29,7 +29,7 @@ lines = LineWriter(__name__)
 
 LONGEST_NOTE_CHARS = 500
 COUNTER_BITS = 48
-SERVER_ERRORS, MODEL_ERROR = 500, 424
+FIRST_ERROR, MODEL_ERROR, SERVER_ERRORS = 400, 424, 500
 
 
 def request_ids() -> Iterator[str]:
@@ -52,20 +52,24 @@ class Asked:
     outcome: str = ""
     """How warm the model was; "": it has not been asked."""
     timing: Timing | None = None
+    is_broken: bool = False
+    """Whether it failed, whatever status had been sent by then."""
 
     def answered(self, answer: Answer) -> None:
         """The model has answered."""
         self.outcome, self.timing = answer.outcome, answer.timing
+        self.is_broken = answer.status >= FIRST_ERROR
         if answer.target and answer.target != self.target:
             self.meant = answer.target
 
     def failed(self, error: EndpointError) -> None:
         """There is no answer."""
-        self.outcome = error.outcome
+        self.outcome, self.is_broken = error.outcome, True
         if error.timing != Timing():  # it did not come so far
             self.timing = error.timing
 
-    def __str__(self) -> str:
+    def told(self) -> str:
+        """All of it in words."""
         meant = f"={self.meant}" if self.meant else ""
         end = f" {self.inference_id}" if self.inference_id else ""
         took = self.timing
@@ -139,7 +143,7 @@ class _Ended:
 
     def line(self, level: int) -> Line:
         work, asked = self.work, self.work.asked
-        about = shortened(f"{asked} {self.note}" if self.note else str(asked))
+        about = shortened(f"{asked.told()} {self.note}" if self.note else asked.told())
         text = f"{work.kind} {work.name} {self.result} {self.seconds * 1000:.1f} ms"
         return Line(
             time.time(), level, __name__, f"{text} {self.request_id} {about}",

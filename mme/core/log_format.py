@@ -94,15 +94,11 @@ class TextForm:
 
     def text(self, line: Line) -> str:
         """See LineForm."""
-        told = (
-            f"{line.logger} [{line.about}]: {line.message}"
-            if line.about
-            else f"{line.logger}: {line.message}"
-        )
+        level = _PADDED.get(line.level) or level_name(line.level)
+        about = f" [{line.about}]" if line.about else ""
+        told = f"{self._stamps.at(line.at)} {level} {line.logger}{about}: {line.message}"
         if not told.isprintable():
             told = one_line(told)
-        level = _PADDED.get(line.level) or level_name(line.level)
-        told = f"{self._stamps.at(line.at)} {level} {told}"
         return f"{told}\n{set_in(line.trace)}" if line.trace else told
 
 

@@ -10,7 +10,7 @@ from mme.core.errors import EndpointError
 from mme.doctor.finding import Finding, counted, failed, ok, warning
 from mme.doctor.looked import LISTING, READING, Looked
 from mme.doctor.s3_store import nothing_offered
-from mme.store import ARCHIVE_ENDING
+from mme.store import ARCHIVE_ENDING, TargetDenied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,21 +67,28 @@ def _passed_over(store: Store, looked: Looked) -> Iterator[Finding]:
     for target, trouble in _archives(Path(store.uri)):
         if target in offered:
             continue
-        reason = trouble or _why(store, target)
+        reason, advice = (trouble, _let_read()) if trouble else _why(store, target)
         if reason:
             told += 1
             if told > MOST_TOLD:
                 yield warning(PASSED_OVER, "there are more of these")
                 return
-            yield warning(PASSED_OVER, reason, f"let user {os.geteuid()} read it, or remove it")
+            yield warning(PASSED_OVER, reason, advice)
 
 
-def _why(store: Store, target: str) -> str:
+def _why(store: Store, target: str) -> tuple[str, str]:
+    """Why a target cannot be served, and what to do; nothing if it came meanwhile."""
     try:
         store.find(target)
+    except TargetDenied as error:
+        return error.message, _let_read()
     except EndpointError as error:
-        return error.message
-    return ""  # it came meanwhile
+        return error.message, "put a plain file of a plain name there, or remove it"
+    return "", ""
+
+
+def _let_read() -> str:
+    return f"let user {os.geteuid()} read it, or remove it"
 
 
 def _archives(root: Path) -> Iterator[tuple[str, str]]:

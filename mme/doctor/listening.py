@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mme.app.listening import SOCKET_PATH_BYTES, check_settings
 from mme.core.settings import SettingsError
-from mme.doctor.finding import Finding, failed, ok, warning
+from mme.doctor.finding import Finding, failed, ok
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -31,6 +31,7 @@ LISTENS = "0A"
 PORT_BYTES = 4
 COMMAND_CHARS = 120
 PATIENCE_S = 2.0
+PING = b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 OWN_NAME = "mme"
 """What our endpoints say in the header `Server`."""
 
@@ -89,6 +90,11 @@ def check_socket(path: Path) -> Finding:
         return ok(check, f"{place} is free", socket=place)
     if not is_socket:
         return failed(check, f"something is at {place} that is no socket", advice, socket=place)
+    return _who_is_at(check, place, advice)
+
+
+def _who_is_at(check: str, place: str, advice: str) -> Finding:
+    """Who listens at a socket that is there already."""
     with socket.socket(socket.AF_UNIX) as other:
         other.settimeout(PATIENCE_S)
         try:
@@ -97,8 +103,18 @@ def check_socket(path: Path) -> Finding:
             pass
         except OSError:
             return ok(check, f"{place} is left over and is replaced", socket=place)
-    return warning(check, f"a process listens at {place} already", "an endpoint, perhaps",
-                   socket=place)  # fmt: skip
+        if _says_it_is_ours(other):
+            return ok(check, f"an endpoint of ours answers at {place}", socket=place, pid=None)
+    return failed(check, f"a process listens at {place} already", advice, socket=place)
+
+
+def _says_it_is_ours(connection: socket.socket) -> bool:
+    """Whether an endpoint of this project is at the other end of a Unix socket."""
+    try:
+        connection.sendall(PING)
+        return f"\r\nserver: {OWN_NAME}\r\n".encode() in connection.recv(4096).lower()
+    except OSError:
+        return False
 
 
 def check_port(

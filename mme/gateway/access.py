@@ -7,7 +7,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from mme.core.invocation_log import level_of, shortened
+from mme.core.invocation_log import FIRST_ERROR, level_of, shortened
 from mme.core.log import LineWriter
 from mme.core.log_format import Line, quoted
 
@@ -61,10 +61,14 @@ def note_access(
 ) -> None:
     """Log the end of a request: what it was, what came of it, why, and who asked, if known."""
     level = logging.DEBUG if path in QUIET_PATHS else level_of(status)
+    if asked is not None and asked.is_broken and status < FIRST_ERROR:
+        level = logging.WARNING  # a stream that had begun
     if not lines.takes(level):
         return
     path = shortened(path)
-    about = note if asked is None else f"{asked} {note}" if note else str(asked)
+    about = note
+    if asked is not None:
+        about = f"{asked.told()} {note}" if note else asked.told()
     text = f"{method} {path} {status} {duration_s * 1000:.1f} ms {request_id} {shortened(about)}"
     if caller:
         text += f" by {caller}"
@@ -80,8 +84,6 @@ def note_access(
 
     target = "" if asked is None else asked.meant or asked.target
     lines.tell(
-        Line(
-            time.time(), level, __name__, text, target, request_id,
-            members=members, is_of_request=True,
-        )
-    )  # fmt: skip
+        # Without names, which would take longer.
+        Line(time.time(), level, __name__, text, target, request_id, "", "", members, True)
+    )

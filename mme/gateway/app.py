@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mme.core.version import VERSION
 from mme.gateway.connections import Patience, most_connections
 from mme.gateway.control_plane import ControlPlaneSurface
 from mme.gateway.exchange import Exchange
@@ -70,7 +70,7 @@ def make_app(
     plane = ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION"))
     routes += plane.routes()
     routes += Page(engine, routes).routes()
-    routes += OpenApi(routes, version("mme"), plane.schemas).routes()
+    routes += OpenApi(routes, VERSION, plane.schemas).routes()
     if gate is not None:
         routes = gate.guarded(routes)
     return _doors(settings, routes, bodies, counts)

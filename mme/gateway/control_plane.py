@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 SERVICES = {"SageMaker": "sagemaker", "AnyScaleFrontendService": "application-autoscaling"}
 """How requests name a service, and how botocore does."""
 OPERATION_SCHEMA, REQUEST_SCHEMA = "ControlPlaneOperation", "ControlPlaneRequest"
+ANSWER_SCHEMA = "ControlPlaneAnswer"
 OPERATION_HEADER = "X-Amz-Target"
 JSON_TYPE = "application/x-amz-json-1.1"
 JSON_TYPES = (JSON_TYPE, "application/x-amz-json-1.0", "application/json")
@@ -86,16 +87,22 @@ class ControlPlaneSurface:
             for name in sorted(self._operations)
             if name in _service(service).operation_names
         }
-        whole, parts = operation_schemas(models)
-        named: Schema = {"type": "string", "enum": list(models)}
-        return {OPERATION_SCHEMA: named, REQUEST_SCHEMA: whole, **parts}
+        named, parts = operation_schemas(models)
+        answers = [said["answer"] for said in named.values() if "answer" in said]
+        return {
+            # OpenAPI cannot say which body goes with which value of a header; this does.
+            OPERATION_SCHEMA: {"type": "string", "enum": list(named), "x-operations": named},
+            REQUEST_SCHEMA: {"anyOf": [said["request"] for said in named.values()]},
+            ANSWER_SCHEMA: {"anyOf": answers},
+            **parts,
+        }
 
     def routes(self) -> list[Route]:
         """The routes of this surface."""
         return [("POST", "/", self.handle)]
 
     @described(
-        Result("What the operation answers.", {"type": "object"}, (JSON_TYPE,)),
+        Result("What the operation answers, if it does.", ref(ANSWER_SCHEMA), (JSON_TYPE,)),
         parameters=(
             Parameter(OPERATION_HEADER, "The operation.", ref(OPERATION_SCHEMA), "header"),
         ),
@@ -103,6 +110,8 @@ class ControlPlaneSurface:
         failures=(404, 413),
         failure=Result("", ref("ServiceError"), (JSON_TYPE,)),
         tag="control plane",
+        details="Which request and answer an operation has is in `x-operations` of the header's"
+        " schema. Operations that only read need the scope read.",
     )
     async def handle(self, call: Call) -> web.Response:
         """Any operation."""

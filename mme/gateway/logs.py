@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MOST_IN_FRAME = 1_000
+MOST_FRAME_CHARS = 256 * 1024
+"""Of the texts of one frame: it is kept until its client has read it."""
 LINE = {
     "id": COUNT,
     "at": TIME,
@@ -99,11 +101,23 @@ class Logs:
             found = self._ring.after(
                 after, target=target, request_id=request_id, level=level, limit=MOST_IN_FRAME
             )
-            after = found[-1].id if len(found) == MOST_IN_FRAME else max(after, last_id)
-            if found:
-                lines = [line_json(line) for line in found]
-                yield server_sent.frame("lines", lines, found[-1].id)
+            told = _first_chars(found)
+            is_all = len(told) == len(found) < MOST_IN_FRAME
+            after = max(after, last_id) if is_all else told[-1].id
+            if told:
+                lines = [line_json(line) for line in told]
+                yield server_sent.frame("lines", lines, told[-1].id)
             await asyncio.sleep(server_sent.PAUSE_S)
+
+
+def _first_chars(lines: list[Line]) -> list[Line]:
+    """The first lines, as many as a frame may have; one at least, if there are any."""
+    chars = 0
+    for count, line in enumerate(lines):
+        chars += len(line.message) + len(line.trace)
+        if chars > MOST_FRAME_CHARS and count:
+            return lines[:count]
+    return lines
 
 
 def line_json(line: Line) -> dict[str, object]:

@@ -102,6 +102,7 @@ class Runtime:
         chosen, answer = await self._retries.answer(given, identity, body, ask)
         asked.answered(answer)
         if not is_success(answer):
+            call.note = f"the model answered {answer.status}"
             refused = model_error_of(answer)
             refused.headers.update(version_headers(chosen, answer.target, answer.version))
             return refused

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mme.core.errors import InvalidRequest
-from mme.core.events import KINDS
+from mme.core.events import KINDS, MOST_ASKED
 from mme.gateway import server_sent
 from mme.gateway.errors import json_answer
 from mme.gateway.openapi import Parameter, Result, described
@@ -122,9 +122,14 @@ class Seeing:
         status_at_s, seen_at = 0.0, time.time()
         changed: dict[str, None] = {}
         while True:
-            if found := events.after(after, target=target, kinds=kinds):
-                after = found[-1].id
-                yield server_sent.frame("events", [event_json(each) for each in found], after)
+            last_id = events.last_id
+            found = events.after(after, target=target, kinds=kinds, limit=MOST_ASKED)
+            # What is of no interest is not gone through again.
+            after = found[-1].id if len(found) == MOST_ASKED else max(after, last_id)
+            if found:
+                yield server_sent.frame(
+                    "events", [event_json(each) for each in found], found[-1].id
+                )
                 if with_models:
                     changed.update((event.target, None) for event in found if event.target)
             if with_status and time.monotonic() >= status_at_s:

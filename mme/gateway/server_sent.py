@@ -1,7 +1,8 @@
 """Server-sent events: frames to a client that stays, as the HTML standard has them.
 
 A client that does not read ends its stream: what it would have had to keep for it is asked for anew
-by `Last-Event-ID`.
+by `Last-Event-ID`. There is room for some streams at a time, since each costs the endpoint work for
+as long as it is open.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from mme.core.errors import InvalidRequest
+from mme.core.errors import EndpointError, InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -30,11 +31,39 @@ PAUSE_S = 0.5
 WRITE_S = 30.0
 """A client that takes longer to read a frame is not there any more."""
 MOST_ID_CHARS = 16
+MOST = 64
+"""So many streams at a time: a page has two, and many that ask for all that was would keep the
+event loop from invocations and health."""
 HEADERS = {
     "Content-Type": MEDIA,
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
 }
+
+
+class TooManyStreams(EndpointError):
+    """There is no room for another stream."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{MOST} streams are open, which are all there may be; try again")
+
+
+class _Room:
+    """How many streams are open in this process. The event loop owns it."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __enter__(self) -> None:
+        if self._count >= MOST:
+            raise TooManyStreams
+        self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+
+
+ROOM = _Room()
 
 
 def is_wanted(headers: Mapping[str, str]) -> bool:
@@ -65,11 +94,18 @@ def last_id_of(call: Call) -> int | None:
 async def stream(call: Call, frames: AsyncIterator[bytes]) -> web.StreamResponse:
     """Send frames until there are none, the client is gone, or the endpoint stops.
 
-    Returns what was sent.
+    Returns what was sent. Raises TooManyStreams.
     """
+    with ROOM:
+        return await _stream(call, frames)
+
+
+async def _stream(call: Call, frames: AsyncIterator[bytes]) -> web.StreamResponse:
     answer = web.StreamResponse(headers=HEADERS)
     call.sign(answer)
     await answer.prepare(call.request)
+    if call.request.method == hdrs.METH_HEAD:
+        return answer
     stop = asyncio.Event()
     cast("Connection", call.request.protocol).ends_with(stop)
     stopped = asyncio.ensure_future(stop.wait())

@@ -18,6 +18,7 @@ from mme.gateway.errors import ErrorTable, json_answer, message_of
 from mme.gateway.headers import ERROR_TYPE
 from mme.gateway.refused import Refused, refused_answer
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
+from mme.gateway.server_sent import TooManyStreams
 from mme.gateway.sites import Forbidden, NoJson
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ SERVICE_ERRORS = ErrorTable(
         errors.Busy: _wire(503, "ServiceUnavailable"),
         errors.Overloaded: _wire(503, "ServiceUnavailable"),
         errors.StateUnavailable: _wire(503, "ServiceUnavailable"),
+        TooManyStreams: _wire(503, "ServiceUnavailable"),
         errors.ShuttingDown: _wire(503, "ServiceUnavailable"),
         errors.NoDiskSpace: _wire(503, "ServiceUnavailable"),
         Exception: _wire(500, "InternalFailure"),

@@ -106,6 +106,8 @@ class Streaming:
                     asked.failed(error)
                 return await frames.end(_last_frame(error))
             asked.answered(answer)
+            if not is_success(answer):
+                call.note = f"the model answered {answer.status}"
             if await passing.written():
                 last = _rest(answer) if is_success(answer) else _broken_off(answer)
                 return await frames.end(last)

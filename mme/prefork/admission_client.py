@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mme.cache import admission
 from mme.core.artifact import Findings
 from mme.core.errors import ArtifactRejected, LoadFailed, NoDiskSpace
+from mme.core.log_format import TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +32,9 @@ RETRY_S = 0.2
 MESSAGE_CHARS = 4096
 NO_ROOM, FAILED, UNAVAILABLE = 507, 500, 503
 STATUSES = range(400, 600)
-MIB = 1024 * 1024
+KIB, MIB = 1024, 1024 * 1024
+
+log = logging.getLogger(__name__)
 
 
 class TemplateGone(Exception):
@@ -61,10 +65,17 @@ class AdmissionClient:
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._admit(job)
+                found = await self._admit(job)
         except TimeoutError:
             message = f"Checking it took more than {self._timeout_s:g} s"
             raise LoadFailed.because(job.target, "AdmissionTimeout", message, FAILED) from None
+        log.debug(
+            "admitted %s: it takes %d KiB and maps %d KiB, loads in %.1f ms, %s",
+            job.target, found.own_bytes // KIB, found.mapped_bytes // KIB, found.load_s * 1000,
+            "is made of data" if found.is_data else "gets a process of its own",
+            extra={TARGET: job.target},
+        )  # fmt: skip
+        return found
 
     async def _admit(self, job: AdmissionJob) -> Findings:
         for attempt in range(1, ATTEMPTS + 1):

@@ -13,6 +13,7 @@ from mme.core.events import Events
 from mme.core.spent import Spent
 from mme.core.statistics import LEFT, Statistics
 from mme.residency.history import History
+from mme.store.base import TargetDenied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,23 +77,26 @@ class Observed:
     ) -> None:
         """A request has no answer of a model; `was_here`: its artifact was on this disk."""
         outcome: Outcome = "first" if not was_here else "cold" if timing.load_s else "warm"
-        is_known = not _is_of_its_caller(error)
+        is_known = not _is_of_caller(error)
         if is_known and isinstance(error, EndpointError):
             error.outcome, error.timing = outcome, timing
         name = LEFT if isinstance(error, asyncio.CancelledError) else type(error).__name__
         self.statistics.failed(target, outcome, name, seconds, is_known=is_known)
         if self.followers:
             self._tell(Invocation(target, outcome, 0, name, seconds, timing))
-        if is_known and isinstance(error, EndpointError):
+        if is_known and isinstance(error, EndpointError) and not isinstance(error, InvalidRequest):
             self.history.errored(target, error.for_log, time.time())
 
     def load_failed(self, target: str, error: EndpointError, *, serves: bool) -> None:
         """A target did not come in; `serves`: a former version of it goes on serving.
 
-        Names that are none are logged only: whoever may ask could fill the events with them.
+        Names that are none are logged only, and not as trouble: whoever may ask could fill the
+        events, and the warnings that are kept, with them.
         """
-        if _is_of_its_caller(error) and not serves:
-            log.warning("cannot bring in %s: %s", target, error.message)
+        if _is_of_caller(error) and not serves:
+            # A right that is missing is for the operator to see, whatever the name was.
+            level = logging.WARNING if isinstance(error, TargetDenied) else logging.INFO
+            log.log(level, "cannot bring in %s: %s", target, error.message)
         elif serves:
             message = f"{target} serves on from its former version: {error.message}"
             self.events.note("update_failed", target, message, level=logging.WARNING)
@@ -105,6 +109,9 @@ class Observed:
             follower(invocation)
 
 
-def _is_of_its_caller(error: BaseException) -> bool:
-    """Whether it says nothing of a model; that an artifact was refused does."""
+def _is_of_caller(error: BaseException) -> bool:
+    """Whether it says nothing of a model: a name that is none, a request that cannot be.
+
+    An artifact that was refused is there, though who asks for it is told as of a bad request.
+    """
     return isinstance(error, InvalidRequest) and not isinstance(error, ArtifactRejected)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.core.errors import NotLoaded, NotOffered, PinnedBySettings, TargetNotFound
-from mme.core.names import check_key, check_target
+from mme.core.names import S3_SCHEME, check_key, check_target
 from mme.core.terms import PLAIN
 from mme.residency import meanings
 from mme.residency.alias_follower import AliasFollower
@@ -140,7 +140,7 @@ class StoreModels:
         return self._views.here(target)
 
     async def describe(self, target: str) -> ModelView:
-        """One target, here or in the store.
+        """One target, here or in the store; of an artifact elsewhere, `s3://…`, what is here.
 
         Raises NotOffered, StoreUnavailable, InvalidRequest.
         """
@@ -149,6 +149,11 @@ class StoreModels:
         view = self._views.here(meant)
         if view is not None:
             return view
+        if meant.startswith(S3_SCHEME):
+            # Whoever may only look shall not look into any bucket that this endpoint may read.
+            raise NotOffered(
+                target, "what is elsewhere than in it is told of only while it is here"
+            )
         try:
             ref = await self._catalog.run(lambda: self._catalog.store.find(meant))
         except TargetNotFound as error:

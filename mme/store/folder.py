@@ -85,7 +85,7 @@ class FolderStore:
         for target in sorted(self._targets(ending)):
             if target.startswith(prefix):
                 # What cannot be served is not listed either.
-                with contextlib.suppress(TargetNotFound, ArtifactRejected):
+                with contextlib.suppress(TargetNotFound, ArtifactRejected, InvalidRequest):
                     yield self.find(target)
 
     def list_after(self, after: str, prefix: str, limit: int) -> Sequence[ArtifactRef]:

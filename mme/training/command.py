@@ -7,6 +7,7 @@ options are in `options`.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -64,6 +65,7 @@ def train(
     sample_request: options.Sample = False,
     models: options.Models = None,
     quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> int:
     """Make artifacts from corpora: a CSV with a header line goes in, NAME.tar.gz and a report out.
 
@@ -86,7 +88,7 @@ def train(
         settings=options.merged(settings or ())
         | {key: value for key, value in given.items() if value is not None},
     )
-    wanted = Wanted(tuple(families or ()), own, output, models, sample_request, quiet)
+    wanted = Wanted(tuple(families or ()), own, output, models, sample_request, quiet, as_json)
     return run_training(wanted, os.environ)
 
 
@@ -130,11 +132,17 @@ def _lines_above_bars() -> AbstractContextManager[None]:
 
 def _do_jobs(wanted: Wanted, progress: Progress) -> None:
     jobs = _jobs(wanted)
+    made: list[dict[str, object]] = []
     with opened_output(wanted.output or str(OUTPUT_DIR)) as output:
         for job in jobs:
             done = run_job(job, Destination(output.folder, output.folder), progress)
-            _tell(done, *output.deliver(done, progress))
-    if not jobs:
+            places = output.deliver(done, progress)
+            made.append(_as_json(done, *places))
+            if not wanted.as_json:
+                _tell(done, *places)
+    if wanted.as_json:
+        sys.stdout.write(json.dumps(made, indent=2, ensure_ascii=False) + "\n")
+    elif not jobs:
         sys.stdout.write("no model is switched on in models_to_be_trained.json\n")
 
 
@@ -168,6 +176,18 @@ def _tell(done: Trained, artifact: str, report: str) -> None:
         f" report {report}\n{measures_text(done.evaluation or {})}"
     )
     sys.stdout.flush()
+
+
+def _as_json(done: Trained, artifact: str, report: str) -> dict[str, object]:
+    evaluation = done.evaluation or {}
+    return {
+        "family": done.family,
+        "artifact": artifact,
+        "artifact_bytes": done.artifact_bytes,
+        "duration_s": round(done.duration_s, 3),
+        "report": report,
+        "measures": {name: dict(each.measures) for name, each in evaluation.items()},
+    }
 
 
 def _say(text: str) -> None:

@@ -40,6 +40,7 @@ class Wanted:
     models: Path | None
     has_sample: bool
     is_quiet: bool
+    as_json: bool = False
 
 
 def _text(name: str, metavar: str, meaning: str) -> object:
@@ -125,6 +126,9 @@ Models: TypeAlias = Annotated[
         "DIR",
         "folder with models_to_be_trained.json and a folder per family (default: models/)",
     ),
+]
+Json: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="print what was made as a JSON list, when all is done")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="show no progress")]
 

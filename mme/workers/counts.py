@@ -52,12 +52,16 @@ def counted(
 
 
 def note_times(
-    timing: Timing, request: Request, answer: Answer, ended_s: float, own_load_s: float
+    timing: Timing, request: Request, answer: Answer | None, ended_s: float, own_load_s: float
 ) -> None:
-    """Fill in where the time of a request went; `own_load_s` if a process was started for it."""
-    started_s = request.came_at_s if request.started_at_s is None else request.started_at_s
+    """Fill in where the time of a request went, with an answer or without.
+
+    `own_load_s` is what starting a process took, if one was started for it.
+    """
+    started_s = ended_s if request.started_at_s is None else request.started_at_s
     waited_s = max(0.0, started_s - request.came_at_s)
-    load_s = min(waited_s, own_load_s) if request.waits_for_start else 0.0
-    timing.queue_s += waited_s - load_s
-    timing.load_s += load_s + answer.load_s
-    timing.model_s += max(0.0, ended_s - started_s - answer.load_s)
+    own_s = min(waited_s, own_load_s) if request.waits_for_start else 0.0
+    load_s = 0.0 if answer is None else answer.load_s
+    timing.queue_s += waited_s - own_s
+    timing.load_s += own_s + load_s
+    timing.model_s += max(0.0, ended_s - started_s - load_s)

@@ -19,6 +19,7 @@ from mme.core.errors import Busy, LoadFailed, ShuttingDown
 from mme.core.events import Events
 from mme.core.terms import PLAIN
 from mme.core.through_mms import LOAD_ONLY
+from mme.core.timing import Timing
 from mme.memory import anonymous_bytes
 from mme.workers.counts import WorkerCounts, counted, note_times
 from mme.workers.dispatch import Dispatch
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from mme.core.door import Answer
     from mme.core.settings import Settings
     from mme.core.terms import Terms
-    from mme.core.timing import Timing
     from mme.memory import MemoryBook
     from mme.workers.live import LiveWorker
     from mme.workers.rest import Rest
@@ -182,11 +182,9 @@ class Workers:
                 artifact, headers, body, terms, self._settings,
                 now_s=self._clock(), is_own=is_own, pipeline=pipeline,
             )  # fmt: skip
-            answer = await self._answer(request)
+            answer = await self._answer(request, usage, timing or Timing())
         finally:
             usage.in_flight -= 1
-        if timing is not None:
-            note_times(timing, request, answer, self._clock(), usage.load_s)
         if answer.is_unloadable:
             if answer.status == NOT_CONVERTED:
                 raise NotAdmitted(artifact.name)
@@ -194,13 +192,14 @@ class Workers:
             raise LoadFailed(artifact.target, answer.status, text)
         return answer
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request, usage: Usage, timing: Timing) -> Answer:
         self._deadlines.add(request)
+        answer: Answer | None = None
         try:
             if request.is_own:
                 request.waits_for_start = self._own.ensure(request.artifact)
             self._live.submit(request)
-            return await request.answer
+            answer = await request.answer
         except asyncio.CancelledError:
             self._dispatch.withdraw(request)
             request.left_at_s = self._clock()
@@ -209,6 +208,8 @@ class Workers:
             if request.parts is not None:
                 request.parts.release()
             self._deadlines.remove(request)
+            note_times(timing, request, answer, self._clock(), usage.load_s)
+        return answer
 
     async def load(self, artifact: Admitted) -> None:
         """Have the model in memory; returns when it is. Raises as `ask` does."""

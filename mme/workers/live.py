@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mme.core.door import Answer, Drop
 from mme.core.errors import ModelFailed
+from mme.core.log_format import REQUEST_ID, TARGET
 from mme.mms.client import MmsError, Unseen
 from mme.workers.requests import MOST_ATTEMPTS
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_ANSWER = 0
+LONG_S = 0.1
+"""A wait for a worker that is worth telling."""
 JUDGE_S, JUDGE_LOOKS = 0.01, 8
 
 
@@ -137,6 +140,7 @@ class LiveWorkers:
         """Do what dispatch decided."""
         for each in given:
             live, request = self._live[each.worker], each.request
+            self._tell_if_notable(each.worker, request)
             if live.request is None:
                 live.request = request
                 request.started_at_s = self._clock()
@@ -147,6 +151,18 @@ class LiveWorkers:
                 self._background.start(self._ask_mms(live, request))
                 continue
             live.started.door.send_frame(request.beginning, request.question.body)
+
+    def _tell_if_notable(self, worker: str, request: Request) -> None:
+        """At DEBUG: what waited long, or comes to a further worker."""
+        if not log.isEnabledFor(logging.DEBUG):
+            return
+        waited_s = self._clock() - request.came_at_s
+        if request.attempts or waited_s >= LONG_S:
+            log.debug(
+                "a request goes to worker %s, its %d., after %.1f ms of waiting",
+                worker, request.attempts + 1, waited_s * 1000,
+                extra={TARGET: request.artifact.target, REQUEST_ID: request.question.request_id},
+            )  # fmt: skip
 
     async def _ask_mms(self, live: LiveWorker, request: Request) -> None:
         """Send a request through the model server; the worker's end is seen at its door."""

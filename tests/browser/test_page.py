@@ -228,8 +228,9 @@ def test_rows_stay_in_their_order_under_the_mouse(opened, endpoint):
     opened.click("#heads .requests button")
     opened.wait_for(begins_with(first, second))
     x, y = opened.evaluate(
-        "(() => { const box = document.querySelector('#rows tr:nth-child(2)')"
-        ".getBoundingClientRect(); return [box.x + 40, box.y + 9]; })()"
+        "(() => { const row = document.querySelector('#rows tr:nth-child(2)');"
+        " row.scrollIntoView({block: 'center'}); const box = row.getBoundingClientRect();"
+        " return [box.x + 40, box.y + 9]; })()"
     )
     opened.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
     assert [ask(endpoint, second) for _ in range(5)] == [200] * 5

@@ -17,9 +17,9 @@ HOSTILE = "<img src=x onerror=alert(1)>&amp;.tar.gz"
 FOREIGN = "straße/über uns.tar.gz"
 COUNT = 3
 OTHERS = 2
-HIDE = """window.setTimeout = work => { work(); return 0; };
+HIDE = """const real = window.setTimeout; window.setTimeout = work => { work(); return 0; };
   Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});
-  document.dispatchEvent(new Event('visibilitychange'))"""
+  document.dispatchEvent(new Event('visibilitychange')); window.setTimeout = real"""
 SHOW = """delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))"""
 
 

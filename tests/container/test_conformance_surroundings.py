@@ -125,7 +125,7 @@ def test_entry_point(box):
     assert "serve" in first
     helped = run("run", "--rm", "--no-healthcheck", IMAGE, "train", "--help")
     listed = run("run", "--rm", "--no-healthcheck", IMAGE, "settings")
-    right = "usage: mme train" in helped and "MME_STORE=" in listed
+    right = "Usage: mme train" in helped and "MME_STORE=" in listed
     return "exec form; copes with serve, train and sub-commands" if right else helped + listed
 
 

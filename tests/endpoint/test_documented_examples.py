@@ -26,6 +26,7 @@ PAGES = {
     "docs/streams.md": 1,
     "docs/operate.md": 7,
     "docs/metrics.md": 2,
+    "docs/cli.md": 17,
     "docs/managing.md": 8,
     "docs/errors.md": 1,
     "docs/architecture.md": 1,

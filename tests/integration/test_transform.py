@@ -299,7 +299,7 @@ def test_failures_are_told_and_the_exit_code_is_1(batch, folder, tmp_path):
     [
         ({"--input": "no-such-folder"}, (2, "there is no no-such-folder")),
         ({"--input": "ftp://x/y"}, (2, "neither a folder nor s3://")),
-        ({"--endpoint": "127.0.0.1:8080"}, (2, "must be an http:// address")),
+        ({"--endpoint": "127.0.0.1:8080"}, (2, "write http://HOST:PORT")),
         ({"--input-filter": "$.a_b"}, (2, "no underscore")),
         ({"--max-payload-mb": "99", "--max-concurrent": "2"}, (2, "more than 100 MB")),
         ({"--endpoint": "http://127.0.0.1:9", "--retries": "0"}, (1, "cannot reach")),

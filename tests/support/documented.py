@@ -26,6 +26,8 @@ RUN = frozenset({"curl", "aws", "mme", ".venv/bin/python", "mkdir", "tar", "echo
 """Commands that are run; others train, install or start things."""
 ASK = frozenset({"curl", "aws", "mme", ".venv/bin/python"})
 """A block without any of these shows no example."""
+COMMAND = """mme() { "$PYTHON" -c 'from mme.cli.main import run; run()' "$@"; }\n"""
+"""The command of this checkout, wherever it is installed."""
 FENCE = re.compile(r"^```(\w*)\s*$")
 MARK = re.compile(r"^<!-- (?:runs: )?(.+?) -->$")
 NOT_RUN = "not run: "
@@ -86,13 +88,14 @@ def run(block: Sequence[Example], address: str, folder: Path) -> list[str]:
         "AWS_PAGER": "",
         "MME_ENDPOINT": address,
         "COLUMNS": "100",
+        "PYTHON": sys.executable,
         "PYTHONPATH": str(PROJECT),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     if block[0].is_program:
         script, command = block[0].text, [sys.executable, "-"]
     else:
-        script = "".join(f"{example.text}\nprintf '\\0'\n" for example in block)
+        script = COMMAND + "".join(f"{example.text}\nprintf '\\0'\n" for example in block)
         command = ["bash", "-euo", "pipefail"]
     ended = subprocess.run(
         command, input=script.replace(ADDRESS, address), cwd=folder, env=environment,

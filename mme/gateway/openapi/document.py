@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 VERSION = "3.1.0"
 NAMED = re.compile(r"\{(\w+)(\.\.\.)?\}")
+RAISED = re.compile(r"\s*\bRaises [A-Z][^.]*\.")
+"""What a docstring says to those who read the code."""
 ERROR_HEADER = "x-amzn-ErrorType"
 FAILURES = {
     400: "What was sent cannot be used; the message names what and why.",
@@ -30,12 +32,14 @@ FAILURES = {
     409: "Not while it is as it is.",
     413: "The body is larger than it may be.",
     415: "The body is of no kind that is taken here.",
+    417: "`Expect` has something other than `100-continue`.",
     424: "The model has failed; the answer has its own status and message.",
     429: "Not yet, or too often.",
+    500: "Nobody foresaw it; the log has a trace.",
     503: "There is no room for one more now.",
     530: "The store does not answer.",
 }
-ANY_ROUTE = (400, 401, 403, 429, 503)
+ANY_ROUTE = (400, 401, 403, 417, 429, 500, 503)
 """What any request may meet."""
 
 
@@ -77,7 +81,7 @@ def document_of(
 
 def _operation(path: str, handler: Any, scope: Scope | None) -> dict[str, Any]:
     said = description_of(handler)
-    summary, _, more = (inspect.getdoc(handler) or "").partition("\n")
+    summary, _, more = RAISED.sub("", inspect.getdoc(handler) or "").partition("\n")
     details = " ".join(f"{more} {said.details}".split())
     operation: dict[str, Any] = {
         "operationId": f"{handler.__self__.__class__.__name__}.{handler.__name__}",

@@ -86,14 +86,20 @@ def header_parameters(operation: str) -> list[Parameter]:
     ]
 
 
-def operation_schemas(operations: Mapping[str, OperationModel]) -> tuple[Schema, dict[str, Schema]]:
-    """What a body may be, one schema for each operation, and the schemas they refer to."""
+def operation_schemas(
+    operations: Mapping[str, OperationModel],
+) -> tuple[dict[str, dict[str, Schema]], dict[str, Schema]]:
+    """The schemas of each operation's `request` and `answer`, and those that they refer to.
+
+    An operation that answers nothing has no `answer`.
+    """
     schemas = Schemas()
-    inputs = [schemas.ref(cast("Shape", model.input_shape)) for model in operations.values()]
-    for model in operations.values():
+    named: dict[str, dict[str, Schema]] = {}
+    for name, model in operations.items():
+        named[name] = {"request": schemas.ref(cast("Shape", model.input_shape))}
         if model.output_shape is not None:
-            schemas.ref(model.output_shape)
-    return {"anyOf": inputs}, dict(schemas.by_name)
+            named[name]["answer"] = schemas.ref(model.output_shape)
+    return named, dict(schemas.by_name)
 
 
 def _text_limits(facts: dict[str, Any]) -> dict[str, Any]:

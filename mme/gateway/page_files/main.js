@@ -234,8 +234,9 @@ function tick() {
   if (document.hidden) return;
   if (hasAll && byId("live").dataset.state === "good") askForUnsure();
   if (isStale && !listing) {
-    isStale = false;
-    draw({ isHeld: table.isHeld });
+    const { isHeld } = table;
+    isStale = isHeld; // what is held back is put in order later
+    draw({ isHeld });
     if (byId("shares-fold").open) showShares(models.values());
   } else table.draw(); // for "12 s ago"
 }

@@ -11,6 +11,7 @@ export class Table {
   #names = [];
   #rows = new Map(); // by name: the elements that exist now
   #active = null; // the name of the row that keys move from
+  #isPointed = false; // by a mouse: fingers leave without saying so
   #get;
   #open;
 
@@ -25,13 +26,16 @@ export class Table {
     this.scroller.addEventListener("keydown", (event) => this.#key(event));
     byId("rows").addEventListener("click", (event) => this.#click(event));
     byId("rows").addEventListener("focusin", (event) => this.#focused(event));
+    byId("rows").addEventListener("pointermove", (event) => {
+      this.#isPointed = event.pointerType === "mouse";
+    }, { passive: true });
+    byId("rows").addEventListener("pointerleave", () => { this.#isPointed = false; });
     new ResizeObserver(() => this.draw()).observe(this.scroller);
   }
 
   // Whether somebody points into it or moves in it: its rows should stay where they are.
   get isHeld() {
-    const isPointed = matchMedia("(hover: hover)").matches && byId("rows").matches(":hover");
-    return isPointed || byId("rows").contains(document.activeElement);
+    return this.#isPointed || byId("rows").contains(document.activeElement);
   }
 
   show(names, { order, isDown }, nothing) {

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mme.core.durations import Durations
+
 COUNTS = (
     "RequestDownloadFailures",
     "ResponseUploadFailures",
@@ -29,27 +31,11 @@ PER_SECOND = {"Microseconds": 1_000_000, "Milliseconds": 1_000}
 
 
 @dataclass(slots=True)
-class Stretch:
-    """Durations, in the unit of their name."""
-
-    count: int = 0
-    total: float = 0.0
-    least: float = float("inf")
-    most: float = 0.0
-
-    def add(self, value: float) -> None:
-        """One more."""
-        self.count += 1
-        self.total += value
-        self.least, self.most = min(self.least, value), max(self.most, value)
-
-
-@dataclass(slots=True)
 class VariantMetrics:
     """Of one variant of one endpoint, since the start."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
-    stretches: dict[str, Stretch] = field(default_factory=dict)
+    durations: dict[str, Durations] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     """Of all variants."""
 
@@ -60,7 +46,7 @@ class VariantMetrics:
 
     def took(self, name: str, seconds: float) -> None:
         """A duration of `UNITS`."""
-        self.stretches.setdefault(name, Stretch()).add(seconds * PER_SECOND[UNITS[name]])
+        self.durations.setdefault(name, Durations()).add(seconds)
 
 
 class Metrics:
@@ -93,22 +79,24 @@ class Metrics:
                 continue
             both = [*dimensions, {"Name": "VariantName", "Value": variant}]
             told += [_datum(name, both, "Count", value) for name, value in metrics.counts.items()]
-            told += [
-                {
-                    "MetricName": name,
-                    "Dimensions": both,
-                    "Unit": UNITS[name],
-                    "StatisticValues": {
-                        "SampleCount": stretch.count,
-                        "Sum": round(stretch.total, 3),
-                        "Minimum": round(stretch.least, 3),
-                        "Maximum": round(stretch.most, 3),
-                    },
-                }
-                for name, stretch in metrics.stretches.items()
-            ]
+            told += [_statistics(name, both, took) for name, took in metrics.durations.items()]
         return told
 
 
 def _datum(name: str, dimensions: list[dict[str, str]], unit: str, value: float) -> dict[str, Any]:
     return {"MetricName": name, "Dimensions": dimensions, "Unit": unit, "Value": value}
+
+
+def _statistics(name: str, dimensions: list[dict[str, str]], took: Durations) -> dict[str, Any]:
+    per_s = PER_SECOND[UNITS[name]]
+    return {
+        "MetricName": name,
+        "Dimensions": dimensions,
+        "Unit": UNITS[name],
+        "StatisticValues": {
+            "SampleCount": took.count,
+            "Sum": round(took.total_s * per_s, 3),
+            "Minimum": round(took.least_s * per_s, 3),
+            "Maximum": round(took.most_s * per_s, 3),
+        },
+    }

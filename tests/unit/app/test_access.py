@@ -1,4 +1,4 @@
-"""What the settings say of who may, and what is said at the start."""
+"""What the settings say of who may."""
 
 from __future__ import annotations
 
@@ -17,45 +17,6 @@ def callers(tmp_path):
     path.touch(0o600)
     path.write_text(f"ci * {SECRET}")
     return path
-
-
-HERE = [
-    {"host": "127.0.0.1"}, {"host": "::1"}, {"host": "localhost"}, {"host": "127.8.0.1"},
-    {"host": "0.0.0.0", "socket": "/run/mme.sock"},
-]  # fmt: skip
-ELSEWHERE = [
-    {"host": "0.0.0.0"}, {"host": "::"}, {"host": "10.0.0.1"}, {"host": "serving.example"},
-    {"management_port": 8081, "management_host": "0.0.0.0"},
-    {"host": "0.0.0.0", "management_port": 8081, "socket": "/run/mme.sock"},
-]  # fmt: skip
-ANYBODY, PLAIN = "anybody may invoke and manage", "nothing is encrypted"
-
-
-@pytest.mark.parametrize("settings", HERE)
-def test_on_this_machine_anybody_may_and_nothing_is_said(caplog, settings):
-    assert gate_of(Settings(**settings)) is None
-    assert not caplog.records
-
-
-@pytest.mark.parametrize("settings", ELSEWHERE)
-def test_beyond_this_machine_the_start_says_what_is_off(caplog, settings):
-    assert gate_of(Settings(**settings)) is None
-    (line,) = caplog.messages
-    assert ANYBODY in line
-    assert PLAIN in line
-    assert (settings.get("management_host") or settings["host"]) in line
-
-
-@pytest.mark.parametrize("name", ["tokens_file", "sigv4_keys_file"])
-def test_where_callers_are_known_only_what_else_is_off_is_said(caplog, callers, name):
-    assert gate_of(Settings(host="0.0.0.0", **{name: callers})) is not None
-    assert ANYBODY not in caplog.text
-    assert PLAIN in caplog.text
-
-
-def test_where_clients_show_certificates_nothing_is_said(caplog, callers):
-    assert gate_of(Settings(host="0.0.0.0", tls_cert=callers, tls_client_ca=callers)) is None
-    assert not caplog.records
 
 
 def test_limits_alone_need_a_gate_too():

@@ -31,6 +31,17 @@ def test_the_store_is_named_and_a_call_on_what_it_has():
     assert text.rstrip().endswith("Ctrl-C stops it.")
 
 
+def test_where_programs_read_it_is_one_line():
+    text = said(SEARCH, log_format="json", host="0.0.0.0")
+    assert text == f"The endpoint is ready at {URL}; models come from {STORE}."
+
+
+def test_with_tokens_a_call_has_one(tmp_path):
+    text = said(SEARCH, DOCSIM, tokens_file=tmp_path / "tokens")
+    assert text.count('-H "Authorization: Bearer $MME_TOKEN"') == 2
+    assert "boto3" not in text
+
+
 def test_no_call_is_shown_on_a_store_that_has_nothing():
     text = said()
     assert "It has no artifact yet" in text

@@ -87,7 +87,7 @@ def test_a_path_below_which_a_proxy_has_the_endpoint_is_kept():
             "the model answers 400: one column",
         ),
         (Canned(b"[" * 100_000, 400), "[" * 500),
-        (Canned(b"no JSON"), "answers /status with no JSON"),
+        (Canned(b"no JSON"), "answers /status with no JSON object"),
     ],
 )
 def test_a_refusal_has_its_status_and_its_message(answer, message):

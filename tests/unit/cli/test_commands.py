@@ -257,3 +257,25 @@ def test_version_names_the_endpoints_too_where_one_is_asked(mme, capsys):
     assert "endpoint 9 (standalone endpoint)" in mme(answers, "version")[1]
     assert main(["version", "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"mme", "python"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Canned({"message": "no"}, 404),
+        Canned([1]),
+        Canned(b"<html>"),
+        Canned({"models": [{"modelName": "a"}]}),
+    ],
+)
+def test_what_is_no_endpoint_of_this_kind_is_told(mme, answer):
+    code, _, said, _ = mme({LISTING: answer}, "models")
+    assert code == 1
+    assert said.endswith("only a standalone endpoint of mme answers this\n")
+
+
+def test_arguments_that_cannot_be_sent_are_said(mme, capsys):
+    assert invoked(mme, "a\udcff", "--data", "x")[0] == 2
+    assert main(["models", "--token", "a\nb: c"]) == 2
+    assert "the token has signs that none has" in capsys.readouterr().err
+    assert invoked(mme, "a\nb: c", "--data", "x")[0] == 2

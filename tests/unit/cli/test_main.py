@@ -160,3 +160,11 @@ def test_commands_are_completed_without_an_endpoint():
         **os.environ, "_MME_COMPLETE": "complete_bash", "COMP_CWORD": "1", "COMP_WORDS": "mme ev"
     }  # fmt: skip
     assert run(env=environ).stdout.split() == ["events", "evaluate"]
+
+
+def test_the_page_has_all_commands_and_codes():
+    page = (PROJECT / "docs" / "cli.md").read_text("utf-8")
+    for name in COMMANDS:
+        assert re.search(rf"^\| .*(`mme {name}\b|`{name}[` ,])", page, re.MULTILINE), name
+    listed = re.findall(r"^\| (\d+) \| (.+) \|$", page, re.MULTILINE)
+    assert listed == [(str(code), meaning) for code, meaning in MEANINGS.items()]

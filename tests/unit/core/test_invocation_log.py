@@ -101,7 +101,7 @@ def test_the_members_for_json_are_numbers_and_text():
 
 def test_before_it_is_answered_it_is_known_by_name_alone():
     asked = Asked("m.tar.gz")
-    assert (str(asked), told(asked)) == ("m.tar.gz", {"a": 1})
+    assert (asked.told(), told(asked)) == ("m.tar.gz", {"a": 1})
 
 
 def test_a_failed_one_has_times_only_if_it_came_so_far():
@@ -111,9 +111,9 @@ def test_a_failed_one_has_times_only_if_it_came_so_far():
     asked, other = Asked("m.tar.gz"), Asked("m.tar.gz")
     asked.failed(early)
     other.failed(late)
-    assert str(asked) == "m.tar.gz warm"
+    assert asked.told() == "m.tar.gz warm"
     assert told(asked) == {"a": 1, "outcome": "warm"}
-    assert str(other).startswith("m.tar.gz cold fetch 250.0 queue 0.5")
+    assert other.told().startswith("m.tar.gz cold fetch 250.0 queue 0.5")
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,15 @@ def test_what_looks_like_an_artifact_and_is_passed_over_is_told(tmp_path, folder
     assert "gone.tar.gz" in told
 
 
+def test_a_name_that_no_client_can_ask_for_hides_no_other(tmp_path, folder):
+    shutil.copy(folder / GOOD, tmp_path / "good.tar.gz")
+    shutil.copy(folder / GOOD, tmp_path / "od\x1bd.tar.gz")
+    looked = look_at_store(Settings(store=str(tmp_path)))
+    assert [each.target for each in looked.offers] == ["good.tar.gz"]
+    [finding] = [each for each in looked.findings if each.check == "store"]
+    assert "unprintable" in finding.found
+
+
 async def test_a_report_is_json(folder):
     findings, _ = await examined(Wish(named=(GOOD,)), store=str(folder))
     said = json.loads(json.dumps([each.to_json() for each in findings]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
+import threading
 
 import pytest
 
@@ -65,15 +66,36 @@ def test_settings_of_listening_that_say_nothing_are_told(tmp_path):
     assert verdicts(found) == [("port", "failed")]
 
 
-def test_a_socket_is_free_left_over_or_taken(tmp_path):
+def test_a_socket_is_free_left_over_or_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr("mme.doctor.listening.PATIENCE_S", 0.2)
     path = tmp_path / "s"
     assert check_socket(path).verdict == "ok"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(1)
-        assert check_socket(path).verdict == "warning"
+        assert check_socket(path).verdict == "failed"
     assert "left over" in check_socket(path).found
     assert path.exists()
+
+
+def test_an_endpoint_of_ours_at_a_socket_is_known(tmp_path):
+    path = tmp_path / "s"
+
+    def answer():
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nServer: mme\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        thread = threading.Thread(target=answer)
+        thread.start()
+        finding = check_socket(path)
+        thread.join()
+    assert finding.verdict == "ok"
+    assert "endpoint of ours" in finding.found
 
 
 @pytest.mark.parametrize("name", ["none/s", "x" * 200])

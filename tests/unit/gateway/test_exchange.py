@@ -11,9 +11,10 @@ import uuid
 
 import pytest
 
+from mme.core.errors import ShuttingDown, TargetNotFound
 from mme.core.invocation_log import request_ids, shortened
 from mme.gateway import make_single_app
-from tests.support.fake_engine import FakeSole, served, until
+from tests.support.fake_engine import Answer, FakeSole, served, until
 
 ASK = b"POST /invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
 
@@ -34,6 +35,12 @@ def lines(caplog):
         return [line for line in found if line is not None]
 
     return read
+
+
+@pytest.fixture
+def levels(caplog):
+    """How loud each line of an invocation was."""
+    return lambda: [r.levelno for r in caplog.records if "/invocations" in r.getMessage()]
 
 
 async def test_each_request_has_an_id_of_its_own_and_a_line_that_names_it(surface, lines):
@@ -65,6 +72,42 @@ async def test_the_line_of_an_invocation_names_the_model_and_whether_it_was_ther
     ):
         pass
     assert [line["note"] for line in lines()] == ["größe.tar.gz warm queue 0.0 load 0.0 model 0.0"]
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "level", "note"),
+    [
+        (Answer(200), 200, logging.INFO, ""),
+        (Answer(400, body=b"secret"), 424, logging.WARNING, " the model answered 400"),
+        (Answer(503, body=b"secret"), 424, logging.WARNING, " the model answered 503"),
+    ],
+)
+async def test_the_line_of_an_error_of_the_model_is_a_warning_with_its_status(
+    endpoint, engine, lines, levels, *, given, status, level, note
+):
+    engine.answer = given
+    sent = {"X-Amzn-SageMaker-Target-Model": "m.tar.gz"}
+    async with endpoint.client.post("/invocations", headers=sent) as answer:
+        assert answer.status == status
+    (line,) = lines()
+    assert line["note"] == f"m.tar.gz warm queue 0.0 load 0.0 model 0.0{note}"
+    assert levels() == [level]
+
+
+@pytest.mark.parametrize(
+    ("failure", "level"),
+    [(TargetNotFound("m.tar.gz", "/m"), logging.INFO), (ShuttingDown(), logging.WARNING)],
+)
+async def test_the_line_of_a_request_without_an_answer_names_its_model_and_why(
+    endpoint, engine, lines, levels, *, failure, level
+):
+    engine.failure = failure
+    sent = {"X-Amzn-SageMaker-Target-Model": "m.tar.gz"}
+    async with endpoint.client.post("/invocations", headers=sent):
+        pass
+    (line,) = lines()
+    assert line["note"] == f"m.tar.gz {failure.for_log}"
+    assert levels() == [level]
 
 
 async def test_a_ping_is_logged_at_debug_alone(surface, lines, caplog):

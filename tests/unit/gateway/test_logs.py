@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -87,3 +88,23 @@ async def test_what_cannot_be_asked_is_refused(get, query):
     status, content = await get(query)
     assert status == 400
     assert content["Message"]
+
+
+async def test_a_frame_of_long_lines_is_cut_and_the_next_goes_on(settings, engine, bodies):
+    ring = LogRing()
+    for number in range(200):
+        ring.add(Line(0.0, logging.INFO, "room", f"{number:04d}" + "x" * 3_996))
+    server = make_app(settings, engine, Serving(settings, engine), bodies, more=Logs(ring).routes())
+    accept = {"Accept": "text/event-stream"}
+    numbers: list[int] = []
+    async with (
+        served(server) as running,
+        running.client.get("/logs?after=1", headers=accept) as answer,
+    ):
+        while len(numbers) < 200:
+            frame = await answer.content.readuntil(b"\n\n")
+            assert len(frame) < 512 * 1024
+            lines = json.loads(frame.partition(b"data: ")[2])
+            numbers += [int(line["message"][:4]) for line in lines]
+        answer.close()
+    assert numbers == list(range(200))

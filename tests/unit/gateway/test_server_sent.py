@@ -60,3 +60,25 @@ async def test_an_endpoint_that_stops_waits_for_no_stream(server, ended):
         assert await answer.read() == b""
         assert ended.is_set()
         assert time.monotonic() - began_s < 5
+
+
+async def test_the_head_of_a_stream_ends(server):
+    async with served(server) as running, running.client.head("/endless") as answer:
+        assert answer.content_type == "text/event-stream"
+        assert await answer.read() == b""
+
+
+async def test_there_are_so_many_streams_at_a_time_and_one_that_ends_makes_room(
+    server, ended, monkeypatch
+):
+    monkeypatch.setattr(server_sent, "MOST", 1)
+    async with served(server) as running:
+        async with running.client.get("/endless") as first:
+            assert await first.content.readuntil(b"\n\n") == FRAME
+            async with running.client.get("/short") as second:
+                assert second.status == 503
+                assert "1 streams are open" in (await second.json())["Message"]
+            first.close()
+            await ended.wait()
+        async with running.client.get("/short") as third:
+            assert await third.read() == FRAME * 2

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
+from mme.core.errors import NotOffered, TargetNotFound
 from mme.residency.views import State
 from tests.support.fake_engine import until
 from tests.unit.residency.test_store_models import A, B, C, running
@@ -82,3 +85,21 @@ async def test_a_pinned_model_is_pinned_until_it_is_unpinned(tmp_path):
         await bench.ask(A)
         assert bench.models.pin(A).pinned
         assert not bench.models.unpin(A).pinned
+
+
+async def test_no_bucket_is_looked_into_for_who_only_looks(tmp_path):
+    async with running(tmp_path) as bench:
+        bench.shelf.is_down = True  # asking it would say that there is no route
+        with pytest.raises(NotOffered) as refused:
+            await bench.models.explain("s3://others/secret.tar.gz")
+        assert "only while it is here" in refused.value.message
+
+
+async def test_a_name_that_is_no_model_makes_neither_an_event_nor_a_warning(tmp_path, caplog):
+    async with running(tmp_path) as bench:
+        with caplog.at_level("INFO"), pytest.raises(TargetNotFound):
+            await bench.ask("no/such.tar.gz")
+        told = [each for each in caplog.records if "no/such.tar.gz" in each.getMessage()]
+        assert told
+        assert max(each.levelno for each in told) == logging.INFO
+        assert not bench.models.observed.events.latest(target="no/such.tar.gz", limit=1)

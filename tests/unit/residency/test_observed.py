@@ -1,35 +1,31 @@
-"""What is kept of targets that do not come in."""
+"""What counts as something that happened to a model, and what is only a caller's mistake."""
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
+import pytest
 
-from mme.core.errors import ArtifactRejected, TargetNotFound
-from mme.core.timing import Timing
+from mme.core.errors import ArtifactRejected, ModelFailed, TargetNotFound
 from mme.residency.observed import Observed
 
-if TYPE_CHECKING:
-    import pytest
+
+@pytest.mark.parametrize(
+    "error", [ArtifactRejected("s3://b/m", "it is cut off"), ModelFailed("m", 500, "it is hollow")]
+)
+def test_an_artifact_that_cannot_be_brought_in_is_an_event_with_its_reason(error):
+    observed = Observed()
+    observed.load_failed("m", error, serves=False)
+    [event] = observed.events.latest(limit=10)
+    assert (event.kind, event.target) == ("load_failed", "m")
+    assert error.message in event.message
 
 
-def test_an_artifact_that_was_refused_is_an_event_and_the_last_error_of_its_target():
-    observed, error = Observed(), ArtifactRejected("s3://b/cut.tar.gz", "it is cut off")
-    observed.load_failed("cut.tar.gz", error, serves=False)
-    observed.failed("cut.tar.gz", error, 0.1, Timing(), was_here=False)
-    (event,) = observed.events.after(0, limit=10)
-    assert (event.kind, event.target) == ("load_failed", "cut.tar.gz")
-    assert "it is cut off" in event.message
-    happened = observed.history.of("cut.tar.gz")
-    assert happened is not None
-    assert "it is cut off" in happened.error
+def test_a_name_that_is_no_model_is_no_event():
+    observed = Observed()
+    observed.load_failed("m", TargetNotFound("m", "s3://b/m"), serves=False)
+    assert observed.events.latest(limit=10) == []
 
 
-def test_a_name_that_the_store_does_not_have_is_only_logged(caplog: pytest.LogCaptureFixture):
-    observed, error = Observed(), TargetNotFound("no.tar.gz", "s3://b/no.tar.gz")
-    with caplog.at_level(logging.WARNING, "mme.residency.observed"):
-        observed.load_failed("no.tar.gz", error, serves=False)
-    observed.failed("no.tar.gz", error, 0.1, Timing(), was_here=False)
-    assert observed.events.after(0, limit=10) == []
-    assert observed.history.of("no.tar.gz") is None
-    assert "cannot bring in no.tar.gz" in caplog.text
+def test_a_version_that_is_gone_while_another_serves_is_an_event():
+    observed = Observed()
+    observed.load_failed("m", TargetNotFound("m", "s3://b/m"), serves=True)
+    assert [event.kind for event in observed.events.latest(limit=10)] == ["update_failed"]
