@@ -32,6 +32,7 @@ def about(endpoint: Endpoint, target: str, do: Callable[[], T]) -> T:
         if not _is_missing(endpoint, target, error.status):
             raise
         near = nearest(endpoint, target)
+        near = [] if target in near else near  # the name is right, its state is not
         message = f"{error.message}\n{hint(near)}" if near else error.message
         raise NoSuchModel(HTTPStatus.NOT_FOUND, message) from None
 

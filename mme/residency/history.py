@@ -30,6 +30,7 @@ class TargetHistory:
     """How long it had not been used when it was evicted last."""
     evictions: int = 0
     unloaded_at: float | None = None
+    loaded_at: float | None = None
     gone_at: float | None = None
     """When it was found to be in the store no more."""
 
@@ -73,6 +74,7 @@ def _noted(known: TargetHistory, event: Event) -> None:
             known.error, known.error_at = event.message, event.at
             known.failed_updates += event.kind == "update_failed"
         case "loaded":
+            known.loaded_at = event.at
             known.error = "" if not known.failed_updates else known.error
         case "arrived" | "updated":
             known.error, known.failed_updates, known.gone_at = "", 0, None

@@ -13,14 +13,21 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 STATES = {
-    State.IN_STORE: "{} is in the store and nothing of it is here: nobody has asked for it since"
-    " this cache was begun, or it had to leave the disk; the next request brings it in",
+    State.IN_STORE: "{} is in the store and nothing of it is here",
     State.DOWNLOADING: "{} is on its way to this disk, or is being checked there",
     State.ON_DISK: "{} is on this disk, checked and converted, and not in memory",
     State.LOADING: "{} is being loaded: requests wait for it",
     State.READY: "{} is in memory and answers",
 }
 FAILED_IN_STORE = "{} is in the store and could not be brought in; the next request tries again"
+UNASKED = (
+    "Nobody has asked for it since this cache was begun, or it had to leave the disk;"
+    " the next request brings it in"
+)
+WITH_ITS_WORKER = (
+    "No worker has it now: those that had it have ended or were replaced, as when a language is"
+    " prepared; the next request loads it"
+)
 
 
 def sentence(view: ModelView, happened: TargetHistory | None) -> str:
@@ -32,13 +39,27 @@ def sentence(view: ModelView, happened: TargetHistory | None) -> str:
         parts[0] += _use(view)
     if happened is not None:
         parts += _past(view, happened)
-    if view.state is State.ON_DISK and len(parts) == 1:
-        parts.append("It has not been asked for since the endpoint started")
+    if len(parts) == 1:
+        was_loaded = happened is not None and happened.loaded_at is not None
+        parts += _nothing_happened(view.state, was_loaded=was_loaded)
     if view.pinned:
         parts.append("It is pinned, so it does not leave for others")
     if view.gone_from_store:
         parts.append("The store does not have it any more; what is here serves on")
     return ". ".join(parts) + "."
+
+
+def _nothing_happened(state: State, *, was_loaded: bool) -> list[str]:
+    """Why it is away although it neither left for others nor failed."""
+    if state is State.IN_STORE:
+        return [UNASKED]
+    if state is State.ON_DISK:
+        return [
+            WITH_ITS_WORKER
+            if was_loaded
+            else "It has not been asked for since the endpoint started"
+        ]
+    return []
 
 
 def _use(view: ModelView) -> str:
@@ -51,6 +72,7 @@ def _past(view: ModelView, happened: TargetHistory) -> list[str]:
     parts = []
     is_away = view.state in (State.ON_DISK, State.IN_STORE)
     left_at = max(happened.evicted_at or 0.0, happened.unloaded_at or 0.0)
+    is_away = is_away and left_at >= (happened.loaded_at or 0.0)
     if is_away and left_at and left_at == happened.evicted_at:
         parts.append(
             f"It was evicted at {_time(left_at)}, unused for {happened.idle_at_eviction_s:.1f} s,"

@@ -32,6 +32,18 @@ def test_what_failed_last_is_told():
     assert "it is no archive" in said
 
 
+def test_what_failed_is_not_said_to_be_asked_for_by_nobody():
+    happened = after(("load_failed", "cannot bring in a: it is no archive", {}))
+    assert "Nobody has asked" not in sentence(ModelView("a", State.IN_STORE), happened)
+    assert "Nobody has asked" in sentence(ModelView("a", State.IN_STORE), None)
+
+
+def test_a_model_that_went_with_its_worker_is_not_said_to_be_asked_for_by_nobody():
+    said = sentence(ModelView("a", State.ON_DISK), after(("loaded", "x", {})))
+    assert "has not been asked for" not in said
+    assert "those that had it have ended" in said
+
+
 def test_a_good_version_forgives_what_failed_before_it():
     happened = after(
         ("load_failed", "bad", {}), ("update_failed", "worse", {}), ("updated", "good", {})
