@@ -14,6 +14,8 @@ from collections import deque
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from mme.core.names import MAX_TARGET_CHARS, S3_SCHEME
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,6 +25,7 @@ MOST = 4_000
 """So many are kept of each of the three: trouble, requests, others."""
 MOST_CHARS = 4_000
 """Of a text; the rest is on stderr."""
+MOST_TARGET_CHARS = MAX_TARGET_CHARS + len(S3_SCHEME)
 
 
 class LogRing:
@@ -49,6 +52,8 @@ class LogRing:
             line.message = f"{line.message[:MOST_CHARS]}…"
         if len(line.trace) > MOST_CHARS:
             line.trace = f"…{line.trace[-MOST_CHARS:]}"
+        if len(line.target) > MOST_TARGET_CHARS:  # no model's: a header may be far longer
+            line.target = f"{line.target[:MOST_TARGET_CHARS]}…"
         line.members = None
         line.id = self.last_id = next(self._ids)
         kept.append(line)

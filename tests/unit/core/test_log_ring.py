@@ -85,3 +85,9 @@ def test_lines_of_several_threads_are_all_kept():
     ids = [line.id for line in ring.latest(limit=10_000)]
     assert len(set(ids)) == 2_000
     assert ids == sorted(ids)
+
+
+def test_what_is_too_long_for_a_models_name_is_not_kept_whole():
+    ring = LogRing()
+    ring.add(Line(0.0, logging.INFO, "room", "refused", "x" * 8_000))
+    assert len(ring.latest(limit=1)[0].target) < 1_100
