@@ -16,8 +16,9 @@ import time
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from mme.cli import tables
 from mme.cli.frames import frames_in
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ class NoSuchModel(Refused):
 
 class NotOurs(Refused):
     """What answers is none of our endpoints, or one of a kind that has no such calls."""
+
+
+class Told(dict[str, Any]):
+    """An object of an answer; one that is of no endpoint of ours lacks what is looked for in it."""
+
+    def __missing__(self, key: str) -> NoReturn:
+        """Raise NotOurs."""
+        raise NotOurs(http.client.OK, f"what answers is none of our endpoints: it has no {key!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +212,10 @@ class Endpoint:
         if not reply.is_good:
             raise refusal_of(reply)
         try:
-            found = json.loads(reply.body)
+            found = told_by(reply.body)
         except (ValueError, RecursionError):
             found = None
-        if not isinstance(found, dict):
+        if not isinstance(found, Told):
             raise NotOurs(reply.status, f"{self.url} answers {path} with no JSON object")
         return found
 
@@ -281,6 +290,11 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+def told_by(text: str | bytes) -> Any:
+    """JSON of an endpoint. Raises ValueError, RecursionError."""
+    return json.loads(text, object_hook=Told)
+
+
 def _with(path: str, query: Mapping[str, object]) -> str:
     given = {name: value for name, value in query.items() if value not in (None, "")}
     return f"{path}?{urllib.parse.urlencode(given)}" if given else path
@@ -296,7 +310,9 @@ def refusal_of(reply: Reply) -> Refused:
     text = message if isinstance(message, str) else reply.body.decode("utf-8", "replace").strip()
     if reply.status == UNAUTHORIZED:
         text = f"{text or 'the endpoint wants a token'} (--token or {TOKEN})"
-    return Refused(reply.status, text[:SHOWN_CHARS] or f"the endpoint answers {reply.status}")
+    return Refused(
+        reply.status, tables.plain(text[:SHOWN_CHARS]) or f"the endpoint answers {reply.status}"
+    )
 
 
 def _message_in(content: Mapping[str, Any]) -> object:

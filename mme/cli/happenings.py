@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mme.cli import tables
+from mme.cli.client import told_by
 from mme.cli.codes import EXIT_OK
 from mme.cli.commands import say
 from mme.cli.options import (
@@ -138,7 +138,7 @@ def _following(source: _Source, last_id: int) -> Iterator[dict[str, Any]]:
     frames = source.endpoint.stream(source.path, on_break=on_break, after=last_id, **source.wanted)
     for frame in frames:
         if frame.event == source.name:
-            yield from json.loads(frame.data)
+            yield from told_by(frame.data)
             sys.stdout.flush()
 
 

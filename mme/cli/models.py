@@ -88,7 +88,9 @@ def models(
         rows = (_row(model) for model in found)
         tables.print_table(HEAD, rows, right=HEAD[2:7], least=LEAST)
     if listing.store_error:
-        print(f"mme: the store cannot be listed: {listing.store_error}", file=sys.stderr)
+        print(
+            f"mme: the store cannot be listed: {tables.plain(listing.store_error)}", file=sys.stderr
+        )
         return EXIT_FAILED
     return EXIT_OK
 

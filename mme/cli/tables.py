@@ -42,12 +42,26 @@ LEAST_CHARS = 20
 
 def print_json(content: object) -> None:
     """Indented, for programs and people."""
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    print(_json(content, indent=2))
 
 
 def print_json_line(content: object) -> None:
     """On one line, at once: one of a stream."""
-    print(json.dumps(content, ensure_ascii=False), flush=True)
+    print(_json(content), flush=True)
+
+
+def _json(content: object, indent: int | None = None) -> str:
+    """JSON that moves no terminal's cursor: what does not print is escaped, as JSON has it.
+
+    JSON itself escapes the oldest of those signs only, and lets half a pair of surrogates stand,
+    which nothing can print.
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text
+    )
 
 
 def print_table(
@@ -100,7 +114,8 @@ def _padded(cell: str, width: int, *, is_right: bool, is_head: bool) -> str:
 
 
 def coloured(word: str, width: int = 0) -> str:
-    """A word padded to `width`, with its colour where that is seen."""
+    """A word of others padded to `width`, with its colour where that is seen."""
+    word = plain(word)
     colour = COLOURS.get(word)
     if colour is None or not has_colour():
         return word.ljust(width)

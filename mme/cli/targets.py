@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from mme.cli.client import EndpointUnreachable, NoSuchModel, Refused, model_path
+from mme.cli.tables import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ def _is_missing(endpoint: Endpoint, target: str, status: int) -> bool:
 
 def hint(near: list[str]) -> str:
     """A line with the names that are near."""
-    return f"mme: did you mean {' or '.join(near)}?"
+    return f"mme: did you mean {' or '.join(map(plain, near))}?"
 
 
 def nearest(endpoint: Endpoint, target: str) -> list[str]:

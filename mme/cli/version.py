@@ -28,5 +28,5 @@ def version(
         return EXIT_OK
     print(f"mme {told['mme']} (Python {told['python']})")
     if endpoint:
-        print(f"endpoint {told['endpoint']} ({told['mode']})")
+        print(tables.plain(f"endpoint {told['endpoint']} ({told['mode']})"))
     return EXIT_OK

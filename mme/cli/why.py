@@ -33,7 +33,7 @@ def why(
     if as_json:
         tables.print_json(told)
         return EXIT_OK
-    print(f"{told['state']}: {tables.plain(told['why'])}")
+    print(f"{tables.plain(told['state'])}: {tables.plain(told['why'])}")
     for event in told.get("events", ()):
         print_event(event)
     return EXIT_OK

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 STORE_S = 5.0
 """How long the store may take to list a part of what it has."""
+AT_A_TIME = 2
+"""So many lists of the store are made at a time: the threads are those that bring artifacts in. One
+that does not end keeps its place."""
 PART = 1000
 MOST_PARTS = 20
 """So many parts are gone through for one page of models in certain states."""
@@ -42,6 +45,7 @@ class Listing:
         self._run = run
         self._views = views
         self._here = here
+        self._places = asyncio.Semaphore(AT_A_TIME)
 
     async def page(
         self, after: str, limit: int, prefix: str = "", states: Collection[State] = ()
@@ -49,17 +53,20 @@ class Listing:
         """The `limit` models after `after`. Where the store does not answer, those here."""
         found: list[ModelView] = []
         part = ModelPage((), after)
+        error = ""
         for _ in range(MOST_PARTS):
-            wants_store = not states or State.IN_STORE in states
+            # A store that did not answer is not waited for again.
+            wants_store = not error and (not states or State.IN_STORE in states)
             size = limit if not states else PART
             part = await self._part(part.next_after, size, prefix, wants_store=wants_store)
+            error = error or part.store_error
             found += [view for view in part.views if not states or view.state in states]
             if len(found) > limit or not part.next_after or (found and len(found) == limit):
                 break
         next_after = part.next_after
         if len(found) > limit:
             next_after = found[limit - 1].target
-        return ModelPage(found[:limit], next_after, part.store_error)
+        return ModelPage(found[:limit], next_after, error)
 
     async def _part(self, after: str, limit: int, prefix: str, *, wants_store: bool) -> ModelPage:
         offers: Sequence[ArtifactRef] = ()
@@ -67,9 +74,7 @@ class Listing:
         if wants_store:
             try:
                 async with asyncio.timeout(STORE_S):
-                    offers = await self._run(
-                        lambda: self._store.list_after(after, prefix, limit + 1)
-                    )
+                    offers = await self._offers(after, prefix, limit + 1)
             except TimeoutError:
                 error = f"{self._store.uri} has not answered within {STORE_S:g} s"
             except EndpointError as failure:
@@ -90,6 +95,20 @@ class Listing:
             views.append(view)
         next_after = targets[limit - 1] if len(targets) > limit else ""
         return ModelPage(views, next_after, error)
+
+    async def _offers(self, after: str, prefix: str, limit: int) -> Sequence[ArtifactRef]:
+        await self._places.acquire()
+        asked = asyncio.ensure_future(
+            self._run(lambda: self._store.list_after(after, prefix, limit))
+        )
+        asked.add_done_callback(self._over)
+        # A thread does not end because nobody waits for it any more.
+        return await asyncio.shield(asked)
+
+    def _over(self, asked: asyncio.Future[Sequence[ArtifactRef]]) -> None:
+        self._places.release()
+        if not asked.cancelled():
+            asked.exception()  # somebody has seen it now, if nobody waits for it
 
 
 def _known_to(offers: Sequence[ArtifactRef], limit: int) -> str:

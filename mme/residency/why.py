@@ -27,11 +27,14 @@ WITH_ITS_WORKER = (
     "No worker has it now: those that had it have ended or were replaced, as when a language is"
     " prepared; the next request loads it"
 )
+FAILED_IN_STORE = "{} is in the store and could not be brought in; the next request tries again"
 
 
 def sentence(view: ModelView, happened: TargetHistory | None) -> str:
     """Why it is so, and what failed last."""
-    parts = [STATES[view.state].format(view.target)]
+    has_failed = view.state is State.IN_STORE and happened is not None and bool(happened.error)
+    form = FAILED_IN_STORE if has_failed else STATES[view.state]
+    parts = [form.format(view.target)]
     if view.state is State.READY:
         parts[0] += _use(view)
     if happened is not None:

@@ -286,3 +286,48 @@ def test_arguments_that_cannot_be_sent_are_said(mme, capsys):
     assert main(["models", "--token", "a\nb: c"]) == 2
     assert "the token has signs that none has" in capsys.readouterr().err
     assert invoked(mme, "a\nb: c", "--data", "x")[0] == 2
+
+
+HOSTILE = "x\x1b[31m\x9b31m\u202e\ud800"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models",),
+        ("models", "--json"),
+        ("events",),
+        ("events", "--json"),
+        ("logs",),
+        ("why", "en/Search.tar.gz"),
+        ("load", "en/Search.tar.gz"),
+        ("version",),
+    ],
+)
+def test_nothing_an_endpoint_says_moves_the_terminals_cursor(mme, arguments):
+    model = {"target_model": HOSTILE, "state": HOSTILE, "last_error": {"message": HOSTILE}}
+    event = EVENT | {"kind": HOSTILE, "message": HOSTILE, "at": HOSTILE}
+    line = LINE | {"level": HOSTILE, "message": HOSTILE, "request_id": HOSTILE}
+    answers = {
+        LISTING: Canned({"models": [model], "store_error": HOSTILE}),
+        ("GET", "/events"): Canned({"events": [event], "last_id": 5}),
+        ("GET", "/logs"): Canned({"lines": [line], "last_id": 5}),
+        ("GET", "/models/en/Search.tar.gz/why"): Canned(
+            {"target_model": HOSTILE, "state": HOSTILE, "why": HOSTILE, "events": [event]}
+        ),
+        ("POST", "/models"): Canned({"Message": HOSTILE}, 500),
+        ("GET", "/status"): Canned({"version": HOSTILE, "mode": HOSTILE}),
+    }
+    _, printed, said, _ = mme(answers, *arguments)
+    assert "x" in printed + said
+    assert (printed + said).replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("arguments", [("models",), ("events",), ("logs",), ("why", "m")])
+def test_what_answers_in_another_form_is_said_to_be_none_of_ours(mme, arguments):
+    other = Canned({"models": [{"modelName": "m"}], "nextPageToken": None})
+    places = ["/models", "/events", "/logs", "/models/m/why"]
+    code, printed, said, _ = mme({("GET", place): other for place in places}, *arguments)
+    assert code == 1
+    assert not printed
+    assert said.startswith("mme: ")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
 
-from mme.core.errors import NotOffered, TargetNotFound
+from mme.core.errors import NotOffered, StoreUnavailable, TargetNotFound
+from mme.residency import listing
 from mme.residency.views import State
 from tests.support.fake_engine import until
 from tests.unit.residency.test_store_models import A, B, C, running
@@ -103,3 +105,30 @@ async def test_a_name_that_is_no_model_makes_neither_an_event_nor_a_warning(tmp_
         assert told
         assert max(each.levelno for each in told) == logging.INFO
         assert not bench.models.observed.events.latest(target="no/such.tar.gz", limit=1)
+
+
+async def test_a_store_that_hangs_takes_few_threads_however_often_it_is_listed(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(listing, "STORE_S", 0.05)
+    asked: list[asyncio.Future[object]] = []
+
+    def hanging(_):
+        asked.append(asyncio.get_running_loop().create_future())
+        return asked[-1]
+
+    async with running(tmp_path) as bench:
+        views = bench.models._views
+        made = listing.Listing(bench.shelf, hanging, views, lambda *_: [])
+        pages = await asyncio.gather(
+            *(made.page("", 1, states={State.IN_STORE, State.READY}) for _ in range(20))
+        )
+        assert all("has not answered" in page.store_error for page in pages)
+        assert len(asked) == listing.AT_A_TIME
+        for each in asked:
+            each.set_exception(StoreUnavailable("s3://x", "too late"))
+        monkeypatch.setattr(listing, "STORE_S", 5)
+        again = asyncio.ensure_future(made.page("", 1))
+        await until(lambda: len(asked) == listing.AT_A_TIME + 1)
+        asked[-1].set_result([])
+        assert (await again).store_error == ""

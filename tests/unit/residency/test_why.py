@@ -26,7 +26,8 @@ def test_an_evicted_model_tells_when_and_why():
 def test_what_failed_last_is_told():
     happened = after(("load_failed", "cannot bring in a: it is no archive", {}))
     said = sentence(ModelView("a", State.IN_STORE), happened)
-    assert "nothing of it is here" in said
+    assert "could not be brought in" in said
+    assert "nobody has asked" not in said
     assert "Its last failure was at 1970" in said
     assert "it is no archive" in said
 
