@@ -55,7 +55,7 @@ def _measured(way: Way) -> Row:
                 for number, model in enumerate(zipf(models, SEED, REQUESTS))
             ]
             seen = drive(endpoint.url, asked, connections=CONNECTIONS, for_s=duration_s)
-            evicted = endpoint.log.count("evicting")
+            evicted = endpoint.log.count("evicted ")
             state = str(bounds)
         kills = bounds.kills
     p50_ms, p99_ms = seen.percentile_ms(50), seen.percentile_ms(99)

@@ -11,6 +11,7 @@ import os
 import sys
 from dataclasses import dataclass
 from http import HTTPStatus
+from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -112,6 +113,8 @@ def _told(error: Exception) -> tuple[str, int]:
         case BadAddress():
             return str(error), EXIT_USAGE
         case EndpointUnreachable():
+            if isinstance(error.__cause__, SSLCertVerificationError):  # it runs
+                return str(error), EXIT_UNREACHABLE
             hint = "is it running? (`mme serve`, or name it with --endpoint)"
             return f"{error}; {hint}", EXIT_UNREACHABLE
         case Refused():

@@ -11,6 +11,7 @@ import typer
 from mme.cli import tables
 from mme.cli.client import told_by
 from mme.cli.codes import EXIT_OK
+from mme.cli.commands import say
 from mme.cli.options import (
     EndpointOption,
     FollowOption,
@@ -119,6 +120,8 @@ def _show(source: _Source, limit: int, *, follow: bool, as_json: bool) -> int:
     show = tables.print_json_line if as_json else source.show
     for each in past:
         show(each)
+    if not past and limit and not follow:
+        say(f"the endpoint keeps no such {source.name}")
     if follow:
         for each in _following(source, told["last_id"]):
             show(each)

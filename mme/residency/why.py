@@ -19,7 +19,6 @@ STATES = {
     State.LOADING: "{} is being loaded: requests wait for it",
     State.READY: "{} is in memory and answers",
 }
-FAILED_IN_STORE = "{} is in the store and could not be brought in; the next request tries again"
 UNASKED = (
     "Nobody has asked for it since this cache was begun, or it had to leave the disk;"
     " the next request brings it in"
@@ -28,6 +27,7 @@ WITH_ITS_WORKER = (
     "No worker has it now: those that had it have ended or were replaced, as when a language is"
     " prepared; the next request loads it"
 )
+FAILED_IN_STORE = "{} is in the store and could not be brought in; the next request tries again"
 
 
 def sentence(view: ModelView, happened: TargetHistory | None) -> str:

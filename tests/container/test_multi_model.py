@@ -164,7 +164,7 @@ def test_too_little_memory_refuses_no_load(models_dir, unpacked):
             for n, name in enumerate(names)
         ]
         assert answers == [200] * 160
-        assert "evicting" in box.log
+        assert "evicted" in box.log
         assert loaded_names(platform) == sorted(names)
         assert box.memory_kills() == 0
         assert box.stop() == 0

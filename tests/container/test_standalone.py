@@ -159,7 +159,9 @@ def test_a_restart_on_the_same_volume_finds_models_on_disk_and_clears_up_after_t
             box.wait()
         with container(mount) as box:
             box.wait_until("/ping")
-            listed = requests.get(f"{box.url}/models", timeout=10).json()["models"]
+            here = {"state": "on-disk,ready"}
+            answer = requests.get(f"{box.url}/models", params=here, timeout=10)
+            listed = answer.json()["models"]
             assert [(m["target_model"], m["state"]) for m in listed] == [(SIMILARITY, "on-disk")]
             assert invoke(box.url) == first
             assert "fetched" not in box.log

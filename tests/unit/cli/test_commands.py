@@ -139,6 +139,13 @@ def test_events_and_lines_of_the_log_are_one_line_each(mme):
     assert json.loads(mme(answers, "events", "--json")[1])["last_id"] == 5
 
 
+def test_where_nothing_is_kept_that_is_said_beside_an_empty_output(mme):
+    answers = {("GET", "/logs"): Canned({"lines": [], "last_id": 6})}
+    code, printed, said, _ = mme(answers, "logs", "--request-id", "r-9")
+    assert (code, printed) == (0, "")
+    assert "keeps no such lines" in said
+
+
 def test_who_follows_events_gets_a_line_for_each_from_the_last_one_on(mme):
     frame = f"id: 6\nevent: events\ndata: {json.dumps([EVENT | {'id': 6}])}\n\n".encode()
     answers = {
