@@ -65,8 +65,11 @@ def top(
         return EXIT_OK
     follower = Follower(asked, seen)
     follower.start()
-    with keys_of() as key:
-        _live(follower.now, key, sort, Console(highlight=False))
+    try:
+        with keys_of() as key:
+            _live(follower.now, key, sort, Console(highlight=False))
+    finally:
+        follower.stop()
     return EXIT_OK
 
 

@@ -114,7 +114,10 @@ def read_once(endpoint: Endpoint, *, clock: Callable[[], float] = time.monotonic
 
 
 class Follower:
-    """Keeps a `Seen` up to date in a thread of its own, which ends with the process."""
+    """Keeps a `Seen` up to date in a thread of its own, which ends with the process.
+
+    `sleep` is called with the seconds from a break to the next try.
+    """
 
     def __init__(
         self,
@@ -129,12 +132,15 @@ class Follower:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self.has_news = threading.Event()
-        """Set when something was told; whoever waits clears it."""
+        self._is_stopped = threading.Event()
 
     def start(self) -> None:
         """Begin to follow."""
         threading.Thread(target=self._follow, name="follow", daemon=True).start()
+
+    def stop(self) -> None:
+        """Try no more once the stream has ended."""
+        self._is_stopped.set()
 
     def now(self) -> Seen:
         """A copy of what is known now."""
@@ -143,7 +149,7 @@ class Follower:
 
     def _follow(self) -> None:
         after = self._seen.status.get("last_event_id")
-        while True:
+        while not self._is_stopped.is_set():
             try:
                 frames = self._endpoint.stream(
                     "/events", on_break=self._broken, after=after, status=1, models=1
@@ -160,7 +166,6 @@ class Follower:
     def _broken(self, reason: str) -> None:
         with self._lock:
             self._seen.trouble = reason
-        self.has_news.set()
 
     def _take(self, frame: Frame) -> None:
         try:
@@ -176,7 +181,6 @@ class Follower:
                     self._seen.take_models(content, self._clock())
                 case "events":
                     self._seen.take_events(content)
-        self.has_news.set()
 
 
 def _count(model: dict[str, Any]) -> int:

@@ -177,8 +177,8 @@ def follow(endpoint, seen):
     def sleep(_):
         times.append(1)
         if len(times) == 2:
+            follower.stop()
             is_over.set()
-            threading.Event().wait(30)
 
     follower = Follower(endpoint, seen, clock=lambda: 0.0, sleep=sleep)
     follower.start()

@@ -182,9 +182,9 @@ def bomb(coding: str, size: int) -> bytes:
 async def test_a_body_that_unpacks_without_end_is_refused_at_the_limit(surface, quiet, coding):
     packed = bomb(coding, 256 << 20)
     headers = f"Content-Encoding: {coding}\r\nContent-Length: {len(packed)}\r\n".encode()
-    began_s = time.monotonic()
+    began_s = time.process_time()
     raw = await surface.served.raw(ask(surface.invoke_path, headers, packed))
-    assert time.monotonic() - began_s < 1
+    assert time.process_time() - began_s < 1
     assert_refused(surface, raw, {400, 413})
 
 
