@@ -183,6 +183,9 @@ def follow(endpoint, seen):
     follower = Follower(endpoint, seen, clock=lambda: 0.0, sleep=sleep)
     follower.start()
     assert is_over.wait(10)
+    for thread in [each for each in threading.enumerate() if each.name == "follow"]:
+        thread.join(10)
+        assert not thread.is_alive(), "a follower that was stopped goes on"
     return follower.now()
 
 

@@ -183,8 +183,9 @@ async def test_a_body_that_unpacks_without_end_is_refused_at_the_limit(surface, 
     packed = bomb(coding, 256 << 20)
     headers = f"Content-Encoding: {coding}\r\nContent-Length: {len(packed)}\r\n".encode()
     began_s = time.process_time()
-    raw = await surface.served.raw(ask(surface.invoke_path, headers, packed))
-    assert time.process_time() - began_s < 1
+    async with asyncio.timeout(10):
+        raw = await surface.served.raw(ask(surface.invoke_path, headers, packed))
+    assert time.process_time() - began_s < 1  # of computing, whatever else the machine does
     assert_refused(surface, raw, {400, 413})
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from mme.supervise import ChildProcess, Keeper, StartError, owned_pids, reap_orphans
 from mme.supervise.keeper import MAX_FAILURES, STABLE_S
+from tests.support.processes import is_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,6 +225,7 @@ async def test_stopping_ends_the_descendants_too(start_shell):
     await child.stop(grace_s=0)
     assert child.exit_code == -signal.SIGKILL
     assert not is_running(int(descendant))
+    assert running_in_group(child.pid) == []
 
 
 async def test_a_child_that_ignores_sigterm_is_killed(start_shell):
@@ -266,11 +268,17 @@ def state_of(pid):
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
-def is_running(pid):
+def running_in_group(group):
+    """Those of a process group that run; one that only waits to be collected does not."""
+    found = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+    return [pid for pid in found if is_running(pid) and group_of(pid) == group]
+
+
+def group_of(pid):
     try:
-        return state_of(pid) != "Z"
-    except FileNotFoundError:
-        return False
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
 
 
 async def test_a_paused_child_is_gone_and_comes_back_when_it_is_resumed():
