@@ -62,6 +62,8 @@ def fill_store(folder: Path) -> None:
     (folder / "truncated.tar.gz").write_bytes((folder / SIMILARITY).read_bytes()[:2000])
     (folder / "climbing.tar.gz").write_bytes(archives.tar_gz({"../climbed": b"x"}))
     (folder / "strange.tar.gz").write_bytes(archives.tar_gz({"readme.txt": b"no model here"}))
+    # Of one test alone: that it was refused is remembered, and a second load is none.
+    (folder / "notes.tar.gz").write_bytes(archives.tar_gz({"notes.txt": b"no model here"}))
     params = b'{"language": "de"}'
     (folder / "hollow.tar.gz").write_bytes(archives.tar_gz({"DocSim-params.json": params}))
     (folder / "damaged.tar.gz").write_bytes(
