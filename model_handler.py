@@ -53,7 +53,9 @@ SCRATCH_DIR_HEADER, LOAD_ONLY_HEADER = SCRATCH_DIR.lower(), LOAD_ONLY.lower()
 ANSWER_LIMIT_HEADER, IN_PARTS_HEADER = ANSWER_LIMIT.lower(), IN_PARTS.lower()
 
 
-def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str | Iterator[bytes]] | None:
+def handle(
+    data: list[dict[str, Any]] | None, context: Any
+) -> list[str | bytes | Iterator[bytes]] | None:
     """Start when `data` is None, else answer each request of the batch.
 
     A request that came in through a worker's door may take its answer in pieces.
@@ -89,7 +91,7 @@ def _own_scratch(model_name: str) -> str | None:
     return f"{root}/{model_name}/mapped" if root else None
 
 
-def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | Iterator[bytes]:
+def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | Iterator[bytes]:
     headers = {
         name.lower(): value
         for name, value in context.get_all_request_header(index).items()
@@ -100,6 +102,7 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | Iterator
         accept=headers.get("accept") or None,
         body=bytes(item.get("body") or b""),
         in_parts=IN_PARTS_HEADER in headers,
+        headers=headers,
     )
     try:
         model = _model_of(context, headers)
@@ -152,11 +155,11 @@ def _named(headers: Mapping[str, str], context: Any) -> dict[str, str]:
     return {} if target is None else {"target_model": target}
 
 
-def _check_size(body: str, headers: Mapping[str, str]) -> None:
+def _check_size(body: str | bytes, headers: Mapping[str, str]) -> None:
     """Raise AnswerTooLarge for an answer at which the model server would give up the worker."""
     usual = os.environ.get("MME_ANSWER_LIMIT_BYTES") or sys.maxsize
     limit_bytes = int(headers.get(ANSWER_LIMIT_HEADER) or usual)
     if len(body) * LONGEST_CHAR_BYTES > limit_bytes:
-        size_bytes = len(body.encode("utf-8", "surrogatepass"))
+        size_bytes = len(body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body)
         if size_bytes > limit_bytes:
             raise AnswerTooLarge(size_bytes, limit_bytes)

@@ -25,6 +25,8 @@ class Request:
     body: bytes
     in_parts: bool = False
     """Whether the answer may have `pieces`: its reader takes each as soon as it is there."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """All of the request's headers, by names in lower case; for those who must hand them on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Response:
     """One answer."""
 
     content_type: str
-    body: str = ""
+    body: str | bytes = ""
     pieces: Iterator[str] | None = None
     """Makes the body piece by piece, instead of `body`. A ServingError in between breaks it off."""
 
