@@ -77,6 +77,16 @@ class PipelinedModels:
         pipeline.check_target(target)
         return str(PipelineKey(endpoint, target or ""))
 
+    def of_any(self, holds: Callable[[str], bool]) -> Callable[[str], bool]:
+        """Whether something holds of a model, or of one of a pipeline's models."""
+
+        def of_key(key: str) -> bool:
+            if not key.startswith(SCHEME):
+                return holds(key)
+            return any(holds(step.key) for step in self._steps_of(read_key(key)) if not step.url)
+
+        return of_key
+
     async def _through(
         self, key: PipelineKey, headers: Mapping[str, str], body: bytes, terms: Terms
     ) -> Answer:

@@ -67,9 +67,9 @@ class Asker:
                 )
                 if answer.status < BAD_REQUEST:
                     return answer
-                reason = (
-                    f"{payload.target or 'the model'} answers {answer.status}: {said(answer.body)}"
-                )
+                step = f"the step {answer.speaker}" if answer.steps else ""
+                who = step or payload.target or "the model"
+                reason = f"{who} answers {answer.status}: {said(answer.body)}"
                 may_pass = answer.status >= SERVER_FAULT or answer.status == TOO_MANY
             except Unreachable:
                 if not left:
