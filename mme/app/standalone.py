@@ -128,7 +128,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                     buckets=buckets,
                 )
             )
-            measured = measured_store(settings, models, backlog, bodies)
+            measured = measured_store(settings, models, backlog, bodies, asked.durations)
             app = make_app(
                 settings,
                 models,

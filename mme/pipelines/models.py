@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mme.core.durations import Durations
 from mme.core.errors import InvalidRequest
 from mme.core.pipeline_key import SCHEME, PipelineKey, read_key
 from mme.core.terms import PLAIN
@@ -57,6 +58,12 @@ class PipelinedModels:
         self._urls = urls
         self._timeout_s = timeout_s
         self._clock = clock
+        self.durations = {
+            (name, step.name): Durations()
+            for name, pipeline in pipelines.items()
+            for step in pipeline.steps
+        }
+        """How long steps took, by pipeline of the operator's and step; failures too."""
 
     def invoke(
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
@@ -95,6 +102,9 @@ class PipelinedModels:
             return await run.through(self._steps_of(key), headers, body, terms)
         finally:
             run.tell(terms.request_id)
+            if not key.steps:
+                for name, seconds in run.times:
+                    self.durations[key.name, name].add(seconds)
 
     def _steps_of(self, key: PipelineKey) -> tuple[Step, ...]:
         if key.steps:

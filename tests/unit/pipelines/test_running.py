@@ -216,6 +216,18 @@ async def test_the_answer_says_what_each_step_took(models, pipelined):
     assert answer.timing.model_s == pytest.approx(0.6)
 
 
+async def test_how_long_steps_take_is_counted_for_pipelines_of_the_file(models, pipelined):
+    models.takes_s = {"a": 0.25}
+    engine = pipelined(Pipeline("p", (Step("one", "a"), Step("two", "b"))))
+    models.answers["b"] = ModelFailed("b", 500, "broken")
+    for _ in range(2):
+        with pytest.raises(ModelFailed):
+            await engine.invoke("pipeline://p", {}, b"x")
+    await engine.invoke(key_of("a", "c"), {}, b"x")
+    counted = {key: (each.count, each.total_s) for key, each in engine.durations.items()}
+    assert counted == {("p", "one"): (2, 0.5), ("p", "two"): (2, 0.0)}
+
+
 async def test_a_failure_says_what_the_steps_before_it_took(models, pipelined):
     models.takes_s = {"a": 0.25}
     models.answers["b"] = ModelFailed("b", 500, "broken")

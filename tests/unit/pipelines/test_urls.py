@@ -56,9 +56,8 @@ async def container():
     made = Container()
     runner = web.ServerRunner(web.Server(made.handle, handler_cancellation=True))
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/invocations"
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/invocations"
     yield made
     await runner.cleanup()
 
