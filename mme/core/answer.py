@@ -39,6 +39,11 @@ class Answer:
         return self.steps[-1].name if self.steps else "model"
 
     @property
+    def who(self) -> str:
+        """The same in a sentence."""
+        return f"step {self.speaker}" if self.steps else "the model"
+
+    @property
     def outcome(self) -> Outcome:
         """How warm the model was."""
         return "first" if self.is_first else "cold" if self.cold else "warm"

@@ -106,7 +106,7 @@ class Runtime:
         chosen, answer = await self._retries.answer(given, identity, body, ask)
         asked.answered(answer)
         if not is_success(answer):
-            call.note = f"the {answer.speaker} answered {answer.status}"
+            call.note = f"{answer.who} answered {answer.status}"
             refused = model_error_of(answer)
             refused.headers.update(version_headers(chosen, answer.target, answer.version))
             return refused

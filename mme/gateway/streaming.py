@@ -110,7 +110,7 @@ class Streaming:
                 return await frames.end(_last_frame(error))
             asked.answered(answer)
             if not is_success(answer):
-                call.note = f"the {answer.speaker} answered {answer.status}"
+                call.note = f"{answer.who} answered {answer.status}"
             if await passing.written():
                 last = _rest(answer) if is_success(answer) else _broken_off(answer)
                 return await frames.end(last)
@@ -194,5 +194,7 @@ def _rest(answer: Answer) -> bytes:
 
 def _broken_off(answer: Answer) -> bytes:
     text = answer.body.decode("utf-8", "replace")[:ORIGINAL_MESSAGE_CHARS]
-    message = f'The {answer.speaker} broke off with status {answer.status} and message "{text}"'
+    message = (
+        f'{answer.who.capitalize()} broke off with status {answer.status} and message "{text}"'
+    )
     return event_stream.model_error(message, ErrorCode.BROKEN)

@@ -45,10 +45,12 @@ def read_pipelines(path: Path) -> dict[str, Pipeline]:
         raise PipelineError(f"it has more than {MOST_BYTES} bytes")
     try:
         found = json.loads(content, object_pairs_hook=_once)
+    except PipelineError:
+        raise
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise PipelineError(f"{place}: it is no JSON: {error.msg}") from None
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, a number of 5,000 digits, too deep
         raise PipelineError(f"it is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise PipelineError("it must be an object: names of pipelines and their lists of steps")

@@ -67,8 +67,7 @@ class Asker:
                 )
                 if answer.status < BAD_REQUEST:
                     return answer
-                step = f"the step {answer.speaker}" if answer.steps else ""
-                who = step or payload.target or "the model"
+                who = answer.who if answer.steps else payload.target or answer.who
                 reason = f"{who} answers {answer.status}: {said(answer.body)}"
                 may_pass = answer.status >= SERVER_FAULT or answer.status == TOO_MANY
             except Unreachable:

@@ -89,6 +89,7 @@ def test_a_step_that_is_off_is_told_with_its_place(tmp_path, step, words):
         ('{"p": [\n"a",]}', "line 2, column 5: it is no JSON"),
         ("[]", "it must be an object"),
         ("[" * 100_000, "it is no JSON"),
+        ("9" * 5000, "it is no JSON"),
         ('{"p": ["a", "b"], "p": ["c", "d"]}', "'p' is there more than once"),
         ({"p": {}}, "pipeline 'p': it must be a list of steps"),
         ({"p": [MODEL]}, "pipeline 'p': it has 1 steps; a pipeline has 2 to 15"),
