@@ -200,7 +200,7 @@ def _pipelines(sources: Sources) -> Iterator[Metric]:
     if not sources.steps:
         return
     family = SummaryMetricFamily(
-        "mme_pipeline_step_seconds",
+        "mme_pipeline_step_duration_seconds",
         "How long steps of pipelines (MME_PIPELINES) took, those that failed too.",
         labels=("pipeline", "step"),
     )

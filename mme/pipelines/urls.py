@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 NO_ANSWER = 0
 CONNECT_S = 5.0
+KEEP_S = 1.0
+"""How long a connection is kept without use. Less than servers do: one that is closed while a
+request goes out on it fails that request, for nobody knows whether it may be sent again."""
 HEAD_BYTES = 16384
 ERROR_BYTES = 65536
 """What is read of an error answer."""
@@ -107,9 +110,7 @@ class Urls:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                # A connection that is kept may be closed while a request goes out on it: then
-                # nobody knows whether it was worked on, and it must not be sent again.
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("Content-Type", "Accept"),
                 auto_decompress=False,

@@ -81,8 +81,20 @@ async def test_a_container_gets_the_body_and_what_headers_it_is_given_alone(cont
         "user-agent": "mme",
         "accept-encoding": "identity",
         "content-length": "3",
-        "connection": "close",
     }
+
+
+async def test_one_request_after_another_takes_the_same_connection(container, urls):
+    ports = []
+
+    async def answer(request, body):
+        ports.append(request.transport.get_extra_info("peername")[1])
+        return web.Response(body=b"x")
+
+    container.answer = answer
+    for _ in range(3):
+        await urls.ask(container.step, {}, b"a", Terms())
+    assert len(set(ports)) == 1
 
 
 async def test_no_type_is_made_up_for_a_body_without_one(container, urls):
