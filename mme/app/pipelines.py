@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mme.core.settings import Settings
     from mme.pipelines.definition import Pipeline
-    from mme.residency.store_models import StoreModels
+    from mme.pipelines.models import Models
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def pipelines_of(settings: Settings) -> dict[str, Pipeline]:
 async def pipelined(
     settings: Settings,
     pipelines: Mapping[str, Pipeline],
-    models: StoreModels,
+    models: Models,
     created: Collection[str],
 ) -> AsyncIterator[PipelinedModels]:
     """What answers for models and for pipelines of them, inside the block.
