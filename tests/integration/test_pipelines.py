@@ -54,7 +54,8 @@ class Formatter(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(ConnectionError):  # of one that is too large nothing is read
+            self.wfile.write(body)
 
     def wait_for_the_end(self):
         """Return when whoever asked has gone."""
