@@ -20,16 +20,19 @@ FAMILIES = {
     "DocSim": "models.DocSim.family",
     "Search": "models.Search.family",
 }
-"""Name of a family -> the module whose `FAMILY` it is."""
+"""Name of a family that can be trained -> the module whose `FAMILY` it is."""
+SERVED_ONLY = {"Embedding": "models.Embedding.family"}
+"""The same of those whose artifacts are made elsewhere; workers learn their code when needed."""
 
 LISTED_FILES = 10
 
 
 def family(name: str) -> Family:
     """The family called `name`; KeyError names those that exist."""
-    if name not in FAMILIES:
-        raise KeyError(f"{name!r} is no model family; there are {', '.join(FAMILIES)}")
-    return cast("Family", importlib.import_module(FAMILIES[name]).FAMILY)
+    known = FAMILIES | SERVED_ONLY
+    if name not in known:
+        raise KeyError(f"{name!r} is no model family; there are {', '.join(known)}")
+    return cast("Family", importlib.import_module(known[name]).FAMILY)
 
 
 def find_family(model_dir: Path) -> Family:
@@ -37,13 +40,14 @@ def find_family(model_dir: Path) -> Family:
 
     Raises ArtifactError if it holds those of none, or of more than one.
     """
-    found = [name for name in FAMILIES if (model_dir / f"{name}-params.json").is_file()]
+    known = FAMILIES | SERVED_ONLY
+    found = [name for name in known if (model_dir / f"{name}-params.json").is_file()]
     if len(found) == 1:
         return family(found[0])
     if found:
         names = " and ".join(found)
         raise ArtifactError(model_dir, f"holds parameters of {names}; one model has one family")
-    wanted = " or ".join(f"{name}-params.json" for name in FAMILIES)
+    wanted = " or ".join(f"{name}-params.json" for name in known)
     raise ArtifactError(model_dir, f"no model: wanted {wanted}, found {_listing(model_dir)}")
 
 

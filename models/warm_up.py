@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.embedding.encoders import KEY, NoEncoderError, encoder
+from models.encoding.encoders import KEY, NoEncoderError, encoder
+from models.errors import ServingError
 from models.language.pipelines import NoPipelineError, pipeline, split_key, tag
 from models.language.stop_words import default_stop_words
 from models.registry import FAMILIES, family
@@ -18,6 +21,9 @@ from models.text import other_language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+PREPARED = "embedding:onnx"
+"""The key of the family Embedding's library; the family says the same."""
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +37,9 @@ SAMPLES = {
 def warm_up(keys: Sequence[str]) -> list[str]:
     """Import all families; load and use once the pipelines and encoders that `keys` name.
 
-    A key is what `Needs.pipeline` says: `de`, `de=PACKAGE`, or `embedding:NAME`. Returns those that
-    could be loaded; the others are only logged, since the process is useful without them.
+    A key is what `Needs.pipeline` says: `de`, `de=PACKAGE`, `embedding:NAME` or PREPARED. Returns
+    those that could be loaded; the others are only logged, since the process is useful without
+    them.
     """
     for name in FAMILIES:
         family(name)
@@ -40,6 +47,8 @@ def warm_up(keys: Sequence[str]) -> list[str]:
 
 
 def _can_load(key: str) -> bool:
+    if key == PREPARED:
+        return _can_run_onnx()
     if key.startswith(KEY):
         return _can_encode(key.removeprefix(KEY))
     language, installed = split_key(key)
@@ -54,6 +63,22 @@ def _can_load(key: str) -> bool:
     other_language(SAMPLES["de"], "de")  # reads the stop words of all languages
     with contextlib.suppress(LookupError):  # an artifact may bring its own list
         default_stop_words(language)
+    return True
+
+
+def _can_run_onnx() -> bool:
+    """Whether a miniature of the family Embedding can be loaded, and answers."""
+    chosen = family("Embedding")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            model_dir, scratch = Path(folder, "artifact"), Path(folder, "scratch")
+            model_dir.mkdir()
+            request = chosen.rehearse(model_dir, scratch)
+            for _ in range(2):  # converted, then mapped
+                chosen.load(model_dir, scratch).predict(request)
+    except (ServingError, OSError) as error:
+        log.warning("cannot prepare onnxruntime: %s", error)
+        return False
     return True
 
 
