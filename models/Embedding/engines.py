@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-TOKENS_AT_ONCE = 4096
-"""Texts are computed together as long as they have no more tokens than this, padding counted."""
+TOKENS_AT_ONCE = 256
+"""Texts are computed together as long as they have no more tokens than this, padding counted.
+
+More take a core longer than one after the other would: its cache is too small for them.
+"""
+TOKENS_AT_ONCE_ON_GPU = 16_384
 TEXTS_AT_ONCE = 64
 CHARS_OF_TOKEN = 8
 """So many characters a token has at most, where nobody counts them."""
@@ -91,7 +95,7 @@ class OnnxEngine:
         prefix = self._params.prefixes[kind]
         tokens = self._tokenizer.read([prefix + text for text in texts])
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        for rows in _batches([len(each.ids) for each in tokens]):
+        for rows in _batches([len(each.ids) for each in tokens], self._tokens_at_once):
             found = self._run([tokens[row] for row in rows])
             if found.shape != (len(rows), self.dimensions):
                 raise ArtifactError(MODEL_FILE, f"gave {found.shape} numbers for {len(rows)} texts")
@@ -113,6 +117,8 @@ class OnnxEngine:
 
     def _take(self, session: Any) -> None:
         self._session = session
+        on_cpu = session.get_providers()[0] == running.CPU_PROVIDER
+        self._tokens_at_once = TOKENS_AT_ONCE if on_cpu else TOKENS_AT_ONCE_ON_GPU
         self._inputs = _inputs(session)
         self._output = _output(session, self._params)
 
@@ -182,14 +188,14 @@ def _output(session: Any, params: EmbeddingParams) -> str:
     return next((name for name in fitting if name in names), names[0])
 
 
-def _batches(lengths: list[int]) -> list[list[int]]:
+def _batches(lengths: list[int], tokens_at_once: int) -> list[list[int]]:
     """The numbers of texts in batches of like length, the longest first."""
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     found: list[list[int]] = []
     for row in order:
         longest = lengths[found[-1][0]] if found else 0
         full = not found or len(found[-1]) == TEXTS_AT_ONCE
-        if full or (len(found[-1]) + 1) * max(longest, 1) > TOKENS_AT_ONCE:
+        if full or (len(found[-1]) + 1) * max(longest, 1) > tokens_at_once:
             found.append([])
         found[-1].append(row)
     return found

@@ -46,8 +46,7 @@ def library(name: str) -> Any:
     except ImportError as error:
         raise ArtifactError(
             MODEL_FILE,
-            f"needs {name}, which is not installed here: pip install '{EXTRA}', or build the image"
-            " with --build-arg EXTRAS=onnx",
+            f"needs {name}, which is not installed here: pip install '{EXTRA}'",
         ) from error
 
 

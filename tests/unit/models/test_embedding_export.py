@@ -28,7 +28,7 @@ TEXTS = ["tax on", "electricity tax on on electricity", "on", "electricity elect
 
 def weights(seed=3):
     chance = np.random.default_rng(seed)
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (WORDS, SIZE),
         "embeddings.position_embeddings.weight": (PLACES, SIZE),
         "embeddings.token_type_embeddings.weight": (2, SIZE),
