@@ -28,7 +28,8 @@ QUIET = {
     # Threads would not outlive a fork, and a process that serves has one core to itself.
     "TOKENIZERS_PARALLELISM": "false",
 }
-ERRORS_ONLY = 3
+FATAL_ONLY = 4
+"""What is logged: errors are raised as well."""
 CPU_PROVIDER, CUDA_PROVIDER = "CPUExecutionProvider", "CUDAExecutionProvider"
 GPU_DEVICE = Path("/dev/nvidiactl")
 MANY_TOKENS = 512
@@ -59,7 +60,7 @@ def options(settings: Mapping[str, str], *, optimizes: bool) -> Any:
     made = ort.SessionOptions()
     made.intra_op_num_threads = made.inter_op_num_threads = 1
     made.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    made.log_severity_level = ERRORS_ONLY
+    made.log_severity_level = FATAL_ONLY
     level = ort.GraphOptimizationLevel
     made.graph_optimization_level = level.ORT_ENABLE_ALL if optimizes else level.ORT_DISABLE_ALL
     # Else a file may say that it is in the library's own format, which is hardly checked.
