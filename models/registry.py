@@ -20,34 +20,36 @@ FAMILIES = {
     "DocSim": "models.DocSim.family",
     "Search": "models.Search.family",
 }
-"""Name of a family that can be trained -> the module whose `FAMILY` it is."""
-SERVED_ONLY = {"Embedding": "models.Embedding.family"}
-"""The same of those whose artifacts are made elsewhere; workers learn their code when needed."""
+"""Name of a family -> the module whose `FAMILY` it is."""
 
+BY_FILE = {"Embedding-params.json": "Embedding"}
+"""A file in an artifact -> the family it makes it one of, among those that are not trained."""
+OTHERS = {"Embedding": "models.Embedding.family"}
+"""As FAMILIES: those that are not trained."""
 LISTED_FILES = 10
 
 
 def family(name: str) -> Family:
     """The family called `name`; KeyError names those that exist."""
-    known = FAMILIES | SERVED_ONLY
-    if name not in known:
-        raise KeyError(f"{name!r} is no model family; there are {', '.join(known)}")
-    return cast("Family", importlib.import_module(known[name]).FAMILY)
+    module = FAMILIES.get(name) or OTHERS.get(name)
+    if module is None:
+        raise KeyError(f"{name!r} is no model family; there are {', '.join((*FAMILIES, *OTHERS))}")
+    return cast("Family", importlib.import_module(module).FAMILY)
 
 
 def find_family(model_dir: Path) -> Family:
-    """The family whose parameters the artifact in `model_dir` holds.
+    """The family whose parameters or other file the artifact in `model_dir` holds.
 
     Raises ArtifactError if it holds those of none, or of more than one.
     """
-    known = FAMILIES | SERVED_ONLY
-    found = [name for name in known if (model_dir / f"{name}-params.json").is_file()]
+    found = [name for name in FAMILIES if (model_dir / f"{name}-params.json").is_file()]
+    found += [name for file, name in BY_FILE.items() if (model_dir / file).is_file()]
     if len(found) == 1:
         return family(found[0])
     if found:
         names = " and ".join(found)
         raise ArtifactError(model_dir, f"holds parameters of {names}; one model has one family")
-    wanted = " or ".join(f"{name}-params.json" for name in known)
+    wanted = " or ".join([*(f"{name}-params.json" for name in FAMILIES), *BY_FILE])
     raise ArtifactError(model_dir, f"no model: wanted {wanted}, found {_listing(model_dir)}")
 
 

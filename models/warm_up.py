@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,8 @@ from models.text import other_language
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PREPARED = "embedding:onnx"
-"""The key of the family Embedding's library; the family says the same."""
+EMBEDDING, LIBRARIES = "Embedding", ("onnxruntime", "tokenizers")
+"""A family whose libraries are an extra: where they are installed, they are wanted."""
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +38,17 @@ SAMPLES = {
 def warm_up(keys: Sequence[str]) -> list[str]:
     """Import all families; load and use once the pipelines and encoders that `keys` name.
 
-    A key is what `Needs.pipeline` says: `de`, `de=PACKAGE`, `embedding:NAME` or PREPARED. Returns
-    those that could be loaded; the others are only logged, since the process is useful without
-    them.
+    A key is what `Needs.pipeline` says: `de`, `de=PACKAGE`, or `embedding:NAME`. Returns those that
+    could be loaded; the others are only logged, since the process is useful without them.
     """
     for name in FAMILIES:
         family(name)
+    if all(map(find_spec, LIBRARIES)):
+        _run_onnx()
     return [key for key in keys if _can_load(key)]
 
 
 def _can_load(key: str) -> bool:
-    if key == PREPARED:
-        return _can_run_onnx()
     if key.startswith(KEY):
         return _can_encode(key.removeprefix(KEY))
     language, installed = split_key(key)
@@ -66,9 +66,13 @@ def _can_load(key: str) -> bool:
     return True
 
 
-def _can_run_onnx() -> bool:
-    """Whether a miniature of the family Embedding can be loaded, and answers."""
-    chosen = family("Embedding")
+def _run_onnx() -> None:
+    """Load and ask a miniature of the family Embedding, in its libraries' own form and in ours.
+
+    They must be loaded here: they look at the processor, and in a process that is confined they
+    would not see it.
+    """
+    chosen = family(EMBEDDING)
     try:
         with tempfile.TemporaryDirectory() as folder:
             model_dir, scratch = Path(folder, "artifact"), Path(folder, "scratch")
@@ -78,8 +82,6 @@ def _can_run_onnx() -> bool:
                 chosen.load(model_dir, scratch).predict(request)
     except (ServingError, OSError) as error:
         log.warning("cannot prepare onnxruntime: %s", error)
-        return False
-    return True
 
 
 def _can_encode(name: str) -> bool:

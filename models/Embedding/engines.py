@@ -63,8 +63,8 @@ class Engine(Protocol):
 
     name: str
     dimensions: int
-    prepared: str
-    """What a process that is forked can have ready for it, as a key of `models.warm_up`."""
+    prepared: str | None
+    """What a process that is forked may have ready only for it, as a key of `models.warm_up`."""
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """The vectors of texts of one of INPUT_TYPES. Raises ServingError."""
@@ -77,7 +77,7 @@ class OnnxEngine:
     """A tokenizer and a session of onnxruntime."""
 
     name = ONNX
-    prepared = running.PREPARED
+    prepared = None
 
     def __init__(self, model_dir: Path, scratch: Path | None, params: EmbeddingParams) -> None:
         """Raises ArtifactError, NoRoom, NotConverted."""
@@ -207,7 +207,7 @@ class EncoderEngine:
     def __init__(self, params: EmbeddingParams) -> None:
         """Raises ArtifactError."""
         self.name = params.engine
-        self.prepared = KEY + params.engine
+        self.prepared: str | None = KEY + params.engine
         self._most_chars = CHARS_OF_TOKEN * params.max_tokens
         try:
             self._encoder = encoder(params.engine)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 EXTRA = "mme[onnx]"
-PREPARED = "embedding:onnx"
-"""What a process that is forked can have ready, as a key of `models.warm_up`."""
 QUIET = {
     # Its thread would forbid all forks, and what it sends is nobody's business.
     "ORT_DISABLE_TELEMETRY": "1",
