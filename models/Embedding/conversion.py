@@ -123,7 +123,8 @@ def _convert(
         options = running.options(SAVING, optimizes=True)
         options.optimized_model_filepath = str(partial / GRAPH_FILE)
         facts = examine(running.session(source, options, [running.CPU_PROVIDER]))
-        (partial / FACTS_FILE).write_text(json.dumps(facts), encoding="utf-8")
+        kept = json.dumps({"facts": facts, "sizes": _sizes(partial)})
+        (partial / FACTS_FILE).write_text(kept, encoding="utf-8")
         for path in partial.iterdir():
             path.chmod(0o644)
         partial.chmod(0o755)
@@ -138,13 +139,20 @@ def _convert(
 def _facts(folder: Path) -> dict[str, Any] | None:
     """What was kept of a conversion; None: there is none, or it is damaged."""
     try:
-        facts = json.loads((folder / FACTS_FILE).read_bytes())
-        whole = (folder / GRAPH_FILE).stat().st_size > 0
-    except (OSError, ValueError) as error:
+        kept = json.loads((folder / FACTS_FILE).read_bytes())
+        # Whoever maps a file that is too short is ended when it reads behind its end.
+        if kept["sizes"] != _sizes(folder):
+            return None
+        return dict(kept["facts"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
         if is_short_of_room(error):
             raise
         return None
-    return facts if whole and isinstance(facts, dict) else None
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The bytes of each file but the facts'."""
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.name != FACTS_FILE}
 
 
 def _identity(source: Path, params: EmbeddingParams) -> str:

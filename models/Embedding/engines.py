@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-TOKENS_AT_ONCE = 256
+TOKENS_AT_ONCE = 512
 """Texts are computed together as long as they have no more tokens than this, padding counted.
 
 More take a core longer than one after the other would: its cache is too small for them.
@@ -77,7 +77,7 @@ class OnnxEngine:
     """A tokenizer and a session of onnxruntime."""
 
     name = ONNX
-    prepared = None
+    prepared: str | None = None
 
     def __init__(self, model_dir: Path, scratch: Path | None, params: EmbeddingParams) -> None:
         """Raises ArtifactError, NoRoom, NotConverted."""
@@ -231,6 +231,6 @@ class EncoderEngine:
 
 def make_engine(model_dir: Path, scratch: Path | None, params: EmbeddingParams) -> Engine:
     """The engine that the parameters name. Raises ArtifactError, NoRoom, NotConverted."""
-    return (
-        OnnxEngine(model_dir, scratch, params) if params.engine == ONNX else EncoderEngine(params)
-    )
+    if params.engine == ONNX:
+        return OnnxEngine(model_dir, scratch, params)
+    return EncoderEngine(params)

@@ -11,6 +11,7 @@ import pytest
 
 from models.Embedding.miniature import WORDS, write_miniature
 from models.Embedding.model import EMBEDDING, TRUNCATED
+from models.Embedding.onnx_writer import FLOAT, INT64, Graph
 from models.errors import ArtifactError, BadInput, NotAcceptable, UnsupportedContentType
 from models.registry import family, load_model
 from models.serving import Material, Request, no_progress
@@ -201,9 +202,27 @@ def test_a_second_load_maps_what_the_first_has_converted(folder):
 def test_a_damaged_conversion_is_made_anew(folder):
     made(folder)
     (converted,) = (folder / "scratch").iterdir()
-    for name in ("graph.onnx", "facts.json"):
-        (converted / name).write_bytes(b"\0\1")
+    whole = (converted / "graph.onnx").read_bytes()
+    for name, content in (
+        ("facts.json", b"{}"), ("graph.onnx", whole[:-1]), ("graph.onnx", b"\xff" * len(whole)),
+    ):  # fmt: skip
+        (converted / name).write_bytes(content)
         assert embeddings(made(folder), ["tax"]) == [[1, 0]]
+        assert (converted / "graph.onnx").read_bytes() == whole
+
+
+def test_weights_that_were_cut_are_made_anew(folder):
+    vectors = np.arange(4000, dtype=np.float32).reshape(2000, 2)
+    graph = Graph()
+    ids = graph.input("input_ids", INT64, ("batch", "tokens"))
+    graph.node("Gather", [graph.constant("words", vectors), ids], ["last_hidden_state"])
+    graph.output("last_hidden_state", FLOAT, ("batch", "tokens", 2))
+    (folder / "Embedding-model").write_bytes(graph.file())
+    made(folder)
+    (converted,) = (folder / "scratch").iterdir()
+    with (converted / "weights.bin").open("r+b") as file:
+        file.truncate(0)
+    assert embeddings(made(folder), ["electricity"]) == [[8, 9]]
 
 
 def test_without_a_scratch_folder_it_serves_as_well(folder):
