@@ -119,8 +119,9 @@ class OnnxEngine:
         self._session = session
         on_cpu = session.get_providers()[0] == running.CPU_PROVIDER
         self._tokens_at_once = TOKENS_AT_ONCE if on_cpu else TOKENS_AT_ONCE_ON_GPU
-        self._inputs = _inputs(session)
-        self._output = _output(session, self._params)
+        with running.translated("its inputs and outputs cannot be read"):
+            self._inputs = _inputs(session)
+            self._output = _output(session, self._params)
 
     def _examine(self, session: Any) -> dict[str, Any]:
         """Try a session with a short and the longest text. Raises ArtifactError."""
@@ -178,6 +179,8 @@ def _inputs(session: Any) -> dict[str, Any]:
 def _output(session: Any, params: EmbeddingParams) -> str:
     """The name of the output to use. Raises ArtifactError."""
     names = [each.name for each in session.get_outputs()]
+    if not names:
+        raise ArtifactError(MODEL_FILE, "has no output")
     if params.output is not None:
         if params.output not in names:
             raise ArtifactError(

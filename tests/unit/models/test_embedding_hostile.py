@@ -173,6 +173,24 @@ def test_a_model_that_fits_no_text_is_refused_before_it_serves(folder, content, 
 
 
 @hostile
+def test_names_that_are_no_text_are_refused(folder):
+    whole = (folder / MODEL).read_bytes()
+    (folder / MODEL).write_bytes(whole.replace(b"last_hidden_state", b"last_hidden_stat\xff"))
+    assert refusal(folder).startswith(MODEL)
+
+
+@hostile
+def test_a_model_without_outputs_is_refused(folder):
+    node = message((1, "input_ids"), (2, "y"), (4, "Identity"))
+    tensor = message((1, INT64), (2, message((1, message((2, "n"))))))
+    given = message((1, "input_ids"), (2, message((1, tensor))))
+    graph = message((1, node), (2, "g"), (11, given))
+    opset = message((1, ""), (2, 20))
+    (folder / MODEL).write_bytes(message((1, 9), (8, opset), (7, graph)))
+    assert refusal(folder).startswith(MODEL)
+
+
+@hostile
 def test_positions_that_run_out_are_found_before_it_serves(folder):
     params = folder / "Embedding-params.json"
 
