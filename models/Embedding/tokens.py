@@ -65,7 +65,8 @@ class Tokenizer:
     def read(self, texts: Sequence[str]) -> list[Tokens]:
         """The tokens of each text."""
         with running.translated(FAILED, TOKENIZER_FILE):
-            encodings = self._tokenizer.encode_batch(list(texts))
+            # Not as a batch: that may start threads.
+            encodings = map(self._tokenizer.encode, texts)
             return [
                 Tokens(np.array(each.ids, np.int64), was_cut=bool(each.overflowing))
                 for each in encodings

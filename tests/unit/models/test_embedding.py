@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,13 @@ def test_other_media_types_are_refused(model):
         ask(model, b"x", "image/png")
     with pytest.raises(NotAcceptable):
         ask(model, {"text": "tax"}, accept="image/png")
+
+
+def test_it_starts_no_thread_whatever_the_environment_says(model, monkeypatch):
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
+    before = len(list(Path("/proc/self/task").iterdir()))
+    embeddings(model, ["tax on electricity"] * 200)
+    assert len(list(Path("/proc/self/task").iterdir())) == before
 
 
 def test_it_serves_tensors(model):
