@@ -32,16 +32,14 @@ def check_numbers(texts: int, dimensions: int) -> None:
         raise AnswerTooLarge(size_bytes, MAX_ANSWER_BYTES)
 
 
-def as_json(vectors: Floats, numbers: Sequence[int], others: Mapping[str, object]) -> str:
-    """`{"embeddings": [...]}` with `others` behind it.
+def as_json(
+    vectors: Floats, numbers: Sequence[int], count: int, others: Mapping[str, object]
+) -> str:
+    """`{"embeddings": [...]}` for `count` texts, with `others` behind it.
 
-    `numbers` says which text of the request each vector is of; texts between them have none.
+    `numbers` says which of the texts, from 0, each vector is of; the others have null.
     """
     rows = dict(zip(numbers, _lines(vectors, ", "), strict=True))
-    count = max(rows, default=-1) + 1 if not others.get("errors") else None
-    if count is None:
-        errors = others["errors"]
-        count = len(rows) + (len(errors) if isinstance(errors, dict) else 0)
     lists = (f"[{rows[number]}]" if number in rows else "null" for number in range(count))
     end = f", {to_json(others)[1:]}" if others else "}"
     return f'{{"embeddings": [{", ".join(lists)}]{end}'

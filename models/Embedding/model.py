@@ -71,7 +71,8 @@ class EmbeddingModel:
             others[TRUNCATED] = [number for number, was_cut in cut if was_cut]
         if question.refused:
             others["errors"] = {str(key): text for key, text in question.refused.items()}
-        return Response(JSON, as_json(found.vectors, question.numbers, others))
+        count = len(question.texts) + len(question.refused)
+        return Response(JSON, as_json(found.vectors, question.numbers, count, others))
 
     def describe(self) -> dict[str, object]:
         """Sizes and parameters."""
