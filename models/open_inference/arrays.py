@@ -17,7 +17,7 @@ from models.errors import BadInput, shorten
 from models.tensors import BYTES, NUMPY_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ LENGTH = struct.Struct("<I")
 MOST_AXES = 32
 MOST_ELEMENTS = 2**40
 BF16 = "BF16"
-IN_JSON = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}}
+IN_JSON: Mapping[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}}
 """Kind of an array's type -> types of Python's that its elements have in JSON."""
 WORDS = {"b": "booleans", "u": "whole numbers", "i": "whole numbers", "f": "numbers"}
 
