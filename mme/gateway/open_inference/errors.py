@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from multidict import CIMultiDict
 
-from mme.core.errors import ModelFailed, ModelTimedOut, StoreUnavailable, TargetNotFound
+from mme.core.errors import (
+    ModelFailed,
+    ModelTimedOut,
+    PayloadTooLarge,
+    StoreUnavailable,
+    TargetNotFound,
+)
 from mme.gateway.errors import JSON, ErrorTable, message_of
 from mme.gateway.headers import CONTENT_TYPE, ERROR_TYPE
 from mme.gateway.service_errors import SERVICE_ERRORS
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
 ERRORS = range(400, 600)
 STATUSES: Mapping[type[Exception], HTTPStatus] = {
+    PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     TargetNotFound: HTTPStatus.NOT_FOUND,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     ModelTimedOut: HTTPStatus.GATEWAY_TIMEOUT,
