@@ -18,7 +18,7 @@ from models.serving import Request
 from tests.support.tensors import TYPE, echo_of, request
 from tests.unit.models.test_request_costs import peak_bytes
 
-pytestmark = pytest.mark.hostile("tensors")
+pytestmark = pytest.mark.hostile("requests to models")
 
 MIB = 1024 * 1024
 
