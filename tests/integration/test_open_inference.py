@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -247,7 +248,7 @@ def test_a_body_without_json_is_the_text(endpoint):
 
 def test_a_text_is_generated_of_a_text(endpoint):
     url = f"{endpoint.url}/v2/models/{SEARCH}"
-    sent = {"text_input": TEXT, "parameters": {"top_k": 1}}
+    sent: dict[str, Any] = {"text_input": TEXT, "parameters": {"top_k": 1}}
     answer = requests.post(f"{url}/generate", json=sent, timeout=30).json()
     assert len(json.loads(answer["text_output"])["matches"]) == 1
     stream = requests.post(f"{url}/generate_stream", json=sent, timeout=30)

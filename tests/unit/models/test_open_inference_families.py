@@ -34,9 +34,11 @@ def asker(request):
 
 
 def test_each_family_declares_its_tensors_and_describes_itself_by_them(asker):
-    assert isinstance(asker.model, TensorModel)
-    assert asker.model.describe()["tensors"] == asker.model.signature().as_json()
-    assert json.loads(json.dumps(asker.model.describe()))
+    model = asker.model
+    described = model.describe()
+    assert isinstance(model, TensorModel)
+    assert described["tensors"] == model.signature().as_json()
+    assert json.loads(json.dumps(described)) == described
 
 
 def test_keyphrases_are_those_of_a_list_of_texts(keyphrases):

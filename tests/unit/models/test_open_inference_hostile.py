@@ -168,10 +168,12 @@ def test_json_cannot_be_longer_than_the_body():
 def test_what_json_cannot_say_is_asked_for_as_bytes():
     model = echo_of("FP32", "BYTES")
     head = {"inputs": [tensor("FP32", parameters={"binary_data_size": 4})]}
-    said = refusal(*binary(head, np.array([np.nan], np.float32).tobytes()), model=model)
+    body, json_bytes = binary(head, np.array([np.nan], np.float32).tobytes())
+    said = refusal(body, json_bytes, model)
     assert "FP32 holds a number that is not finite" in said
     head = {"inputs": [tensor("BYTES", parameters={"binary_data_size": 5})]}
-    said = refusal(*binary(head, struct.pack("<I", 1) + b"\xff"), model=model)
+    body, json_bytes = binary(head, struct.pack("<I", 1) + b"\xff")
+    said = refusal(body, json_bytes, model)
     assert "no UTF-8, which has no form in JSON: ask for its binary data" in said
 
 
