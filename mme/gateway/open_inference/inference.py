@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
-from multidict import CIMultiDict, istr
+from multidict import istr
 
 from mme.core.errors import InvalidRequest
 from mme.core.terms import Terms
 from mme.gateway.errors import JSON
-from mme.gateway.headers import CONTENT_TYPE, SAMPLE, TARGET, printable, version_headers
+from mme.gateway.headers import (
+    CONTENT_TYPE,
+    SAMPLE,
+    TARGET,
+    passed_back,
+    printable,
+    version_headers,
+)
 from mme.gateway.open_inference.compressing import LEAST_BYTES, coding_in, compressed
 from mme.gateway.open_inference.errors import model_error
 from mme.gateway.open_inference.names import target_in
@@ -26,6 +33,8 @@ from mme.gateway.reply import Reply, is_success
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from multidict import CIMultiDict
 
     from mme.core.answer import Answer
     from mme.core.settings import Settings
@@ -148,7 +157,8 @@ class Inference:
         return chosen, answer
 
     def _returned(self, chosen: Chosen, answer: Answer) -> CIMultiDict[str]:
-        headers: CIMultiDict[str] = CIMultiDict({CONTENT_TYPE: JSON})
+        headers = passed_back(answer)
+        headers.setdefault(CONTENT_TYPE, JSON)
         headers.update(version_headers(chosen, answer.target, answer.version))
         if self._is_sample(answer.target or chosen.key):
             headers[SAMPLE] = "true"
