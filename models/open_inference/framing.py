@@ -19,6 +19,8 @@ class Kind(StrEnum):
     """Tensors."""
     GENERATE = "application/vnd.mme.generate+json"
     """A text, in the JSON of Triton's generate extension."""
+    SIGNATURE = "application/vnd.mme.signature+json"
+    """Nothing: the model is asked what it takes and gives."""
 
 
 JSON_SIZE = ";json-header-size="

@@ -40,6 +40,8 @@ def answer(model: LoadedModel, request: Request) -> Response:
     kind = kind_of(request.content_type)
     if kind is None or not isinstance(model, TensorModel):
         return model.predict(request)
+    if kind is Kind.SIGNATURE:
+        return Response(JSON, to_json(model.signature().as_json()))
     return infer(model, request) if kind is Kind.INFER else generate(model, request)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -71,12 +71,16 @@ class OpenInferenceErrors(ErrorTable):
         return error_answer(message_of(error, "The endpoint"), status, headers)
 
 
-def _message_in(body: bytes) -> str:
-    text = body.decode("utf-8", "replace")
+def json_in(body: bytes) -> Any:
+    """What a body says; None: it is no JSON."""
     try:
-        said = json.loads(text)
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return text
+        return None
+
+
+def _message_in(body: bytes) -> str:
+    text, said = body.decode("utf-8", "replace"), json_in(body)
     message = said.get("message") if isinstance(said, dict) else None
     return message if isinstance(message, str) else text
 

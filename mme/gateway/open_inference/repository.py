@@ -14,7 +14,8 @@ from aiohttp import web
 
 from mme.core.errors import BodyRefused, InvalidRequest, NotLoaded, PayloadTooLarge
 from mme.gateway.errors import JSON, json_answer
-from mme.gateway.open_inference.errors import error_answer
+from mme.gateway.headers import CONTENT_TYPE
+from mme.gateway.open_inference.errors import error_answer, json_in
 from mme.gateway.open_inference.inference import FAILURE, TAG
 from mme.gateway.open_inference.names import ROOT, check_site, target_in
 from mme.gateway.open_inference.views import (
@@ -27,6 +28,7 @@ from mme.gateway.open_inference.views import (
 )
 from mme.gateway.openapi import Body, Result, described
 from mme.gateway.openapi.schemas import FLAG, array_of, ref, thing
+from mme.gateway.reply import is_success
 from mme.gateway.routing import NoSuchPath
 from mme.residency.views import State
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         """What these calls ask."""
 
 
+SIGNATURE_TYPE = "application/vnd.mme.signature+json"
 READY_TIMEOUT_S = 0.9
 BODY_LIMIT_BYTES = 1024 * 1024
 """Small files for a model are read, to be refused by their names."""
@@ -210,7 +213,12 @@ class Repository:
         return web.Response()
 
     async def _tensors(self, target: str) -> dict[str, Any]:
-        return tensors_of(target, await self._engine.details(target))
+        details = await self._engine.details(target)
+        if "tensors" in details:
+            return tensors_of(target, details["tensors"])
+        # It was admitted by an mme that asked models nothing of the kind, or has none.
+        answer = await self._engine.invoke(target, {str(CONTENT_TYPE): SIGNATURE_TYPE}, b"")
+        return tensors_of(target, json_in(answer.body) if is_success(answer) else None)
 
 
 class Absent:
@@ -259,10 +267,7 @@ async def _object_in(call: Call) -> dict[str, Any]:
         raise PayloadTooLarge(error.limit_bytes, "a call about models") from None
     if not body:
         return {}
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        raise BodyRefused("The body is not JSON") from None
+    content = json_in(body)
     if not isinstance(content, dict):
         raise BodyRefused("The body must be an object of JSON")
     return content

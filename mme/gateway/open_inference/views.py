@@ -41,10 +41,9 @@ def server_json() -> dict[str, object]:
     return {"name": "mme", "version": SERVER_VERSION, "extensions": list(EXTENSIONS)}
 
 
-def tensors_of(target: str, details: Mapping[str, object]) -> dict[str, Any]:
-    """What a model has said of its tensors. Raises InvalidRequest: nothing."""
-    said = details.get("tensors")
-    if not isinstance(said, dict):
+def tensors_of(target: str, said: Any) -> dict[str, Any]:
+    """What a model has said of its tensors, if it is that. Raises InvalidRequest: it is not."""
+    if not (isinstance(said, dict) and {"platform", "inputs", "outputs"} <= said.keys()):
         raise InvalidRequest(
             f"Model {target!r} says nothing of tensors: it answers InvokeEndpoint, in a form of"
             " its own"

@@ -86,9 +86,18 @@ async def test_a_model_tells_its_tensors_by_whatever_name_it_has(protocol, versi
 
 async def test_a_model_without_tensors_is_refused_in_words(protocol, engine):
     engine.views["m.tar.gz"] = view("m.tar.gz")
-    status, text = await error_of(protocol, "GET", "/v2/models/m.tar.gz")
-    assert status == 400
-    assert "says nothing of tensors" in text
+    for body in (b"", b"[]", b'{"inputs": []}'):
+        engine.answer = Answer(body=body)
+        status, text = await error_of(protocol, "GET", "/v2/models/m.tar.gz")
+        assert status == 400
+        assert "says nothing of tensors" in text
+
+
+async def test_a_model_that_was_admitted_without_its_tensors_is_asked_for_them(protocol, engine):
+    engine.views["m.tar.gz"] = view("m.tar.gz")
+    engine.answer = Answer(body=json.dumps(TENSORS).encode())
+    assert (await got(protocol, "GET", "/v2/models/m.tar.gz"))["inputs"] == TENSORS["inputs"]
+    assert engine.asked[0].headers == {"Content-Type": "application/vnd.mme.signature+json"}
 
 
 @pytest.mark.parametrize(("state", "status"), [("ready", 200), ("on-disk", 400), ("in-store", 400)])

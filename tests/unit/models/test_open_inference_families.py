@@ -39,6 +39,8 @@ def test_each_family_declares_its_tensors_and_describes_itself_by_them(asker):
     assert isinstance(model, TensorModel)
     assert described["tensors"] == model.signature().as_json()
     assert json.loads(json.dumps(described)) == described
+    said = answer(asker.model, Request("application/vnd.mme.signature+json", None, b""))
+    assert json.loads(said.body) == described["tensors"]
 
 
 def test_keyphrases_are_those_of_a_list_of_texts(keyphrases):
