@@ -28,7 +28,7 @@ from mme.gateway.open_inference.compressing import LEAST_BYTES, coding_in, compr
 from mme.gateway.open_inference.errors import model_error
 from mme.gateway.open_inference.names import target_in
 from mme.gateway.openapi import Body, Parameter, Result, described
-from mme.gateway.openapi.schemas import TEXT, ref, thing
+from mme.gateway.openapi.schemas import ref
 from mme.gateway.reply import Reply, is_success
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ MODEL_NAME = "X-Mme-Model-Name"
 HEADER_LENGTH = istr("Inference-Header-Content-Length")
 LENGTH = re.compile("[0-9]{1,10}", re.ASCII)
 BYTES, EVENTS = "application/octet-stream", "text/event-stream"
-FAILURE = Result("What went wrong.", thing({"error": TEXT}))
+FAILURE = Result("What went wrong.", {"anyOf": [ref("InferenceError"), ref("Error")]})
+"""The other form where what came was no request, whose path nobody knows then."""
 FAILURES = (404, 413, 415, 504, 507)
 LENGTH_PARAMETER = Parameter(
     HEADER_LENGTH,

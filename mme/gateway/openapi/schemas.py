@@ -162,6 +162,7 @@ SCHEMAS: dict[str, Schema] = {
         },
         "id",
     ),
+    "InferenceError": thing({"error": TEXT}),
     "ServiceError": thing({"__type": TEXT, "message": TEXT}),
     "Error": thing({"Message": TEXT}, is_open=True),
 }
