@@ -45,8 +45,7 @@ from mme.core.settings import SettingsError
 from mme.endpoints.places import with_places_checked
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
-from mme.gateway.open_inference.inference import Inference
-from mme.gateway.open_inference.repository import Repository
+from mme.gateway.open_inference import open_inference_routes
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
 from mme.store.by_uri import StoresByUri
@@ -139,8 +138,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 more=[
                     *seeing_routes(models),
                     *measured.routes,
-                    *Inference(settings, names, is_sample).routes(),
-                    *Repository(models).routes(),
+                    *open_inference_routes(settings, models, names, is_sample),
                 ],
                 counts=measured.counts,
             )

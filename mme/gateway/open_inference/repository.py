@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
-from mme.core.errors import BodyRefused, InvalidRequest, NotLoaded, PayloadTooLarge
+from mme.core.errors import BodyRefused, NotLoaded, PayloadTooLarge
 from mme.gateway.errors import JSON, json_answer
 from mme.gateway.headers import CONTENT_TYPE
 from mme.gateway.open_inference.errors import error_answer, json_in
 from mme.gateway.open_inference.inference import FAILURE, TAG
-from mme.gateway.open_inference.names import ROOT, check_site, target_in
+from mme.gateway.open_inference.names import check_site, target_in
 from mme.gateway.open_inference.views import (
     config_json,
     index_json,
@@ -29,7 +29,6 @@ from mme.gateway.open_inference.views import (
 from mme.gateway.openapi import Body, Result, described
 from mme.gateway.openapi.schemas import FLAG, array_of, ref, thing
 from mme.gateway.reply import is_success
-from mme.gateway.routing import NoSuchPath
 from mme.residency.views import State
 
 if TYPE_CHECKING:
@@ -50,20 +49,6 @@ MOST_COUNTED = 1000
 """So many models, those used last, are in the statistics of all."""
 NOT_READY = 400
 OVERRIDES = ("config", "file:")
-ABSENT = {
-    "systemsharedmemory": "shared memory",
-    "cudasharedmemory": "CUDA shared memory",
-    "trace": "trace settings",
-    "logging": "log settings",
-}
-"""First part of a path below /v2 -> what of Triton's extensions would be there."""
-
-
-class NotThere(InvalidRequest):
-    """A call of an extension that this endpoint has not."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"This endpoint has no {what}; GET /v2 names the extensions it has")
 
 
 class Repository:
@@ -86,7 +71,6 @@ class Repository:
             ("POST", "/v2/repository/index", self.index),
             ("POST", "/v2/repository/models/{target...}/load", self.load),
             ("POST", "/v2/repository/models/{target...}/unload", self.unload),
-            *Absent().routes(),  # the last: it takes whatever path is left
         ]
 
     @described(Result("The server.", ref("InferenceServer")), failure=FAILURE, tag=TAG)
@@ -219,44 +203,6 @@ class Repository:
         # It was admitted by an mme that asked models nothing of the kind, or has none.
         answer = await self._engine.invoke(target, {str(CONTENT_TYPE): SIGNATURE_TYPE}, b"")
         return tensors_of(target, json_in(answer.body) if is_success(answer) else None)
-
-
-class Absent:
-    """Handlers of what is not there: each call is refused by the name of its extension."""
-
-    def routes(self) -> list[Route]:
-        """Every path of the protocol that nothing else answers."""
-        return [
-            ("GET", "/v2/models/{target...}/trace/setting", self.trace),
-            ("POST", "/v2/models/{target...}/trace/setting", self.change_trace),
-            ("GET", "/v2/{call...}", self.look),
-            ("POST", "/v2/{call...}", self.change),
-        ]
-
-    @described(failure=FAILURE, tag=TAG)
-    async def trace(self, _: Call) -> NoReturn:
-        """Refused: models have no trace settings."""
-        raise NotThere(ABSENT["trace"])
-
-    @described(failure=FAILURE, tag=TAG)
-    async def change_trace(self, _: Call) -> NoReturn:
-        """Refused: models have no trace settings."""
-        raise NotThere(ABSENT["trace"])
-
-    @described(failure=FAILURE, tag=TAG)
-    async def look(self, call: Call) -> NoReturn:
-        """Refused: shared memory, trace and log settings, and whatever is not known."""
-        _refuse(call)
-
-    @described(failure=FAILURE, tag=TAG)
-    async def change(self, call: Call) -> NoReturn:
-        """Refused: shared memory, trace and log settings, and whatever is not known."""
-        _refuse(call)
-
-
-def _refuse(call: Call) -> NoReturn:
-    what = ABSENT.get(call.name.partition("/")[0])
-    raise NoSuchPath(f"{ROOT}/{call.name}") if what is None else NotThere(what)
 
 
 async def _object_in(call: Call) -> dict[str, Any]:

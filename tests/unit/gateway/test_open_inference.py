@@ -14,10 +14,9 @@ from mme.core import errors
 from mme.core.statistics import LEFT
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
+from mme.gateway.open_inference import open_inference_routes
 from mme.gateway.open_inference.compressing import coding_in
-from mme.gateway.open_inference.inference import Inference
 from mme.gateway.open_inference.names import divided
-from mme.gateway.open_inference.repository import Repository
 from tests.support.fake_engine import Answer, served, view
 from tests.support.gated import ask, token
 
@@ -34,10 +33,7 @@ INFER = ("POST", "/v2/models/m.tar.gz/infer")
 
 def routes_of(settings, engine):
     serving = Serving(settings, engine)
-    return [
-        *Inference(settings, serving, lambda key: key == "sample.tar.gz").routes(),
-        *Repository(engine).routes(),
-    ]
+    return open_inference_routes(settings, engine, serving, lambda key: key == "sample.tar.gz")
 
 
 @pytest.fixture
