@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mme.core.errors import InvalidRequest
+from mme.core.statistics import TargetStatistics
 from mme.core.version import VERSION as SERVER_VERSION
 from mme.gateway.open_inference.names import VERSION
 from mme.residency.views import State
@@ -12,7 +13,6 @@ from mme.residency.views import State
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mme.core.statistics import TargetStatistics
     from mme.residency.views import ModelView
 
 EXTENSIONS = (
@@ -29,10 +29,8 @@ STATES = {
     State.DOWNLOADING: "LOADING",
 }
 """Others are UNAVAILABLE, though the next request brings the model in."""
-NOT_APART = (
-    "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss",
-)  # fmt: skip
-"""Durations that are not counted by model here."""
+NOT_APART = ("compute_input", "compute_output", "cache_hit", "cache_miss")
+"""Durations that are not counted here, or that nothing takes."""
 NANOSECONDS = 1e9
 
 
@@ -90,18 +88,20 @@ def index_json(view: ModelView) -> dict[str, object]:
 
 def statistics_json(target: str, counted: TargetStatistics | None) -> dict[str, object]:
     """What one model has done; None: nothing yet."""
-    requests, errors, seconds, last_at = (
-        (0, 0, 0.0, 0.0)
-        if counted is None
-        else (counted.requests, counted.errors, counted.seconds, counted.last_at)
-    )
-    durations = {"success": _duration(requests - errors, seconds), "fail": _duration(errors)}
+    counted = counted or TargetStatistics(target)
+    answered = counted.requests - counted.errors
+    durations = {
+        "success": _duration(answered, counted.seconds),
+        "fail": _duration(counted.errors),
+        "queue": _duration(answered, counted.queue_s),
+        "compute_infer": _duration(answered, counted.model_s),
+    }
     return {
         "name": target,
         "version": VERSION,
-        "last_inference": int(last_at * 1000),
-        "inference_count": requests - errors,
-        "execution_count": requests - errors,
+        "last_inference": int(counted.last_at * 1000),
+        "inference_count": answered,
+        "execution_count": answered,
         "inference_stats": durations | {name: _duration(0) for name in NOT_APART},
         "batch_stats": [],
         "memory_usage": [],

@@ -12,6 +12,7 @@ import pytest
 
 from mme.core import errors
 from mme.core.statistics import LEFT
+from mme.core.timing import Timing
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
 from mme.gateway.open_inference import open_inference_routes
@@ -265,13 +266,16 @@ async def test_generate_asks_for_a_text_and_streams_it_as_an_event(protocol, eng
 
 async def test_statistics_count_what_models_have_done(protocol, engine):
     statistics = engine.observed.statistics
-    statistics.answered(NAME, "warm", 200, 0.5)
+    timing = Timing(queue_s=0.125, model_s=0.25)
+    statistics.answered(NAME, "warm", 200, 0.5, timing)
     statistics.answered(NAME, "warm", 400, 0.25)
     statistics.failed("m.tar.gz", "cold", LEFT, 1.0, is_known=True)
     [one] = (await got(protocol, "GET", f"{PATH}/stats"))["model_stats"]
     assert (one["name"], one["version"]) == (NAME, "1")
     assert one["inference_stats"]["success"] == {"count": 1, "ns": 750_000_000}
     assert one["inference_stats"]["fail"]["count"] == 1
+    assert one["inference_stats"]["queue"] == {"count": 1, "ns": 125_000_000}
+    assert one["inference_stats"]["compute_infer"] == {"count": 1, "ns": 250_000_000}
     assert one["last_inference"] > 1_600_000_000_000
     found = (await got(protocol, "GET", "/v2/models/stats"))["model_stats"]
     assert {each["name"] for each in found} == {NAME, "m.tar.gz"}
