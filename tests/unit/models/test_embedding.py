@@ -14,9 +14,11 @@ from models.Embedding.miniature import WORDS, write_miniature
 from models.Embedding.model import EMBEDDING, TRUNCATED
 from models.Embedding.onnx_writer import FLOAT, INT64, Graph
 from models.errors import ArtifactError, BadInput, NotAcceptable, UnsupportedContentType
+from models.open_inference import answer
 from models.registry import family, load_model
 from models.serving import Material, Request, no_progress
 from models.tensors import TensorModel
+from tests.support.tensors import request
 
 
 @pytest.fixture
@@ -182,6 +184,15 @@ def test_it_serves_tensors(model):
     assert found[EMBEDDING].tolist() == [[1, 0], [1, 0]]
     assert found[TRUNCATED].tolist() == [False, True]
     assert model.infer({"text": texts}, {}, [TRUNCATED]).keys() == {TRUNCATED}
+
+
+def test_it_answers_in_the_open_inference_protocol(model):
+    texts = {"name": "text", "shape": [2], "datatype": "BYTES", "data": ["tax", "tax " * 20]}
+    said = answer(model, request(json.dumps({"inputs": [texts]}).encode()))
+    found = {output["name"]: output for output in json.loads(said.body)["outputs"]}
+    assert found[EMBEDDING]["shape"] == [2, 2]
+    assert found[EMBEDDING]["data"] == [1, 0, 1, 0]
+    assert found[TRUNCATED]["data"] == [False, True]
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"", b"a\0b"])
