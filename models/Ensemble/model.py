@@ -1,0 +1,130 @@
+"""A loaded ensemble: from a request to its answer.
+
+Requests: `application/json`, an object of the inputs by name and `"trace": true` if wanted;
+`text/plain` where one text is all that an ensemble must be given. The answer is an object of the
+outputs by name, with `trace` the steps and their milliseconds. What the steps do is for `running`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from models.bodies import check_keys, decode, parse_json, to_json
+from models.Ensemble.arrays import plain
+from models.Ensemble.definition import TRACE
+from models.Ensemble.graph import uses
+from models.Ensemble.kinds import STRING, fault
+from models.Ensemble.running import Course
+from models.Ensemble.templates import Missing, fill
+from models.Ensemble.values import UnusableValue, check_value
+from models.errors import BadInput, shorten
+from models.media import JSON, PLAIN, answer_type, content_type
+from models.serving import PIPELINE_JOINER, Needs, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from models.Ensemble.definition import Definition, Step
+    from models.Ensemble.running import Done
+    from models.serving import LoadedModel, Request
+
+
+class EnsembleModel:
+    """Steps in their order, and the members they ask."""
+
+    def __init__(
+        self, definition: Definition, order: list[Step], members: Mapping[str, LoadedModel]
+    ) -> None:
+        self._definition = definition
+        self._order = order
+        self._members = members
+        self._course = Course(order, members)
+        required = [name for name, each in definition.inputs.items() if each.is_required]
+        is_text = len(required) == 1 and definition.inputs[required[0]].kind == STRING
+        self._text = required[0] if is_text else None
+        """The input that a text alone is for."""
+
+    def predict(self, request: Request) -> Response:
+        """Do all steps and answer with the outputs. Raises ServingError."""
+        began_s = time.perf_counter()
+        media = content_type(request.content_type, (JSON,) if self._text is None else (JSON, PLAIN))
+        answer_type(request.accept, (JSON,))
+        text = decode(request.body, media)
+        sent = {self._text: text} if media.name == PLAIN else parse_json(text)
+        wants_trace = _flag(sent)
+        values, done = self._course.run(self._inputs(sent))
+        answer = self._outputs(values)
+        if wants_trace:
+            answer[TRACE] = _trace(done, time.perf_counter() - began_s)
+        return Response(JSON, to_json(answer))
+
+    def describe(self) -> dict[str, object]:
+        """Inputs, steps in their order, outputs, and all members."""
+        told = {name: model.describe() for name, model in self._members.items()}
+        languages = {str(each["language"]) for each in told.values() if each.get("language")}
+        inputs, outputs = self._definition.inputs, self._definition.outputs
+        return {
+            "family": "Ensemble",
+            **({"language": languages.pop()} if len(languages) == 1 else {}),
+            "inputs": {name: each.kind for name, each in inputs.items()},
+            "steps": [_told(step) for step in self._order],
+            "outputs": {name: each.kind for name, each in outputs.items()},
+            "members": told,
+        }
+
+    def needs(self) -> Needs:
+        """What all members need, together."""
+        found = [model.needs() for model in self._members.values()]
+        keys = sorted({each.pipeline for each in found if each.pipeline is not None})
+        return Needs(all(each.is_data for each in found), PIPELINE_JOINER.join(keys) or None)
+
+    def _inputs(self, sent: Any) -> dict[str, Any]:
+        inputs = self._definition.inputs
+        if not isinstance(sent, dict):
+            raise BadInput(f"The JSON body must be an object, not {shorten(sent, 60)}")
+        check_keys(sent, (*inputs, TRACE))
+        values: dict[str, Any] = {}
+        for name, each in inputs.items():
+            if name not in sent and each.is_required:
+                raise BadInput(f'"{name}" is missing')
+            values[name] = sent.get(name, each.default)
+            is_default = name not in sent or (values[name] is None and each.default is None)
+            if not is_default and (found := fault(values[name], each.kind)):
+                raise BadInput(f"{name} {found}")
+        try:
+            check_value(list(values.values()), "The request")
+        except UnusableValue as error:
+            raise BadInput(error.message) from error
+        return values
+
+    def _outputs(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for name, output in self._definition.outputs.items():
+            try:
+                value = plain(fill(output.value, values))
+            except Missing as error:
+                raise UnusableValue(f"Output {name}: {error.message}") from error
+            check_value(value, f"Output {name}")
+            if found := fault(value, output.kind):
+                raise UnusableValue(f"Output {name} {found}")
+            made[name] = value
+        return made
+
+
+def _flag(sent: Any) -> bool:
+    wanted = sent.get(TRACE, False) if isinstance(sent, dict) else False
+    if not isinstance(wanted, bool):
+        raise BadInput(f"{TRACE} must be true or false, not {shorten(wanted)}")
+    return wanted
+
+
+def _trace(done: list[Done], seconds: float) -> dict[str, object]:
+    return {"ms": round(seconds * 1000, 3), "steps": [each.as_json() for each in done]}
+
+
+def _told(step: Step) -> dict[str, object]:
+    member = step.work.member
+    said: dict[str, object] = {"step": step.name}
+    said |= {} if member is None else {"model": member}
+    return said | {"after": sorted(uses(step))}

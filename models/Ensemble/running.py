@@ -1,0 +1,161 @@
+"""Doing the steps for one request, one after the other, and noting what each took.
+
+A step's failure ends the request with its own status and type, and its message names the step;
+unless the step is optional. Only a want of memory is never passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models.Ensemble.arrays import plain
+from models.Ensemble.graph import uses
+from models.Ensemble.kinds import ANY, fault
+from models.Ensemble.templates import fill
+from models.Ensemble.values import UnusableValue, check_items, check_value, check_values
+from models.errors import InternalError, NoRoom, NotConverted, ServingError, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from models.Ensemble.definition import Step
+    from models.Ensemble.work import Members
+
+MAX_REQUESTS = 1000
+"""The most requests to a member of one step."""
+
+log = logging.getLogger(__name__)
+
+
+class StepFailed(ServingError):
+    """A step's error, named after the step; status and type are those of the error."""
+
+    def __init__(self, step: str, error: ServingError, status: int | None = None) -> None:
+        super().__init__(f"Step {step}: {error.message}")
+        self.status_code = error.status_code if status is None else status
+        self._type = error.type
+
+    @property
+    def type(self) -> str:
+        """As the step's own error has it."""
+        return self._type
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a step."""
+
+    step: Step
+    seconds: float
+    is_left_out: bool = False
+    failure: str | None = None
+    """Why an optional step failed."""
+
+    def as_json(self) -> dict[str, object]:
+        """As an answer tells it."""
+        member = self.step.work.member
+        said: dict[str, object] = {"step": self.step.name}
+        said |= {} if member is None else {"model": member}
+        said["ms"] = round(self.seconds * 1000, 3)
+        said |= {"left_out": True} if self.is_left_out else {}
+        return said | ({} if self.failure is None else {"failure": self.failure})
+
+
+class Course:
+    """The steps of one ensemble, in their order, and the members they ask."""
+
+    def __init__(self, order: list[Step], members: Members) -> None:
+        self._order = order
+        self._members = members
+        names = {step.name for step in order}
+        self._of_inputs = {step.name for step in order if not uses(step) & names}
+
+    def run(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[Done]]:
+        """All values by name, and what became of each step. Raises ServingError."""
+        values, done = dict(inputs), []
+        for step in self._order:
+            began_s = time.perf_counter()
+            is_left_out, failure = self._do(step, values)
+            done.append(Done(step, time.perf_counter() - began_s, is_left_out, failure))
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("step %s took %.2f ms", step.name, done[-1].seconds * 1000)
+        return values, done
+
+    def _do(self, step: Step, values: dict[str, Any]) -> tuple[bool, str | None]:
+        """Put the step's value to the others; whether it was left out, and why it failed."""
+        failure = None
+        try:
+            try:
+                if step.when is None or fill(step.when, values) not in (None, False):
+                    values[step.name] = self._value(step, values)
+                    return False, None
+            except (NoRoom, NotConverted):
+                raise
+            except ServingError as error:
+                if not step.is_optional:
+                    raise
+                failure = error.message
+            values[step.name] = fill(step.otherwise, values)
+            check_value(values[step.name], "Its value")
+        except (NoRoom, NotConverted):
+            raise
+        except MemoryError as error:
+            raise NoRoom(f"Step {step.name}: there is not enough memory for it") from error
+        except UnusableValue as error:
+            # What a step that takes only inputs cannot use came with the request.
+            status = 400 if step.name in self._of_inputs else None
+            raise StepFailed(step.name, error, status) from error
+        except ServingError as error:
+            raise StepFailed(step.name, error) from error
+        except Exception as error:
+            kind = type(error).__name__
+            raise InternalError(
+                f"Step {step.name}: an unexpected {kind} occurred; the log has the details"
+            ) from error
+        return failure is None, failure
+
+    def _value(self, step: Step, values: Mapping[str, Any]) -> Any:
+        if step.each:
+            items: list[Any] = []
+            check_values(self._items(step, values, items), "Its value")
+            value: Any = items
+        else:
+            value = step.work.do(values, self._members)
+            check_value(value, "Its value")
+        if step.kind != ANY and (found := fault(plain(value), step.kind)):
+            raise UnusableValue(f"its value {found}")
+        return value
+
+    def _items(self, step: Step, values: Mapping[str, Any], made: list[Any]) -> Iterator[Any]:
+        """Each item that was made, put to the others in `made`."""
+        lists = {alias: fill(each, values) for alias, each in step.each.items()}
+        size = _common_size(step, lists)
+        if step.work.member is not None and size > MAX_REQUESTS:
+            raise UnusableValue(f"it would ask {size} times; at most {MAX_REQUESTS} are taken")
+        for place in range(size):
+            scope = {a: None if each is None else each[place] for a, each in lists.items()}
+            made.append(step.work.do({**values, **scope}, self._members))
+            yield made[-1]
+
+
+def _common_size(step: Step, lists: Mapping[str, Any]) -> int:
+    """How many items each list has; null stands for as many nulls as the others have items."""
+    sizes = {}
+    for alias, each in lists.items():
+        reference = step.each[alias]
+        if each is None:
+            continue
+        try:
+            sizes[str(reference)] = len(each)
+        except TypeError:
+            sizes = {}
+        if isinstance(each, (str, dict)) or str(reference) not in sizes:
+            raise UnusableValue(f"{reference} is {shorten(each, 60)}, not a list")
+        check_items(len(each), str(reference))
+    if len(set(sizes.values())) > 1:
+        found = " and ".join(f"{name} has {size}" for name, size in sizes.items())
+        raise UnusableValue(f"the lists of each have different numbers of items: {found}")
+    return next(iter(sizes.values()), 0)
