@@ -55,6 +55,11 @@ COMMANDS = {
     "evaluate": Known(
         "mme.training.evaluation_command", "evaluate", "measure a model on a labelled set"
     ),
+    "ensemble": Known(
+        "mme.training.ensemble_command",
+        "ensemble",
+        "put models and the graph that asks them in one",
+    ),
     "alias": Known(
         "mme.cli.alias", "alias", "say which version a target model without .tar.gz means"
     ),

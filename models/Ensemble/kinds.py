@@ -138,10 +138,6 @@ def _fault_of_object(value: dict[str, object], wanted: dict[str, Kind], at: str)
 
 
 def _article(wanted: Kind) -> str:
-    match wanted:
-        case [item]:
-            return f"a list of {shown(item)}"
-        case dict():
-            return "an object"
-        case str():
-            return f"an {wanted}" if wanted[0] in "aio" else f"a {wanted}"
+    if isinstance(wanted, str):
+        return f"an {wanted}" if wanted[0] in "aio" else f"a {wanted}"
+    return "an object" if isinstance(wanted, dict) else f"a list of {shown(wanted[0])}"

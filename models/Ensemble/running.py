@@ -89,7 +89,7 @@ class Course:
         failure = None
         try:
             try:
-                if step.when is None or fill(step.when, values) not in (None, False):
+                if step.when is None or _is_so(fill(step.when, values)):
                     values[step.name] = self._value(step, values)
                     return False, None
             except (NoRoom, NotConverted):
@@ -139,6 +139,10 @@ class Course:
             scope = {a: None if each is None else each[place] for a, each in lists.items()}
             made.append(step.work.do({**values, **scope}, self._members))
             yield made[-1]
+
+
+def _is_so(value: object) -> bool:
+    return value is not None and value is not False
 
 
 def _common_size(step: Step, lists: Mapping[str, Any]) -> int:
