@@ -55,7 +55,7 @@ def test_an_ensemble_is_found_by_its_file(folder):
 
 
 def test_an_ensemble_tells_its_steps_in_their_order_and_its_members(folder):
-    told = load_model(written(folder, GOOD)).describe()
+    told: dict[str, Any] = load_model(written(folder, GOOD)).describe()
     assert told["family"] == "Ensemble"
     assert told["language"] == "de"
     assert told["inputs"] == {"claim": "string", "top_k": "integer"}
@@ -80,7 +80,7 @@ STEP = "steps/more"
         (STEP, {"value": 1}, "step more is in vain: no output needs it"),
         ("inputs/more", {"type": "string"}, "input more is in vain"),
         ("inputs/search", {"type": "string"}, "search is the name of an input and of a step"),
-        ("steps/search/request/claim", "$claim/key", r"step search: \$claim/key takes 'key' of string"),
+        ("steps/search/request/claim", "$claim/key", r"\$claim/key takes 'key' of string"),
         ("steps/search", {"value": {"matches": "$claim", "k": "$top_k"}},
          r"step ranked: rank takes a list; \$search/matches is string"),
         ("steps/ranked/rank", "$search/match", r"\$search/match takes 'match' of .*matches"),

@@ -127,7 +127,7 @@ def test_tensors_that_do_not_fit_the_signature_are_refused(made, change, message
 
 
 def test_a_tensor_of_another_shape_is_refused_when_it_is_there(made):
-    steps = {
+    steps: dict[str, Any] = {
         "sum": {"model": "summing", "tensors": {"vectors": [[1.5, 2]]}},
         "t": {"text": "$texts"},
     }
