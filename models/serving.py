@@ -40,6 +40,8 @@ class Response:
     body: str | bytes = ""
     pieces: Iterator[str] | None = None
     """Makes the body piece by piece, instead of `body`. A ServingError in between breaks it off."""
+    steps_s: Mapping[str, float] = field(default_factory=dict)
+    """Where a model computes in steps, for who counts: by their names, what each took."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from mme.core.door import Answer
+from mme.core.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,7 +113,11 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         load_s = 0.0
     return Answer(
         status=status,
-        headers={name: value for name, value in said.items() if not name.startswith(OURS)},
+        headers={
+            name: value
+            for name, value in said.items()
+            if name == STEPS or not name.startswith(OURS)
+        },
         body=body,
         load_s=load_s,
         is_unloadable=UNLOADABLE in said,

@@ -57,7 +57,8 @@ class EnsembleModel:
         answer = self._outputs(values)
         if wants_trace:
             answer[TRACE] = _trace(done, time.perf_counter() - began_s)
-        return Response(JSON, to_json(answer))
+        steps_s = {each.step.name: each.seconds for each in done if not each.is_left_out}
+        return Response(JSON, to_json(answer), steps_s=steps_s)
 
     def describe(self) -> dict[str, object]:
         """Inputs, steps in their order, outputs, and all members."""

@@ -95,3 +95,13 @@ def test_a_failing_step_is_named_with_its_own_status(endpoint):
     assert refused.status_code == 424
     assert "Step search: top_k must be a whole number from 1" in refused.text
     assert "400" in refused.text
+
+
+def test_the_times_of_steps_are_among_the_metrics_and_in_no_caller_s_headers(endpoint):
+    answer = ask(endpoint, ENSEMBLE, {"claim": CLAIM, "with_tags": False})
+    assert not [name for name in answer.headers if "steps" in name.lower()]
+    found = requests.get(f"{endpoint.url}/metrics", timeout=10).text
+    labels = f'step="search",target_model="{ENSEMBLE}"'
+    series = f"mme_model_step_duration_seconds_count{{{labels}}} "
+    (count,) = [line for line in found.splitlines() if line.startswith(series)]
+    assert float(count.removeprefix(series)) >= 1
