@@ -55,27 +55,33 @@ class RequestWork:
 
     def do(self, values: Values, members: Members) -> Any:
         """See Work."""
-        body = self._body(plain(fill(self.request, values)))
-        request = Request(self.content_type, self.accept, body)
-        response = members[self.member].predict(request)
+        body = body_of(plain(fill(self.request, values)), self.content_type)
+        response = members[self.member].predict(Request(self.content_type, self.accept, body))
         answer = response.body
         if response.pieces is not None:
             answer = "".join(response.pieces)
-        if len(answer) > MAX_BYTES:
-            raise TooMuchBetweenSteps("The answer")
-        media = MediaType(response.content_type.partition(";")[0].strip().lower())
-        text = decode(answer, media) if isinstance(answer, bytes) else answer
-        return parse_json(text) if media.name == JSON else text
+        return value_of(answer, response.content_type)
 
-    def _body(self, value: Any) -> bytes:
-        check_value(value, "The request")
-        if self.content_type == JSON:
-            return to_json(value).encode()
-        if self.content_type == PLAIN and isinstance(value, str):
-            return value.encode()
-        if self.content_type == CSV and isinstance(value, list):
-            return to_csv(row if isinstance(row, list) else [row] for row in value).encode()
-        raise UnusableValue(f"The request cannot be {self.content_type}: {shorten(value, 60)}")
+
+def body_of(value: Any, sent: str) -> bytes:
+    """A request of the type `sent`. Raises UnusableValue, TooMuchBetweenSteps."""
+    check_value(value, "The request")
+    if sent == JSON:
+        return to_json(value).encode()
+    if sent == PLAIN and isinstance(value, str):
+        return value.encode()
+    if sent == CSV and isinstance(value, list):
+        return to_csv(row if isinstance(row, list) else [row] for row in value).encode()
+    raise UnusableValue(f"The request cannot be {sent}: {shorten(value, 60)}")
+
+
+def value_of(answer: str | bytes, content_type: str) -> Any:
+    """What an answer says. Raises BadInput for what cannot be read, TooMuchBetweenSteps."""
+    if len(answer) > MAX_BYTES:
+        raise TooMuchBetweenSteps("The answer")
+    media = MediaType(content_type.partition(";")[0].strip().lower())
+    text = decode(answer, media) if isinstance(answer, bytes) else answer
+    return parse_json(text) if media.name == JSON else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from models.Ensemble.asking import SENT, RequestWork, TensorWork
+from models.Ensemble.elsewhere import TARGET, TargetWork
 from models.Ensemble.kinds import ANY, Kind, WrongKind, fault, read_kind
 from models.Ensemble.templates import NAME, Reference, Template, read_reference, read_template
 from models.Ensemble.values import UnusableValue, check_value
@@ -36,6 +37,7 @@ NOTHING = object()
 COMMON = ("each", "when", "optional", "otherwise", "type")
 WORKS = {
     "model": ("request", "content_type", "accept", "tensors", "parameters", "outputs"),
+    "target": ("request", "content_type", "accept"),
     "value": (),
     "text": ("separator",),
     "rank": ("by", "order", "top", "least"),
@@ -72,6 +74,13 @@ class Step:
     kind: Kind
     """The declared type."""
 
+    @property
+    def asks(self) -> dict[str, str]:
+        """Which model it asks, if any, as answers tell it."""
+        if isinstance(self.work, TargetWork):
+            return {"target": self.work.target}
+        return {} if self.work.member is None else {"model": self.work.member}
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -88,6 +97,12 @@ class Definition:
     inputs: Mapping[str, Input]
     steps: Mapping[str, Step]
     outputs: Mapping[str, Output]
+
+    @property
+    def targets(self) -> list[str]:
+        """The target models that steps ask, each once."""
+        works = [step.work for step in self.steps.values()]
+        return list(dict.fromkeys(each.target for each in works if isinstance(each, TargetWork)))
 
     @property
     def members(self) -> list[str]:
@@ -169,11 +184,6 @@ def _output(name: str, said: object) -> Output:
 def _step(name: str, said: object) -> Step:
     what = f"step {name}"
     values = _object(said, what)
-    if "target" in values:
-        _refuse(
-            f"{what} asks the target model {shorten(values['target'], 60)}: steps of an ensemble"
-            " ask models of its own artifact"
-        )
     does = [key for key in WORKS if key in values]
     if len(does) != 1:
         found = " and ".join(does) or "none of them"
@@ -207,6 +217,8 @@ def _work(does: str, values: Mapping[str, Any], what: str) -> Work:
             return TextWork(_template(parts, what), separator)
         case "rank":
             return _rank(values, what)
+        case "target":
+            return _target(values, what)
         case _:
             return _asking(values, what)
 
@@ -249,11 +261,26 @@ def _asking(values: Mapping[str, Any], what: str) -> Work:
         wanted = None if outputs is None else tuple(dict.fromkeys(outputs))
         return TensorWork(member, _template(tensors, what), _template(parameters, what), wanted)
     _check_keys(values, ("model", *COMMON, "request", "content_type", "accept"), what)
+    return RequestWork(member, _template(values["request"], what), *_types(values, what))
+
+
+def _target(values: Mapping[str, Any], what: str) -> Work:
+    target = _text(values["target"], f"{what}: target")
+    if re.fullmatch(TARGET, target) is None:
+        _refuse(f"{what}: target {shorten(target, 60)} is no name in the ensemble's own folder")
+    if "each" in values:
+        _refuse(f"{what}: each is for models of the artifact, not for target models")
+    if "request" not in values:
+        _refuse(f"{what} must have a request, what it asks {target}")
+    return TargetWork(target, _template(values["request"], what), *_types(values, what))
+
+
+def _types(values: Mapping[str, Any], what: str) -> tuple[str, str]:
+    """Content-Type and Accept of a request."""
     sent = _text(values.get("content_type", JSON), f"{what}: content_type")
     if sent not in SENT:
         _refuse(f"{what}: content_type must be one of {', '.join(SENT)}, not {shorten(sent, 60)}")
-    accept = _text(values.get("accept", JSON), f"{what}: accept")
-    return RequestWork(member, _template(values["request"], what), sent, accept)
+    return sent, _text(values.get("accept", JSON), f"{what}: accept")
 
 
 def _named(values: Mapping[str, Any], what: str) -> Iterator[tuple[str, Any]]:

@@ -8,14 +8,16 @@ outputs by name, with `trace` the steps and their milliseconds. What the steps d
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from models.bodies import check_keys, decode, parse_json, to_json
 from models.Ensemble.arrays import plain
 from models.Ensemble.definition import TRACE
+from models.Ensemble.elsewhere import ANSWERS, ASKS, MAY_ASK, asking, read_answers
 from models.Ensemble.graph import uses
 from models.Ensemble.kinds import STRING, fault
-from models.Ensemble.running import Course
+from models.Ensemble.running import Course, Ran
 from models.Ensemble.templates import Missing, fill
 from models.Ensemble.values import UnusableValue, check_value
 from models.errors import BadInput, shorten
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from models.Ensemble.definition import Definition, Step
-    from models.Ensemble.running import Done
     from models.serving import LoadedModel, Request
 
 
@@ -48,16 +49,40 @@ class EnsembleModel:
     def predict(self, request: Request) -> Response:
         """Do all steps and answer with the outputs. Raises ServingError."""
         began_s = time.perf_counter()
-        media = content_type(request.content_type, (JSON,) if self._text is None else (JSON, PLAIN))
+        may_ask = bool(self._definition.targets) and MAY_ASK in request.headers
+        types = (JSON,) if self._text is None else (JSON, PLAIN)
+        media = content_type(request.content_type, (*types, ANSWERS) if may_ask else types)
         answer_type(request.accept, (JSON,))
         text = decode(request.body, media)
+        if media.name == ANSWERS:
+            return self._go_on(text, began_s)
         sent = {self._text: text} if media.name == PLAIN else parse_json(text)
         wants_trace = _flag(sent)
-        values, done = self._course.run(self._inputs(sent))
-        answer = self._outputs(values)
-        if wants_trace:
-            answer[TRACE] = _trace(done, time.perf_counter() - began_s)
-        steps_s = {each.step.name: each.seconds for each in done if not each.is_left_out}
+        ran = self._course.run(self._inputs(sent), may_ask=may_ask)
+        return self._answer(ran, {TRACE: wants_trace, "before": []}, began_s)
+
+    def _go_on(self, text: str, began_s: float) -> Response:
+        values, how, answers = read_answers(text)
+        ran = Ran(values, [], [])
+        for answer in answers:
+            self._course.answered(str(answer.get("step")), ran, answer)
+        asked = {str(answer["step"]): answer.get("seconds", 0.0) for answer in answers}
+        done = [replace(each, seconds=each.seconds + asked[each.step.name]) for each in ran.done]
+        more = self._course.run(ran.values, may_ask=True)
+        return self._answer(Ran(more.values, done + more.done, more.asks), how, began_s)
+
+    def _answer(self, ran: Ran, how: dict[str, Any], began_s: float) -> Response:
+        """The outputs; or what is to be asked, and `how` to go on."""
+        steps = [*how["before"], *(each.as_json() for each in ran.done)]
+        if ran.asks:
+            how = {**how, "before": steps}
+            return Response(ASKS, asking(ran.asks, ran.values, how))
+        answer = self._outputs(ran.values)
+        if how[TRACE]:
+            whole_ms = sum(each["ms"] for each in how["before"])
+            whole_ms += (time.perf_counter() - began_s) * 1000
+            answer[TRACE] = {"ms": round(whole_ms, 3), "steps": steps}
+        steps_s = {each["step"]: each["ms"] / 1000 for each in steps if "left_out" not in each}
         return Response(JSON, to_json(answer), steps_s=steps_s)
 
     def describe(self) -> dict[str, object]:
@@ -72,6 +97,7 @@ class EnsembleModel:
             "steps": [_told(step) for step in self._order],
             "outputs": {name: each.kind for name, each in outputs.items()},
             "members": told,
+            **({"targets": self._definition.targets} if self._definition.targets else {}),
         }
 
     def needs(self) -> Needs:
@@ -120,12 +146,6 @@ def _flag(sent: Any) -> bool:
     return wanted
 
 
-def _trace(done: list[Done], seconds: float) -> dict[str, object]:
-    return {"ms": round(seconds * 1000, 3), "steps": [each.as_json() for each in done]}
-
-
 def _told(step: Step) -> dict[str, object]:
-    member = step.work.member
-    said: dict[str, object] = {"step": step.name}
-    said |= {} if member is None else {"model": member}
+    said: dict[str, object] = {"step": step.name, **step.asks}
     return said | {"after": sorted(uses(step))}

@@ -6,20 +6,23 @@ unless the step is optional. Only a want of memory is never passed over.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from models.Ensemble.arrays import plain
+from models.Ensemble.elsewhere import TargetWork
 from models.Ensemble.graph import uses
 from models.Ensemble.kinds import ANY, fault
 from models.Ensemble.templates import fill
 from models.Ensemble.values import UnusableValue, check_items, check_value, check_values
-from models.errors import InternalError, NoRoom, NotConverted, ServingError, shorten
+from models.errors import BadInput, InternalError, NoRoom, NotConverted, ServingError, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from models.Ensemble.definition import Step
     from models.Ensemble.work import Members
@@ -54,14 +57,23 @@ class Done:
     failure: str | None = None
     """Why an optional step failed."""
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """As an answer tells it."""
-        member = self.step.work.member
-        said: dict[str, object] = {"step": self.step.name}
-        said |= {} if member is None else {"model": member}
+        said: dict[str, Any] = {"step": self.step.name} | self.step.asks
         said["ms"] = round(self.seconds * 1000, 3)
         said |= {"left_out": True} if self.is_left_out else {}
         return said | ({} if self.failure is None else {"failure": self.failure})
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How far one request has come."""
+
+    values: dict[str, Any]
+    """By name, of inputs and of steps that are done."""
+    done: list[Done]
+    asks: list[dict[str, str]]
+    """What other target models are to be asked before the rest can be done."""
 
 
 class Course:
@@ -70,27 +82,64 @@ class Course:
     def __init__(self, order: list[Step], members: Members) -> None:
         self._order = order
         self._members = members
-        names = {step.name for step in order}
-        self._of_inputs = {step.name for step in order if not uses(step) & names}
+        self._steps = {step.name: step for step in order}
+        self._uses = {step.name: uses(step) for step in order}
+        self._of_inputs = {
+            name for name, used in self._uses.items() if not used & self._uses.keys()
+        }
 
-    def run(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[Done]]:
-        """All values by name, and what became of each step. Raises ServingError."""
-        values, done = dict(inputs), []
+    def run(self, known: Mapping[str, Any], *, may_ask: bool = False) -> Ran:
+        """Do all steps that are not among the known values. Raises ServingError.
+
+        `may_ask`: what target models are asked is told, else such a step fails.
+        """
+        ran = Ran(dict(known), [], [])
+        waiting: set[str] = set()
         for step in self._order:
-            began_s = time.perf_counter()
-            is_left_out, failure = self._do(step, values)
-            done.append(Done(step, time.perf_counter() - began_s, is_left_out, failure))
-            if log.isEnabledFor(logging.DEBUG):
-                log.debug("step %s took %.2f ms", step.name, done[-1].seconds * 1000)
-        return values, done
+            if step.name in ran.values:
+                continue
+            if waiting and self._uses[step.name] & waiting:
+                waiting.add(step.name)
+            elif may_ask and isinstance(step.work, TargetWork) and self._is_so(step, ran.values):
+                ran.asks.append({"step": step.name} | self._asked(step, step.work, ran.values))
+                waiting.add(step.name)
+            else:
+                self._timed(step, ran, partial(self._value, step, ran.values))
+        return ran
 
-    def _do(self, step: Step, values: dict[str, Any]) -> tuple[bool, str | None]:
+    def answered(self, name: str, ran: Ran, answer: Mapping[str, Any]) -> None:
+        """Take what a step's target model has answered. Raises ServingError."""
+        step = self._steps.get(name)
+        if step is None or not isinstance(step.work, TargetWork) or name in ran.values:
+            raise BadInput(f"{shorten(name, 60)} is no step that waits for an answer")
+        work = step.work
+        self._timed(step, ran, lambda: self._checked(step, work.answered(answer)))
+
+    def _timed(self, step: Step, ran: Ran, make: Callable[[], Any]) -> None:
+        began_s = time.perf_counter()
+        is_left_out, failure = self._do(step, ran.values, make)
+        ran.done.append(Done(step, time.perf_counter() - began_s, is_left_out, failure))
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("step %s took %.2f ms", step.name, ran.done[-1].seconds * 1000)
+
+    def _asked(self, step: Step, work: TargetWork, values: Mapping[str, Any]) -> dict[str, str]:
+        with self._named(step):
+            return work.ask(values)
+
+    def _is_so(self, step: Step, values: Mapping[str, Any]) -> bool:
+        """Whether a step's condition holds."""
+        with self._named(step):
+            return step.when is None or _is_so(fill(step.when, values))
+
+    def _do(
+        self, step: Step, values: dict[str, Any], make: Callable[[], Any]
+    ) -> tuple[bool, str | None]:
         """Put the step's value to the others; whether it was left out, and why it failed."""
         failure = None
-        try:
+        with self._named(step):
             try:
                 if step.when is None or _is_so(fill(step.when, values)):
-                    values[step.name] = self._value(step, values)
+                    values[step.name] = make()
                     return False, None
             except (NoRoom, NotConverted):
                 raise
@@ -100,6 +149,13 @@ class Course:
                 failure = error.message
             values[step.name] = fill(step.otherwise, values)
             check_value(values[step.name], "Its value")
+        return failure is None, failure
+
+    @contextlib.contextmanager
+    def _named(self, step: Step) -> Iterator[None]:
+        """Let errors name the step."""
+        try:
+            yield
         except (NoRoom, NotConverted):
             raise
         except MemoryError as error:
@@ -115,7 +171,6 @@ class Course:
             raise InternalError(
                 f"Step {step.name}: an unexpected {kind} occurred; the log has the details"
             ) from error
-        return failure is None, failure
 
     def _value(self, step: Step, values: Mapping[str, Any]) -> Any:
         if step.each:
@@ -125,6 +180,13 @@ class Course:
         else:
             value = step.work.do(values, self._members)
             check_value(value, "Its value")
+        return self._of_kind(step, value)
+
+    def _checked(self, step: Step, value: Any) -> Any:
+        check_value(value, "Its value")
+        return self._of_kind(step, value)
+
+    def _of_kind(self, step: Step, value: Any) -> Any:
         if step.kind != ANY and (found := fault(plain(value), step.kind)):
             raise UnusableValue(f"its value {found}")
         return value
