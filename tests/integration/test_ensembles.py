@@ -37,6 +37,12 @@ def close_circle(said):
     said["steps"]["keyphrases"]["request"]["text"] = "$query"
 
 
+def search_elsewhere(said):
+    step = said["steps"]["search"]
+    del step["model"]
+    step["target"] = SEARCH
+
+
 def ask_for_bytes(said):
     said["steps"]["query"]["text"] = ["$claim"] * 3
     said["steps"]["search"]["request"]["top_k"] = 0
@@ -52,6 +58,7 @@ def endpoint(tmp_path_factory):
     shutil.copy(sources["search"], store)
     (store / "circle.tar.gz").write_bytes(with_graph(made, close_circle))
     (store / "failing.tar.gz").write_bytes(with_graph(made, ask_for_bytes))
+    (store / "elsewhere.tar.gz").write_bytes(with_graph(made, search_elsewhere))
     with running_endpoint(str(store), tmp_path) as running:
         yield running
 
@@ -105,3 +112,13 @@ def test_the_times_of_steps_are_among_the_metrics_and_in_no_caller_s_headers(end
     series = f"mme_model_step_duration_seconds_count{{{labels}}} "
     (count,) = [line for line in found.splitlines() if line.startswith(series)]
     assert float(count.removeprefix(series)) >= 1
+
+
+def test_a_step_may_ask_another_target_model(endpoint):
+    for _ in range(2):
+        found = ask(endpoint, "elsewhere.tar.gz", {"claim": CLAIM, "trace": True})
+        assert found.status_code == 200, found.text
+        said = found.json()
+        steps = {each["step"]: each for each in said.pop("trace")["steps"]}
+        assert steps["search"]["target"] == SEARCH
+        assert said == ask(endpoint, ENSEMBLE, {"claim": CLAIM}).json()
