@@ -1,4 +1,6 @@
-"""Requests that go through several models: serial pipelines, and ensembles' other target models.
+"""Serial pipelines: a request goes through steps in order, each answer is the next one's request.
 
-What an ensemble's steps ask of other target models is for `ensembles.py`.
+What a step is asks: `definition.py`. Where pipelines come from: the operator's file (`reading.py`),
+or a key that a created endpoint was given (`mme.core.pipeline_key`). `models.py` is the engine with
+pipelines in it.
 """

@@ -47,14 +47,14 @@ class Ensembles:
         self,
         invoke: Invoke,
         ask: Invoke,
-        declared: Callable[[str], Collection[str]],
+        declared: Callable[[str], Collection[str] | None],
         timeout_s: float,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`invoke` asks the models themselves, `ask` whatever a caller may ask, ensembles too.
 
-        `declared` are the target models that an ensemble's artifact says it asks.
+        `declared` are the target models that an artifact says it asks; None: it is not here yet.
         """
         self._models = invoke
         self._ask = ask
@@ -66,7 +66,9 @@ class Ensembles:
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
     ) -> Answer:
         """Answer one request. Raises EndpointError."""
-        if _goes_on(headers):  # which is for this module to say, not for callers
+        declared = self._declared(target)
+        # To go on is for this module to say, not for callers.
+        if (declared is not None and not declared) or _goes_on(headers):
             return await self._models(target, headers, body, terms)
         began_s = self._clock()
         terms = replace(terms, may_ask=True)
@@ -101,7 +103,7 @@ class Ensembles:
             reason = f"more than {MOST_DEEP} ensembles ask for each other"
             raise ModelFailed(target, NO_ANSWER, reason)
         folder = (answer.target or target).rpartition("/")[0]
-        allowed = self._declared(answer.target or target)
+        allowed = self._declared(answer.target or target) or ()
         for each in asks:
             if each["target"] not in allowed:
                 reason = f"it asks {each['target'][:200]!r}, which its artifact does not name"

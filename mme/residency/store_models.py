@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mme.workers.engine import Workers
 
     Invoke = Callable[[str, Mapping[str, str], bytes, Terms], Awaitable[Answer]]
-    Through = Callable[[Invoke, Invoke, Callable[[str], Collection[str]]], Invoke]
+    Through = Callable[[Invoke, Invoke, Callable[[str], Collection[str] | None]], Invoke]
 
 
 class StoreModels:
@@ -99,10 +99,12 @@ class StoreModels:
         except TargetNotFound as error:
             raise self.aliases.not_found(target, error) from error
 
-    def _asked_by(self, target: str) -> Collection[str]:
-        """The target models that an ensemble says it asks."""
+    def _asked_by(self, target: str) -> Collection[str] | None:
+        """The target models that an artifact says it asks; None: it is not here yet."""
         known = self._table.current(target)
-        said = None if known is None else known.artifact.findings.details.get(TARGETS)
+        if known is None:
+            return None
+        said = known.artifact.findings.details.get(TARGETS)
         return said if isinstance(said, list) else ()
 
     async def load(self, target: str) -> ModelView:

@@ -43,6 +43,8 @@ class Models:
         return await self.ensembles.invoke(target, headers, body, terms)
 
     def declared(self, target):
+        if target not in self.known:
+            return None
         model = self.known[target]
         return model.describe()["targets"] if isinstance(model, EnsembleModel) else ()
 
@@ -190,7 +192,7 @@ async def test_an_answer_that_asks_for_what_its_artifact_does_not_name_is_refuse
         asked = {"step": "a", "target": "One", "content_type": "", "accept": "", "body": ""}
         return answer(200, elsewhere.ASKS, json.dumps({"asks": [asked], "state": {}}))
 
-    asking = Ensembles(invoke, models.invoke, lambda _: [], 5)
+    asking = Ensembles(invoke, models.invoke, lambda _: ["Two"], 5)
     with pytest.raises(ModelFailed, match="'One', which its artifact does not name"):
         await asking.invoke("Script", JSON, b"", Terms())
     assert models.asked == []
