@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.bodies import check_keys, decode, parse_json, to_json
 from models.Ensemble.arrays import plain
+from models.Ensemble.as_tensors import signature_of, tensor_of_value, value_of_tensor
 from models.Ensemble.definition import TRACE
 from models.Ensemble.elsewhere import ANSWERS, ASKS, MAY_ASK, asking, read_answers
 from models.Ensemble.graph import uses
@@ -25,10 +26,13 @@ from models.media import JSON, PLAIN, answer_type, content_type
 from models.serving import PIPELINE_JOINER, Needs, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from numpy.typing import NDArray
 
     from models.Ensemble.definition import Definition, Step
     from models.serving import LoadedModel, Request
+    from models.tensors import Signature
 
 
 class EnsembleModel:
@@ -41,6 +45,7 @@ class EnsembleModel:
         self._order = order
         self._members = members
         self._course = Course(order, members)
+        self._signature = signature_of(definition)
         required = [name for name, each in definition.inputs.items() if each.is_required]
         is_text = len(required) == 1 and definition.inputs[required[0]].kind == STRING
         self._text = required[0] if is_text else None
@@ -85,6 +90,25 @@ class EnsembleModel:
         steps_s = {each["step"]: each["ms"] / 1000 for each in steps if "left_out" not in each}
         return Response(JSON, to_json(answer), steps_s=steps_s)
 
+    def signature(self) -> Signature:
+        """See TensorModel."""
+        return self._signature
+
+    def infer(
+        self,
+        inputs: Mapping[str, NDArray[Any]],
+        parameters: Mapping[str, object],  # noqa: ARG002 - steps' parameters are inputs
+        wanted: Collection[str],
+    ) -> dict[str, NDArray[Any]]:
+        """See TensorModel."""
+        declared, outputs = self._definition.inputs, self._definition.outputs
+        sent = {
+            name: value_of_tensor(name, declared[name].kind, array)
+            for name, array in inputs.items()
+        }
+        made = self._outputs(self._course.run(self._inputs(sent)).values)
+        return {name: tensor_of_value(outputs[name].kind, made[name]) for name in wanted}
+
     def describe(self) -> dict[str, object]:
         """Inputs, steps in their order, outputs, and all members."""
         told = {name: model.describe() for name, model in self._members.items()}
@@ -96,6 +120,7 @@ class EnsembleModel:
             "inputs": {name: each.kind for name, each in inputs.items()},
             "steps": [_told(step) for step in self._order],
             "outputs": {name: each.kind for name, each in outputs.items()},
+            "tensors": self._signature.as_json(),
             "members": told,
             **({"targets": self._definition.targets} if self._definition.targets else {}),
         }

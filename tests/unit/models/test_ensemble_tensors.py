@@ -13,9 +13,9 @@ from models.Ensemble.definition import read_definition
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
 from models.Ensemble.values import UnusableValue
-from models.errors import ArtifactError, ServingError
+from models.errors import ArtifactError, BadInput, ServingError
 from models.serving import Needs, Request
-from models.tensors import Signature, TensorSpec
+from models.tensors import Signature, TensorModel, TensorSpec
 
 
 class Encoder:
@@ -154,3 +154,70 @@ def test_lists_that_are_no_tensor_of_a_datatype_are_refused(value, datatype):
 def test_an_array_of_another_datatype_is_refused():
     with pytest.raises(UnusableValue, match="is of FP32, not of float64"):
         as_array(np.zeros(1), TensorSpec("t", "FP32", (-1,)))
+
+
+# ---- the ensemble itself by tensors
+
+
+@pytest.fixture
+def whole(tmp_path):
+    kinds = {"s": "string", "n": "number", "i": "integer", "b": "boolean", "l": ["string"]}
+    inputs: dict[str, Any] = {name: {"type": kind} for name, kind in kinds.items()}
+    inputs |= {"o": {"type": {"k": "any"}, "default": {"k": 1}}}
+    said = {
+        "inputs": inputs,
+        "steps": {"all": {"value": {name: f"${name}" for name in inputs}}},
+        "outputs": {
+            name: {"value": f"$all/{name}", "type": each["type"]} for name, each in inputs.items()
+        },
+    }
+    (tmp_path / "ensemble.json").write_text(json.dumps(said))
+    definition = read_definition(tmp_path)
+    return EnsembleModel(definition, in_order(definition), {})
+
+
+SENT = {
+    "s": np.array(["Grüße".encode()], object),
+    "n": np.array([1.5]),
+    "i": np.array([7]),
+    "b": np.array([True]),
+    "l": np.array([b"a", b"b"], object),
+}
+
+
+def test_an_ensemble_takes_and_gives_tensors(whole):
+    told = whole.describe()["tensors"]
+    assert isinstance(whole, TensorModel)
+    names = [(each.name, each.datatype, each.shape) for each in whole.signature().inputs]
+    assert names == [
+        ("s", "BYTES", (1,)), ("n", "FP64", (1,)), ("i", "INT64", (1,)), ("b", "BOOL", (1,)),
+        ("l", "BYTES", (-1,)), ("o", "BYTES", (1,)),
+    ]  # fmt: skip
+    assert [each.name for each in whole.signature().inputs if each.is_optional] == ["o"]
+    assert told == whole.signature().as_json()
+    found = whole.infer(SENT, {}, ["s", "n", "i", "b", "l", "o"])
+    for name, array in SENT.items():
+        assert found[name].dtype == array.dtype
+        assert found[name].tolist() == array.tolist()
+    assert found["o"].tolist() == [b'{"k": 1}']
+
+
+def test_only_the_outputs_that_are_wanted_are_given(whole):
+    sent = SENT | {"o": np.array([b'{"k": [2]}'], object)}
+    assert {k: v.tolist() for k, v in whole.infer(sent, {}, ["o"]).items()} == {
+        "o": [b'{"k": [2]}']
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("s", np.array([b"\xff"], object), "no text in UTF-8"),
+        ("s", np.array([], object), "has 0 elements, not one"),
+        ("o", np.array([b"{"], object), "not JSON"),
+        ("o", np.array([b"[]"], object), r"o is \[\], not an object"),
+    ],
+)
+def test_tensors_that_are_no_inputs_are_refused(whole, name, array, message):
+    with pytest.raises(BadInput, match=message):
+        whole.infer(SENT | {name: array}, {}, ["s"])
