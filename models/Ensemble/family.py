@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from models.Ensemble.definition import FILE, read_definition
+from models.Ensemble.definition import FILE
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
+from models.Ensemble.reading import read_definition
 from models.errors import ArtifactError
 from models.registry import load_model
 from models.serving import Request

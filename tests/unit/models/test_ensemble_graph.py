@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models.Ensemble.definition import MAX_MEMBERS, MAX_STEPS
+from models.Ensemble.reading import MAX_MEMBERS, MAX_STEPS
 from models.errors import ArtifactError
 from models.registry import find_family, load_model
 

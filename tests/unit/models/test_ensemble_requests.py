@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from models.Ensemble.definition import read_definition
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
+from models.Ensemble.reading import read_definition
 from models.Ensemble.running import MAX_REQUESTS
 from models.Ensemble.values import MAX_BYTES
 from models.errors import BadInput, InternalError, NoRoom, ServingError, UnsupportedContentType

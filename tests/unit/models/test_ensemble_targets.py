@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from models.Ensemble.definition import read_definition
 from models.Ensemble.elsewhere import ANSWERS, ASKS, MAY_ASK
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
+from models.Ensemble.reading import read_definition
 from models.errors import ServingError, UnsupportedContentType
 from models.serving import Request
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from models.Ensemble.arrays import as_array
-from models.Ensemble.definition import read_definition
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
+from models.Ensemble.reading import read_definition
 from models.Ensemble.values import UnusableValue
 from models.errors import ArtifactError, BadInput, ServingError
 from models.serving import Needs, Request

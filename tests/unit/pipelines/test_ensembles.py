@@ -16,9 +16,9 @@ from mme.core.timing import Timing
 from mme.pipelines import ensembles
 from mme.pipelines.ensembles import Ensembles
 from models.Ensemble import elsewhere
-from models.Ensemble.definition import read_definition
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
+from models.Ensemble.reading import read_definition
 from models.errors import ServingError
 from models.serving import Request
 
