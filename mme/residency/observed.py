@@ -60,7 +60,7 @@ class Observed:
     def answered(self, target: str, answer: Answer, seconds: float) -> None:
         """A model has answered a request."""
         outcome = answer.outcome
-        self.statistics.answered(target, outcome, answer.status, seconds)
+        self.statistics.answered(target, outcome, answer.status, seconds, answer.timing)
         self.spent.answered(answer.timing, seconds, is_warm=outcome == "warm")
         if STEPS in answer.headers:
             self.spent.stepped(target, steps_in(answer.headers))
