@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import tarfile
+from typing import Any
 
 import pytest
 import requests
@@ -122,3 +123,14 @@ def test_a_step_may_ask_another_target_model(endpoint):
         steps = {each["step"]: each for each in said.pop("trace")["steps"]}
         assert steps["search"]["target"] == SEARCH
         assert said == ask(endpoint, ENSEMBLE, {"claim": CLAIM}).json()
+
+
+def test_an_ensemble_answers_in_the_open_inference_protocol(endpoint):
+    claim: dict[str, Any] = {"name": "claim", "datatype": "BYTES", "shape": [1], "data": [CLAIM]}
+    url = f"{endpoint.url}/v2/models/{ENSEMBLE}/infer"
+    answer = requests.post(url, json={"inputs": [claim]}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    outputs = {each["name"]: each["data"] for each in answer.json()["outputs"]}
+    said = ask(endpoint, ENSEMBLE, {"claim": CLAIM}).json()
+    assert outputs["keyphrases"] == said["keyphrases"]
+    assert json.loads(outputs["fact_checks"][0]) == said["fact_checks"]

@@ -121,9 +121,9 @@ def test_a_wrong_graph_is_refused_by_name(folder, path, value, message):
     assert raised.value.file == "ensemble.json"
 
 
-def test_tensors_are_refused_of_a_member_that_takes_none(folder):
+def test_a_tensor_that_a_family_does_not_take_is_refused(folder):
     said = changed("steps/search", {"model": "search", "tensors": {"text": ["$claim", "$top_k"]}})
-    with pytest.raises(ArtifactError, match="step search: search takes no tensors"):
+    with pytest.raises(ArtifactError, match="step search: search takes no tensor text, but claim"):
         load_model(written(folder, said))
 
 
