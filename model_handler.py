@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mme.core.steps import STEPS, steps_header
 from mme.core.through_mms import (
     ANSWER_LIMIT,
     IN_PARTS,
@@ -118,6 +119,8 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
         context.set_response_content_type(index, "application/json")
         return _failed(failure, error, _named(headers, context))
     context.set_response_content_type(index, response.content_type)
+    if response.steps_s:
+        context.set_response_header(index, STEPS, steps_header(response.steps_s))
     if first is None or response.pieces is None:
         return response.body
     return _yielded(first, response.pieces, _named(headers, context))

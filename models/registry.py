@@ -22,9 +22,9 @@ FAMILIES = {
 }
 """Name of a family -> the module whose `FAMILY` it is."""
 
-BY_FILE = {"Embedding-params.json": "Embedding"}
-"""A file in an artifact -> the family it makes it one of, among those that are not trained."""
-OTHERS = {"Embedding": "models.Embedding.family"}
+BY_FILE = {"Embedding-params.json": "Embedding", "ensemble.json": "Ensemble"}
+"""A file at an artifact's root -> its family, of those that are not trained."""
+OTHERS = {"Embedding": "models.Embedding.family", "Ensemble": "models.Ensemble.family"}
 """As FAMILIES: those that are not trained."""
 LISTED_FILES = 10
 

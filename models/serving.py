@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+PIPELINE_JOINER = "+"
+"""Between the keys of a model that needs several pipelines."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -37,6 +40,8 @@ class Response:
     body: str | bytes = ""
     pieces: Iterator[str] | None = None
     """Makes the body piece by piece, instead of `body`. A ServingError in between breaks it off."""
+    steps_s: Mapping[str, float] = field(default_factory=dict)
+    """Where a model computes in steps, for who counts: by their names, what each took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ class Needs:
     """Whether the model is data that this project's own code reads, so that one process can serve
     many such models. False: it runs somebody else's code and wants a process of its own."""
     pipeline: str | None = None
-    """The language pipeline it tags with or the encoder it asks, as a key for `warm_up`; None: it
-    needs neither."""
+    """The language pipeline it tags with or the encoder it asks, as a key for `warm_up`, several
+    joined by a plus; None: it needs neither."""
 
 
 class ProgressBar(Protocol):

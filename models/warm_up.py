@@ -17,7 +17,8 @@ from models.encoding.encoders import KEY, NoEncoderError, encoder
 from models.errors import ServingError
 from models.language.pipelines import NoPipelineError, pipeline, split_key, tag
 from models.language.stop_words import default_stop_words
-from models.registry import FAMILIES, family
+from models.registry import FAMILIES, OTHERS, family
+from models.serving import PIPELINE_JOINER
 from models.text import other_language
 
 if TYPE_CHECKING:
@@ -38,14 +39,15 @@ SAMPLES = {
 def warm_up(keys: Sequence[str]) -> list[str]:
     """Import all families; load and use once the pipelines and encoders that `keys` name.
 
-    A key is what `Needs.pipeline` says: `de`, `de=PACKAGE`, or `embedding:NAME`. Returns those that
-    could be loaded; the others are only logged, since the process is useful without them.
+    A key is what `Needs.pipeline` says: `de`, `de=PACKAGE`, `embedding:NAME`, or several of these,
+    joined by a plus. Returns those that could be loaded; the others are only logged, since the
+    process is useful without them.
     """
-    for name in FAMILIES:
+    for name in (*FAMILIES, *OTHERS):
         family(name)
     if all(map(find_spec, LIBRARIES)):
         _run_onnx()
-    return [key for key in keys if _can_load(key)]
+    return [key for key in keys if all(map(_can_load, key.split(PIPELINE_JOINER)))]
 
 
 def _can_load(key: str) -> bool:

@@ -58,6 +58,11 @@ COMMANDS = {
     "export": Known(
         "mme.cli.export", "export", "make an artifact of a sentence encoder's local folder"
     ),
+    "ensemble": Known(
+        "mme.training.ensemble_command",
+        "ensemble",
+        "put models and the graph that asks them in one",
+    ),
     "alias": Known(
         "mme.cli.alias", "alias", "say which version a target model without .tar.gz means"
     ),

@@ -26,7 +26,7 @@ from mme.prefork.loop import Hooks
 from mme.prefork.messages import load_message, predict_message
 from mme.prefork.residents import RESIDENTS
 from mme.prefork.worker import WorkerRequest, serve, take_environment
-from models.registry import FAMILIES, family
+from models.registry import FAMILIES, OTHERS, family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,7 +60,7 @@ def rehearse(
     errors: dict[str, Exception | None] = {}
     made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent)
     with made as folder, _silence(), _set(folder):
-        for name in FAMILIES:
+        for name in (*FAMILIES, *OTHERS):
             try:
                 is_whole = _rehearse_family(handler, name, Path(folder), lambda: clock() > until_s)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises
@@ -72,7 +72,7 @@ def rehearse(
     for name, reason in errors.items():
         what = "took too long" if reason is None else "failed"
         log.warning("the rehearsal of %s %s: workers will be larger", name, what, exc_info=reason)
-    return [name for name in FAMILIES if name not in errors]
+    return [name for name in (*FAMILIES, *OTHERS) if name not in errors]
 
 
 def _rehearse_family(handler: Path, name: str, folder: Path, is_over: Callable[[], bool]) -> bool:
