@@ -102,11 +102,11 @@ def _loaded(folder: Path, scratch: str | None, *, may_run: bool) -> LoadedModel:
 
 def _may_run_code(headers: Mapping[str, str], context: Any) -> bool:
     """Whether the endpoint says so; under a stock model server, whether its environment does."""
-    if os.environ.get("MME_DOORS"):
-        return ALLOW_CODE_HEADER in headers
-    # Whatever names a folder there is a caller, who has no say in it.
+    if MODEL_HEADER in headers:
+        # Elsewhere it is a caller who names a model this way, and has no say in it.
+        return bool(os.environ.get("MME_DOORS")) and ALLOW_CODE_HEADER in headers
     patterns = cast("tuple[str, ...]", allowed_code(os.environ.get("MME_ALLOW_CODE", "")))
-    return MODEL_HEADER not in headers and may_run_code(context.model_name, patterns)
+    return may_run_code(context.model_name, patterns)
 
 
 def _own_scratch(model_name: str) -> str | None:

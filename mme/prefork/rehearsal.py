@@ -42,6 +42,7 @@ TIMES, QUESTIONS = 10, 3
 it again later. More requests make no worker smaller, and the start longer."""
 SETTINGS = (
     "MME_SCRATCH_DIR", "MME_LOAD_REPORTS", "MME_DOORS", "MMS_DECODE_INPUT_REQUEST",
+    "MME_ALLOW_CODE",
 )  # fmt: skip
 """What a worker finds set; not MME_POOL_DIR, at which our handler forgoes to convert, for good."""
 
@@ -98,7 +99,7 @@ def _ways(handler: Path, name: str, folder: Path) -> list[Callable[[], None]]:
     headers = {
         "Content-Type": request.content_type or "",
         "X-Amzn-SageMaker-Target-Model": "rehearsal.tar.gz",
-        ALLOW_CODE: "1",  # the miniatures are this project's own
+        ALLOW_CODE: "1",
     }
     question = Question(f"{name}-resident", str(model_dir), str(scratch), headers, request.body)
     worker = WorkerRequest(
@@ -151,7 +152,9 @@ def _set(folder: str) -> Iterator[None]:
     kept = {name: os.environ.get(name) for name in SETTINGS}
     doors = Path(folder, "doors")
     doors.mkdir()
-    os.environ.update(dict.fromkeys(SETTINGS, folder) | {"MME_DOORS": str(doors)})
+    # The miniatures are this project's own.
+    ours = {"MME_DOORS": str(doors), "MME_ALLOW_CODE": "1"}
+    os.environ.update(dict.fromkeys(SETTINGS, folder) | ours)
     try:
         yield
     finally:

@@ -81,7 +81,11 @@ class ScriptModel:
         # Imported here, before the code may hide modules: an admission needs none of the toolkit.
         running = importlib.import_module("models.Script.running")
         modules.take_over((self._model_dir / ENTRY).parent)
-        made = running.RunningScript(self._model_dir, self.describe(), self.needs())
+        try:
+            made = running.RunningScript(self._model_dir, self.describe(), self.needs())
+        except BaseException:
+            modules.forget()  # or another try would find the artifact's modules for ours
+            raise
         return cast("LoadedModel", made)
 
 

@@ -88,10 +88,9 @@ def started(folder: Path) -> Any:
 @contextlib.contextmanager
 def own_imports() -> Iterator[None]:
     """Leave this process's imports afterwards as they were."""
-    kept, writes_none = dict(sys.modules), sys.dont_write_bytecode
+    writes_none = sys.dont_write_bytecode
     try:
         yield
     finally:
         modules.forget()
-        sys.modules.update(kept)
         sys.dont_write_bytecode = writes_none

@@ -50,7 +50,7 @@ def test_the_toolkits_own_functions_are_used_for_those_that_are_missing(tmp_path
     model = started(script(tmp_path, DOUBLING))
     answer = asked(model)
     assert (answer.content_type, answer.body) == ("application/json", "[2, 4]")
-    assert asked(model, b"1,2\n3,4", "text/csv", "text/csv").body == "2.0,4.0\n6.0,8.0\n"
+    assert asked(model, b"1,2\n3,4", "text/csv", "text/csv").body == "2,4\n6,8\n"
 
 
 def test_bytes_come_back_unchanged(tmp_path):
@@ -119,7 +119,6 @@ def transform_fn(model, data, content_type, accept, context):
          "slow down"),
         ("GenericInferenceToolkitError(200, 'odd')", 500, "GenericInferenceToolkitError", "odd"),
         ("OSError(f'{model}/x is gone')", 500, "OSError", "<model_dir>/x is gone"),
-        ("Unspeakable()", 500, "Unspeakable", ""),
     ],
 )  # fmt: skip
 def test_errors_keep_status_kind_and_message_without_a_stack(
@@ -127,9 +126,6 @@ def test_errors_keep_status_kind_and_message_without_a_stack(
 ):
     source = transforming(f"""
 from sagemaker_inference.errors import GenericInferenceToolkitError
-class Unspeakable(Exception):
-    def __str__(self):
-        raise KeyError
 def transform_fn(model, data, content_type, accept):
     raise {raised}
 """)
@@ -137,6 +133,23 @@ def transform_fn(model, data, content_type, accept):
         asked(started(script(tmp_path, source)))
     error = caught.value
     assert (error.status_code, error.type, error.message) == (status, kind, message)
+
+
+def test_a_model_that_cannot_be_made_is_an_error_and_may_be_tried_again(tmp_path):
+    source = """
+from models import VALUE
+class Unspeakable(Exception):
+    def __str__(self):
+        raise KeyError
+def model_fn(model_dir):
+    raise Unspeakable
+def predict_fn(data, model): ...
+"""
+    folder = script(tmp_path, source, {"code/models.py": "VALUE = 1"})
+    for _ in range(2):
+        with pytest.raises(ServingError) as caught:
+            started(folder)
+        assert (caught.value.type, caught.value.message) == ("Unspeakable", "")
 
 
 def test_answers_that_cannot_be_sent_are_errors(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from models.errors import ArtifactError, CodeNotAllowed
@@ -84,7 +86,7 @@ def test_missing_requirements_are_named_with_their_versions(tmp_path):
         "./local\nnot a requirement\n\n"
     )
     script(tmp_path, DOUBLING, {"code/requirements.txt": wanted})
-    found = load_model(tmp_path).describe()["requirements"]
+    found: Any = load_model(tmp_path).describe()["requirements"]
     assert found["met"] == 2
     assert found["unread"] == 5
     torch, numpy = found["missing"]
