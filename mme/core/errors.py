@@ -211,7 +211,6 @@ class CodeNotAllowed(LoadFailed):
             FORBIDDEN,
         )
         super().__init__(target, because.status, because.body)
-        self.args = (target,)
 
 
 class ModelTimedOut(ModelFailed):
