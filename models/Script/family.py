@@ -15,6 +15,7 @@ from models.serving import Needs, Request
 if TYPE_CHECKING:
     from models.serving import Lessons, LoadedModel, Material, Progress, Response
 
+RUNNING = "models.Script.running"
 NEEDS = Needs(is_data=False, is_code=True)
 MINIATURE = '''"""What a script does: once with the toolkit's own functions, and with a context."""
 
@@ -41,6 +42,7 @@ class Script:
     def rehearse(self, model_dir: Path, scratch: Path) -> Request:
         """A script that multiplies an array."""
         del scratch
+        importlib.import_module(RUNNING)  # whatever time is left for the rest
         (model_dir / ENTRY).parent.mkdir()
         (model_dir / ENTRY).write_text(MINIATURE, "utf-8")
         return Request("application/json", None, b"[[1, 2.5], [3, 4]]")
@@ -79,7 +81,7 @@ class ScriptModel:
         Raises a ServingError that tells what the code raised.
         """
         # Imported here, before the code may hide modules: an admission needs none of the toolkit.
-        running = importlib.import_module("models.Script.running")
+        running = importlib.import_module(RUNNING)
         modules.take_over((self._model_dir / ENTRY).parent)
         try:
             made = running.RunningScript(self._model_dir, self.describe(), self.needs())

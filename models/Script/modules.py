@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 FIRST = sys.stdlib_module_names | {"sagemaker_inference", "mms", "numpy", "scipy", "six"}
-_folders: list[str] = []
-"""Of artifacts whose code this process, or one it was forked from, has run."""
+_theirs: dict[str, list[str]] = {}
+"""The folder of an artifact whose code this process, or one it was forked from, has run, and the
+names of its modules."""
 _hidden: dict[str, ModuleType] = {}
 """What was imported before under names of theirs."""
 
@@ -27,10 +28,9 @@ _hidden: dict[str, ModuleType] = {}
 def take_over(code: Path) -> None:
     """Have modules of the folder `code` found first, and those of former artifacts not at all."""
     forget()
-    _folders[:] = [str(code)]
-    hidden = set(_names(code)) - FIRST
-    for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
-        _hidden[name] = sys.modules.pop(name)
+    names = [name for name in _names(code) if name not in FIRST]
+    _theirs[str(code)] = names
+    _hidden.update(_taken_out(names))
     sys.path.insert(0, str(code))
     # The artifact's files are not to be written beside.
     sys.dont_write_bytecode = True
@@ -38,14 +38,25 @@ def take_over(code: Path) -> None:
 
 def forget() -> None:
     """Let the modules of former artifacts be found no more, and what they hid again."""
-    for folder in _folders:
+    for folder, names in _theirs.items():
         while folder in sys.path:
             sys.path.remove(folder)
-        for name in [name for name, module in sys.modules.items() if _is_in(module, folder)]:
-            del sys.modules[name]
-    _folders.clear()
+        _taken_out(names)
+    _theirs.clear()
     sys.modules.update(_hidden)
     _hidden.clear()
+
+
+def _taken_out(names: list[str]) -> dict[str, ModuleType]:
+    """Remove these modules, and what is in them, from those that are imported; returns them.
+
+    All that are imported are looked at only for the sake of a package: a fork that looks at an
+    object writes to it, and so copies its page.
+    """
+    found = [name for name in names if name in sys.modules]
+    if any(hasattr(sys.modules[name], "__path__") for name in found):
+        found = [name for name in sys.modules if name.partition(".")[0] in found]
+    return {name: sys.modules.pop(name) for name in found}
 
 
 def _names(code: Path) -> Iterator[str]:
@@ -55,11 +66,3 @@ def _names(code: Path) -> Iterator[str]:
             name, _, ending = entry.name.partition(".")
             if entry.is_dir() or ending.endswith(("py", "so", "pyc")):
                 yield name
-
-
-def _is_in(module: object, folder: str) -> bool:
-    # Not by `getattr`, at which lazy modules import what they stand for.
-    said = getattr(module, "__dict__", {})
-    paths = said.get("__path__")
-    places = [said.get("__file__"), *(paths if isinstance(paths, list) else ())]
-    return any(isinstance(place, str) and place.startswith(f"{folder}/") for place in places)

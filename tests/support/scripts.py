@@ -80,7 +80,8 @@ def script(folder: Path, source: str, others: Mapping[str, str] | None = None) -
 
 
 def started(folder: Path) -> Any:
-    """Its model, running in this process."""
+    """Its model, running in this process instead of any other script."""
+    modules.forget()
     model: Any = load_model(folder)
     return model.start()
 

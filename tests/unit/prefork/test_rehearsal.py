@@ -14,7 +14,8 @@ import model_handler
 from mme.prefork.rehearsal import SETTINGS, rehearse
 from mme.prefork.residents import RESIDENTS
 from models.mapped.folder import check_may_convert
-from models.registry import FAMILIES
+from models.registry import FAMILIES, OF_CODE
+from tests.support.scripts import own_imports
 
 HANDLER = Path(model_handler.__file__)
 
@@ -43,6 +44,15 @@ def test_every_family_is_rehearsed_and_nothing_is_left_behind(tmp_path):
         name: environment.get(name) for name in SETTINGS
     }
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_runs_scripts_is_rehearsed_only_where_code_may_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("MME_ALLOW_CODE", "team/*")
+    # As of a process that was started with it.
+    monkeypatch.setattr("mme.prefork.rehearsal.take_environment", lambda _: None)
+    with own_imports():
+        assert rehearse(HANDLER, budget_s=60, parent=tmp_path) == [*FAMILIES, *OF_CODE]
+    assert os.environ["MME_ALLOW_CODE"] == "team/*"
 
 
 def test_the_process_may_still_convert_afterwards():
