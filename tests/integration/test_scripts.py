@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def ask(endpoint, target, body="[[3, 4]]", media="application/json", **options):
 def refused(endpoint, target, body="[[3, 4]]", media="application/json"):
     with pytest.raises(ClientError) as caught:
         ask(endpoint, target, body, media)
-    said = caught.value.response
+    said: Any = caught.value.response
     return said["OriginalStatusCode"], json.loads(said["OriginalMessage"])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mme.core.allowed_code import allowed_code, may_run_code
@@ -27,7 +29,8 @@ from mme.core.settings import Settings
     ],
 )
 def test_patterns_are_of_whole_targets_and_of_the_own_store(text, target, may):
-    assert may_run_code(target, allowed_code(text)) is may
+    patterns: Any = allowed_code(text)
+    assert may_run_code(target, patterns) is may
 
 
 def test_nothing_is_allowed_by_default(monkeypatch):
