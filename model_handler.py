@@ -38,6 +38,7 @@ from mme.prefork.failures import BrokenOff, as_serving_error, error_body
 from mme.prefork.residents import RESIDENTS
 from models.errors import AnswerTooLarge, CodeNotAllowed
 from models.mapped.folder import only_map
+from models.open_inference import answer
 from models.registry import load_model
 from models.serving import Request
 
@@ -132,7 +133,7 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
         model = _model_of(context, headers)
         if LOAD_ONLY_HEADER in headers:
             return ""
-        response = model.predict(request)
+        response = answer(model, request)
         _check_size(response.body, headers)
         first = None if response.pieces is None else next(response.pieces, "")
     except Exception as error:  # noqa: BLE001 - the edge of the process: every error has an answer

@@ -45,6 +45,7 @@ from mme.core.settings import SettingsError
 from mme.endpoints.places import with_places_checked
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
+from mme.gateway.open_inference import open_inference_routes
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
 from mme.store.by_uri import StoresByUri
@@ -134,7 +135,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 asynchronous=asynchronous,
                 is_sample=is_sample,
                 gate=gate,
-                more=[*seeing_routes(models), *measured.routes],
+                more=[
+                    *seeing_routes(models),
+                    *measured.routes,
+                    *open_inference_routes(settings, models, names, is_sample),
+                ],
                 counts=measured.counts,
             )
             await stack.enter_async_context(measured.running())

@@ -59,7 +59,7 @@ class Observed:
     def answered(self, target: str, answer: Answer, seconds: float) -> None:
         """A model has answered a request."""
         outcome = answer.outcome
-        self.statistics.answered(target, outcome, answer.status, seconds)
+        self.statistics.answered(target, outcome, answer.status, seconds, answer.timing)
         self.spent.answered(answer.timing, seconds, is_warm=outcome == "warm")
         if self.followers:
             self._tell(Invocation(target, outcome, answer.status, "", seconds, answer.timing))

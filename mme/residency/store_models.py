@@ -161,6 +161,22 @@ class StoreModels:
             raise NotOffered(target, said.message) from error
         return self._views.of_store(ref)
 
+    async def details(self, target: str) -> Mapping[str, object]:
+        """What the family says of a target, which comes to this disk for it, not into memory.
+
+        Raises what bringing in raises, InvalidRequest.
+        """
+        check_target(target)
+        meant = await self._meant(target)
+        known = self._table.current(meant)
+        kept = known.artifact if known is not None else self._cache.latest(meant)
+        if kept is not None:
+            return kept.findings.details
+        try:
+            return (await self._residency.arrivals.bring_in(meant)).artifact.findings.details
+        except TargetNotFound as error:
+            raise self.aliases.not_found(target, error) if is_alias(target) else error from error
+
     async def explain(self, target: str) -> tuple[ModelView, str]:
         """One target and why it is in its state. Raises as `describe` does."""
         view = await self.describe(target)

@@ -21,6 +21,7 @@ from mme.core.errors import ArtifactRejected, LoadFailed
 from mme.prefork.admission_client import ATTEMPTS, AdmissionClient
 from tests.support.archives import bomb, tar_gz
 from tests.support.endpoint import PROJECT
+from tests.support.processes import is_running
 from tests.support.scripts import DOUBLING, script
 from tests.support.template import running_template, until
 
@@ -306,4 +307,4 @@ async def test_when_the_template_dies_its_admissions_do_and_the_next_one_does_th
         template.process.kill()
         assert (await task).details["family"] == "DocSim"
         assert len(ups) == 2
-        until(lambda: not exists(fork), "the end of the first fork")
+        until(lambda: not is_running(fork), "the end of the first fork")
