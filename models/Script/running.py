@@ -10,7 +10,7 @@ from sagemaker_inference.errors import BaseInferenceToolkitError
 
 from models.errors import BadInput, ServingError
 from models.Script.requirements import FILE, read_requirements
-from models.Script.toolkit import ScriptTransformer, begin_request, new_context
+from models.Script.toolkit import OURS, ScriptTransformer, begin_request, new_context
 from models.serving import Response
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ class RunningScript:
             body = _body(answer)
         except (Exception, SystemExit) as error:
             raise self._as_error(error) from error
-        headers = dict(self._context.get_response_headers(0))
+        given = self._context.get_response_headers(0)
+        # By those of ours the worker tells the endpoint of itself.
+        headers = {n: v for n, v in given.items() if not str(n).lower().startswith(OURS)}
         return Response(
             str(headers.pop(CONTENT_TYPE, content_types.OCTET_STREAM)),
             body,

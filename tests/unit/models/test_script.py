@@ -104,10 +104,12 @@ def test_a_status_that_the_script_sets_is_the_answers(tmp_path):
     source = transforming("""
 def transform_fn(model, data, content_type, accept, context):
     context.set_response_status(422, "no")
+    context.set_response_header(0, "X-Mme-Dropped", "other")
+    context.set_response_header(0, "X-Own", "1")
     return "told"
 """)
     answer = asked(started(script(tmp_path, source)))
-    assert (answer.status, answer.body) == (422, "told")
+    assert (answer.status, answer.body, answer.headers) == (422, "told", {"X-Own": "1"})
 
 
 @pytest.mark.parametrize(
