@@ -22,9 +22,11 @@ FAMILIES = {
 }
 """Name of a family -> the module whose `FAMILY` it is."""
 
-BY_FILE = {"code/inference.py": "Script"}
-"""A file in an artifact -> the family it makes it one of, where there are no parameters."""
-OTHERS = {"Script": "models.Script.family"}
+BY_FILE = {"Embedding-params.json": "Embedding"}
+"""A file in an artifact -> the family it makes it one of, among those that are not trained."""
+BY_CODE = {"code/inference.py": "Script"}
+"""The same where nothing else tells: code that lies beside data is not looked at."""
+OTHERS = {"Embedding": "models.Embedding.family", "Script": "models.Script.family"}
 """As FAMILIES: those that are not trained."""
 OF_CODE = ("Script",)
 """Those whose artifacts are code."""
@@ -42,18 +44,17 @@ def family(name: str) -> Family:
 def find_family(model_dir: Path) -> Family:
     """The family whose parameters or other file the artifact in `model_dir` holds.
 
-    Parameters go first: code that lies beside them is not looked at.
-
     Raises ArtifactError if it holds those of none, or of more than one.
     """
     found = [name for name in FAMILIES if (model_dir / f"{name}-params.json").is_file()]
-    found = found or [name for file, name in BY_FILE.items() if (model_dir / file).is_file()]
+    found += [name for file, name in BY_FILE.items() if (model_dir / file).is_file()]
+    found = found or [name for file, name in BY_CODE.items() if (model_dir / file).is_file()]
     if len(found) == 1:
         return family(found[0])
     if found:
         names = " and ".join(found)
         raise ArtifactError(model_dir, f"holds parameters of {names}; one model has one family")
-    wanted = " or ".join([*(f"{name}-params.json" for name in FAMILIES), *BY_FILE])
+    wanted = " or ".join([*(f"{name}-params.json" for name in FAMILIES), *BY_FILE, *BY_CODE])
     raise ArtifactError(model_dir, f"no model: wanted {wanted}, found {_listing(model_dir)}")
 
 

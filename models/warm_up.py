@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.embedding.encoders import KEY, NoEncoderError, encoder
+from models.encoding.encoders import KEY, NoEncoderError, encoder
+from models.errors import ServingError
 from models.language.pipelines import NoPipelineError, pipeline, split_key, tag
 from models.language.stop_words import default_stop_words
 from models.registry import FAMILIES, family
@@ -18,6 +22,9 @@ from models.text import other_language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+EMBEDDING, LIBRARIES = "Embedding", ("onnxruntime", "tokenizers")
+"""A family whose libraries are an extra: where they are installed, they are wanted."""
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +43,8 @@ def warm_up(keys: Sequence[str]) -> list[str]:
     """
     for name in FAMILIES:
         family(name)
+    if all(map(find_spec, LIBRARIES)):
+        _run_onnx()
     return [key for key in keys if _can_load(key)]
 
 
@@ -55,6 +64,24 @@ def _can_load(key: str) -> bool:
     with contextlib.suppress(LookupError):  # an artifact may bring its own list
         default_stop_words(language)
     return True
+
+
+def _run_onnx() -> None:
+    """Load and ask a miniature of the family Embedding, in its libraries' own form and in ours.
+
+    They must be loaded here: they look at the processor, and in a process that is confined they
+    would not see it.
+    """
+    chosen = family(EMBEDDING)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            model_dir, scratch = Path(folder, "artifact"), Path(folder, "scratch")
+            model_dir.mkdir()
+            request = chosen.rehearse(model_dir, scratch)
+            for _ in range(2):  # converted, then mapped
+                chosen.load(model_dir, scratch).predict(request)
+    except (ServingError, OSError) as error:
+        log.warning("cannot prepare onnxruntime: %s", error)
 
 
 def _can_encode(name: str) -> bool:

@@ -30,7 +30,7 @@ import json
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from mme.core.timing import Timing
+    from mme.core.timing import StepTime, Timing
 
 
 FORBIDDEN = 403
@@ -182,11 +182,19 @@ class StoreUnavailable(EndpointError):
 class ModelFailed(EndpointError):
     """The model's side failed: `status` and `body` are what it answered (status 0: no answer)."""
 
+    steps: tuple[StepTime, ...] = ()
+    """Of a pipeline, those that were run; the last one failed."""
+
     def __init__(self, target: str, status: int, body: str) -> None:
         super().__init__(f"Model {target!r} answered {status}: {body}")
         self.target = target
         self.status = status
         self.body = body
+
+    @property
+    def speaker(self) -> str:
+        """Whose failure it is, as callers are told: the step's, or "model"."""
+        return self.steps[-1].name if self.steps else "model"
 
 
 class LoadFailed(ModelFailed):

@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     """Most the unpacked artifacts may take on disk, as `20GiB` or bytes; default: no limit."""
     endpoint_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
     """Comma list of endpoint names to answer to; empty means any."""
+    pipelines: Path | None = None
+    """File of serial pipelines that answer as endpoints of their names; see docs/pipelines.md."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
     """Comma list (with *) of names with dots the standalone endpoint goes by, beside its own."""
     tokens_file: Path | None = None

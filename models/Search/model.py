@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.bodies import check_count, json_pieces, to_csv, to_json
-from models.embedding.encoders import KEY
+from models.encoding.encoders import KEY
 from models.errors import AnswerTooLarge, ArtifactError, BadInput, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import QuestionReader
