@@ -42,6 +42,9 @@ class Response:
     """Makes the body piece by piece, instead of `body`. A ServingError in between breaks it off."""
     steps_s: Mapping[str, float] = field(default_factory=dict)
     """Where a model computes in steps, for who counts: by their names, what each took."""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers; those SageMaker lets through reach the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,9 @@ class Needs:
     is_data: bool = True
     """Whether the model is data that this project's own code reads, so that one process can serve
     many such models. False: it runs somebody else's code and wants a process of its own."""
+    is_code: bool = False
+    """Whether the model is code of its artifact's. It is a `CodeModel` then, which runs only where
+    the operator has allowed it, and never in a process of others."""
     pipeline: str | None = None
     """The language pipeline it tags with or the encoder it asks, as a key for `warm_up`, several
     joined by a plus; None: it needs neither."""
@@ -102,6 +108,16 @@ class LoadedModel(Protocol):
 
     def needs(self) -> Needs:
         """What a process must have, or be, to serve the model."""
+
+
+class CodeModel(LoadedModel, Protocol):
+    """A model that is code: it can be described, and answers only once it has been started."""
+
+    def start(self) -> LoadedModel:
+        """Run the artifact's code in this process, its own, and return the model it makes.
+
+        Raises ServingError and MemoryError.
+        """
 
 
 class Family(Protocol):
