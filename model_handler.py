@@ -21,9 +21,12 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from mme.core.allowed_code import allowed_code, may_run_code
+from mme.core.steps import STEPS, steps_header
 from mme.core.through_mms import (
+    ALLOW_CODE,
     ANSWER_LIMIT,
     IN_PARTS,
     LOAD_ONLY,
@@ -31,10 +34,12 @@ from mme.core.through_mms import (
     MODEL_DIR,
     SCRATCH_DIR,
 )
+from mme.prefork.confinement import confine_to_artifact
 from mme.prefork.failures import BrokenOff, as_serving_error, error_body
 from mme.prefork.residents import RESIDENTS
-from models.errors import AnswerTooLarge
+from models.errors import AnswerTooLarge, CodeNotAllowed
 from models.mapped.folder import only_map
+from models.open_inference import answer
 from models.registry import load_model
 from models.serving import Request
 
@@ -42,12 +47,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from models.errors import ServingError
-    from models.serving import LoadedModel
+    from models.serving import CodeModel, LoadedModel
 
 log = logging.getLogger(__name__)
 
 LONGEST_CHAR_BYTES = 4
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
+ALLOW_CODE_HEADER = ALLOW_CODE.lower()
 MODEL_HEADER, MODEL_DIR_HEADER = MODEL.lower(), MODEL_DIR.lower()
 SCRATCH_DIR_HEADER, LOAD_ONLY_HEADER = SCRATCH_DIR.lower(), LOAD_ONLY.lower()
 ANSWER_LIMIT_HEADER, IN_PARTS_HEADER = ANSWER_LIMIT.lower(), IN_PARTS.lower()
@@ -82,7 +88,27 @@ def _model_of(context: Any, headers: Mapping[str, str]) -> LoadedModel:
         name = context.model_name
     else:
         folder, scratch = headers[MODEL_DIR_HEADER], headers.get(SCRATCH_DIR_HEADER)
-    return RESIDENTS.get(name, lambda: load_model(Path(folder), Path(scratch) if scratch else None))
+    may_run = _may_run_code(headers, context)
+    return RESIDENTS.get(name, lambda: _loaded(Path(folder), scratch, may_run=may_run))
+
+
+def _loaded(folder: Path, scratch: str | None, *, may_run: bool) -> LoadedModel:
+    model = load_model(folder, Path(scratch) if scratch else None)
+    if not model.needs().is_code:
+        return model
+    if not may_run:
+        raise CodeNotAllowed(folder.name)
+    confine_to_artifact(folder)
+    return cast("CodeModel", model).start()
+
+
+def _may_run_code(headers: Mapping[str, str], context: Any) -> bool:
+    """Whether the endpoint says so; under a stock model server, whether its environment does."""
+    if MODEL_HEADER in headers:
+        # Elsewhere it is a caller who names a model this way, and has no say in it.
+        return bool(os.environ.get("MME_DOORS")) and ALLOW_CODE_HEADER in headers
+    patterns = cast("tuple[str, ...]", allowed_code(os.environ.get("MME_ALLOW_CODE", "")))
+    return may_run_code(context.model_name, patterns)
 
 
 def _own_scratch(model_name: str) -> str | None:
@@ -108,7 +134,7 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
         model = _model_of(context, headers)
         if LOAD_ONLY_HEADER in headers:
             return ""
-        response = model.predict(request)
+        response = answer(model, request)
         _check_size(response.body, headers)
         first = None if response.pieces is None else next(response.pieces, "")
     except Exception as error:  # noqa: BLE001 - the edge of the process: every error has an answer
@@ -116,7 +142,12 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
         context.set_response_status(failure.status_code, failure.type, index)
         context.set_response_content_type(index, "application/json")
         return _failed(failure, error, _named(headers, context))
+    context.set_response_status(response.status, "", index)
+    for name, value in response.headers.items():
+        context.request_processor[index].add_response_property(name, value)
     context.set_response_content_type(index, response.content_type)
+    if response.steps_s:
+        context.set_response_header(index, STEPS, steps_header(response.steps_s))
     if first is None or response.pieces is None:
         return response.body
     return _yielded(first, response.pieces, _named(headers, context))

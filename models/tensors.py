@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -87,3 +87,11 @@ class TensorModel(Protocol):
         `inputs` have been checked against the signature: names, datatypes, shapes. `parameters` are
         the request's own, unchecked. Raises ServingError.
         """
+
+
+def texts_tensor(texts: Iterable[str]) -> NDArray[Any]:
+    """Texts as a tensor of BYTES, in UTF-8. *Shape*: (texts,)."""
+    elements = [text.encode("utf-8", "replace") for text in texts]
+    tensor = np.empty(len(elements), object)
+    tensor[:] = elements
+    return tensor

@@ -46,6 +46,8 @@ from mme.core.settings import SettingsError
 from mme.endpoints.places import with_places_checked
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
+from mme.gateway.open_inference import open_inference_routes
+from mme.pipelines.ensembles import Ensembles
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
 from mme.store.by_uri import StoresByUri
@@ -100,7 +102,15 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
             events=engine.observed.events,
         )
         models = StoreModels(
-            settings, catalog, cache, engine.workers, engine.book, observed=engine.observed
+            settings,
+            catalog,
+            cache,
+            engine.workers,
+            engine.book,
+            observed=engine.observed,
+            through=lambda invoke, ask, declared: (
+                Ensembles(invoke, ask, declared, settings.invoke_timeout_s).invoke
+            ),
         )
         catalog.check_in_background()
         await stack.enter_async_context(orphans_reaped())
@@ -138,7 +148,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 asynchronous=asynchronous,
                 is_sample=asked.of_any(is_sample),
                 gate=gate,
-                more=[*seeing_routes(models), *measured.routes],
+                more=[
+                    *seeing_routes(models),
+                    *measured.routes,
+                    *open_inference_routes(settings, models, names, is_sample),
+                ],
                 counts=measured.counts,
             )
             await stack.enter_async_context(measured.running())

@@ -213,7 +213,9 @@ class Groups:
             self._start_in_background(None)
         elif wanted < 0:
             idle = [state for state in states if state.idle_s > 0]
-            self.end(min(idle, key=lambda state: state.models).name)
+            # An outdated one before a fresh one, which would only have to be started again.
+            first = min(idle, key=lambda state: (not self._is_outdated(state.name), state.models))
+            self.end(first.name)
         else:
             self._replace(states)
 

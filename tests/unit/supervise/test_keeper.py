@@ -223,8 +223,6 @@ async def test_stopping_ends_the_descendants_too(start_shell):
     child, descendant = await start_shell("sleep 1000 & echo $!; wait")
     await child.stop(grace_s=0)
     assert child.exit_code == -signal.SIGKILL
-    with pytest.raises(ProcessLookupError):
-        os.killpg(child.pid, 0)
     assert not is_running(int(descendant))
 
 
