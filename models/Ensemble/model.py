@@ -129,7 +129,10 @@ class EnsembleModel:
         """What all members need, together."""
         found = [model.needs() for model in self._members.values()]
         keys = sorted({each.pipeline for each in found if each.pipeline is not None})
-        return Needs(all(each.is_data for each in found), PIPELINE_JOINER.join(keys) or None)
+        return Needs(
+            is_data=all(each.is_data for each in found),
+            pipeline=PIPELINE_JOINER.join(keys) or None,
+        )
 
     def _inputs(self, sent: Any) -> dict[str, Any]:
         inputs = self._definition.inputs
