@@ -20,6 +20,7 @@ import json
 import logging
 import os
 import sys
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -142,7 +143,8 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
         context.set_response_status(failure.status_code, failure.type, index)
         context.set_response_content_type(index, "application/json")
         return _failed(failure, error, _named(headers, context))
-    context.set_response_status(response.status, "", index)
+    if response.status != HTTPStatus.OK:
+        context.set_response_status(response.status, "", index)
     for name, value in response.headers.items():
         context.request_processor[index].add_response_property(name, value)
     context.set_response_content_type(index, response.content_type)
