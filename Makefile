@@ -15,7 +15,9 @@ SDK := $(SDK_VENV)/.sdk-installed
 FAMILIES := TopicalPageRank DocSim Search
 GERMAN := $(FAMILIES:%=artifacts/%.tar.gz)
 ENGLISH := $(FAMILIES:%=artifacts/en/%.tar.gz)
-ARTIFACTS := $(GERMAN) $(ENGLISH)
+# Made of the German ones: not committed, since it holds nothing else.
+ENSEMBLE := artifacts/FactCheckEnsemble.tar.gz
+ARTIFACTS := $(GERMAN) $(ENGLISH) $(ENSEMBLE)
 
 # EXTRAS=embeddings: the sentence encoders as well, for serve, train and image
 EXTRAS ?=
@@ -121,6 +123,10 @@ $(GERMAN) &: | $(RUNTIME)
 
 $(ENGLISH): artifacts/en/%.tar.gz: | $(RUNTIME)
 	@family=$*; $(TRAIN_ENGLISH)
+
+$(ENSEMBLE): $(GERMAN) $(wildcard models/Ensemble/FactCheckEnsemble/* models/Ensemble/FactCheckEnsemble/*/*) | $(RUNTIME)
+	@$(BIN)/mme ensemble models/Ensemble/FactCheckEnsemble --member keyphrases=artifacts/TopicalPageRank.tar.gz \
+	  --member search=artifacts/Search.tar.gz --member similarity=artifacts/DocSim.tar.gz
 
 $(VENV)/pyvenv.cfg:
 	@PYTHON="$(PYTHON)" ./requirements/make-venv $(VENV)

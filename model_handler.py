@@ -20,10 +20,14 @@ import json
 import logging
 import os
 import sys
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from mme.core.allowed_code import allowed_code, may_run_code
+from mme.core.steps import STEPS, steps_header
 from mme.core.through_mms import (
+    ALLOW_CODE,
     ANSWER_LIMIT,
     IN_PARTS,
     LOAD_ONLY,
@@ -31,10 +35,12 @@ from mme.core.through_mms import (
     MODEL_DIR,
     SCRATCH_DIR,
 )
+from mme.prefork.confinement import confine_to_artifact
 from mme.prefork.failures import BrokenOff, as_serving_error, error_body
 from mme.prefork.residents import RESIDENTS
-from models.errors import AnswerTooLarge
+from models.errors import AnswerTooLarge, CodeNotAllowed
 from models.mapped.folder import only_map
+from models.open_inference import answer
 from models.registry import load_model
 from models.serving import Request
 
@@ -42,18 +48,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from models.errors import ServingError
-    from models.serving import LoadedModel
+    from models.serving import CodeModel, LoadedModel
 
 log = logging.getLogger(__name__)
 
 LONGEST_CHAR_BYTES = 4
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
+ALLOW_CODE_HEADER = ALLOW_CODE.lower()
 MODEL_HEADER, MODEL_DIR_HEADER = MODEL.lower(), MODEL_DIR.lower()
 SCRATCH_DIR_HEADER, LOAD_ONLY_HEADER = SCRATCH_DIR.lower(), LOAD_ONLY.lower()
 ANSWER_LIMIT_HEADER, IN_PARTS_HEADER = ANSWER_LIMIT.lower(), IN_PARTS.lower()
 
 
-def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str | Iterator[bytes]] | None:
+def handle(
+    data: list[dict[str, Any]] | None, context: Any
+) -> list[str | bytes | Iterator[bytes]] | None:
     """Start when `data` is None, else answer each request of the batch.
 
     A request that came in through a worker's door may take its answer in pieces.
@@ -80,7 +89,27 @@ def _model_of(context: Any, headers: Mapping[str, str]) -> LoadedModel:
         name = context.model_name
     else:
         folder, scratch = headers[MODEL_DIR_HEADER], headers.get(SCRATCH_DIR_HEADER)
-    return RESIDENTS.get(name, lambda: load_model(Path(folder), Path(scratch) if scratch else None))
+    may_run = _may_run_code(headers, context)
+    return RESIDENTS.get(name, lambda: _loaded(Path(folder), scratch, may_run=may_run))
+
+
+def _loaded(folder: Path, scratch: str | None, *, may_run: bool) -> LoadedModel:
+    model = load_model(folder, Path(scratch) if scratch else None)
+    if not model.needs().is_code:
+        return model
+    if not may_run:
+        raise CodeNotAllowed(folder.name)
+    confine_to_artifact(folder)
+    return cast("CodeModel", model).start()
+
+
+def _may_run_code(headers: Mapping[str, str], context: Any) -> bool:
+    """Whether the endpoint says so; under a stock model server, whether its environment does."""
+    if MODEL_HEADER in headers:
+        # Elsewhere it is a caller who names a model this way, and has no say in it.
+        return bool(os.environ.get("MME_DOORS")) and ALLOW_CODE_HEADER in headers
+    patterns = cast("tuple[str, ...]", allowed_code(os.environ.get("MME_ALLOW_CODE", "")))
+    return may_run_code(context.model_name, patterns)
 
 
 def _own_scratch(model_name: str) -> str | None:
@@ -89,7 +118,7 @@ def _own_scratch(model_name: str) -> str | None:
     return f"{root}/{model_name}/mapped" if root else None
 
 
-def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | Iterator[bytes]:
+def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | Iterator[bytes]:
     headers = {
         name.lower(): value
         for name, value in context.get_all_request_header(index).items()
@@ -100,12 +129,13 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | Iterator
         accept=headers.get("accept") or None,
         body=bytes(item.get("body") or b""),
         in_parts=IN_PARTS_HEADER in headers,
+        headers=headers,
     )
     try:
         model = _model_of(context, headers)
         if LOAD_ONLY_HEADER in headers:
             return ""
-        response = model.predict(request)
+        response = answer(model, request)
         _check_size(response.body, headers)
         first = None if response.pieces is None else next(response.pieces, "")
     except Exception as error:  # noqa: BLE001 - the edge of the process: every error has an answer
@@ -113,7 +143,13 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | Iterator
         context.set_response_status(failure.status_code, failure.type, index)
         context.set_response_content_type(index, "application/json")
         return _failed(failure, error, _named(headers, context))
+    if response.status != HTTPStatus.OK:
+        context.set_response_status(response.status, "", index)
+    for name, value in response.headers.items():
+        context.request_processor[index].add_response_property(name, value)
     context.set_response_content_type(index, response.content_type)
+    if response.steps_s:
+        context.set_response_header(index, STEPS, steps_header(response.steps_s))
     if first is None or response.pieces is None:
         return response.body
     return _yielded(first, response.pieces, _named(headers, context))
@@ -152,11 +188,11 @@ def _named(headers: Mapping[str, str], context: Any) -> dict[str, str]:
     return {} if target is None else {"target_model": target}
 
 
-def _check_size(body: str, headers: Mapping[str, str]) -> None:
+def _check_size(body: str | bytes, headers: Mapping[str, str]) -> None:
     """Raise AnswerTooLarge for an answer at which the model server would give up the worker."""
     usual = os.environ.get("MME_ANSWER_LIMIT_BYTES") or sys.maxsize
     limit_bytes = int(headers.get(ANSWER_LIMIT_HEADER) or usual)
     if len(body) * LONGEST_CHAR_BYTES > limit_bytes:
-        size_bytes = len(body.encode("utf-8", "surrogatepass"))
+        size_bytes = len(body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body)
         if size_bytes > limit_bytes:
             raise AnswerTooLarge(size_bytes, limit_bytes)

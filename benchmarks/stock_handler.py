@@ -18,11 +18,11 @@ from models.registry import load_model
 from models.serving import Request
 
 
-def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str] | None:
+def handle(data: list[dict[str, Any]] | None, context: Any) -> list[str | bytes] | None:
     """Answer each request of the batch with a model loaded for it."""
     if data is None:
         return None
-    answers = []
+    answers: list[str | bytes] = []
     for item in data:
         built_in.cache_clear()
         model = load_model(Path(context.system_properties["model_dir"]))

@@ -43,6 +43,17 @@ def decode(body: bytes, media: MediaType) -> str:
     return text.removeprefix("\ufeff")
 
 
+def decode_text(text: bytes, what: str) -> str:
+    """A text that is sent as bytes by itself: UTF-8."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"{what} is not UTF-8: byte {error.start} is"
+            f" {shorten(text[error.start : error.start + 8])} ({error.reason})"
+        ) from error
+
+
 def check_text(text: object, what: str, max_chars: int) -> str:
     """`text` if it is a usable string of at most `max_chars` characters; it may be blank."""
     if not isinstance(text, str):

@@ -2,6 +2,7 @@
 
 ServingError
 ├── BadInput                 400  the body cannot be used
+├── CodeNotAllowed           403  the artifact is code, and code may not run here
 ├── NotAcceptable            406  no answer in a form the caller accepts
 ├── AnswerTooLarge           413  more than an invocation may bring back
 ├── UnsupportedContentType   415
@@ -52,6 +53,18 @@ class BadInput(ServingError):
     """The request's body cannot be used; the message says what is wrong with it."""
 
     status = 400
+
+
+class CodeNotAllowed(ServingError):
+    """An artifact that is code, in a process where its code may not run."""
+
+    status = 403
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"{file}: the model is code, which runs only where the endpoint's operator allows it:"
+            " MME_ALLOW_CODE names the targets"
+        )
 
 
 class NotAcceptable(ServingError):

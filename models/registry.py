@@ -22,28 +22,46 @@ FAMILIES = {
 }
 """Name of a family -> the module whose `FAMILY` it is."""
 
+BY_FILE = {"Embedding-params.json": "Embedding", "ensemble.json": "Ensemble"}
+"""A file at an artifact's root -> its family, of those that are not trained."""
+BY_CODE = {"code/inference.py": "Script"}
+"""The same where nothing else tells: code that lies beside data is not looked at."""
+OTHERS = {
+    "Embedding": "models.Embedding.family",
+    "Ensemble": "models.Ensemble.family",
+    "Script": "models.Script.family",
+}
+"""As FAMILIES: those that are not trained."""
+OF_DATA = (*FAMILIES, "Ensemble")
+"""Those that every installation can load; what Embedding needs is an extra, which `warm_up` uses
+where it is."""
+OF_CODE = ("Script",)
+"""Those whose artifacts are code."""
 LISTED_FILES = 10
 
 
 def family(name: str) -> Family:
     """The family called `name`; KeyError names those that exist."""
-    if name not in FAMILIES:
-        raise KeyError(f"{name!r} is no model family; there are {', '.join(FAMILIES)}")
-    return cast("Family", importlib.import_module(FAMILIES[name]).FAMILY)
+    module = FAMILIES.get(name) or OTHERS.get(name)
+    if module is None:
+        raise KeyError(f"{name!r} is no model family; there are {', '.join((*FAMILIES, *OTHERS))}")
+    return cast("Family", importlib.import_module(module).FAMILY)
 
 
 def find_family(model_dir: Path) -> Family:
-    """The family whose parameters the artifact in `model_dir` holds.
+    """The family whose parameters or other file the artifact in `model_dir` holds.
 
     Raises ArtifactError if it holds those of none, or of more than one.
     """
     found = [name for name in FAMILIES if (model_dir / f"{name}-params.json").is_file()]
+    found += [name for file, name in BY_FILE.items() if (model_dir / file).is_file()]
+    found = found or [name for file, name in BY_CODE.items() if (model_dir / file).is_file()]
     if len(found) == 1:
         return family(found[0])
     if found:
         names = " and ".join(found)
         raise ArtifactError(model_dir, f"holds parameters of {names}; one model has one family")
-    wanted = " or ".join(f"{name}-params.json" for name in FAMILIES)
+    wanted = " or ".join([*(f"{name}-params.json" for name in FAMILIES), *BY_FILE, *BY_CODE])
     raise ArtifactError(model_dir, f"no model: wanted {wanted}, found {_listing(model_dir)}")
 
 

@@ -1,8 +1,8 @@
 """Requests that ask something of one text or of several: from a body to texts that can be used.
 
 A body is the text itself (`text/plain`), or a JSON object with one of two keys, such as `text` and
-`texts`, and options beside it. The options' values are left to the family, as is everything about
-requests of another shape; `bodies` has the single checks.
+`texts`, and options beside it; a tensor of texts is as a list of them. The options' values are left
+to the family, as is everything about requests of another shape; `bodies` has the single checks.
 
 A list may hold texts that cannot be used. They do not refuse the others: the answer has an error in
 their place. What is wrong with a request of one text, or with a list as a whole, is a BadInput.
@@ -13,12 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from models.bodies import check_keys, check_text, decode, parse_json
+from models.bodies import check_keys, check_text, decode, decode_text, parse_json
 from models.errors import BadInput, shorten
 from models.media import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from models.media import MediaType
 
@@ -83,6 +83,11 @@ class QuestionReader:
             return self._of_list(value, {})
         return Question([self._check(value, f"The {self.noun}")])
 
+    def read_tensor(self, texts: Iterable[bytes], options: Mapping[str, object]) -> Question:
+        """The texts of a tensor, each in UTF-8; the request's parameters are the options."""
+        check_keys(dict(options), self.options)
+        return self._of_list([*texts], dict(options))
+
     def _of_object(self, value: dict[str, Any]) -> Question:
         one, many = self.noun, f"{self.noun}s"
         check_keys(value, (one, many, *self.options))
@@ -95,7 +100,7 @@ class QuestionReader:
             raise BadInput(f"{many} must be a list of strings, not {shorten(value[many])}")
         return self._of_list(value[many], options)
 
-    def _of_list(self, values: list[object], options: dict[str, Any]) -> Question:
+    def _of_list(self, values: Sequence[object], options: dict[str, Any]) -> Question:
         many = f"{self.noun}s"
         if self.max_texts is not None and len(values) > self.max_texts:
             raise BadInput(f"There are {len(values)} {many}; at most {self.max_texts} are taken")
@@ -109,7 +114,7 @@ class QuestionReader:
             except BadInput as error:
                 refused[number] = error.message
                 continue
-            total += len(value) if isinstance(value, str) else 0
+            total += len(texts[-1])
         if total > self.max_chars:
             raise BadInput(
                 f"The {many} have {total} characters; at most {self.max_chars} are taken"
@@ -117,6 +122,8 @@ class QuestionReader:
         return Question(texts, options, is_single=False, refused=refused)
 
     def _check(self, text: object, what: str) -> str:
+        if isinstance(text, bytes):
+            text = decode_text(text, what)
         checked = check_text(text, what, self.max_chars)
         if not checked.strip():
             raise BadInput(f"{what} is blank: {self.advice}")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+PIPELINE_JOINER = "+"
+"""Between the keys of a model that needs several pipelines."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -25,6 +28,8 @@ class Request:
     body: bytes
     in_parts: bool = False
     """Whether the answer may have `pieces`: its reader takes each as soon as it is there."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """All of the request's headers, by names in lower case; for those who must hand them on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +37,14 @@ class Response:
     """One answer."""
 
     content_type: str
-    body: str = ""
+    body: str | bytes = ""
     pieces: Iterator[str] | None = None
     """Makes the body piece by piece, instead of `body`. A ServingError in between breaks it off."""
+    steps_s: Mapping[str, float] = field(default_factory=dict)
+    """Where a model computes in steps, for who counts: by their names, what each took."""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers; those SageMaker lets through reach the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +75,12 @@ class Needs:
     is_data: bool = True
     """Whether the model is data that this project's own code reads, so that one process can serve
     many such models. False: it runs somebody else's code and wants a process of its own."""
+    is_code: bool = False
+    """Whether the model is code of its artifact's. It is a `CodeModel` then, which runs only where
+    the operator has allowed it, and never in a process of others."""
     pipeline: str | None = None
-    """The language pipeline it tags with or the encoder it asks, as a key for `warm_up`; None: it
-    needs neither."""
+    """The language pipeline it tags with or the encoder it asks, as a key for `warm_up`, several
+    joined by a plus; None: it needs neither."""
 
 
 class ProgressBar(Protocol):
@@ -95,6 +108,16 @@ class LoadedModel(Protocol):
 
     def needs(self) -> Needs:
         """What a process must have, or be, to serve the model."""
+
+
+class CodeModel(LoadedModel, Protocol):
+    """A model that is code: it can be described, and answers only once it has been started."""
+
+    def start(self) -> LoadedModel:
+        """Run the artifact's code in this process, its own, and return the model it makes.
+
+        Raises ServingError and MemoryError.
+        """
 
 
 class Family(Protocol):

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.embedding.encoders import KEY, NoEncoderError, encoder
+from models.encoding.encoders import KEY, NoEncoderError, encoder
+from models.errors import ServingError
 from models.language.pipelines import NoPipelineError, pipeline, split_key, tag
 from models.language.stop_words import default_stop_words
-from models.registry import FAMILIES, family
+from models.registry import FAMILIES, OTHERS, family
+from models.serving import PIPELINE_JOINER
 from models.text import other_language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+EMBEDDING, LIBRARIES = "Embedding", ("onnxruntime", "tokenizers")
+"""A family whose libraries are an extra: where they are installed, they are wanted."""
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +39,15 @@ SAMPLES = {
 def warm_up(keys: Sequence[str]) -> list[str]:
     """Import all families; load and use once the pipelines and encoders that `keys` name.
 
-    A key is what `Needs.pipeline` says: `de`, `de=PACKAGE`, or `embedding:NAME`. Returns those that
-    could be loaded; the others are only logged, since the process is useful without them.
+    A key is what `Needs.pipeline` says: `de`, `de=PACKAGE`, `embedding:NAME`, or several of these,
+    joined by a plus. Returns those that could be loaded; the others are only logged, since the
+    process is useful without them.
     """
-    for name in FAMILIES:
+    for name in (*FAMILIES, *OTHERS):
         family(name)
-    return [key for key in keys if _can_load(key)]
+    if all(map(find_spec, LIBRARIES)):
+        _run_onnx()
+    return [key for key in keys if all(map(_can_load, key.split(PIPELINE_JOINER)))]
 
 
 def _can_load(key: str) -> bool:
@@ -55,6 +66,24 @@ def _can_load(key: str) -> bool:
     with contextlib.suppress(LookupError):  # an artifact may bring its own list
         default_stop_words(language)
     return True
+
+
+def _run_onnx() -> None:
+    """Load and ask a miniature of the family Embedding, in its libraries' own form and in ours.
+
+    They must be loaded here: they look at the processor, and in a process that is confined they
+    would not see it.
+    """
+    chosen = family(EMBEDDING)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            model_dir, scratch = Path(folder, "artifact"), Path(folder, "scratch")
+            model_dir.mkdir()
+            request = chosen.rehearse(model_dir, scratch)
+            for _ in range(2):  # converted, then mapped
+                chosen.load(model_dir, scratch).predict(request)
+    except (ServingError, OSError) as error:
+        log.warning("cannot prepare onnxruntime: %s", error)
 
 
 def _can_encode(name: str) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mme.endpoints.control_plane import ControlPlane
     from mme.endpoints.serving import Serving
     from mme.gateway.routing import Route
-    from mme.residency.store_models import StoreModels
+    from mme.pipelines.models import PipelinedModels
     from mme.store.buckets import Buckets
 
 THREADS = 16
@@ -48,7 +48,7 @@ async def async_inference(
     database: Database,
     plane: ControlPlane,
     serving: Serving,
-    models: StoreModels,
+    models: PipelinedModels,
     *,
     side_by_side: int,
     buckets: Buckets,

@@ -19,9 +19,10 @@ from mme.metrics.sources import Sources
 from mme.residency.status import States
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from mme.app.children import Engine
+    from mme.core.durations import Durations
     from mme.core.settings import Settings
     from mme.gateway.bodies import BodyBudget
     from mme.gateway.routing import Route
@@ -68,9 +69,13 @@ class Measured:
 
 
 def measured_store(
-    settings: Settings, models: StoreModels, backlog: Callable[[], Backlog], bodies: BodyBudget
+    settings: Settings,
+    models: StoreModels,
+    backlog: Callable[[], Backlog],
+    bodies: BodyBudget,
+    steps: Mapping[tuple[str, str], Durations],
 ) -> Measured:
-    """Of a standalone endpoint."""
+    """Of a standalone endpoint; `steps` as in `Sources`."""
     sources = Sources(
         observed=models.observed,
         state=models.states.now,
@@ -79,6 +84,7 @@ def measured_store(
         store_error=lambda: models.store_error,
         backlog=backlog,
         bodies=lambda: (bodies.held_bytes, bodies.limit_bytes),
+        steps=steps,
         endpoint_names=settings.endpoint_names,
     )
     return Measured(settings, sources, models.is_ready)

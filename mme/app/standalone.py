@@ -33,6 +33,7 @@ from mme.app.life import (
 from mme.app.listening import answering, listeners
 from mme.app.metrics import measured_store
 from mme.app.offered import look
+from mme.app.pipelines import pipelined, pipelines_of
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
@@ -45,6 +46,8 @@ from mme.core.settings import SettingsError
 from mme.endpoints.places import with_places_checked
 from mme.endpoints.serving import Serving
 from mme.gateway import make_app
+from mme.gateway.open_inference import open_inference_routes
+from mme.pipelines.ensembles import Ensembles
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
 from mme.store.by_uri import StoresByUri
@@ -71,7 +74,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
         at = stack.enter_context(listeners(settings))
         folder = stack.enter_context(run_dir())
         own, is_sample = store_of(settings)
-        gate, buckets = gate_of(settings), buckets_of(settings)
+        gate, buckets, pipelines = gate_of(settings), buckets_of(settings), pipelines_of(settings)
         store = StoresByUri(own, buckets)
         try:
             cache = await stack.enter_async_context(_cache(settings, run))
@@ -99,7 +102,15 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
             events=engine.observed.events,
         )
         models = StoreModels(
-            settings, catalog, cache, engine.workers, engine.book, observed=engine.observed
+            settings,
+            catalog,
+            cache,
+            engine.workers,
+            engine.book,
+            observed=engine.observed,
+            through=lambda invoke, ask, declared: (
+                Ensembles(invoke, ask, declared, settings.invoke_timeout_s).invoke
+            ),
         )
         catalog.check_in_background()
         await stack.enter_async_context(orphans_reaped())
@@ -109,22 +120,25 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
         stack.push_async_callback(models.close)
         if not stop.is_set():
             bodies = bodies_of(settings, engine.book)
-            transforms = await stack.enter_async_context(
-                transform_jobs(database, plane.records, models, folder, buckets)
+            asked = await stack.enter_async_context(
+                pipelined(settings, pipelines, models, plane.names())
             )
-            names = Serving(settings, models, plane)
+            transforms = await stack.enter_async_context(
+                transform_jobs(database, plane.records, asked, folder, buckets)
+            )
+            names = Serving(settings, asked, plane, pipelines=asked)
             asynchronous, backlog = await stack.enter_async_context(
                 async_inference(
                     settings,
                     database,
                     plane,
                     names,
-                    models,
+                    asked,
                     side_by_side=engine.workers.side_by_side,
                     buckets=buckets,
                 )
             )
-            measured = measured_store(settings, models, backlog, bodies)
+            measured = measured_store(settings, models, backlog, bodies, asked.durations)
             app = make_app(
                 settings,
                 models,
@@ -132,9 +146,13 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 bodies,
                 with_places_checked({**plane.operations(), **transforms}, buckets.check),
                 asynchronous=asynchronous,
-                is_sample=is_sample,
+                is_sample=asked.of_any(is_sample),
                 gate=gate,
-                more=[*seeing_routes(models), *measured.routes],
+                more=[
+                    *seeing_routes(models),
+                    *measured.routes,
+                    *open_inference_routes(settings, models, names, is_sample),
+                ],
                 counts=measured.counts,
             )
             await stack.enter_async_context(measured.running())

@@ -159,6 +159,7 @@ class Templates:
                 **SINGLE_THREADED,
                 **self._confinement,
                 "MME_LOG_LEVEL": self._settings.log_level,
+                "MME_ALLOW_CODE": ",".join(self._settings.allow_code),
             },
             folder=PROJECT_ROOT,
             on_line=self._on_line,

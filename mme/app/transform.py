@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from mme.core.database import Database
     from mme.endpoints.operation import Operation
     from mme.endpoints.records import Records
-    from mme.residency.store_models import StoreModels
+    from mme.pipelines.models import PipelinedModels
     from mme.store.buckets import Buckets
 
 
 @contextlib.asynccontextmanager
 async def transform_jobs(
-    database: Database, records: Records, models: StoreModels, scratch: Path, buckets: Buckets
+    database: Database, records: Records, models: PipelinedModels, scratch: Path, buckets: Buckets
 ) -> AsyncIterator[Mapping[str, Operation]]:
     """The operations on transform jobs; what was in progress goes on at once.
 

@@ -55,6 +55,14 @@ COMMANDS = {
     "evaluate": Known(
         "mme.training.evaluation_command", "evaluate", "measure a model on a labelled set"
     ),
+    "export": Known(
+        "mme.cli.export", "export", "make an artifact of a sentence encoder's local folder"
+    ),
+    "ensemble": Known(
+        "mme.training.ensemble_command",
+        "ensemble",
+        "put models and the graph that asks them in one",
+    ),
     "alias": Known(
         "mme.cli.alias", "alias", "say which version a target model without .tar.gz means"
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mme.core.timing import Timing
+from mme.core.timing import StepTime, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,18 @@ class Answer:
     is_first: bool = False
     """Whether its artifact had to come to this disk for it."""
     timing: Timing = field(default_factory=Timing, compare=False)
+    steps: tuple[StepTime, ...] = field(default=(), compare=False)
+    """Of a pipeline, those that were run; the last one gave the answer."""
+
+    @property
+    def speaker(self) -> str:
+        """Who gave it, as callers are told of an error: the step, or "model"."""
+        return self.steps[-1].name if self.steps else "model"
+
+    @property
+    def who(self) -> str:
+        """The same in a sentence."""
+        return f"step {self.speaker}" if self.steps else "the model"
 
     @property
     def outcome(self) -> Outcome:

@@ -31,6 +31,8 @@ class Findings:
     """How long loading the converted form took."""
     is_data: bool = True
     """Made of data only, so any pool worker can serve it; else it gets a process of its own."""
+    is_code: bool = False
+    """Whether it is code, which runs only where the operator has allowed it."""
     pipeline: str | None = None
     """The language pipeline it needs, as `models.warm_up` names it."""
     details: Mapping[str, object] = field(default_factory=dict)
@@ -44,12 +46,16 @@ class Findings:
             raise TypeError("pipeline")
         if not isinstance(details, dict) or not isinstance(said["is_data"], bool):
             raise TypeError("details, is_data")
+        is_code = said.get("is_code", False)  # records of earlier releases have none
+        if not isinstance(is_code, bool) or (is_code and said["is_data"]):
+            raise TypeError("is_code")
         return cls(
             unpacked_bytes=checked_size(said["unpacked_bytes"]),
             own_bytes=checked_size(said["own_bytes"]),
             mapped_bytes=checked_size(said["mapped_bytes"]),
             load_s=checked_number(load_s),
             is_data=said["is_data"],
+            is_code=is_code,
             pipeline=pipeline,
             details=details,
         )

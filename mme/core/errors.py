@@ -13,6 +13,7 @@ EndpointError
 ├── StoreUnavailable          the store does not answer
 ├── ModelFailed               the container's side answered 4xx/5xx or not at all
 │   ├── LoadFailed            ... while loading
+│   │   └── CodeNotAllowed    ... as it is code, which the operator has not allowed
 │   └── ModelTimedOut         ... not within the time a model has for one request
 ├── ModelNotReady             still loading at the deadline
 │   └── NotBack               ... since the workers, which had nothing to do, are not back
@@ -29,7 +30,10 @@ import json
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from mme.core.timing import Timing
+    from mme.core.timing import StepTime, Timing
+
+
+FORBIDDEN = 403
 
 
 class EndpointError(Exception):
@@ -178,11 +182,19 @@ class StoreUnavailable(EndpointError):
 class ModelFailed(EndpointError):
     """The model's side failed: `status` and `body` are what it answered (status 0: no answer)."""
 
+    steps: tuple[StepTime, ...] = ()
+    """Of a pipeline, those that were run; the last one failed."""
+
     def __init__(self, target: str, status: int, body: str) -> None:
         super().__init__(f"Model {target!r} answered {status}: {body}")
         self.target = target
         self.status = status
         self.body = body
+
+    @property
+    def speaker(self) -> str:
+        """Whose failure it is, as callers are told: the step's, or "model"."""
+        return self.steps[-1].name if self.steps else "model"
 
 
 class LoadFailed(ModelFailed):
@@ -193,6 +205,20 @@ class LoadFailed(ModelFailed):
         """The error whose body tells the reason in the form that models' own errors have."""
         body = {"type": kind, "message": message, "status": status, "target_model": target}
         return cls(target, status, json.dumps(body, ensure_ascii=False))
+
+
+class CodeNotAllowed(LoadFailed):
+    """The model is code, and the operator has not allowed the code of this target to run."""
+
+    def __init__(self, target: str) -> None:
+        because = LoadFailed.because(
+            target,
+            type(self).__name__,
+            f"the model is code, which runs only where the endpoint's operator has allowed it:"
+            f" MME_ALLOW_CODE does not name {target!r}",
+            FORBIDDEN,
+        )
+        super().__init__(target, because.status, because.body)
 
 
 class ModelTimedOut(ModelFailed):

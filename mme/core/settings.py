@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from mme.core.allowed_code import allowed_code
+
 MIB = 1024 * 1024
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,6 +96,8 @@ class Settings(BaseSettings):
     """Most the unpacked artifacts may take on disk, as `20GiB` or bytes; default: no limit."""
     endpoint_names: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
     """Comma list of endpoint names to answer to; empty means any."""
+    pipelines: Path | None = None
+    """File of serial pipelines that answer as endpoints of their names; see docs/pipelines.md."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)] = ()
     """Comma list (with *) of names with dots the standalone endpoint goes by, beside its own."""
     tokens_file: Path | None = None
@@ -163,6 +167,8 @@ class Settings(BaseSettings):
     """File with the function `handle` that answers in workers; for those who bring their own."""
     isolation: Literal["shared", "model"] = "shared"
     """Whether models made of data share the pool's workers, or each has a process of its own."""
+    allow_code: Annotated[tuple[str, ...], NoDecode, BeforeValidator(allowed_code)] = ()
+    """Whose code may run: 1, all artifacts', or a comma list of target models (with * and ?)."""
     invoke: Literal["door", "mms"] = "door"
     """How workers are asked: at a socket of their own, or through the model server."""
     pool_min: int | None = Field(default=None, ge=1)

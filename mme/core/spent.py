@@ -1,7 +1,8 @@
 """Where the time of invocations, loads and downloads went: in all, and since it was last taken.
 
-Sums for those who collect metrics; where the time of one invocation went is in `timing.py`, how
-many there were and how long they took is in `statistics.py`. The event loop owns it.
+Sums for those who collect metrics, of ensembles' steps as well; where the time of one invocation
+went is in `timing.py`, how many there were and how long they took is in `statistics.py`. The event
+loop owns it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ FACTS: Mapping[str, Work] = {
 }
 """Facts of events that are durations, and of what."""
 
+MOST_STEPS = 2_000
+
 
 class Spent:
     """All of it."""
@@ -39,6 +42,8 @@ class Spent:
     def __init__(self) -> None:
         self.stages: dict[Stage, float] = dict.fromkeys(STAGES, 0.0)
         """Seconds, of all invocations that were answered."""
+        self.steps: dict[tuple[str, str], Durations] = {}
+        """By target and step. Of more than MOST_STEPS those that came first."""
         self.evicted_bytes = 0
         self._recent = _none()
         self._before = _none()
@@ -59,6 +64,16 @@ class Spent:
             overhead_s -= wait_s
         recent["latency"].add(latency_s)
         recent["overhead"].add(max(0.0, overhead_s))
+
+    def stepped(self, target: str, steps_s: Mapping[str, float]) -> None:
+        """An ensemble's steps took so many seconds, by name."""
+        for name, seconds in steps_s.items():
+            known = self.steps.get((target, name))
+            if known is None:
+                if len(self.steps) >= MOST_STEPS:
+                    continue
+                known = self.steps[target, name] = Durations()
+            known.add(seconds)
 
     def heard(self, event: Event) -> None:
         """Something has happened that may have taken time."""

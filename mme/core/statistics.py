@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mme.core.timing import Timing
+
 Outcome = Literal["warm", "cold", "first"]
 """The model was in memory; on this disk only; not even there."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -68,6 +70,9 @@ class TargetStatistics:
     errors: int = 0
     """Requests that the model answered with 4xx or 5xx, or not at all."""
     seconds: float = 0.0
+    queue_s: float = 0.0
+    model_s: float = 0.0
+    """Of those that the model answered, however."""
     last_at: float = 0.0
     """Wall clock, seconds."""
     latencies: Latencies = field(default_factory=Latencies)
@@ -103,9 +108,20 @@ class Statistics:
         """How many there have been."""
         return self.results.total()
 
-    def answered(self, target: str, outcome: Outcome, status: int, seconds: float) -> None:
+    def answered(
+        self,
+        target: str,
+        outcome: Outcome,
+        status: int,
+        seconds: float,
+        timing: Timing | None = None,
+    ) -> None:
         """The model has answered."""
         self._count(target, outcome, f"{status // 100}xx", seconds)
+        if target and timing is not None:
+            known = self._of(target)
+            known.queue_s += timing.queue_s
+            known.model_s += timing.model_s
         if status // 100 >= FIRST_ERROR_CLASS:
             self._failed(target)
 

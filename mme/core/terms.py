@@ -21,6 +21,10 @@ class Terms:
     """Gets the pieces of an answer as they come; the answer has the rest. None: it comes whole."""
     request_id: str = ""
     """What the log calls it."""
+    may_ask: bool = False
+    """Whether an ensemble may answer with what its steps ask of other target models."""
+    depth: int = 0
+    """How many ensembles ask on behalf of each other."""
 
 
 PLAIN = Terms()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from mme.core.door import Answer
+from mme.core.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,10 +24,14 @@ CONTENT_TYPE = "X-Mme-Content-Type"
 """The caller's content type; empty if there was none."""
 LOAD_ONLY = "X-Mme-Load-Only"
 """Set where the model shall be brought into memory and asked nothing."""
+ALLOW_CODE = "X-Mme-Allow-Code"
+"""Set where the model is code and the operator has allowed it to run."""
 ANSWER_LIMIT = "X-Mme-Answer-Limit-Bytes"
 """The largest answer to this request, where it is another than the worker was told."""
 IN_PARTS = "X-Mme-In-Parts"
 """Set where the handler may yield its answer; never through the model server."""
+MAY_ASK = "X-Mme-May-Ask"
+"""Set where an ensemble may answer with what its steps ask of other target models."""
 FOR_LOG = "X-Mme-For-Log"
 """The request's id and target, percent-encoded; never given to a handler."""
 LOAD_S, UNLOADABLE, DROPPED = "x-mme-load-s", "x-mme-unloadable", "x-mme-dropped"
@@ -112,7 +117,11 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         load_s = 0.0
     return Answer(
         status=status,
-        headers={name: value for name, value in said.items() if not name.startswith(OURS)},
+        headers={
+            name: value
+            for name, value in said.items()
+            if name == STEPS or not name.startswith(OURS)
+        },
         body=body,
         load_s=load_s,
         is_unloadable=UNLOADABLE in said,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(slots=True)
@@ -17,3 +18,17 @@ class Timing:
     """The model's coming into memory."""
     model_s: float = 0.0
     """Computing, and the way to the worker and back."""
+
+    def add(self, other: Timing) -> None:
+        """Count in where the time of another invocation went that this one is made of."""
+        self.fetch_s += other.fetch_s
+        self.queue_s += other.queue_s
+        self.load_s += other.load_s
+        self.model_s += other.model_s
+
+
+class StepTime(NamedTuple):
+    """How long one step of a pipeline took."""
+
+    name: str
+    seconds: float

@@ -25,6 +25,7 @@ from mme.doctor.java import check_java
 from mme.doctor.listening import check_listening, check_port
 from mme.doctor.looked import Looked
 from mme.doctor.needs import Model, Needs
+from mme.doctor.pipelines import check_pipelines
 from mme.doctor.room import check_room
 from mme.doctor.store import look_at_store
 from mme.doctor.variables import check_variables
@@ -91,6 +92,8 @@ async def examine(
         yield finding
     targets = [each.target for each in looked.offers] if looked.is_listed else None
     for finding in check_variables(settings, misspelt, platform.mode, targets):
+        yield finding
+    for finding in check_pipelines(settings, platform.mode, targets):
         yield finding
     if is_alone:
         for door in open_doors(settings):

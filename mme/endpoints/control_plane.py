@@ -8,7 +8,7 @@ from mme.endpoints.definitions import CONFIG, MODEL, Definitions, found
 from mme.endpoints.endpoints import ENDPOINT, Endpoints
 from mme.endpoints.live import Live, live_of
 from mme.endpoints.records import Records
-from mme.endpoints.refusals import check_config, check_model, source_in
+from mme.endpoints.refusals import check_config, check_model, containers_in
 from mme.endpoints.scaling import Scaling
 from mme.endpoints.tags import Tags
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mme.core.database import Database
-    from mme.endpoints.model_data import ModelSource
+    from mme.endpoints.containers import Containers
     from mme.endpoints.operation import Operation
 
 KINDS = (MODEL, CONFIG, ENDPOINT, "transform-job")
@@ -93,12 +93,12 @@ class ControlPlane:
         """See `serving.Created`."""
         return self._scaling.idle_after_s()
 
-    def source_of_model(self, name: str) -> ModelSource:
+    def containers_of_model(self, name: str) -> Containers:
         """What a model that was created is made of. Raises ControlPlaneError if it is not there."""
-        return source_in(found(self.records, MODEL, name).content)
+        return containers_in(found(self.records, MODEL, name).content)
 
     def _check_config(self, config: dict[str, Any]) -> None:
-        check_config(config, self.source_of_model)
+        check_config(config, self.containers_of_model)
 
     def _renew(self, name: str) -> None:
         record = self.records.get(ENDPOINT, name)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mme.endpoints.containers import Containers
 from mme.endpoints.definitions import CONFIG, MODEL, found, moment
 from mme.endpoints.live import IN_SERVICE
-from mme.endpoints.refusals import source_in
+from mme.endpoints.refusals import containers_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,17 +24,14 @@ def snapshot(records: Records, config_name: str) -> dict[str, Any]:
     """The content of an endpoint of a configuration. Raises ControlPlaneError."""
     config = found(records, CONFIG, config_name).content
     variants = [variant for member in VARIANTS for variant in config.get(member, [])]
-    sources = {
-        name: source_in(found(records, MODEL, name).content)
+    containers = {
+        name: containers_in(found(records, MODEL, name).content)
         for name in sorted({each["ModelName"] for each in variants})
     }
     return {
         "Status": IN_SERVICE,
         "Config": config,
-        "Sources": {
-            name: {"Uri": source.uri, "IsMulti": source.is_multi, "Image": source.image}
-            for name, source in sources.items()
-        },
+        "Sources": {name: each.as_json() for name, each in containers.items()},
         "Weights": {
             each["VariantName"]: each.get("InitialVariantWeight", 1.0) for each in variants
         },
@@ -80,7 +78,7 @@ def summary(record: Record) -> dict[str, Any]:
 
 def _variant(variant: Mapping[str, Any], record: Record) -> dict[str, Any]:
     name = variant["VariantName"]
-    image = record.content["Sources"][variant["ModelName"]]["Image"]
+    containers = Containers.from_json(record.content["Sources"][variant["ModelName"]]).all
     weight, count = record.content["Weights"][name], record.content["Counts"][name]
     told = {
         "VariantName": name,
@@ -93,10 +91,12 @@ def _variant(variant: Mapping[str, Any], record: Record) -> dict[str, Any]:
         told |= {f"{word}ServerlessConfig": variant["ServerlessConfig"] for word in words}
     else:
         told |= {f"{word}InstanceCount": count for word in words}
-    if image:
+    images = [each.image for each in containers if each.image]
+    if images:
         at = moment(record.created_at)
         told["DeployedImages"] = [
             {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": at}
+            for image in images
         ]
     return told
 

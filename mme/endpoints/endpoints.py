@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mme.endpoints.arns import arn_of
+from mme.endpoints.containers import Containers
 from mme.endpoints.definitions import check_free, found
 from mme.endpoints.description import described, snapshot, status_of, summary
 from mme.endpoints.listing import page
@@ -134,9 +135,11 @@ class Endpoints:
 
     async def _failure(self, content: Mapping[str, Any]) -> str:
         for source in content["Sources"].values():
-            failure = await self._reach(source["Uri"], source["IsMulti"])
-            if failure:
-                return failure[:FAILURE_CHARS]
+            for container in Containers.from_json(source).all:
+                failure = await self._reach(container.uri, container.is_multi)
+                if failure:
+                    place = f"Container {container.name}: " if container.name else ""
+                    return f"{place}{failure}"[:FAILURE_CHARS]
         return ""
 
     async def _put(self, record: Record, content: dict[str, Any]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mme.core.errors import InvalidRequest, TargetNeeded
+from mme.core.errors import InvalidRequest
 from mme.core.names import check_target
+from mme.endpoints.containers import Containers
 from mme.endpoints.model_data import s3_uri
 from mme.endpoints.serving import AsyncTerms, Chosen
 
@@ -25,9 +26,7 @@ class Variant:
 
     name: str
     weight: float
-    uri: str
-    """Of the artifact, or what targets are joined to."""
-    is_multi: bool
+    containers: Containers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +45,21 @@ class Live:
         variant: str | None,
         draw: Callable[[], float],
         check: Callable[[str], str] = check_target,
+        container: str | None = None,
     ) -> Chosen:
         """What an invocation goes to; `draw` gives numbers from 0 to below 1.
 
-        Raises InvalidRequest, as `check` does for a target that is no plain path.
+        `container` is the one that is named. Raises InvalidRequest, as `check` does for a target
+        that is no plain path.
         """
         if self.status != IN_SERVICE:
             raise InvalidRequest(f"Endpoint {self.name!r} is {self.status}: {self.failure}")
         chosen = self._by_weight(draw) if variant is None else self._named(variant)
-        if not chosen.is_multi:
-            if target is not None:
-                raise InvalidRequest(
-                    f"Endpoint {self.name!r} is not a multi-model endpoint: its variant"
-                    f" {chosen.name!r} has one model, so name no target model"
-                )
-            return Chosen(self.name, chosen.name, chosen.uri, "")
-        if target is None:
-            raise TargetNeeded(f"Endpoint {self.name!r}")
-        return Chosen(self.name, chosen.name, chosen.uri + check(target), target)
+        whose = f"Endpoint {self.name!r}"
+        containers = chosen.containers.named(whose, container)
+        containers.check_target(whose, f"its variant {chosen.name!r}", target)
+        key = containers.key(self.name, target, check)
+        return Chosen(self.name, chosen.name, key, target or "")
 
     def _named(self, name: str) -> Variant:
         for variant in self.variants:
@@ -101,13 +97,8 @@ def live_of(record: Record) -> Live:
 
 def _variant(variant: dict[str, Any], content: dict[str, Any]) -> Variant:
     name = variant["VariantName"]
-    source = content["Sources"][variant["ModelName"]]
-    return Variant(
-        name=name,
-        weight=content["Weights"][name],
-        uri=source["Uri"],
-        is_multi=source["IsMulti"],
-    )
+    containers = Containers.from_json(content["Sources"][variant["ModelName"]])
+    return Variant(name, content["Weights"][name], containers)
 
 
 def _async_terms(config: dict[str, Any] | None) -> AsyncTerms | None:

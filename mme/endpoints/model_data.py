@@ -6,12 +6,12 @@ A request may name any place, so nothing of this machine can be one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from mme.core.errors import InvalidRequest
 from mme.core.names import check_target
+from mme.endpoints.containers import Container
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,25 +26,11 @@ BUCKET = re.compile(r"[a-z0-9][a-zA-Z0-9.\-_]{1,253}", re.ASCII)
 SHOWN_CHARS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSource:
-    """What a model is made of."""
+def container_of(container: Mapping[str, Any], name: str = "") -> Container:
+    """What a container names. Raises InvalidRequest for what cannot be served here.
 
-    uri: str
-    """Of its artifact; of a multi-model one what targets are joined to, without anything between.
-
-    In it the name of a bucket always ends."""
-    is_multi: bool
-    image: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def key(self, target: str) -> str:
-        """The artifact of a target; "" for the one there is. Raises InvalidRequest."""
-        return self.uri + check_target(target) if self.is_multi else self.uri
-
-
-def source_of(container: Mapping[str, Any]) -> ModelSource:
-    """What a container names. Raises InvalidRequest for what cannot be served here."""
+    In the URI the name of a bucket always ends.
+    """
     for member in ("AdditionalModelDataSources", "ModelPackageName"):
         if container.get(member):
             raise InvalidRequest(f"{member} is not served here: name an archive in ModelDataUrl")
@@ -52,9 +38,7 @@ def source_of(container: Mapping[str, Any]) -> ModelSource:
     is_multi = container.get("Mode", SINGLE) == MULTI
     if not is_multi and uri.endswith("/"):
         raise InvalidRequest(f"{uri} is no archive: Mode={SINGLE} needs one, Mode={MULTI} a prefix")
-    return ModelSource(
-        uri, is_multi, container.get("Image", ""), dict(container.get("Environment", {}))
-    )
+    return Container(name, uri, is_multi, container.get("Image", ""))
 
 
 def s3_uri(url: str) -> str:

@@ -70,6 +70,16 @@ class Created(Protocol):
         """See `Serving.idle_after_s`."""
 
 
+class Pipelines(Protocol):
+    """The pipelines that the operator has named, as endpoints."""
+
+    def key(self, endpoint: str, target: str | None) -> str | None:
+        """What an invocation of one asks for; None: there is none of that name.
+
+        Raises InvalidRequest, as for a target it needs, or does not take.
+        """
+
+
 class Serving:
     """Invocations by endpoint."""
 
@@ -79,8 +89,10 @@ class Serving:
         models: Models,
         created: Created | None = None,
         draw: Callable[[], float] = random.random,
+        pipelines: Pipelines | None = None,
     ) -> None:
         """`draw` gives the numbers by which variants are chosen, from 0 to below 1."""
+        self._pipelines = pipelines
         self._endpoint_names = settings.endpoint_names
         self._async_output = settings.async_output
         self._models = models
@@ -89,21 +101,36 @@ class Serving:
         self._good_target: str | None = None
         """The last that was looked at: many requests have the same."""
 
-    def choose(self, endpoint: str, target: str | None, variant: str | None = None) -> Chosen:
+    def choose(
+        self,
+        endpoint: str,
+        target: str | None,
+        variant: str | None = None,
+        container: str | None = None,
+    ) -> Chosen:
         """What an invocation goes to; an `endpoint` of "" is whichever.
 
         Raises EndpointNotFound, InvalidRequest.
         """
         live = self._live(endpoint)
         if live is not None:
-            return live.choose(target, variant, self._draw, self._checked)
-        if endpoint and self._endpoint_names and endpoint not in self._endpoint_names:
+            return live.choose(target, variant, self._draw, self._checked, container)
+        pipeline = self._pipeline(endpoint, target)
+        is_listed = not self._endpoint_names or endpoint in self._endpoint_names
+        if endpoint and pipeline is None and not is_listed:
             raise EndpointNotFound(endpoint, self._endpoint_names)
+        if container is not None:
+            raise InvalidRequest(
+                f"TargetContainerHostname {container[:SHOWN_CHARS]!r} cannot be used: the endpoint"
+                " has no containers to choose from"
+            )
         if variant is not None and variant != ONE_VARIANT:
             raise InvalidRequest(
                 f"Variant {variant[:SHOWN_CHARS]!r} is not one of the endpoint's: it has"
                 f" {ONE_VARIANT}"
             )
+        if pipeline is not None:
+            return Chosen(endpoint, ONE_VARIANT, pipeline, target or "")
         if target is None:
             raise TargetNeeded("This")
         return Chosen(endpoint, ONE_VARIANT, self._checked(target), target)
@@ -160,9 +187,14 @@ class Serving:
             return await self._models.invoke(chosen.key, headers, body, terms)
         except TargetNotFound as error:
             prefix = chosen.key.removesuffix(chosen.target)
-            if not prefix or not chosen.target:
+            if not prefix or not chosen.target or not error.target.startswith(prefix):
                 raise
             raise error.named(error.target.removeprefix(prefix)) from None
+
+    def _pipeline(self, endpoint: str, target: str | None) -> str | None:
+        if self._pipelines is None:
+            return None
+        return self._pipelines.key(endpoint, None if target is None else self._checked(target))
 
     def _checked(self, target: str) -> str:
         if target != self._good_target:

@@ -17,6 +17,8 @@ from mme.gateway.connections import Patience, most_connections
 from mme.gateway.control_plane import ControlPlaneSurface
 from mme.gateway.exchange import Exchange
 from mme.gateway.management import Management
+from mme.gateway.open_inference.errors import OPEN_INFERENCE_ERRORS
+from mme.gateway.open_inference.names import ROOT
 from mme.gateway.openapi.surface import OpenApi
 from mme.gateway.page import Page
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
@@ -115,7 +117,8 @@ def _doors(
     """The standalone endpoint's server, or servers if management has one to itself."""
     most = most_connections(settings.max_connections)
     wants_certificate = settings.tls_client_ca is not None
-    at_port = partial(_server, settings, SERVICE_ERRORS, bodies, counts=counts)
+    below = {ROOT: OPEN_INFERENCE_ERRORS}
+    at_port = partial(_server, settings, SERVICE_ERRORS, bodies, counts=counts, below=below)
     beside: Door | None = None
     if settings.management_port is not None:
         host = settings.management_host or settings.host
@@ -146,6 +149,7 @@ def _server(
     guard: Callable[[Mapping[str, str]], None] | None = None,
     needs_certificate: bool = False,
     counts: HttpCounts | None = None,
+    below: Mapping[str, ErrorTable] | None = None,
 ) -> Door:
     exchange = Exchange(
         routes,
@@ -155,5 +159,6 @@ def _server(
         needs_certificate=needs_certificate,
         counts=counts,
         logs_payloads=settings.log_payloads,
+        below=below,
     )
     return exchange.server(Patience(most))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from multidict import istr
 
 from mme.core.errors import EndpointError, InvalidRequest, TargetNeeded
+from mme.core.pipeline_key import in_short
 from mme.gateway.errors import json_answer
 from mme.gateway.headers import (
     INFERENCE_ID,
@@ -114,7 +115,7 @@ class AsyncRuntime:
             chosen = self._serving.choose(call.name, target_named(given))
         except TargetNeeded as error:
             raise error.without_parameter() from None
-        call.note = f"async {chosen.key}"
+        call.note = f"async {in_short(chosen.key)}"
         body = await call.body(INLINE_LIMIT_BYTES)
         location = given.get(INPUT)
         if (location is None) != bool(body):

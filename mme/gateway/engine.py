@@ -47,6 +47,9 @@ class Standalone(Protocol):
     async def describe(self, target: str) -> ModelView:
         """One model that is here or in the store. Raises NotOffered, StoreUnavailable."""
 
+    async def details(self, target: str) -> Mapping[str, object]:
+        """What a model says of itself; it comes to this disk for it. Raises as `load` does."""
+
     def pin(self, target: str) -> ModelView:
         """Have a model stay in memory once it is there. Raises NotLoaded if it is not here."""
 

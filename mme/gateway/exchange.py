@@ -100,10 +100,12 @@ class Exchange:
         needs_certificate: bool = False,
         counts: HttpCounts | None = None,
         logs_payloads: bool = False,
+        below: Mapping[str, ErrorTable] | None = None,
     ) -> None:
         """`guard` looks at the headers of each request before anything else does.
 
-        With `needs_certificate` clients without one are answered about health only.
+        With `needs_certificate` clients without one are answered about health only. `below` has
+        the errors of paths that have a form of their own, by how these begin: `/v2`.
         """
         self._router = Router(routes)
         self._guard = guard
@@ -111,6 +113,7 @@ class Exchange:
         self._counts = HttpCounts() if counts is None else counts
         self._logs_payloads = logs_payloads
         self._errors = errors
+        self._below = dict(below or {})
         self._bodies = bodies
         self._ids = request_ids()
 
@@ -183,7 +186,7 @@ class Exchange:
             if call.asked is not None:
                 call.asked.failed(error)
             _let_go(error)
-            return self._errors.answer(error)
+            return self._errors_at(path).answer(error)
         except Exception as error:
             if isinstance(error, ConnectionError) and _has_gone(call.request):
                 call.note = "the client left while it was answered"
@@ -193,7 +196,13 @@ class Exchange:
                 "request %s failed", request_id, extra={log_format.REQUEST_ID: request_id}
             )
             _let_go(error)
-            return self._errors.answer(error)
+            return self._errors_at(path).answer(error)
+
+    def _errors_at(self, path: str) -> ErrorTable:
+        for root, errors in self._below.items():
+            if path == root or path.startswith(f"{root}/"):
+                return errors
+        return self._errors
 
 
 def _check_version(request: web.BaseRequest) -> None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict, istr
 
 from mme.core.errors import InvalidRequest
+from mme.core.pipeline_key import SCHEME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mme.core.answer import Answer
+    from mme.core.timing import StepTime
     from mme.endpoints.serving import Chosen
 
 CONTENT_TYPE = istr("Content-Type")
@@ -24,6 +26,7 @@ ACCEPT = istr("Accept")
 CUSTOM_ATTRIBUTES = istr("X-Amzn-SageMaker-Custom-Attributes")
 TARGET = istr("X-Amzn-SageMaker-Target-Model")
 TARGET_VARIANT = istr("X-Amzn-SageMaker-Target-Variant")
+TARGET_CONTAINER = istr("X-Amzn-SageMaker-Target-Container-Hostname")
 VARIANT = istr("x-Amzn-Invoked-Production-Variant")
 SERVICE_ACCEPT = istr("X-Amzn-SageMaker-Accept")
 """The Accept of operations whose own answer is no model's."""
@@ -32,6 +35,8 @@ SAMPLE = istr("X-Mme-Sample")
 """In the answers of shipped samples: nobody shall take one for a model of their own."""
 REQUEST_ID = istr("x-amzn-RequestId")
 MODEL_VERSION = istr("X-Mme-Model-Version")
+STEPS = istr("X-Mme-Steps")
+"""Of a pipeline: what each step took, in milliseconds, written as in `Server-Timing`."""
 MEANT_TARGET = istr("X-Mme-Target-Model")
 ERROR_TYPE = istr("x-amzn-ErrorType")
 TARGET_ATTRIBUTE = re.compile(r"(?:^|[,;])[ \t]*target-model[ \t]*=([^,;]*)", re.IGNORECASE)
@@ -77,8 +82,17 @@ def passed_back(answer: Answer) -> CIMultiDict[str]:
 def version_headers(chosen: Chosen, target: str, version: str) -> dict[str, str]:
     """Which artifact answered, as the caller would name it, and which version of it."""
     where = len(chosen.key) - len(chosen.target)
+    if chosen.key.startswith(SCHEME):  # what answered is one of its models
+        return {}
     headers = {MEANT_TARGET: printable(target[where:]), MODEL_VERSION: printable(version)}
     return {name: value for name, value in headers.items() if value}
+
+
+def step_headers(steps: Sequence[StepTime]) -> dict[str, str]:
+    """What the steps of a pipeline took, if it was one."""
+    if not steps:
+        return {}
+    return {STEPS: ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in steps)}
 
 
 def target_in(headers: Mapping[str, str]) -> str | None:

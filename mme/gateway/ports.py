@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from mme.gateway.exchange import Call
     from mme.gateway.routing import Route
 
-HEALTH = frozenset({"/ping", "/livez", "/readyz"})
-CALLERS = ("/endpoints/", "/invocations")
-OPERATORS = "/async-metrics"
-"""The end of a path below those, of numbers and not of a caller's requests."""
+HEALTH = frozenset({"/ping", "/livez", "/readyz", "/v2", "/v2/health/live", "/v2/health/ready"})
+CALLERS = ("/endpoints/", "/invocations", "/v2/models/")
+OPERATORS = ("/async-metrics", "/stats")
+"""The ends of paths below those, of numbers and not of a caller's requests."""
 SHOWN_CHARS = 200
 
 

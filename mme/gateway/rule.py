@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from mme.gateway.control_plane import BODY_LIMIT_BYTES, OPERATION_HEADER
 from mme.gateway.headers import target_in, target_named
+from mme.gateway.open_inference.names import MODELS as OPEN_INFERENCE_MODELS
+from mme.gateway.open_inference.names import divided
 from mme.gateway.scopes import INVOKE, MANAGE, scope_of_operation, surface_of
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class Rule:
             return None
         if self._form.startswith(MODELS):
             return call.name or await _target_in_body(call, self._method)
+        if self._form.startswith(OPEN_INFERENCE_MODELS):
+            return divided(call.name)[0] or None
         if self.scope is not INVOKE or self._method != "POST":
             return None
         headers = call.request.headers

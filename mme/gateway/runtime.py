@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mme.core.pipeline_key import in_short
 from mme.core.terms import Terms
 from mme.gateway.headers import (
     CONTENT_TYPE,
     SAMPLE,
     TARGET,
+    TARGET_CONTAINER,
     TARGET_VARIANT,
     VARIANT,
     passed_back,
     passed_on,
     printable,
+    step_headers,
     target_in,
     version_headers,
 )
@@ -86,8 +89,9 @@ class Runtime:
         target = target_in(given)
         self._checks.check_headers(given)
         self._serving.check_real_time(call.name)
-        chosen = self._serving.choose(call.name, target, given.get(TARGET_VARIANT))
-        asked = call.asks(chosen.key)
+        variant, container = given.get(TARGET_VARIANT), given.get(TARGET_CONTAINER)
+        chosen = self._serving.choose(call.name, target, variant, container)
+        asked = call.asks(in_short(chosen.key))
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given)
         if target is not None:
@@ -98,11 +102,11 @@ class Runtime:
         async def ask() -> tuple[Chosen, Answer]:
             return chosen, await self._serving.invoke(chosen, headers, body, terms)
 
-        identity = (call.name, given.get(TARGET_VARIANT), headers)
+        identity = (call.name, variant, container, headers)
         chosen, answer = await self._retries.answer(given, identity, body, ask)
         asked.answered(answer)
         if not is_success(answer):
-            call.note = f"the model answered {answer.status}"
+            call.note = f"{answer.who} answered {answer.status}"
             refused = model_error_of(answer)
             refused.headers.update(version_headers(chosen, answer.target, answer.version))
             return refused
@@ -110,6 +114,7 @@ class Runtime:
         returned.setdefault(CONTENT_TYPE, "")
         returned[VARIANT] = chosen.variant
         returned.update(version_headers(chosen, answer.target, answer.version))
+        returned.update(step_headers(answer.steps))
         if self._is_sample(answer.target or chosen.key):
             returned[SAMPLE] = "true"
         return Reply(answer.status, returned, answer.body)

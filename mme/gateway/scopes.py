@@ -45,6 +45,25 @@ SCOPES: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/cloudwatch-metrics"): READ,
     ("GET", "/openapi.json"): READ,
     ("POST", "/"): MANAGE,
+    ("GET", "/v2/health/live"): OPEN,
+    ("GET", "/v2/health/ready"): OPEN,
+    # Metadata bring a model to this disk, as an invocation would.
+    ("GET", "/v2"): INVOKE,
+    ("GET", "/v2/models/{target...}"): INVOKE,
+    ("GET", "/v2/models/{target...}/config"): INVOKE,
+    ("GET", "/v2/models/{target...}/ready"): INVOKE,
+    ("POST", "/v2/models/{target...}/infer"): INVOKE,
+    ("POST", "/v2/models/{target...}/generate"): INVOKE,
+    ("POST", "/v2/models/{target...}/generate_stream"): INVOKE,
+    ("GET", "/v2/models/stats"): READ,
+    ("GET", "/v2/models/{target...}/stats"): READ,
+    ("POST", "/v2/repository/index"): READ,
+    ("POST", "/v2/repository/models/{target...}/load"): MANAGE,
+    ("POST", "/v2/repository/models/{target...}/unload"): MANAGE,
+    ("GET", "/v2/models/{target...}/trace/setting"): READ,
+    ("POST", "/v2/models/{target...}/trace/setting"): MANAGE,
+    ("GET", "/v2/{call...}"): READ,
+    ("POST", "/v2/{call...}"): MANAGE,
 }
 """(method, form of the path) -> scope; None: anybody. Of `POST /` some operations only read."""
 READING = ("Describe", "List")

@@ -15,16 +15,19 @@ from mme.gateway.async_runtime import NoSuchInference
 from mme.gateway.bodies import ExpectationFailed
 from mme.gateway.control_plane import control_plane_error
 from mme.gateway.errors import ErrorTable, json_answer, message_of
-from mme.gateway.headers import ERROR_TYPE
+from mme.gateway.headers import ERROR_TYPE, step_headers
 from mme.gateway.refused import Refused, refused_answer
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
 from mme.gateway.server_sent import TooManyStreams
 from mme.gateway.sites import Forbidden, NoJson
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp import web
 
     from mme.core.answer import Answer
+    from mme.core.timing import StepTime
     from mme.gateway.errors import Form
 
 ORIGINAL_MESSAGE_CHARS = 2048
@@ -33,11 +36,17 @@ SERVER_FAULT = 500
 
 def model_error_of(answer: Answer) -> web.Response:
     """The HTTP answer for an error answer of the model (status 400 or above)."""
-    return model_error(answer.status, answer.body.decode("utf-8", "replace"))
+    text = answer.body.decode("utf-8", "replace")
+    return model_error(answer.status, text, answer.speaker, answer.steps)
 
 
-def model_error(status: int, body: str) -> web.Response:
-    """A ModelError: what the model's side answered, status 0 for no answer."""
+def model_error(
+    status: int, body: str, speaker: str = "model", steps: Sequence[StepTime] = ()
+) -> web.Response:
+    """A ModelError: what the model's side answered, status 0 for no answer.
+
+    `speaker` is who answered; of a pipeline, which step.
+    """
     side, code = (
         ("client", "CLIENT_ERROR_FROM_MODEL")
         if 0 < status < SERVER_FAULT
@@ -46,18 +55,18 @@ def model_error(status: int, body: str) -> web.Response:
     original = body[:ORIGINAL_MESSAGE_CHARS]
     return json_answer(
         {
-            "Message": f'Received {side} error ({status}) from model with message "{original}"',
+            "Message": f'Received {side} error ({status}) from {speaker} with message "{original}"',
             "ErrorCode": code,
             "OriginalStatusCode": status,
             "OriginalMessage": original,
         },
         424,
-        {ERROR_TYPE: "ModelError"},
+        {ERROR_TYPE: "ModelError", **step_headers(steps)},
     )
 
 
 def _model_failed(error: errors.ModelFailed) -> web.Response:
-    return model_error(error.status, error.body)
+    return model_error(error.status, error.body, error.speaker, error.steps)
 
 
 def _not_allowed(error: MethodNotAllowed) -> web.Response:

@@ -31,7 +31,6 @@ NAME_MEMBER, TARGET_MEMBER = "EndpointName", "TargetModel"
 SHOWN_CHARS = 100
 NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 ABSENT = {
-    "TargetContainerHostname": "the endpoint has no containers to choose from",
     "InferenceComponentName": "the endpoint has models, not inference components",
 }
 """Members that name a part which an endpoint of this kind does not have."""

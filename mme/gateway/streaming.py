@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 
 from mme.core.answer import Answer
 from mme.core.errors import EndpointError, ModelTimedOut, TargetNeeded
+from mme.core.pipeline_key import in_short
 from mme.core.terms import Terms
 from mme.gateway import event_stream
 from mme.gateway.errors import message_of
@@ -25,11 +26,13 @@ from mme.gateway.headers import (
     SERVICE_ACCEPT,
     SERVICE_CONTENT_TYPE,
     TARGET,
+    TARGET_CONTAINER,
     TARGET_VARIANT,
     VARIANT,
     passed_back,
     passed_on,
     printable,
+    step_headers,
     target_named,
     version_headers,
 )
@@ -86,7 +89,7 @@ class Streaming:
         self._checks.check_name(call.name)
         self._checks.check_headers(given)
         chosen = self._choose(call.name, given)
-        asked = call.asks(chosen.key)
+        asked = call.asks(in_short(chosen.key))
         body = await call.body(self._max_body_bytes)
         headers = passed_on(given, accept=SERVICE_ACCEPT)
         if chosen.target:
@@ -107,7 +110,7 @@ class Streaming:
                 return await frames.end(_last_frame(error))
             asked.answered(answer)
             if not is_success(answer):
-                call.note = f"the model answered {answer.status}"
+                call.note = f"{answer.who} answered {answer.status}"
             if await passing.written():
                 last = _rest(answer) if is_success(answer) else _broken_off(answer)
                 return await frames.end(last)
@@ -121,7 +124,8 @@ class Streaming:
         target = target_named(given)
         self._serving.check_real_time(endpoint)
         try:
-            return self._serving.choose(endpoint, target, given.get(TARGET_VARIANT))
+            variant, container = given.get(TARGET_VARIANT), given.get(TARGET_CONTAINER)
+            return self._serving.choose(endpoint, target, variant, container)
         except TargetNeeded as error:
             raise error.without_parameter() from None
 
@@ -162,6 +166,7 @@ class _Frames:
             headers[CUSTOM_ATTRIBUTES] = back[CUSTOM_ATTRIBUTES]
         headers[VARIANT] = self._chosen.variant
         headers.update(version_headers(self._chosen, answer.target, answer.version))
+        headers.update(step_headers(answer.steps))
         if self._is_sample(answer.target or self._chosen.key):
             headers[SAMPLE] = "true"
         self._call.sign(self._stream)
@@ -189,5 +194,7 @@ def _rest(answer: Answer) -> bytes:
 
 def _broken_off(answer: Answer) -> bytes:
     text = answer.body.decode("utf-8", "replace")[:ORIGINAL_MESSAGE_CHARS]
-    message = f'The model broke off with status {answer.status} and message "{text}"'
+    message = (
+        f'{answer.who.capitalize()} broke off with status {answer.status} and message "{text}"'
+    )
     return event_stream.model_error(message, ErrorCode.BROKEN)

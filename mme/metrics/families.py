@@ -41,6 +41,7 @@ def all_but_models(sources: Sources) -> Iterator[Metric]:
     yield from _happened(sources)
     yield from _room(sources)
     yield from _asynchronous(sources)
+    yield from _pipelines(sources)
 
 
 def _endpoint(sources: Sources) -> Iterator[Metric]:
@@ -193,6 +194,19 @@ def _asynchronous(sources: Sources) -> Iterator[Metric]:
         (((name,), count) for name, count in backlog.counts.items()),
         ("name",),
     )
+
+
+def _pipelines(sources: Sources) -> Iterator[Metric]:
+    if not sources.steps:
+        return
+    family = SummaryMetricFamily(
+        "mme_pipeline_step_duration_seconds",
+        "How long steps of pipelines (MME_PIPELINES) took, those that failed too.",
+        labels=("pipeline", "step"),
+    )
+    for step, durations in sources.steps.items():
+        family.add_metric(step, durations.count, durations.total_s)
+    yield family
 
 
 def gauge(name: str, text: str, value: float) -> Metric:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 
 from mme.metrics.named_models import OTHERS
 
@@ -23,6 +28,7 @@ def by_model(sources: Sources, named: NamedModels) -> Iterator[Metric]:
     counts = dict(named.counts())
     yield from _counted(counts)
     yield _latencies(sources, counts)
+    yield _steps(sources, counts)
     yield from _in_memory(sources, counts)
 
 
@@ -59,6 +65,18 @@ def _latencies(sources: Sources, counts: dict[str, Counts]) -> Metric:
             for quantile, value in zip(QUANTILES, found, strict=True):
                 if value is not None:
                     family.add_metric((printable(target), f"{quantile:g}"), value)
+    return family
+
+
+def _steps(sources: Sources, counts: dict[str, Counts]) -> Metric:
+    family = SummaryMetricFamily(
+        "mme_model_step_duration_seconds",
+        "What the steps of an ensemble took.",
+        labels=(LABEL, "step"),
+    )
+    for (target, step), spent in sources.observed.spent.steps.items():
+        if target in counts:
+            family.add_metric((printable(target), step), spent.count, spent.total_s)
     return family
 
 

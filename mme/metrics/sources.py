@@ -10,6 +10,7 @@ from mme.metrics.http_counts import HttpCounts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from mme.core.durations import Durations
     from mme.residency.observed import Observed
     from mme.residency.status import EndpointState
 
@@ -41,5 +42,7 @@ class Sources:
     """What the bodies of requests under way hold, and may hold, in bytes."""
     loaded_models: Callable[[], int] | None = None
     """How many models a platform has loaded; None: those that are in memory count."""
+    steps: Mapping[tuple[str, str], Durations] = field(default_factory=dict)
+    """How long steps of pipelines took, by pipeline and step."""
     endpoint_names: Sequence[str] = ()
     """The names it answers to; none: any."""

@@ -100,7 +100,8 @@ def admit(job: AdmissionJob) -> Findings:
         own_bytes=own_bytes,
         mapped_bytes=unpacked_bytes + files_bytes(job.scratch_dir),
         load_s=round(load_s, 6),
-        is_data=needs.is_data,
+        is_data=needs.is_data and not needs.is_code,
+        is_code=needs.is_code,
         pipeline=needs.pipeline,
         details=model.describe(),
     )

@@ -93,6 +93,15 @@ def confine_admission(read: Iterable[str | Path], write: Iterable[str | Path]) -
     _restrict(read=files, write=write, names=seccomp.ALL_BUT_SIGNALS)
 
 
+def confine_to_artifact(model_dir: Path) -> None:
+    """Leave this process, a confined worker, of all models' files those of one artifact.
+
+    Nothing happens where workers are not confined.
+    """
+    if GRANTED in os.environ:
+        landlock.restrict((*program_files(), model_dir), ())
+
+
 def _restrict(
     read: Iterable[str | Path], write: Iterable[str | Path], names: frozenset[str]
 ) -> None:

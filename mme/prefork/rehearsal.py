@@ -20,13 +20,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mme.core.allowed_code import allowed_code
 from mme.core.door import Drop, Question, encode
-from mme.core.through_mms import request_headers
+from mme.core.through_mms import ALLOW_CODE, request_headers
 from mme.prefork.loop import Hooks
 from mme.prefork.messages import load_message, predict_message
 from mme.prefork.residents import RESIDENTS
 from mme.prefork.worker import WorkerRequest, serve, take_environment
-from models.registry import FAMILIES, family
+from models.registry import OF_CODE, OF_DATA, family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,7 @@ TIMES, QUESTIONS = 10, 3
 it again later. More requests make no worker smaller, and the start longer."""
 SETTINGS = (
     "MME_SCRATCH_DIR", "MME_LOAD_REPORTS", "MME_DOORS", "MMS_DECODE_INPUT_REQUEST",
+    "MME_ALLOW_CODE",
 )  # fmt: skip
 """What a worker finds set; not MME_POOL_DIR, at which our handler forgoes to convert, for good."""
 
@@ -57,10 +59,12 @@ def rehearse(
     below `parent`, which is somebody's to clear up if this process is killed meanwhile.
     """
     until_s = clock() + budget_s
+    # Where no code may run, nobody needs what runs it.
+    families = (*OF_DATA, *(OF_CODE if allowed_code(os.environ.get("MME_ALLOW_CODE")) else ()))
     errors: dict[str, Exception | None] = {}
     made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent)
     with made as folder, _silence(), _set(folder):
-        for name in FAMILIES:
+        for name in families:
             try:
                 is_whole = _rehearse_family(handler, name, Path(folder), lambda: clock() > until_s)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises
@@ -72,7 +76,7 @@ def rehearse(
     for name, reason in errors.items():
         what = "took too long" if reason is None else "failed"
         log.warning("the rehearsal of %s %s: workers will be larger", name, what, exc_info=reason)
-    return [name for name in FAMILIES if name not in errors]
+    return [name for name in families if name not in errors]
 
 
 def _rehearse_family(handler: Path, name: str, folder: Path, is_over: Callable[[], bool]) -> bool:
@@ -95,6 +99,7 @@ def _ways(handler: Path, name: str, folder: Path) -> list[Callable[[], None]]:
     headers = {
         "Content-Type": request.content_type or "",
         "X-Amzn-SageMaker-Target-Model": "rehearsal.tar.gz",
+        ALLOW_CODE: "1",
     }
     question = Question(f"{name}-resident", str(model_dir), str(scratch), headers, request.body)
     worker = WorkerRequest(
@@ -147,7 +152,9 @@ def _set(folder: str) -> Iterator[None]:
     kept = {name: os.environ.get(name) for name in SETTINGS}
     doors = Path(folder, "doors")
     doors.mkdir()
-    os.environ.update(dict.fromkeys(SETTINGS, folder) | {"MME_DOORS": str(doors)})
+    # The miniatures are this project's own.
+    ours = {"MME_DOORS": str(doors), "MME_ALLOW_CODE": "1"}
+    os.environ.update(dict.fromkeys(SETTINGS, folder) | ours)
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from mme.core.errors import ArtifactRejected, EndpointError, InvalidRequest
 from mme.core.events import Events
 from mme.core.spent import Spent
 from mme.core.statistics import LEFT, Statistics
+from mme.core.steps import STEPS, steps_in
 from mme.residency.history import History
 from mme.store.base import TargetDenied
 
@@ -59,8 +60,10 @@ class Observed:
     def answered(self, target: str, answer: Answer, seconds: float) -> None:
         """A model has answered a request."""
         outcome = answer.outcome
-        self.statistics.answered(target, outcome, answer.status, seconds)
+        self.statistics.answered(target, outcome, answer.status, seconds, answer.timing)
         self.spent.answered(answer.timing, seconds, is_warm=outcome == "warm")
+        if STEPS in answer.headers:
+            self.spent.stepped(target, steps_in(answer.headers))
         if self.followers:
             self._tell(Invocation(target, outcome, answer.status, "", seconds, answer.timing))
         if answer.status >= SERVER_ERRORS:

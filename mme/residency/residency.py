@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mme.core.answer import Answer
@@ -22,6 +23,7 @@ from mme.core.errors import (
     TargetNotFound,
 )
 from mme.core.terms import PLAIN
+from mme.core.through_mms import MAY_ASK
 from mme.core.timing import Timing
 from mme.residency.arrivals import Arrivals
 from mme.residency.observed import Observed
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_ANSWER = 0
+TARGETS = "targets"
+"""In what an ensemble tells of itself: the other target models that its steps ask."""
 ATTEMPTS = 3
 DRAIN_POLL_S = 0.01
 CHANGED_MEANWHILE = "its files on this disk were changed; the next request brings it in anew"
@@ -102,6 +106,9 @@ class Residency:
             else:
                 self._check_version_in_background(known)
             self.table.begin(known, time.time())
+            if terms.may_ask and known.artifact.findings.details.get(TARGETS):
+                # What it asks is not for the caller, who must not be sent any part of it.
+                headers, terms = {**headers, MAY_ASK: "1"}, replace(terms, parts=None)
             if terms.parts is not None:
                 terms.parts.target, terms.parts.version = target, known.artifact.version
             try:

@@ -32,6 +32,7 @@ FORMS = {
     "TopicalPageRank": ("text/plain", "{0}"),
     "DocSim": ("text/csv", '"{0}","{1}"'),
     "Search": ("text/plain", "{0}"),
+    "Embedding": ("text/plain", "{0}"),
 }
 """By family: what a request has for its Content-Type, and its body."""
 

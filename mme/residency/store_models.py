@@ -15,7 +15,7 @@ from mme.residency.alias_follower import AliasFollower
 from mme.residency.listing import Listing
 from mme.residency.meanings import Meanings
 from mme.residency.model_views import ModelViews
-from mme.residency.residency import Residency
+from mme.residency.residency import TARGETS, Residency
 from mme.residency.sample_requests import sample_request
 from mme.residency.status import States
 from mme.residency.views import AliasView, ModelPage, ModelView, State
@@ -23,7 +23,7 @@ from mme.residency.why import sentence
 from mme.store.alias_file import is_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from mme.cache import ArtifactCache
     from mme.core.answer import Answer
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from mme.residency.sample_requests import SampleRequest
     from mme.residency.store_catalog import StoreCatalog
     from mme.workers.engine import Workers
+
+    Invoke = Callable[[str, Mapping[str, str], bytes, Terms], Awaitable[Answer]]
+    Through = Callable[[Invoke, Invoke, Callable[[str], Collection[str] | None]], Invoke]
 
 
 class StoreModels:
@@ -48,13 +51,18 @@ class StoreModels:
         book: MemoryBook,
         *,
         observed: Observed | None = None,
+        through: Through | None = None,
     ) -> None:
+        """`through` makes of what asks models, and of what callers may ask, what is asked."""
         self._catalog = catalog
         self._cache = cache
         self._workers = workers
         self._book = book
         self._residency = Residency(settings, catalog, workers, observed)
         self._table = self._residency.table
+        self._ask: Invoke = self._residency.invoke
+        if through is not None:
+            self._ask = through(self._residency.invoke, self.invoke, self._asked_by)
         self._meanings = Meanings(
             cache.folder.parent / meanings.FILE, catalog.store.uri, catalog.run
         )
@@ -84,12 +92,20 @@ class StoreModels:
     ) -> Answer:
         """See `Residency.invoke`; `target` is one that `Serving` has chosen, or an alias."""
         if not is_alias(target):
-            return await self._residency.invoke(target, headers, body, terms)
+            return await self._ask(target, headers, body, terms)
         meant = self.aliases.table.meaning(target) or await self.aliases.resolve(target)
         try:
-            return await self._residency.invoke(meant, headers, body, terms)
+            return await self._ask(meant, headers, body, terms)
         except TargetNotFound as error:
             raise self.aliases.not_found(target, error) from error
+
+    def _asked_by(self, target: str) -> Collection[str] | None:
+        """The target models that an artifact says it asks; None: it is not here yet."""
+        known = self._table.current(target)
+        if known is None:
+            return None
+        said = known.artifact.findings.details.get(TARGETS)
+        return said if isinstance(said, list) else ()
 
     async def load(self, target: str) -> ModelView:
         """See `Residency.load`; also raises InvalidRequest."""
@@ -160,6 +176,22 @@ class StoreModels:
             said = self.aliases.not_found(target, error) if is_alias(target) else error
             raise NotOffered(target, said.message) from error
         return self._views.of_store(ref)
+
+    async def details(self, target: str) -> Mapping[str, object]:
+        """What the family says of a target, which comes to this disk for it, not into memory.
+
+        Raises what bringing in raises, InvalidRequest.
+        """
+        check_target(target)
+        meant = await self._meant(target)
+        known = self._table.current(meant)
+        kept = known.artifact if known is not None else self._cache.latest(meant)
+        if kept is not None:
+            return kept.findings.details
+        try:
+            return (await self._residency.arrivals.bring_in(meant)).artifact.findings.details
+        except TargetNotFound as error:
+            raise self.aliases.not_found(target, error) if is_alias(target) else error from error
 
     async def explain(self, target: str) -> tuple[ModelView, str]:
         """One target and why it is in its state. Raises as `describe` does."""

@@ -10,8 +10,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mme.core.allowed_code import may_run_code
 from mme.core.door import DoorError, Question, beginning
-from mme.core.errors import InvalidRequest
+from mme.core.errors import CodeNotAllowed, InvalidRequest
+from mme.core.through_mms import ALLOW_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +101,14 @@ def request_to(
     is_own: bool,
     pipeline: str | None,
 ) -> Request:
-    """A request that has just come, for the loop it is made on. Raises InvalidRequest."""
+    """A request that has just come, for the loop it is made on.
+
+    Raises InvalidRequest, CodeNotAllowed: a worker hears from here alone that it may run code.
+    """
+    if artifact.findings.is_code:
+        if not may_run_code(artifact.target, settings.allow_code):
+            raise CodeNotAllowed(artifact.target)
+        headers = {**headers, ALLOW_CODE: "1"}
     timeout_s = settings.invoke_timeout_s if terms.timeout_s is None else terms.timeout_s
     question = Question(
         "" if settings.is_foreign_handler else artifact.name,

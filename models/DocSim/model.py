@@ -4,14 +4,25 @@ Requests: `text/csv` (also where no Content-Type is given), rows of two texts, a
 scores as strings, "0.00" where a text has no known word; `application/json`, answered by an object:
 `{"pairs": [[a, b], ...]}` by similarities, `{"text1": a, "text2": b}` by one similarity, both with
 scores as numbers. One query against many documents is for `matching`, tags for `tagging`. Accept
-chooses JSON or CSV: a score a line.
+chooses JSON or CSV: a score a line. As tensors, a request is the first texts of pairs and the
+second ones, and its answer a similarity for each pair.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.bodies import check_keys, check_texts, decode, parse_json, to_csv, to_json
+import numpy as np
+
+from models.bodies import (
+    check_keys,
+    check_texts,
+    decode,
+    decode_text,
+    parse_json,
+    to_csv,
+    to_json,
+)
 from models.DocSim import matching, tagging
 from models.DocSim.answers import Answer, check_number
 from models.DocSim.matching import Matcher
@@ -22,9 +33,12 @@ from models.DocSim.vectors import similarity
 from models.errors import BadInput, shorten
 from models.media import CSV, JSON, answer_type, content_type
 from models.serving import Needs, Request, Response
+from models.tensors import ANY_SIZE, BYTES, Signature, TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from models.DocSim.documents import Documents
     from models.DocSim.params import DocSimParams
@@ -33,6 +47,11 @@ if TYPE_CHECKING:
 
 UNDERSTOOD = (CSV, JSON)
 NO_KNOWN_WORD = "0.00"
+TEXT_1, TEXT_2, SIMILARITY = "text1", "text2", "similarity"
+SIGNATURE = Signature(
+    inputs=(TensorSpec(TEXT_1, BYTES, (ANY_SIZE,)), TensorSpec(TEXT_2, BYTES, (ANY_SIZE,))),
+    outputs=(TensorSpec(SIMILARITY, "FP32", (ANY_SIZE,)),),
+)
 
 
 class DocSimModel:
@@ -76,11 +95,43 @@ class DocSimModel:
             "max_token_length": self._params.max_token_chars,
             "documents": 0 if self._documents is None else len(self._documents),
             "taxonomy_terms": 0 if self._tagger is None else self._tagger.terms,
+            "tensors": SIGNATURE.as_json(),
         }
 
     def needs(self) -> Needs:
         """Nothing: the model is data, and its words are found without a pipeline."""
         return Needs()
+
+    def signature(self) -> Signature:
+        """The first and the second texts of pairs, and how alike those of each pair are."""
+        return SIGNATURE
+
+    def infer(
+        self,
+        inputs: Mapping[str, NDArray[Any]],
+        parameters: Mapping[str, object],
+        wanted: Collection[str],  # noqa: ARG002 - there is one output
+    ) -> dict[str, NDArray[Any]]:
+        """Similarities of pairs, 0 where a text has no known word. Raises BadInput."""
+        if parameters:
+            raise BadInput(
+                f"This model has no parameters; {shorten(next(iter(parameters)))} is one"
+            )
+        firsts, seconds = inputs[TEXT_1], inputs[TEXT_2]
+        if len(firsts) != len(seconds):
+            raise BadInput(
+                f"{TEXT_1} has {len(firsts)} texts and {TEXT_2} {len(seconds)}: they are pairs"
+            )
+        check_number(len(firsts), "pairs", MAX_TEXTS)
+        pairs = [
+            (
+                decode_text(one, f"The first text of pair {place}"),
+                decode_text(other, f"The second text of pair {place}"),
+            )
+            for place, (one, other) in enumerate(zip(firsts, seconds, strict=True))
+        ]
+        scores = self._scores(pairs, lambda place: f"pair {place}")
+        return {SIMILARITY: np.array([float(score) for score in scores], np.float32)}
 
     def _of_rows(self, text: str) -> Answer:
         rows = read_pairs(text, MAX_TEXTS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from models.embedding.encoders import encode_passages, installed_version
-from models.embedding.passages import passages_of
+from models.encoding.encoders import encode_passages, installed_version
+from models.encoding.passages import passages_of
 from models.Search.meaning_file import pack
 
 if TYPE_CHECKING:

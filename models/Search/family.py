@@ -6,7 +6,7 @@ import importlib
 import json
 from typing import TYPE_CHECKING, cast
 
-from models.embedding.encoders import NoEncoderError
+from models.encoding.encoders import NoEncoderError
 from models.errors import ArtifactError, shorten
 from models.params import read_params
 from models.Search.index_file import map_index

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.embedding.encoders import NoEncoderError, encoder
+from models.encoding.encoders import NoEncoderError, encoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

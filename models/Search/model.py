@@ -6,18 +6,18 @@ if wanted. One claim is answered by `{"matches": [...]}`, best first, several by
 [{"matches": ...}, ...]}`; a match is an object of `id`, `score`, `relevance` and the document's
 other columns. Accept chooses JSON or CSV: a header line, then a line a match, for several claims
 after the claim's number from 0. A claim of a list that cannot be used is answered by
-`{"error": ...}` in its place, and by no line in a CSV. An answer to a claim in another language
-says so.
+`{"error": ...}` in its place, and by no line in a CSV. As tensors, a request is a list of claims,
+and its answer what a list has for each. An answer to a claim in another language says so.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.bodies import check_count, json_pieces, to_csv, to_json
-from models.embedding.encoders import KEY
+from models.encoding.encoders import KEY
 from models.errors import AnswerTooLarge, ArtifactError, BadInput, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import QuestionReader
@@ -26,10 +26,13 @@ from models.Search.explanation import Explainer
 from models.Search.params import MAX_MATCHES, MAX_TOP_K
 from models.Search.ranking import Ranker
 from models.serving import Needs, Request, Response
+from models.tensors import ANY_SIZE, BYTES, Signature, TensorSpec, texts_tensor
 from models.text import clean, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from models.requests import Question
     from models.Search.index_file import Index
@@ -40,6 +43,11 @@ if TYPE_CHECKING:
     Matches = list[dict[str, object]]
 
 UNDERSTOOD = (PLAIN, JSON)
+CLAIM, MATCHES = "claim", "matches"
+SIGNATURE = Signature(
+    inputs=(TensorSpec(CLAIM, BYTES, (ANY_SIZE,)),),
+    outputs=(TensorSpec(MATCHES, BYTES, (ANY_SIZE,)),),
+)
 MAX_CELLS_BYTES = 256 * 1024 * 1024
 """The most bytes of documents in an answer."""
 
@@ -90,9 +98,7 @@ class SearchModel:
         if answered_in == CSV:
             names = self._names(options)
             return Response(CSV, _as_csv([matches for _, matches in found], names, question))
-        results = question.in_order(
-            {"matches": matches} | self._warning(claim) for claim, matches in found
-        )
+        results = self._results(question, found)
         if question.is_single:
             return Response(JSON, to_json(next(results)))
         if request.in_parts:
@@ -112,11 +118,30 @@ class SearchModel:
             "columns": list(self._index.columns),
             "embedding": self._params.embedding,
             "top_k": self._params.top_k,
+            "tensors": SIGNATURE.as_json(),
         }
 
     def needs(self) -> Needs:
         """The encoder, if the artifact has vectors of one; words are found without a pipeline."""
         return Needs(pipeline=self._params.embedding and KEY + self._params.embedding)
+
+    def signature(self) -> Signature:
+        """Claims, and for each of them the JSON that a list of claims gets for it."""
+        return SIGNATURE
+
+    def infer(
+        self,
+        inputs: Mapping[str, NDArray[Any]],
+        parameters: Mapping[str, object],
+        wanted: Collection[str],  # noqa: ARG002 - there is one output
+    ) -> dict[str, NDArray[Any]]:
+        """Documents for claims; the parameters are a request's options.
+
+        Raises BadInput, AnswerTooLarge.
+        """
+        question = self._reader.read_tensor(inputs[CLAIM], parameters)
+        found = self._found(question.texts, self._options(question))
+        return {MATCHES: texts_tensor(map(to_json, self._results(question, found)))}
 
     def ids(self) -> Iterator[str]:
         """The ids of all documents, in their order."""
@@ -143,6 +168,14 @@ class SearchModel:
             if cells_bytes > MAX_CELLS_BYTES:  # a few documents may be large, or one be found often
                 raise AnswerTooLarge(cells_bytes, MAX_CELLS_BYTES)
             yield claim, self._matches(claim, best, options)
+
+    def _results(
+        self, question: Question, found: Iterator[tuple[str, Matches]]
+    ) -> Iterator[dict[str, Any]]:
+        """What a list has for each of its claims."""
+        return question.in_order(
+            {MATCHES: matches} | self._warning(claim) for claim, matches in found
+        )
 
     def _warning(self, claim: str) -> dict[str, str]:
         """Said of a claim in another language, which only a model with an encoder understands."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.embedding.encoders import ENCODERS
+from models.encoding.encoders import ENCODERS
 from models.errors import ArtifactError, shorten
 from models.language.stop_words import stop_list
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from models.embedding.encoders import NoEncoderError
+from models.encoding.encoders import NoEncoderError
 from models.errors import ArtifactError, CorpusError
 from models.language.stop_words import learn_stop_words
 from models.params import Params

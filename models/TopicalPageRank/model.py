@@ -5,8 +5,9 @@ Requests: `text/plain` (also where no Content-Type is given), the text itself; `
 The shape of the answer follows the request: plain text gets the bare list `[[phrase, score], ...]`,
 JSON an object, which also says so where a text is in another language. Accept chooses JSON or CSV
 (lines of phrase and score, for many texts after the text's number from 0). A text of a list that
-cannot be used is answered by `{"error": ...}` in its place, and by no line in a CSV. Cleaning is
-for `models.text`, tagging for `models.language`, ranking for `ranking`.
+cannot be used is answered by `{"error": ...}` in its place, and by no line in a CSV. As tensors, a
+request is a list of texts, and its answer what a list has for each. Cleaning is for `models.text`,
+tagging for `models.language`, ranking for `ranking`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from models.language.pipelines import name_of, pipeline_key, tag
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import QuestionReader
 from models.serving import Needs, Request, Response
+from models.tensors import ANY_SIZE, BYTES, Signature, TensorSpec, texts_tensor
 from models.text import clean, warning
 from models.TopicalPageRank.graph import TooManyPairs
 from models.TopicalPageRank.params import MAX_COUNT, MAX_TEXTS
@@ -27,8 +29,9 @@ from models.TopicalPageRank.ranking import rank
 from models.TopicalPageRank.tag_patterns import TooManySteps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
+    from numpy.typing import NDArray
     from spacy.language import Language
 
     from models.requests import Question
@@ -39,6 +42,11 @@ if TYPE_CHECKING:
     Keyphrases = list[tuple[str, float]]
 
 UNDERSTOOD = (PLAIN, JSON)
+TEXT, KEYPHRASES = "text", "keyphrases"
+SIGNATURE = Signature(
+    inputs=(TensorSpec(TEXT, BYTES, (ANY_SIZE,)),),
+    outputs=(TensorSpec(KEYPHRASES, BYTES, (ANY_SIZE,)),),
+)
 
 
 class TopicalPageRankModel:
@@ -71,10 +79,7 @@ class TopicalPageRankModel:
         media = content_type(request.content_type, UNDERSTOOD)
         answered_in = answer_type(request.accept)
         question = self._reader.read(request.body, media)
-        max_count = self._params.max_count
-        if "max_count" in question.options:
-            max_count = check_count(question.options["max_count"], "max_count", MAX_COUNT)
-        found = self._found(question.texts, max_count)
+        found = self._found(question)
         if answered_in == CSV:
             return Response(CSV, _as_csv([keyphrases for _, keyphrases in found], question))
         if question.is_plain:
@@ -100,6 +105,7 @@ class TopicalPageRankModel:
             "normalization": self._params.normalization,
             "window": self._params.window,
             "max_count": self._params.max_count,
+            "tensors": SIGNATURE.as_json(),
         }
 
     def needs(self) -> Needs:
@@ -107,11 +113,31 @@ class TopicalPageRankModel:
         key = pipeline_key(self._params.language, self._params.spacy_pipeline)
         return Needs(is_data=self._engine is None, pipeline=key)
 
-    def _found(self, texts: Iterable[str], max_count: int) -> Iterator[tuple[str, Keyphrases]]:
-        """Each text, cleaned, and its keyphrases when it is its turn."""
-        for text in texts:
-            cleaned = text if self._params.is_original else clean(text)
-            yield cleaned, self._keyphrases(cleaned, max_count)
+    def signature(self) -> Signature:
+        """Texts, and for each of them the JSON that a list of texts gets for it."""
+        return SIGNATURE
+
+    def infer(
+        self,
+        inputs: Mapping[str, NDArray[Any]],
+        parameters: Mapping[str, object],
+        wanted: Collection[str],  # noqa: ARG002 - there is one output
+    ) -> dict[str, NDArray[Any]]:
+        """Keyphrases of texts; the parameters are a request's options. Raises BadInput."""
+        question = self._reader.read_tensor(inputs[TEXT], parameters)
+        results = question.in_order(starmap(self._result, self._found(question)))
+        return {KEYPHRASES: texts_tensor(map(to_json, results))}
+
+    def _found(self, question: Question) -> Iterator[tuple[str, Keyphrases]]:
+        """Each text, cleaned, and its keyphrases when it is its turn. Raises BadInput at once."""
+        max_count = self._params.max_count
+        if "max_count" in question.options:
+            max_count = check_count(question.options["max_count"], "max_count", MAX_COUNT)
+        return (self._cleaned_and_found(text, max_count) for text in question.texts)
+
+    def _cleaned_and_found(self, text: str, max_count: int) -> tuple[str, Keyphrases]:
+        cleaned = text if self._params.is_original else clean(text)
+        return cleaned, self._keyphrases(cleaned, max_count)
 
     def _keyphrases(self, text: str, max_count: int) -> Keyphrases:
         sentences = tag(self._nlp, text, whole_words=not self._params.is_original)

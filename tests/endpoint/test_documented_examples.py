@@ -29,6 +29,7 @@ PAGES = {
     "docs/cli.md": 17,
     "docs/managing.md": 8,
     "docs/errors.md": 1,
+    "docs/open-inference.md": 3,
     "docs/architecture.md": 1,
 }
 # The pages whose examples another test runs, or sends in a form of its own.

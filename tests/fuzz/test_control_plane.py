@@ -16,6 +16,7 @@ from botocore.model import ServiceModel
 from hypothesis import strategies as st
 
 from mme.core.errors import InvalidRequest
+from mme.core.pipeline_key import SCHEME, read_key
 from mme.endpoints.control_plane import SERVED, ControlPlane
 from mme.endpoints.operation import ControlPlaneError
 from mme.gateway.shapes import checked, on_the_wire
@@ -53,6 +54,7 @@ PLACES = {
 }
 TRACKING = {"TargetValue": 1.0, "ScaleInCooldown": 5}
 CONTAINER = {"Image": "mme", "Mode": "MultiModel", "ModelDataUrl": "s3://models/a"}
+SEVERAL = [{"ModelDataUrl": "s3://models/a.tar.gz"}, CONTAINER]
 VARIANT = {"VariantName": "a", "ModelName": "a", "InstanceType": "ml.m5.large"}
 ARN = "arn:aws:sagemaker:us-east-1:000000000000:endpoint/a"
 VALID: dict[str, dict[str, Any]] = {
@@ -95,7 +97,7 @@ def asked(draw: st.DrawFn) -> tuple[str, Any]:
     request = dict(VALID[name])
     members = sorted(SHAPES[name].members)
     for _ in range(draw(st.integers(0, 2))):
-        value = VALUES | NAMES | st.sampled_from(list(request.values()))
+        value = VALUES | NAMES | st.sampled_from([*request.values(), SEVERAL, {"Mode": "Direct"}])
         request[draw(st.sampled_from(members))] = draw(value)
     return name, request
 
@@ -150,10 +152,14 @@ async def _ask_all(requests: list[tuple[str, Any]]) -> None:
 
 def _choose(live: Any) -> None:
     for target in ("x.tar.gz", None):
-        try:
-            assert live.choose(target, None, lambda: 0.5).key.startswith("s3://")
-        except InvalidRequest:
-            continue
+        for container in ("container-2", None):
+            try:
+                chosen = live.choose(target, None, lambda: 0.5, container=container)
+            except InvalidRequest:
+                continue
+            key = chosen.key
+            keys = [each.key for each in read_key(key).steps] if key.startswith(SCHEME) else [key]
+            assert all(each.startswith("s3://") for each in keys)
 
 
 def test_whatever_is_asked_is_answered_or_refused_and_there_again():

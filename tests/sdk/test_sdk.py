@@ -21,6 +21,13 @@ def test_models_below_a_prefix_are_added_and_asked_by_name(scripts):
     assert said["listed"] == ["TopicalPageRank.tar.gz", "de/DocSim.tar.gz"]
 
 
+def test_two_models_are_deployed_as_a_pipeline(scripts):
+    said = scripts.run("pipeline_model.py", BUCKET)
+    assert len(said["answer"]["results"]) == 2
+    assert "Received client error (400) from container-1 with message" in said["refused"]
+    assert said["left"] == []
+
+
 def test_a_batch_is_transformed_and_waited_for(scripts):
     lines = scripts.run("transform.py", BUCKET)["lines"]
     assert [line.rsplit(",", 1)[0] for line in lines] == ["Impfstoff,Impfungen", "Erde,Strom"]

@@ -51,7 +51,6 @@ CONFIG_KEPT = (
 TRACKING = "TargetTrackingScalingPolicyConfiguration"
 POLICY = "StepScalingPolicyConfiguration PredictiveScalingPolicyConfiguration"
 ABSENT_PARTS = {
-    "TargetContainerHostname": "there are no pipelines of containers",
     "InferenceComponentName": "there are models, not components",
 }
 FAILS = "InternalFailure ServiceUnavailable ValidationError "
@@ -59,21 +58,23 @@ MODEL_FAILS = below("ModelError", "Message OriginalStatusCode OriginalMessage")
 NO_LOG = below("ModelError", "LogStreamArn")
 NO_ROOM = "ResourceLimitExceeded"
 NOT_HERE = "ConcurrentUpdateException InternalServiceException "
+DIRECT_ONLY = "of a model whose containers have the mode Direct, which needs it"
 NO_TARGET = "here also names the target model, as `target-model=NAME`"
 
 RUNTIME = {
     "InvokeEndpoint": Members(
         served="EndpointName Body ContentType Accept CustomAttributes TargetModel TargetVariant"
-        " InferenceId SessionId",
+        " InferenceId SessionId TargetContainerHostname",
         ignored="EnableExplanations PrefixAwareId",
-        refused="TargetContainerHostname InferenceComponentName",
+        refused="InferenceComponentName",
         answered="Body ContentType InvokedProductionVariant CustomAttributes NewSessionId"
         " ClosedSessionId",
         raised=FAILS + MODEL_FAILS + "InternalDependencyException ModelNotReadyException",
         unraised=NO_LOG,
         notes={
             "InferenceId": "in the line of the log",
-            "SessionId": "given to the model, which makes and ends sessions",
+            "SessionId": "given to the model, which makes and ends sessions; not in pipelines",
+            "TargetContainerHostname": DIRECT_ONLY,
             **ABSENT_PARTS,
         },
     ),
@@ -86,16 +87,17 @@ RUNTIME = {
     ),
     "InvokeEndpointWithResponseStream": Members(
         served="EndpointName Body ContentType Accept CustomAttributes TargetVariant InferenceId"
-        " SessionId",
+        " SessionId TargetContainerHostname",
         ignored="PrefixAwareId",
-        refused="TargetContainerHostname InferenceComponentName",
+        refused="InferenceComponentName",
         answered="Body.PayloadPart Body.ModelStreamError Body.InternalStreamFailure ContentType"
         " InvokedProductionVariant CustomAttributes",
         raised=FAILS + MODEL_FAILS + "ModelStreamError InternalStreamFailure",
         unraised=NO_LOG,
         notes={
             "CustomAttributes": NO_TARGET,
-            "SessionId": "given to the model",
+            "SessionId": "given to the model; not in pipelines",
+            "TargetContainerHostname": DIRECT_ONLY,
             **ABSENT_PARTS,
         },
     ),
@@ -103,10 +105,10 @@ RUNTIME = {
 
 SAGEMAKER = {
     "CreateModel": Members(
-        served="ModelName Containers Tags"
+        served="ModelName Containers InferenceExecutionConfig Tags"
         + below("PrimaryContainer", "Mode ModelDataUrl")
         + below(SOURCE, "S3Uri S3DataType CompressionType"),
-        kept="InferenceExecutionConfig ExecutionRoleArn VpcConfig EnableNetworkIsolation"
+        kept="ExecutionRoleArn VpcConfig EnableNetworkIsolation"
         + below(
             "PrimaryContainer",
             "ContainerHostname Image ImageConfig Environment InferenceSpecificationName"
@@ -117,7 +119,8 @@ SAGEMAKER = {
         answered="ModelArn",
         raised=NO_ROOM,
         notes={
-            "Containers": "one, with the members of PrimaryContainer; several are refused",
+            "Containers": "up to 15, with the members of PrimaryContainer and, of several, their"
+            " ContainerHostname: a pipeline, or by TargetContainerHostname",
             "PrimaryContainer.Image": "the families here serve, whatever it is",
             f"{SOURCE}.S3DataType": "`S3Object`; `S3Prefix` is refused",
             f"{SOURCE}.CompressionType": "`Gzip`; `None` is refused",
@@ -154,7 +157,8 @@ SAGEMAKER = {
         raised=NO_ROOM,
         notes={
             "ProductionVariants.ModelName": "has to be there: there are no inference components",
-            "ProductionVariants.ServerlessConfig": "refused for multi-model variants",
+            "ProductionVariants.ServerlessConfig": "refused for multi-model variants, and for"
+            " several containers",
             "ProductionVariants.InitialInstanceCount": "told as the count; there is one instance",
             "ExplainerConfig": "no answer would be explained",
             "DataCaptureConfig": "nothing is captured",

@@ -173,7 +173,12 @@ async def _models(play: Scenario) -> None:
     await play.fill("CreateModel", ModelName="n-one", PrimaryContainer=one)
     gone = {"ModelDataUrl": f"{GONE}a.tar.gz"}
     await play.ask("CreateModel", ModelName="n-gone", Containers=[gone])
-    for name in ("n-many", "n-one", "n-gone"):
+    two = [
+        {"ContainerHostname": name, "ModelDataUrl": f"s3://models/{name}.tar.gz"} for name in "ab"
+    ]
+    mode = {"Mode": "Direct"}
+    await play.ask("CreateModel", ModelName="n-two", Containers=two, InferenceExecutionConfig=mode)
+    for name in ("n-many", "n-one", "n-gone", "n-two"):
         await play.ask("DescribeModel", ModelName=name)
     await play.pages("ListModels", **FIRST, **EVER)
     arn = many["ModelArn"]

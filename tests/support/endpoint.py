@@ -21,7 +21,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 60
@@ -83,9 +83,11 @@ def running_endpoint(
     scratch: Path,
     settings: Mapping[str, str] | None = None,
     before_start: Callable[[], None] | None = None,
+    program: Sequence[str] = (str(PROJECT / "serve.py"),),
 ) -> Iterator[Endpoint]:
     """Start an endpoint on a free port with its cache below `scratch`.
 
+    `program` is what Python is given: a file, or its own options.
     `before_start` runs in the new process, before it becomes the endpoint.
     """
     # Not below `scratch`: sockets need a short path.
@@ -103,7 +105,7 @@ def running_endpoint(
         **(settings or {}),
     }
     process = subprocess.Popen(
-        [sys.executable, str(PROJECT / "serve.py")],
+        [sys.executable, *program],
         cwd=PROJECT,
         env=environment,
         stdout=subprocess.PIPE,

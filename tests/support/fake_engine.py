@@ -19,6 +19,7 @@ from mme.core import answer
 from mme.core.errors import AlreadyLoaded, NotLoaded
 from mme.core.terms import PLAIN
 from mme.gateway import runner_of
+from mme.residency.observed import Observed
 from mme.residency.sample_requests import SampleRequest
 from mme.residency.views import ModelPage, ModelView, State
 
@@ -126,6 +127,7 @@ class FakeStandalone(FakeEngine):
         self.store_error = ""
         self.terms = PLAIN
         """Of the last request."""
+        self.observed = Observed()
 
     async def invoke(
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
@@ -163,6 +165,10 @@ class FakeStandalone(FakeEngine):
 
     async def describe(self, target: str) -> ModelView:
         return self._view(target)
+
+    async def details(self, target: str) -> Mapping[str, object]:
+        self.fail()
+        return self._view(target).details
 
     def pin(self, target: str) -> ModelView:
         self.fail()

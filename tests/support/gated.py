@@ -20,12 +20,13 @@ from mme.gateway.gate import Gate
 from tests.support.fake_engine import served
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
     from mme.access.limits import Limits
     from mme.core.settings import Settings
     from mme.gateway import BodyBudget
+    from mme.gateway.routing import Route
     from tests.support.fake_engine import FakeStandalone, Served
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -68,7 +69,12 @@ class Gated:
 
     @contextlib.asynccontextmanager
     async def start(
-        self, *, tokens: bool = True, keys: bool = True, limits: Limits | None = None
+        self,
+        *,
+        tokens: bool = True,
+        keys: bool = True,
+        limits: Limits | None = None,
+        more: Iterable[Route] = (),
     ) -> AsyncIterator[Served]:
         """Serve inside the block."""
         token_lines = [f"{name} {scopes} {name}-token-0123456" for name, scopes in TOKENS.items()]
@@ -82,7 +88,9 @@ class Gated:
         )
         table = dict.fromkeys(("ListEndpoints", "DeleteEndpoint"), self._operation)
         serving = Serving(self.settings, self.engine)
-        app = make_app(self.settings, self.engine, serving, self.bodies, table, gate=gate)
+        app = make_app(
+            self.settings, self.engine, serving, self.bodies, table, gate=gate, more=more
+        )
         async with served(app) as running:
             yield running
 

@@ -9,6 +9,7 @@ from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from mme.core.answer import Answer
+from mme.core.durations import Durations
 from mme.core.timing import Timing
 from mme.memory.readings import Reading
 from mme.metrics.exposition import Exposition
@@ -73,6 +74,7 @@ def sources_of(state: FakeState, mode: str = "standalone endpoint", **more: obje
         "store_error": lambda: "",
         "bodies": lambda: (10, 100),
         "backlog": lambda: Backlog(3, 2, {"InvocationFailures": 1}),
+        "steps": {("p", "clean"): Durations(2, 0.5), ("p", "rank"): Durations()},
         **more,
     }
     return Sources(Observed(), state.now, mode, "1.2.3", **given)  # type: ignore[arg-type]

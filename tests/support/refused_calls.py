@@ -106,7 +106,11 @@ CASES = [
     control("delete_model", {"ModelName": "none"}, "Could not find model"),
     control("create_model", model("multi", Mode="MultiModel"), "Cannot create already existing"),
     control("create_model", model("under_score"), "failed to satisfy constraint"),
-    control("create_model", model("m", {"Image": IMAGE}), "pipelines of several containers"),
+    control(
+        "create_model",
+        model("m", {"Image": IMAGE}, Mode="MultiModel"),
+        "Container container-2: ModelDataUrl is missing",
+    ),
     control("create_model", model("m", ModelDataUrl="https://example.org/m.tar.gz"), "S3"),
     control("create_endpoint_config", config("multi"), "Cannot create already existing"),
     control("create_endpoint_config", config("c", "none"), "Could not find model"),

@@ -36,6 +36,8 @@ FAILURES = {
     424: "The model has failed; the answer has its own status and message.",
     429: "Not yet, or too often.",
     500: "Nobody foresaw it; the log has a trace.",
+    504: "The model has not answered in time.",
+    507: "There is not enough memory for the model.",
     503: "There is no room for one more now.",
     530: "The store does not answer.",
 }

@@ -133,6 +133,36 @@ SCHEMAS: dict[str, Schema] = {
     "Why": thing(
         {"target_model": TEXT, "state": TEXT, "why": TEXT, "events": array_of(ref("Event"))}
     ),
+    "InferenceServer": thing({"name": TEXT, "version": TEXT, "extensions": array_of(TEXT)}),
+    "InferenceModel": thing(
+        {
+            "name": TEXT,
+            "versions": array_of(TEXT),
+            "platform": TEXT,
+            "inputs": array_of(ref("Tensor")),
+            "outputs": array_of(ref("Tensor")),
+        }
+    ),
+    "InferenceConfig": thing({"name": TEXT, "platform": TEXT}, is_open=True),
+    "InferenceStatistics": thing({"model_stats": array_of({"type": "object"})}),
+    "InferenceIndexEntry": thing(dict.fromkeys(("name", "version", "state", "reason"), TEXT)),
+    "Tensor": thing({"name": TEXT, "datatype": TEXT, "shape": array_of({"type": "integer"})}),
+    "Generate": thing(
+        {"text_input": TEXT, "id": TEXT, "parameters": {"type": "object"}},
+        "id",
+        "parameters",
+        is_open=True,
+    ),
+    "Generated": thing(
+        {
+            "model_name": TEXT,
+            "model_version": TEXT,
+            "text_output": {"type": ["string", "array"]},
+            "id": TEXT,
+        },
+        "id",
+    ),
+    "InferenceError": thing({"error": TEXT}),
     "ServiceError": thing({"__type": TEXT, "message": TEXT}),
     "Error": thing({"Message": TEXT}, is_open=True),
 }

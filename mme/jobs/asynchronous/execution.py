@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mme.core.errors import EndpointError, StoreUnavailable
 from mme.core.invocation_log import Asked, Work, noted
+from mme.core.pipeline_key import in_short
 from mme.core.terms import Terms
 from mme.jobs.asynchronous import messages
 from mme.jobs.asynchronous.outcomes import expired, failure_of, is_passing, pause_s
@@ -110,13 +111,14 @@ class Executor:
                 body, content_type = await self._input(entry, metrics)
                 share.shrink_to(len(body))
                 request = entry.request
+                asked = Asked(in_short(request.key), "", request.inference_id)
                 terms = Terms(request.timeout_s, self._limit_bytes)
                 headers = {
                     **({CONTENT_TYPE: content_type} if content_type else {}),
                     **request.headers,
                 }
                 outcome: Answer | EndpointError = await noted(
-                    Work("async", request.endpoint, Asked(request.key, "", request.inference_id)),
+                    Work("async", request.endpoint, asked),
                     terms,
                     partial(self._models.invoke, request.key, headers, body),
                 )
@@ -210,7 +212,7 @@ class Executor:
             "async %s %s %s %.1f ms %s",
             request.endpoint,
             state.said,
-            request.key,
+            in_short(request.key),
             (now - entry.received_at) * 1000,
             request.inference_id,
         )

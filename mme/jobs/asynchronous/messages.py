@@ -53,12 +53,15 @@ def failed(
     return message
 
 
-def model_reason(status: int, text: str) -> str:
-    """Why there is no answer, where the model said so itself; status 0: it said nothing."""
+def model_reason(status: int, text: str, speaker: str = "model") -> str:
+    """Why there is no answer, where the model said so itself; status 0: it said nothing.
+
+    `speaker` is who said it; of a pipeline, which step.
+    """
     side, kind = (
         ("client", "ClientError") if status in CLIENT_ERRORS else ("server", "InternalServerError")
     )
-    return f"{kind}: Received {side} error ({status}) from model. {text}"
+    return f"{kind}: Received {side} error ({status}) from {speaker}. {text}"
 
 
 def moment(at_s: float) -> str:

@@ -38,12 +38,13 @@ def pause_s(attempts: int) -> float:
 def failure_of(outcome: Answer | EndpointError) -> Failure | None:
     """The failure that an answer or an error is; None: the answer is a good one."""
     if isinstance(outcome, ModelFailed):
-        return _of_model(outcome.status, outcome.body)
+        return _of_model(outcome.status, outcome.body, outcome.speaker)
     if isinstance(outcome, EndpointError):
         return Failure(f"ClientError: {outcome.message}"[:MOST_REASON_CHARS], outcome.message)
     if outcome.status in SUCCESSES:
         return None
-    return _of_model(outcome.status, outcome.body.decode("utf-8", "replace"))
+    text = outcome.body.decode("utf-8", "replace")
+    return _of_model(outcome.status, text, outcome.speaker)
 
 
 def expired(attempts: int) -> Failure:
@@ -52,5 +53,5 @@ def expired(attempts: int) -> Failure:
     return Failure(f"The request expired in the queue{tries}", "The request expired")
 
 
-def _of_model(status: int, text: str) -> Failure:
-    return Failure(model_reason(status, text)[:MOST_REASON_CHARS], text)
+def _of_model(status: int, text: str, speaker: str) -> Failure:
+    return Failure(model_reason(status, text, speaker)[:MOST_REASON_CHARS], text)

@@ -67,9 +67,8 @@ class Asker:
                 )
                 if answer.status < BAD_REQUEST:
                     return answer
-                reason = (
-                    f"{payload.target or 'the model'} answers {answer.status}: {said(answer.body)}"
-                )
+                who = answer.who if answer.steps else payload.target or answer.who
+                reason = f"{who} answers {answer.status}: {said(answer.body)}"
                 may_pass = answer.status >= SERVER_FAULT or answer.status == TOO_MANY
             except Unreachable:
                 if not left:

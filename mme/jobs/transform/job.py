@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mme.endpoints.containers import Containers
 from mme.endpoints.records import Record
 
 IN_PROGRESS, COMPLETED, FAILED = "InProgress", "Completed", "Failed"
@@ -12,15 +13,6 @@ STOPPING, STOPPED = "Stopping", "Stopped"
 OPEN = (IN_PROGRESS, STOPPING)
 KIND = "transform-job"
 """What records and ARNs call it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelPlace:
-    """Where the artifact of a created model is, or those of a multi-model one."""
-
-    uri: str
-    """Of the archive; of a multi-model one, what a target is appended to."""
-    is_multi: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +27,7 @@ class Job:
     started_at: float | None
     ended_at: float | None
     modified_at: float
-    model: ModelPlace
+    model: Containers
     request: dict[str, Any]
     """As it was sent; not to be changed."""
 
@@ -57,7 +49,7 @@ class Job:
             "FailureReason": self.failure,
             "StartedAt": self.started_at,
             "EndedAt": self.ended_at,
-            "Model": {"Uri": self.model.uri, "IsMulti": self.model.is_multi},
+            "Model": self.model.as_json(),
             "Request": self.request,
         }
         return Record(KIND, self.name, self.arn, self.created_at, self.modified_at, content)
@@ -75,6 +67,6 @@ def job_of(record: Record) -> Job:
         started_at=content["StartedAt"],
         ended_at=content["EndedAt"],
         modified_at=record.modified_at,
-        model=ModelPlace(content["Model"]["Uri"], content["Model"]["IsMulti"]),
+        model=Containers.from_json(content["Model"]),
         request=content["Request"],
     )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.endpoints.definitions import MODEL, found
-from mme.endpoints.refusals import source_in
-from mme.jobs.transform.job import ModelPlace
+from mme.endpoints.refusals import containers_in
 
 if TYPE_CHECKING:
+    from mme.endpoints.containers import Containers
     from mme.endpoints.records import Records
 
 
-def created_model(records: Records, name: str) -> ModelPlace:
-    """The place of a model. Raises ControlPlaneError."""
-    source = source_in(found(records, MODEL, name).content)
-    return ModelPlace(source.uri, is_multi=source.is_multi)
+def created_model(records: Records, name: str) -> Containers:
+    """The containers of a model. Raises ControlPlaneError."""
+    return containers_in(found(records, MODEL, name).content)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mme.core.background import BackgroundTasks
 from mme.core.errors import EndpointError, StateUnavailable
 from mme.core.invocation_log import Asked, Work, noted
-from mme.core.names import check_target
+from mme.core.pipeline_key import in_short
 from mme.jobs.transform import ledger
 from mme.jobs.transform.checks import targets_of
 from mme.jobs.transform.errors import TransformRefused
@@ -186,8 +186,8 @@ def _of_job(invoke: Invoke, job: Job) -> Invoke:
     model = job.model
 
     async def ask(target: str, headers: Mapping[str, str], body: bytes, terms: Terms) -> Answer:
-        key = model.uri + check_target(target) if model.is_multi else model.uri
-        work = Work("batch", job.name, Asked(key))
+        key = model.key(job.name, target)
+        work = Work("batch", job.name, Asked(in_short(key)))
         return await noted(work, terms, partial(invoke, key, headers, body))
 
     return ask

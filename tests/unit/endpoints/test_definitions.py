@@ -64,7 +64,7 @@ async def test_an_arn_has_the_region_of_its_request(plane):
 )
 async def test_models_that_can_be_served_are_taken(plane, model):
     await plane.ask("CreateModel", ModelName="m", **model)
-    assert plane.plane.source_of_model("m").uri.startswith("s3://models/")
+    assert plane.plane.containers_of_model("m").uri.startswith("s3://models/")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,6 @@ async def test_models_that_can_be_served_are_taken(plane, model):
     [
         ({}, "PrimaryContainer or Containers"),
         ({"PrimaryContainer": CONTAINER, "Containers": [CONTAINER]}, "either PrimaryContainer"),
-        ({"Containers": [CONTAINER, CONTAINER]}, "Containers: pipelines"),
         ({"PrimaryContainer": {"Image": IMAGE}}, "ModelDataUrl is missing"),
         ({"PrimaryContainer": {"ModelPackageName": "x"}}, "ModelPackageName is not served"),
         ({"PrimaryContainer": source() | CONTAINER}, "either ModelDataUrl or ModelDataSource"),

@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 
 from mme.core import errors
+from mme.endpoints.containers import Container, Containers
 from mme.endpoints.live import IN_SERVICE, Live, Variant
 from mme.endpoints.serving import AsyncTerms, Serving
 from mme.gateway import make_app
@@ -96,7 +97,17 @@ class Created:
         if endpoint not in ("one", "two", "later", "latest"):
             return None
         variants = tuple(
-            Variant(name, 1.0, f"s3://models/{endpoint}/{name}/", is_multi=True)
+            Variant(
+                name,
+                1.0,
+                Containers(
+                    tuple(
+                        Container(host, f"s3://models/{endpoint}/{name}/{host}/", is_multi=True)
+                        for host in ("c", "d")
+                    ),
+                    is_direct=not endpoint.startswith("late"),
+                ),
+            )
             for name in ("v1", "v2")
         )
         terms = TERMS if endpoint.startswith("late") else None

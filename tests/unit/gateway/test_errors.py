@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from mme.core import errors
+from mme.core.timing import StepTime
 from mme.gateway.errors import ErrorTable
 from mme.gateway.platform import PLATFORM_ERRORS
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
@@ -124,6 +125,15 @@ def test_a_failed_load_is_a_model_error_with_what_the_worker_said():
 def test_no_answer_counts_as_status_zero_and_the_servers_fault():
     _, _, body = read(model_error(0, "no answer within 60 s"))
     assert body["Message"].startswith("Received server error (0) from model")
+
+
+def test_of_a_pipeline_the_step_is_named_with_what_the_steps_took():
+    failed = errors.ModelFailed("m", 500, "broken")
+    failed.steps = (StepTime("clean", 0.0031), StepTime("rank", 1.25))
+    answer = SERVICE_ERRORS.answer(failed)
+    _, _, body = read(answer)
+    assert body["Message"] == 'Received server error (500) from rank with message "broken"'
+    assert answer.headers["X-Mme-Steps"] == "clean;dur=3.1, rank;dur=1250.0"
 
 
 def test_long_messages_are_cut_as_the_service_does():

@@ -40,7 +40,10 @@ REFUSED = {
     "inference id that begins with a tab": ({"Inference-Id": "\tx"}, "'inferenceId' failed"),
     "variant of other letters": ({"Target-Variant": "a_b"}, "'targetVariant' failed"),
     "component": ({"Inference-Component": "c"}, "InferenceComponentName"),
-    "container": ({"Target-Container-Hostname": "c"}, "TargetContainerHostname"),
+    "container of other letters": (
+        {"Target-Container-Hostname": "c_d"},
+        "'targetContainerHostname' failed",
+    ),
     "session of other letters": ({"Session-Id": "a b"}, "'sessionId' failed"),
     "long session": ({"Session-Id": "a" * 257}, "'sessionId' failed"),
     "no explanations": ({"Enable-Explanations": ""}, "'enableExplanations' failed"),

@@ -21,6 +21,7 @@ def scrape(state):
     sources = sources_of(state)
     state.shares["m"] = Share("m", 1024, 1)
     answered(sources.observed, "m")
+    sources.observed.spent.stepped("m", {"search": 0.1})
     sources.http.ended("GET", "/models", 200, 0.1)
     return scraped(Exposition(sources, 10))
 

@@ -68,6 +68,16 @@ def test_latencies_are_counted_by_outcome_in_growing_buckets(state):
     assert scrape("mme_invocation_duration_seconds_count", outcome="warm") == 0
 
 
+def test_steps_of_pipelines_are_there_where_there_are_pipelines(state):
+    scrape = scraped(Exposition(sources_of(state), 10))
+    name = "mme_pipeline_step_duration_seconds"
+    assert scrape(f"{name}_sum", pipeline="p", step="clean") == 0.5
+    assert scrape(f"{name}_count", pipeline="p", step="clean") == 2
+    assert scrape(f"{name}_count", pipeline="p", step="rank") == 0
+    without = scraped(Exposition(sources_of(state, steps={}), 10))
+    assert scrape.names - without.names == {f"{name}_sum", f"{name}_count"}
+
+
 def test_errors_and_refusals_are_told_apart(state):
     sources = sources_of(state)
     answered(sources.observed, "m", status=500)

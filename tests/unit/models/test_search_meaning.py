@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError
 import numpy as np
 import pytest
 
-from models.embedding import encoders
-from models.embedding.encoders import ENCODERS, NoEncoderError, encoder
-from models.embedding.passages import (
+from models.encoding import encoders
+from models.encoding.encoders import ENCODERS, NoEncoderError, encoder
+from models.encoding.passages import (
     LONGEST_SENTENCE_CHARS,
     MOST_PASSAGES,
     PASSAGE_CHARS,

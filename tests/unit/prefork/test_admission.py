@@ -16,11 +16,13 @@ import pytest
 
 from mme.cache.admission import AdmissionJob
 from mme.cache.extract import ExtractionLimits
+from mme.core.artifact import Findings
 from mme.core.errors import ArtifactRejected, LoadFailed
 from mme.prefork.admission_client import ATTEMPTS, AdmissionClient
 from tests.support.archives import bomb, tar_gz
 from tests.support.endpoint import PROJECT
 from tests.support.processes import is_running
+from tests.support.scripts import DOUBLING, script
 from tests.support.template import running_template, until
 
 MIB = 1024 * 1024
@@ -125,6 +127,32 @@ async def test_a_sample_is_unpacked_checked_and_converted(client, job, name):
     mapped = [path.stat().st_size for path in wanted.scratch_dir.glob("*")]
     assert findings.mapped_bytes == findings.unpacked_bytes + sum(mapped)
     assert 0 < findings.own_bytes < 64 * MIB
+
+
+async def test_code_is_admitted_without_running(client, job, tmp_path):
+    ran = tmp_path / "0" / "ran"
+    wanted = job(None)
+    script(wanted.model_dir, f"open({str(ran)!r}, 'w').close()\n{DOUBLING}")
+    findings = await client.admit(wanted)
+    assert (findings.is_code, findings.is_data) == (True, False)
+    assert findings.details["functions"] == ["model_fn", "predict_fn"]
+    script(wanted.model_dir, "def model_fn(")
+    with pytest.raises(LoadFailed, match="syntax error, line 1"):
+        await client.admit(wanted)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("wrong", [{"is_code": "yes"}, {"is_code": True, "is_data": True}])
+def test_findings_that_contradict_themselves_are_not_believed(wrong):
+    said = dataclasses.asdict(Findings(1, is_data=False)) | wrong
+    with pytest.raises(TypeError, match="is_code"):
+        Findings.from_json(said)
+
+
+def test_findings_of_earlier_releases_say_nothing_of_code():
+    said = dataclasses.asdict(Findings(1))
+    del said["is_code"]
+    assert Findings.from_json(said) == Findings(1)
 
 
 async def test_an_unpacked_folder_is_admitted_as_it_is(client, job):

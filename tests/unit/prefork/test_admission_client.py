@@ -60,7 +60,8 @@ def test_findings_with_a_field_that_cannot_be_are_none(changes):
         findings_of(JOB, said(**changes), DONE)
 
 
-@pytest.mark.parametrize("field", FOUND)
+# Records of earlier releases lack `is_code`; what they are of is none.
+@pytest.mark.parametrize("field", sorted(FOUND.keys() - {"is_code"}))
 def test_findings_without_a_field_are_none(field):
     fields = {name: value for name, value in FOUND.items() if name != field}
     with pytest.raises(LoadFailed):

@@ -158,3 +158,28 @@ for n in range(1000):
 print(wrong)
 """
     assert run_python(script).strip() == "0"
+
+
+def test_forks_of_a_process_that_has_used_onnxruntime_answer():
+    script = """
+import os, sys, tempfile
+from pathlib import Path
+from models.registry import family, load_model
+from models.warm_up import warm_up
+from mme.prefork.template import checked_fork
+warm_up([])
+assert "onnxruntime" in sys.modules
+root = Path(tempfile.mkdtemp())
+(root / "artifact").mkdir()
+request = family("Embedding").rehearse(root / "artifact", root / "scratch")
+expected = load_model(root / "artifact", root / "scratch").predict(request)
+wrong = 0
+for n in range(100):
+    pid = checked_fork()
+    if pid == 0:
+        model = load_model(root / "artifact", root / "scratch")
+        os._exit(0 if model.predict(request) == expected else 1)
+    wrong += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
+print(wrong)
+"""
+    assert run_python(script).strip() == "0"

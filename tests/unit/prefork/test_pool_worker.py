@@ -13,9 +13,10 @@ import model_handler
 from mme.cache.admission import AdmissionJob
 from mme.cache.extract import ExtractionLimits
 from mme.core.door import Answer, Done, Drop, Part, Question
-from mme.core.through_mms import answer_of, request_headers
+from mme.core.through_mms import ALLOW_CODE, answer_of, request_headers
 from mme.prefork.admission_client import AdmissionClient
 from tests.support.endpoint import PROJECT
+from tests.support.scripts import DOUBLING, script
 from tests.support.template import running_template
 
 MIB = 1024 * 1024
@@ -121,6 +122,20 @@ def test_a_model_that_is_gone_is_unloadable_and_the_worker_goes_on(door, admitte
     answer = door.ask(Question("gone", "/nowhere", "/nowhere", TARGET, b""))
     assert answer.is_unloadable
     assert door.ask(question(admitted, "DocSim")).status == 200
+
+
+def test_code_runs_only_where_the_endpoint_says_so_with_the_request(worker, door, tmp_path):
+    ran = tmp_path / "ran"
+    folder = str(script(tmp_path / "m", f"open({str(ran)!r}, 'w').close()\n{DOUBLING}"))
+    headers = TARGET | {"content-type": "application/json"}
+    asked = Question("script", folder, folder, headers, b"[2]")
+    answer = door.ask(asked)
+    assert (answer.status, answer.is_unloadable) == (403, True)
+    assert json.loads(answer.body)["type"] == "CodeNotAllowed"
+    assert not ran.exists()
+    answer = door.ask(dataclasses.replace(asked, headers=headers | {ALLOW_CODE: "1"}))
+    assert (answer.status, answer.body) == (200, b"[4]")
+    assert ran.exists()
 
 
 def test_models_that_were_dropped_come_back(door, admitted):

@@ -14,7 +14,8 @@ import model_handler
 from mme.prefork.rehearsal import SETTINGS, rehearse
 from mme.prefork.residents import RESIDENTS
 from models.mapped.folder import check_may_convert
-from models.registry import FAMILIES
+from models.registry import OF_CODE, OF_DATA
+from tests.support.scripts import own_imports
 
 HANDLER = Path(model_handler.__file__)
 
@@ -36,13 +37,22 @@ def handler(tmp_path, monkeypatch):
 
 def test_every_family_is_rehearsed_and_nothing_is_left_behind(tmp_path):
     environment = dict(os.environ)
-    assert rehearse(HANDLER, budget_s=60, parent=tmp_path) == list(FAMILIES)
+    assert rehearse(HANDLER, budget_s=60, parent=tmp_path) == [*OF_DATA]
     assert len(RESIDENTS) == 0
     assert RESIDENTS.take_note() is None
     assert {name: os.environ.get(name) for name in SETTINGS} == {
         name: environment.get(name) for name in SETTINGS
     }
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_runs_scripts_is_rehearsed_only_where_code_may_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("MME_ALLOW_CODE", "team/*")
+    # As of a process that was started with it.
+    monkeypatch.setattr("mme.prefork.rehearsal.take_environment", lambda _: None)
+    with own_imports():
+        assert rehearse(HANDLER, budget_s=60, parent=tmp_path) == [*OF_DATA, *OF_CODE]
+    assert os.environ["MME_ALLOW_CODE"] == "team/*"
 
 
 def test_the_process_may_still_convert_afterwards():
@@ -58,7 +68,7 @@ def test_one_familys_failure_is_not_the_others(handler, caplog):
         "    if (folder / 'DocSim-params.json').exists(): raise KeyError('odd')\n"
         "    return data and ['x']\n"
     )
-    assert rehearse(path, budget_s=60) == [name for name in FAMILIES if name != "DocSim"]
+    assert rehearse(path, budget_s=60) == [name for name in OF_DATA if name != "DocSim"]
     assert "the rehearsal of DocSim failed" in caplog.text
     assert "odd" in caplog.text
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mme.core.errors import LoadFailed, ModelFailed, ModelNotReady
+from mme.core.errors import CodeNotAllowed, LoadFailed, ModelFailed, ModelNotReady
 from mme.memory import Reading
 from mme.workers.scaling import STAY_S
 from mme.workers.starting import ATTEMPTS
@@ -44,6 +44,17 @@ async def test_beside_a_pool_only_models_that_need_it_have_their_own(tmp_path):
         assert bench.workers.is_own(code)
         await asyncio.gather(bench.ask(data), bench.ask(code))
         assert bench.folders() == ["pool", code.name]
+
+
+async def test_code_that_is_not_allowed_gets_no_worker(tmp_path):
+    async with running_workers(tmp_path, allow_code=("yes/*",)) as bench:
+        model = own(bench, "no", is_code=True)
+        for asked in (bench.ask(model), bench.workers.load(model)):
+            with pytest.raises(CodeNotAllowed, match="MME_ALLOW_CODE does not name 'no'") as caught:
+                await asked
+            assert caught.value.status == 403
+        assert bench.folders() == ["pool"]
+        assert (await bench.ask(own(bench, "yes/it", is_code=True))).status == 200
 
 
 async def test_requests_that_come_while_it_starts_share_one_start(bench):

@@ -11,6 +11,7 @@ import pytest
 from mme.core.answer import Answer
 from mme.core.database import Database
 from mme.core.errors import Busy, ModelFailed, ModelTimedOut, ShuttingDown
+from mme.core.timing import StepTime
 from mme.jobs.asynchronous.execution import Executor
 from mme.jobs.asynchronous.metrics import Metrics
 from mme.jobs.asynchronous.queue import Queue
@@ -153,6 +154,11 @@ FAILURES = [
     (
         Answer(400, {}, b"bad rows", cold=False),
         "ClientError: Received client error (400) from model. bad rows",
+        b"bad rows",
+    ),
+    (
+        Answer(400, {}, b"bad rows", cold=False, steps=(StepTime("a", 0.1), StepTime("b", 0.1))),
+        "ClientError: Received client error (400) from b. bad rows",
         b"bad rows",
     ),
     (

@@ -1,11 +1,13 @@
 import asyncio
 import errno
 import gzip
+from dataclasses import replace
 
 import pytest
 
 from mme.core.errors import Busy, ModelFailed, ModelTimedOut, StoreUnavailable
 from mme.core.terms import Terms
+from mme.core.timing import StepTime
 from mme.jobs.transform import asking
 from mme.jobs.transform.asking import Unreachable
 from mme.jobs.transform.inputs import inputs_below
@@ -110,6 +112,13 @@ async def test_one_bad_record_leaves_its_input_without_output_and_the_others_wit
     assert failure.uri == f"{IN}b.txt"
     assert failure.reason == "record 2: m.tar.gz answers 400: no"
     assert (summary.done, summary.failed, summary.retries) == (2, 1, 0)
+
+
+async def test_of_a_pipeline_the_step_that_refuses_a_record_is_named():
+    bench = Bench(a=b"bad")
+    refused = replace(refusal(400), steps=(StepTime("clean", 0.1), StepTime("rank", 0.1)))
+    summary = await bench.all(FakeModel(lambda _: refused), Transform(retries=0))
+    assert summary.failures[0].reason == "record 1: step rank answers 400: no"
 
 
 @pytest.mark.parametrize(

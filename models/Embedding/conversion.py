@@ -1,0 +1,168 @@
+"""The form in which workers load a model: its graph optimised, its weights in a file to be mapped.
+
+onnxruntime makes both, once, from what came in the artifact. The weights are in the order in which
+this processor multiplies them, so that all workers compute with the same pages; a session over the
+artifact's own file would copy all of them. The folder is named after the file it was made from, the
+library and the processor, and appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import json
+import logging
+import mmap
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.Embedding import running
+from models.Embedding.onnx_check import check_onnx
+from models.errors import ArtifactError, is_short_of_room
+from models.mapped.folder import check_may_convert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from models.Embedding.params import EmbeddingParams
+
+FORM = "onnx.v1"
+GRAPH_FILE, WEIGHTS_FILE, FACTS_FILE = "graph.onnx", "weights.bin", "facts.json"
+LEAST_MAPPED_BYTES = 1024
+"""Smaller tensors stay in the graph."""
+SAVING = {
+    "session.optimized_model_external_initializers_file_name": WEIGHTS_FILE,
+    "session.optimized_model_external_initializers_min_size_in_bytes": str(LEAST_MAPPED_BYTES),
+    "session.save_external_prepacked_constant_initializers": "1",
+}
+_FEATURES: Mapping[str, bool] = getattr(
+    importlib.import_module("numpy._core._multiarray_umath"), "__cpu_features__", {}
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A session, and what was found out when it was converted."""
+
+    session: Any
+    facts: dict[str, Any]
+
+
+def converted(
+    source: Path,
+    scratch: Path | None,
+    params: EmbeddingParams,
+    examine: Callable[[Any], dict[str, Any]],
+) -> Converted:
+    """A session over the converted form, which is made first where it is not there.
+
+    `examine` tries the session of a conversion and returns its facts, JSON-able. Without a scratch
+    folder, or on a GPU, which has the weights in memory of its own, the artifact's file is loaded.
+    Raises what `examine` raises, ArtifactError, NoRoom, NotConverted, and OSError where memory or
+    file descriptors have run out.
+    """
+    chosen = running.providers(params.provider)
+    on_gpu = chosen[0] != running.CPU_PROVIDER
+    folder = None if scratch is None else scratch / _identity(source, params)
+    if folder is not None and (facts := _facts(folder)) is not None:
+        if on_gpu:
+            return Converted(_session_of_artifact(source, chosen), facts)
+        with contextlib.suppress(ArtifactError):  # a damaged copy: it is made anew
+            return Converted(_mapped_session(folder), facts)
+    check_may_convert(source)
+    _check(source)
+    if folder is not None:
+        try:
+            facts = _convert(source, folder, examine)
+        except OSError as error:
+            if is_short_of_room(error):
+                raise
+            log.warning("cannot keep a converted artifact: %s", error)
+        else:
+            made = _session_of_artifact(source, chosen) if on_gpu else _mapped_session(folder)
+            return Converted(made, facts)
+    made = _session_of_artifact(source, chosen)
+    return Converted(made, examine(made))
+
+
+def _check(source: Path) -> None:
+    try:
+        with source.open("rb") as file:
+            # Not closed here: an error on its way still holds views of it.
+            memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    except FileNotFoundError as error:
+        raise ArtifactError(source, "is missing") from error
+    except ValueError as error:
+        raise ArtifactError(source, "is empty") from error
+    check_onnx(source, memoryview(memory))
+
+
+def _session_of_artifact(source: Path, chosen: list[str]) -> Any:
+    return running.session(source, running.options({}, optimizes=True), chosen)
+
+
+def _mapped_session(folder: Path) -> Any:
+    options = running.options({}, optimizes=False)
+    return running.session(folder / GRAPH_FILE, options, [running.CPU_PROVIDER])
+
+
+def _convert(
+    source: Path, folder: Path, examine: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any]:
+    """Make the converted form. Raises OSError besides."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        options = running.options(SAVING, optimizes=True)
+        options.optimized_model_filepath = str(partial / GRAPH_FILE)
+        facts = examine(running.session(source, options, [running.CPU_PROVIDER]))
+        kept = json.dumps({"facts": facts, "sizes": _sizes(partial)})
+        (partial / FACTS_FILE).write_text(kept, encoding="utf-8")
+        for path in partial.iterdir():
+            path.chmod(0o644)
+        partial.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)  # it was damaged
+        with contextlib.suppress(FileExistsError):  # another process was as far
+            partial.rename(folder)
+        return facts
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _facts(folder: Path) -> dict[str, Any] | None:
+    """What was kept of a conversion; None: there is none, or it is damaged."""
+    try:
+        kept = json.loads((folder / FACTS_FILE).read_bytes())
+        # Whoever maps a file that is too short is ended when it reads behind its end.
+        if kept["sizes"] != _sizes(folder):
+            return None
+        return dict(kept["facts"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        if is_short_of_room(error):
+            raise
+        return None
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The bytes of each file but the facts'."""
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.name != FACTS_FILE}
+
+
+def _identity(source: Path, params: EmbeddingParams) -> str:
+    """A name for what is made of this file, by this library, for this kind of processor."""
+    try:
+        status = source.stat()
+    except FileNotFoundError as error:
+        raise ArtifactError(source, "is missing") from error
+    library = running.library("onnxruntime").__version__
+    processor = sorted(name for name, has in _FEATURES.items() if has)
+    tried = (params.pooling, params.output, params.max_tokens)
+    facts = (FORM, library, processor, tried, status.st_size, status.st_mtime_ns, status.st_ino)
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest() + os.extsep + "onnx"

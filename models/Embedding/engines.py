@@ -1,0 +1,239 @@
+"""What turns texts into vectors: a model of the artifact's own, or an encoder that is installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from models.Embedding import running
+from models.Embedding.conversion import converted
+from models.Embedding.params import (
+    MODEL_FILE,
+    NONE,
+    ONNX,
+    PARAMS_FILE,
+    PASSAGE,
+    TOKENIZER_FILE,
+)
+from models.Embedding.pooling import normalized, pooled
+from models.Embedding.tokens import Tokenizer
+from models.encoding.encoders import KEY, NoEncoderError, encoder, installed_version
+from models.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from models.Embedding.params import EmbeddingParams
+    from models.Embedding.tokens import Padded, Tokens
+
+    Floats = NDArray[np.float32]
+
+TOKENS_AT_ONCE = 512
+"""Texts are computed together as long as they have no more tokens than this, padding counted.
+
+More take a core longer than one after the other would: its cache is too small for them.
+"""
+TOKENS_AT_ONCE_ON_GPU = 16_384
+TEXTS_AT_ONCE = 64
+CHARS_OF_TOKEN = 8
+"""So many characters a token has at most, where nobody counts them."""
+KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+MASK, IDS, SEGMENTS = "attention_mask", "input_ids", "token_type_ids"
+FITTING = {NONE: ("sentence_embedding", "text_embeds", "pooler_output")}
+"""Names of the output that fits a pooling; of tokens' vectors the usual ones are below."""
+OF_TOKENS = ("last_hidden_state", "token_embeddings")
+MOST_DIMENSIONS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors, *shape* (texts, dimensions), and which texts were cut."""
+
+    vectors: Floats
+    were_cut: NDArray[np.bool_]
+
+
+class Engine(Protocol):
+    """Turns texts into vectors. Not for several threads."""
+
+    name: str
+    dimensions: int
+    prepared: str | None
+    """What a process that is forked may have ready only for it, as a key of `models.warm_up`."""
+
+    def embed(self, texts: Sequence[str], kind: str) -> Embedded:
+        """The vectors of texts of one of INPUT_TYPES. Raises ServingError."""
+
+    def describe(self) -> dict[str, object]:
+        """What there is to tell of it, JSON-able."""
+
+
+class OnnxEngine:
+    """A tokenizer and a session of onnxruntime."""
+
+    name = ONNX
+    prepared: str | None = None
+
+    def __init__(self, model_dir: Path, scratch: Path | None, params: EmbeddingParams) -> None:
+        """Raises ArtifactError, NoRoom, NotConverted."""
+        self._params = params
+        self._tokenizer = Tokenizer(model_dir / TOKENIZER_FILE, params.max_tokens)
+        made = converted(model_dir / MODEL_FILE, scratch, params, self._examine)
+        self._take(made.session)
+        dimensions = made.facts.get("dimensions")
+        if not isinstance(dimensions, int):
+            raise ArtifactError(MODEL_FILE, "was converted by another version")
+        self.dimensions = dimensions
+
+    def embed(self, texts: Sequence[str], kind: str) -> Embedded:
+        """Computes texts of like length together."""
+        prefix = self._params.prefixes[kind]
+        tokens = self._tokenizer.read([prefix + text for text in texts])
+        vectors = np.zeros((len(texts), self.dimensions), np.float32)
+        for rows in _batches([len(each.ids) for each in tokens], self._tokens_at_once):
+            found = self._run([tokens[row] for row in rows])
+            if found.shape != (len(rows), self.dimensions):
+                raise ArtifactError(MODEL_FILE, f"gave {found.shape} numbers for {len(rows)} texts")
+            vectors[rows] = found
+        if not np.isfinite(vectors).all():
+            raise ArtifactError(MODEL_FILE, "gave numbers that are not finite")
+        if self._params.normalizes:
+            vectors = normalized(vectors)
+        return Embedded(vectors, np.array([each.was_cut for each in tokens], bool))
+
+    def describe(self) -> dict[str, object]:
+        """Where it computes, and what with."""
+        library = running.library("onnxruntime")
+        return {
+            "onnxruntime": library.__version__,
+            "provider": self._session.get_providers()[0],
+            "vocabulary": self._tokenizer.size,
+        }
+
+    def _take(self, session: Any) -> None:
+        self._session = session
+        on_cpu = session.get_providers()[0] == running.CPU_PROVIDER
+        self._tokens_at_once = TOKENS_AT_ONCE if on_cpu else TOKENS_AT_ONCE_ON_GPU
+        with running.translated("its inputs and outputs cannot be read"):
+            self._inputs = _inputs(session)
+            self._output = _output(session, self._params)
+
+    def _examine(self, session: Any) -> dict[str, Any]:
+        """Try a session with a short and the longest text. Raises ArtifactError."""
+        self._take(session)
+        short, *_ = self._tokenizer.read(["a 1"])
+        long, *_ = self._tokenizer.read(["a 1 " * self._params.max_tokens])
+        found = self._run([short, long])
+        if found.ndim != 2 or not 0 < found.shape[1] <= MOST_DIMENSIONS:  # noqa: PLR2004
+            raise ArtifactError(MODEL_FILE, f"gives vectors of shape {found.shape}")
+        return {"dimensions": int(found.shape[1])}
+
+    def _run(self, tokens: Sequence[Tokens]) -> Floats:
+        batch = self._tokenizer.padded(tokens)
+        with running.translated("cannot be computed"):
+            (states,) = self._session.run(
+                [self._output], self._fed(batch), running.run_options(batch.ids.size)
+            )
+        wanted = 2 if self._params.pooling == NONE else 3
+        if not isinstance(states, np.ndarray) or states.ndim != wanted:
+            shape = getattr(states, "shape", None)
+            raise ArtifactError(
+                MODEL_FILE,
+                f"its output {self._output} has the shape {shape}; pooling"
+                f" {self._params.pooling} needs {wanted} axes",
+            )
+        if wanted == 3 and states.shape[:2] != batch.ids.shape:  # noqa: PLR2004
+            raise ArtifactError(
+                MODEL_FILE,
+                f"its output {self._output} has the shape {states.shape} for {batch.ids.shape}"
+                " tokens",
+            )
+        return pooled(states.astype(np.float32, copy=False), batch.mask, self._params.pooling)
+
+    def _fed(self, batch: Padded) -> dict[str, NDArray[Any]]:
+        values = {IDS: batch.ids, MASK: batch.mask, SEGMENTS: np.zeros_like(batch.ids)}
+        return {name: values[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
+
+
+def _inputs(session: Any) -> dict[str, Any]:
+    """The model's inputs and their kinds of numbers. Raises ArtifactError."""
+    found: dict[str, Any] = {}
+    for each in session.get_inputs():
+        if each.name not in (IDS, MASK, SEGMENTS):
+            raise ArtifactError(
+                MODEL_FILE, f"wants {each.name[:60]}; {IDS}, {MASK} and {SEGMENTS} can be given"
+            )
+        if each.type not in KINDS:
+            raise ArtifactError(MODEL_FILE, f"wants {each.name} as {each.type}")
+        found[each.name] = KINDS[each.type]
+    if IDS not in found:
+        raise ArtifactError(MODEL_FILE, f"has no input {IDS}")
+    return found
+
+
+def _output(session: Any, params: EmbeddingParams) -> str:
+    """The name of the output to use. Raises ArtifactError."""
+    names = [each.name for each in session.get_outputs()]
+    if not names:
+        raise ArtifactError(MODEL_FILE, "has no output")
+    if params.output is not None:
+        if params.output not in names:
+            raise ArtifactError(
+                MODEL_FILE, f"has no output {params.output}; there are {', '.join(names)[:200]}"
+            )
+        return params.output
+    fitting = FITTING.get(params.pooling, OF_TOKENS)
+    return next((name for name in fitting if name in names), names[0])
+
+
+def _batches(lengths: list[int], tokens_at_once: int) -> list[list[int]]:
+    """The numbers of texts in batches of like length, the longest first."""
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    found: list[list[int]] = []
+    for row in order:
+        longest = lengths[found[-1][0]] if found else 0
+        full = not found or len(found[-1]) == TEXTS_AT_ONCE
+        if full or (len(found[-1]) + 1) * max(longest, 1) > tokens_at_once:
+            found.append([])
+        found[-1].append(row)
+    return found
+
+
+class EncoderEngine:
+    """An encoder of `models.encoding`, whose files are part of its package."""
+
+    def __init__(self, params: EmbeddingParams) -> None:
+        """Raises ArtifactError."""
+        self.name = params.engine
+        self.prepared: str | None = KEY + params.engine
+        self._most_chars = CHARS_OF_TOKEN * params.max_tokens
+        try:
+            self._encoder = encoder(params.engine)
+        except NoEncoderError as error:
+            raise ArtifactError(PARAMS_FILE, str(error)) from error
+        self.dimensions = self._encoder.dimensions
+
+    def embed(self, texts: Sequence[str], kind: str) -> Embedded:
+        """Vectors 1 long. Texts are cut by their characters; what the encoder cuts is not told."""
+        encode = self._encoder.passages if kind == PASSAGE else self._encoder.queries
+        vectors = np.zeros((len(texts), self.dimensions), np.float32)
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            part = [text[: self._most_chars] for text in texts[start : start + TEXTS_AT_ONCE]]
+            vectors[start : start + len(part)] = encode(part)
+        return Embedded(vectors, np.array([len(text) > self._most_chars for text in texts], bool))
+
+    def describe(self) -> dict[str, object]:
+        """The version of its package."""
+        return {"version": installed_version(self.name)}
+
+
+def make_engine(model_dir: Path, scratch: Path | None, params: EmbeddingParams) -> Engine:
+    """The engine that the parameters name. Raises ArtifactError, NoRoom, NotConverted."""
+    if params.engine == ONNX:
+        return OnnxEngine(model_dir, scratch, params)
+    return EncoderEngine(params)

@@ -1,0 +1,137 @@
+"""A script's model once its code runs: requests in the toolkit's form, and its errors in ours."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sagemaker_inference import content_types
+from sagemaker_inference.errors import BaseInferenceToolkitError
+
+from models.errors import BadInput, ServingError
+from models.Script.requirements import FILE, read_requirements
+from models.Script.toolkit import OURS, ScriptTransformer, begin_request, new_context
+from models.serving import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from models.serving import Needs, Request
+
+OK = 200
+STATUSES = range(400, 600)
+MESSAGE_CHARS = 4096
+CONTENT_TYPE = "content-type"
+
+
+class ScriptError(ServingError):
+    """What a script raised: its own kind, message and, if it is one of the toolkit's, status."""
+
+    def __init__(self, message: str, kind: str, status: int = 500) -> None:
+        super().__init__(message)
+        self.status_code = status
+        self._kind = kind
+
+    @property
+    def type(self) -> str:
+        """The name of the class that was raised."""
+        return self._kind
+
+
+class RunningScript:
+    """A script whose model is in memory."""
+
+    def __init__(self, model_dir: Path, told: Mapping[str, object], needs: Needs) -> None:
+        """Import the code and let `model_fn` make the model. Raises ScriptError, MemoryError."""
+        self._model_dir = model_dir
+        self._told = dict(told)
+        self._needs = needs
+        self._context = new_context(str(model_dir), model_dir.name)
+        self._transformer = ScriptTransformer()
+        self._count = 0
+        try:
+            self._transformer.validate_and_initialize(str(model_dir), self._context)
+        except (Exception, SystemExit) as error:
+            raise self._as_error(error) from error
+
+    def predict(self, request: Request) -> Response:
+        """Answer one request; raises ScriptError, BadInput, MemoryError."""
+        _check_text(request)
+        self._count += 1
+        begin_request(self._context, request.headers or _headers(request), self._count)
+        data = [{"body": bytearray(request.body)}]
+        try:
+            answer = self._transformer.transform(data, self._context)[0]
+            body = _body(answer)
+        except (Exception, SystemExit) as error:
+            raise self._as_error(error) from error
+        given = self._context.get_response_headers(0)
+        # By those of ours the worker tells the endpoint of itself.
+        headers = {n: v for n, v in given.items() if not str(n).lower().startswith(OURS)}
+        return Response(
+            str(headers.pop(CONTENT_TYPE, content_types.OCTET_STREAM)),
+            body,
+            status=self._context.get_response_status(0)[0] or OK,
+            headers=headers,
+        )
+
+    def describe(self) -> dict[str, object]:
+        """As the admission found it."""
+        return self._told
+
+    def needs(self) -> Needs:
+        """A process of its own."""
+        return self._needs
+
+    def _as_error(self, error: BaseException) -> BaseException:
+        """What a caller is told of what the script raised; the log gets the rest."""
+        if isinstance(error, (ServingError, MemoryError)):
+            return error
+        kind, status, message = type(error).__name__, 500, _words(error)
+        if isinstance(error, BaseInferenceToolkitError):
+            message = str(error.message)
+            if error.status_code in STATUSES:
+                status = int(error.status_code)
+        if isinstance(error, ImportError):
+            message += self._lacking()
+        # Where it lies on this machine is nobody's business.
+        message = message.replace(str(self._model_dir), "<model_dir>")
+        return ScriptError(message[:MESSAGE_CHARS], kind, status)
+
+    def _lacking(self) -> str:
+        wanted = read_requirements(self._model_dir)
+        if wanted is None or not wanted.missing:
+            return ""
+        return f"; of what {FILE} asks for, this is missing here: {', '.join(wanted.missing)}"
+
+
+def _check_text(request: Request) -> None:
+    """Raise BadInput for bytes that the toolkit would take for text and are none."""
+    if request.content_type in content_types.UTF8_TYPES:
+        try:
+            request.body.decode()
+        except UnicodeDecodeError as error:
+            raise BadInput(f"The body is no {request.content_type} in UTF-8: {error}") from error
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """Of a request that came without: those it has fields for."""
+    given = {CONTENT_TYPE: request.content_type, "accept": request.accept}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _body(answer: Any) -> str | bytes:
+    """An answer as the model server sends it. Raises what JSON raises."""
+    if isinstance(answer, (str, bytes)):
+        return answer
+    if isinstance(answer, (bytearray, memoryview)):
+        return bytes(answer)
+    return json.dumps(answer, indent=2)
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a script's own class may do anything
+        return ""

@@ -1,0 +1,107 @@
+"""The SageMaker inference toolkit, which calls a script's functions, and the context they get.
+
+What its Transformer calls, when and with what, is as the toolkit has it. Two things differ. Errors
+come out as they were raised, so that callers get a kind and a message and no stack. And the default
+`input_fn` reads arrays (`application/x-npy`) without pickles, by which a caller could run code.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mms.context import Context, RequestProcessor
+from mms.metrics.metrics_store import MetricsStore
+from sagemaker_inference import content_types, decoder
+from sagemaker_inference.default_inference_handler import DefaultInferenceHandler
+from sagemaker_inference.transformer import Transformer
+
+from models.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MODULE = "inference.py"
+OURS = "x-mme-"
+"""How headers begin that the endpoint sends its workers."""
+SPELLINGS = {
+    name.lower(): name
+    for name in (
+        "Content-Type",
+        "Accept",
+        "X-Amzn-SageMaker-Custom-Attributes",
+        "X-Amzn-SageMaker-Target-Model",
+        "X-Amzn-SageMaker-Session-Id",
+    )
+}
+"""How SageMaker spells the headers it sends a container."""
+
+
+class ScriptTransformer(Transformer):  # type: ignore[misc] # the base is untyped
+    """Runs the functions of the module `inference`, or the defaults in their places."""
+
+    def __init__(self) -> None:
+        super().__init__(Defaults())
+
+    def _validate_user_module_and_set_functions(self) -> None:
+        # An artifact is of this family by this file, whatever SAGEMAKER_PROGRAM says.
+        self._environment._module_name = MODULE  # noqa: SLF001 - there is no public name
+        super()._validate_user_module_and_set_functions()
+
+    @staticmethod
+    def handle_error(context: Any, inference_exception: Any, trace: str) -> Any:
+        """Let go on what was raised, of which the toolkit would make a text with its stack."""
+        del context, trace
+        raise sys.exception() or inference_exception
+
+
+class Defaults(DefaultInferenceHandler):  # type: ignore[misc] # the base is untyped
+    """The toolkit's own functions for those a script has not."""
+
+    def default_input_fn(self, input_data: Any, content_type: Any, context: Any = None) -> Any:
+        """Make an array of a body. Raises BadInput, the toolkit's UnsupportedFormatError."""
+        del context
+        try:
+            if content_type == content_types.NPY:
+                return np.load(io.BytesIO(input_data), allow_pickle=False)
+            return decoder.decode(input_data, content_type)
+        except (ValueError, EOFError, OSError, RecursionError, KeyError) as error:
+            raise BadInput(f"The body is no {content_type}: {error}") from error
+
+
+class Headers(dict[str, str]):
+    """The headers of a request in SageMaker's spelling, found in any."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(
+            (SPELLINGS.get(name.lower(), name), value)
+            for name, value in headers.items()
+            if not name.lower().startswith(OURS)
+        )
+        self._places = {name.lower(): name for name in self}
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(self._places.get(name.lower(), name))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._places
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of any dict."""
+        return super().get(self._places.get(name.lower(), name), default)
+
+
+def new_context(model_dir: str, name: str) -> Any:
+    """The model server's context of a model, before any request."""
+    context = Context(name, model_dir, {}, 1, None, "1.0")
+    begin_request(context, {}, 0)
+    return context
+
+
+def begin_request(context: Any, headers: Mapping[str, str], number: int) -> None:
+    """Have the context be that of a request."""
+    context.request_processor = [RequestProcessor(Headers(headers))]
+    context.request_ids = {0: str(number)}
+    context.metrics = MetricsStore(context.request_ids, context.model_name)

@@ -1,0 +1,241 @@
+"""A script that runs: the toolkit's functions, contexts, answers and errors."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from models.errors import BadInput, ServingError
+from models.serving import Request
+from tests.support.scripts import DOUBLING, PYTORCH_FORM, own_imports, script, started
+
+ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+
+
+@pytest.fixture(autouse=True)
+def _imports():
+    with own_imports():
+        yield
+
+
+def asked(model, body=b"[1, 2]", content_type="application/json", accept=None, **headers):
+    given = {"content-type": content_type, **headers}
+    if accept is not None:
+        given["accept"] = accept
+    return model.predict(Request(content_type, accept, body, headers=given))
+
+
+def npy(array, **options):
+    made = io.BytesIO()
+    np.save(made, array, **options)
+    return made.getvalue()
+
+
+def transforming(source):
+    return f"def model_fn(model_dir):\n    return model_dir\n{source}"
+
+
+def answering(expression):
+    """A script that answers whatever the expression is."""
+    return transforming(
+        f"def transform_fn(model, data, content_type, accept):\n    return {expression}"
+    )
+
+
+def test_the_toolkits_own_functions_are_used_for_those_that_are_missing(tmp_path):
+    model = started(script(tmp_path, DOUBLING))
+    answer = asked(model)
+    assert (answer.content_type, answer.body) == ("application/json", "[2, 4]")
+    assert asked(model, b"1,2\n3,4", "text/csv", "text/csv").body == "2,4\n6,8\n"
+
+
+def test_bytes_come_back_unchanged(tmp_path):
+    model = started(script(tmp_path, DOUBLING))
+    answer = asked(model, npy(np.arange(4.0)), "application/x-npy", "application/x-npy")
+    assert answer.content_type == "application/x-npy"
+    assert answer.body == npy(np.arange(4.0) * 2)
+
+
+def test_a_script_of_the_pytorch_container_runs(tmp_path):
+    folder = script(tmp_path, PYTORCH_FORM, {"model.json": "[[1, 0], [0, 2]]"})
+    model = started(folder)
+    answer = asked(model, b"[[3, 4]]", accept="application/json", **{ATTRIBUTES: "abc"})
+    assert json.loads(answer.body) == [[3.0, 8.0]]
+    assert answer.headers == {"X-Amzn-SageMaker-Custom-Attributes": "cba"}
+    image = asked(model, bytes([1, 2]), "application/x-image", "application/x-npy")
+    assert np.load(io.BytesIO(image.body)).tolist() == [[1.0, 4.0]]
+
+
+def test_headers_are_found_in_any_spelling_and_the_endpoints_own_are_hidden(tmp_path):
+    source = """
+def model_fn(model_dir, context):
+    return context
+def transform_fn(model, data, content_type, accept, context):
+    given = context.get_all_request_header(0)
+    return {"same": model is context, "names": sorted(given),
+            "found": [given["content-TYPE"], given.get("ACCEPT"), given.get("none", 1)]}
+"""
+    answer = asked(started(script(tmp_path, source)), accept="a/b", **{"x-mme-model": "secret"})
+    assert json.loads(answer.body) == {
+        "same": True, "names": ["Accept", "Content-Type"], "found": ["application/json", "a/b", 1],
+    }  # fmt: skip
+    assert answer.content_type == "a/b"
+
+
+@pytest.mark.parametrize(
+    ("expression", "body"),
+    [
+        ("b'\\xff\\x00'", b"\xff\x00"),
+        ("bytearray(b'a'), 'image/png'", b"a"),
+        ("memoryview(b'ab')", b"ab"),
+        ("{'a': [1]}", '{\n  "a": [\n    1\n  ]\n}'),
+        ("None", "null"),
+    ],
+)
+def test_answers_of_any_kind_are_sent_as_the_model_server_sends_them(tmp_path, expression, body):
+    assert asked(started(script(tmp_path, answering(expression)))).body == body
+
+
+def test_a_status_that_the_script_sets_is_the_answers(tmp_path):
+    source = transforming("""
+def transform_fn(model, data, content_type, accept, context):
+    context.set_response_status(422, "no")
+    context.set_response_header(0, "X-Mme-Dropped", "other")
+    context.set_response_header(0, "X-Own", "1")
+    return "told"
+""")
+    answer = asked(started(script(tmp_path, source)))
+    assert (answer.status, answer.body, answer.headers) == (422, "told", {"X-Own": "1"})
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "kind", "message"),
+    [
+        ("ValueError('off')", 500, "ValueError", "off"),
+        ("SystemExit(3)", 500, "SystemExit", "3"),
+        ("GenericInferenceToolkitError(429, 'slow down')", 429, "GenericInferenceToolkitError",
+         "slow down"),
+        ("GenericInferenceToolkitError(200, 'odd')", 500, "GenericInferenceToolkitError", "odd"),
+        ("OSError(f'{model}/x is gone')", 500, "OSError", "<model_dir>/x is gone"),
+    ],
+)  # fmt: skip
+def test_errors_keep_status_kind_and_message_without_a_stack(
+    tmp_path, raised, status, kind, message
+):
+    source = transforming(f"""
+from sagemaker_inference.errors import GenericInferenceToolkitError
+def transform_fn(model, data, content_type, accept):
+    raise {raised}
+""")
+    with pytest.raises(ServingError) as caught:
+        asked(started(script(tmp_path, source)))
+    error = caught.value
+    assert (error.status_code, error.type, error.message) == (status, kind, message)
+
+
+def test_a_model_that_cannot_be_made_is_an_error_and_may_be_tried_again(tmp_path):
+    source = """
+from models import VALUE
+class Unspeakable(Exception):
+    def __str__(self):
+        raise KeyError
+def model_fn(model_dir):
+    raise Unspeakable
+def predict_fn(data, model): ...
+"""
+    folder = script(tmp_path, source, {"code/models.py": "VALUE = 1"})
+    for _ in range(2):
+        with pytest.raises(ServingError) as caught:
+            started(folder)
+        assert (caught.value.type, caught.value.message) == ("Unspeakable", "")
+
+
+def test_answers_that_cannot_be_sent_are_errors(tmp_path):
+    with pytest.raises(ServingError, match="not JSON serializable"):
+        asked(started(script(tmp_path, answering("object()"))))
+
+
+def test_an_unknown_content_type_is_the_toolkits_error(tmp_path):
+    with pytest.raises(ServingError, match="Content type a/b is not supported") as caught:
+        asked(started(script(tmp_path, DOUBLING)), content_type="a/b")
+    assert (caught.value.type, caught.value.status_code) == ("UnsupportedFormatError", 500)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"{"),
+        ("application/json", b"\xff"),
+        ("application/json", b"[" * 100_000),
+        ("application/x-npy", b"none"),
+        ("application/x-npz", b"none"),
+    ],
+)
+def test_a_body_that_is_not_what_it_says_is_the_callers_fault(tmp_path, content_type, body):
+    with pytest.raises(BadInput, match=content_type):
+        asked(started(script(tmp_path, DOUBLING)), body, content_type)
+
+
+class _Writes:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+@pytest.mark.parametrize("kind", ["object array", "bare pickle"])
+def test_no_body_runs_code(tmp_path, kind):
+    ran = tmp_path / "ran"
+    hostile = _Writes(str(ran))
+    body = (
+        npy(np.array([hostile]), allow_pickle=True)
+        if kind == "object array"
+        else pickle.dumps(hostile)
+    )
+    with pytest.raises(BadInput):
+        asked(started(script(tmp_path, DOUBLING)), body, "application/x-npy")
+    assert not ran.exists()
+
+
+def test_an_import_that_fails_tells_which_requirements_are_missing(tmp_path):
+    folder = script(
+        tmp_path, "import torch_is_not_here\n" + DOUBLING,
+        {"code/requirements.txt": "torch-is-not-here>=2\nnumpy\n"},
+    )  # fmt: skip
+    with pytest.raises(ServingError, match="No module named 'torch_is_not_here'; ") as caught:
+        started(folder)
+    assert "torch-is-not-here>=2 (not installed)" in caught.value.message
+    assert caught.value.type == "ModuleNotFoundError"
+
+
+@pytest.mark.parametrize("name", ["helper", "models", "spacy"])
+def test_modules_of_one_name_are_each_artifacts_own(tmp_path, name):
+    source = answering("VALUE").replace(
+        "def model_fn", f"from {name}.part import VALUE\ndef model_fn"
+    )
+    answers = []
+    for value in ("first", "second"):
+        files = {f"code/{name}/__init__.py": "", f"code/{name}/part.py": f"VALUE = {value!r}\n"}
+        answers.append(asked(started(script(tmp_path / value, source, files))).body)
+    assert answers == ["first", "second"]
+
+
+def test_a_former_artifacts_modules_are_not_found(tmp_path):
+    started(script(tmp_path / "first", DOUBLING, {"code/only_there.py": ""}))
+    with pytest.raises(ServingError, match="only_there"):
+        started(script(tmp_path / "second", "import only_there\n" + DOUBLING))
+
+
+def test_python_s_own_modules_stay_what_they_are(tmp_path):
+    files = {"code/json.py": "dumps = None", "code/numpy.py": "raise OSError"}
+    assert asked(started(script(tmp_path, DOUBLING, files))).body == "[2, 4]"
+
+
+def test_nothing_is_written_beside_the_code(tmp_path):
+    started(script(tmp_path, "import other\n" + DOUBLING, {"code/other.py": ""}))
+    assert {path.name for path in (tmp_path / "code").iterdir()} == {"inference.py", "other.py"}

@@ -1,0 +1,210 @@
+"""Ensembles whose steps ask other target models: real ensembles, models that are functions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from mme.core.answer import Answer
+from mme.core.errors import Busy, ModelFailed, ModelTimedOut, TargetNotFound
+from mme.core.terms import Terms
+from mme.core.through_mms import MAY_ASK
+from mme.core.timing import Timing
+from mme.pipelines import ensembles
+from mme.pipelines.ensembles import Ensembles
+from models.Ensemble import elsewhere
+from models.Ensemble.graph import check_kinds, in_order
+from models.Ensemble.model import EnsembleModel
+from models.Ensemble.reading import read_definition
+from models.errors import ServingError
+from models.serving import Request
+
+JSON = {"Content-Type": "application/json"}
+STEPS: dict[str, Any] = {
+    "one": {"target": "One", "request": "$text"},
+    "two": {"target": "Two", "request": "$text"},
+    "three": {"target": "Three", "request": ["$one", "$two"]},
+}
+
+
+class Models:
+    """By target: an ensemble, or what answers the value of a body."""
+
+    def __init__(self):
+        self.known = {}
+        self.asked = []
+        self.running = self.most_running = 0
+        self.ensembles = Ensembles(self._invoke, self.invoke, self.declared, 5)
+
+    async def invoke(self, target, headers, body, terms):
+        return await self.ensembles.invoke(target, headers, body, terms)
+
+    def declared(self, target):
+        if target not in self.known:
+            return None
+        model = self.known[target]
+        return model.describe()["targets"] if isinstance(model, EnsembleModel) else ()
+
+    async def _invoke(self, target, headers, body, terms):
+        self.asked.append((target, dict(headers), body, terms))
+        if target not in self.known:
+            raise TargetNotFound(target, f"store/{target}")
+        model = self.known[target]
+        if not isinstance(model, EnsembleModel):
+            self.running += 1
+            self.most_running = max(self.running, self.most_running)
+            await asyncio.sleep(0)
+            self.running -= 1
+            status, said = model(json.loads(body))
+            return answer(status, "application/json", json.dumps(said))
+        received = {name.lower(): value for name, value in headers.items()}
+        received |= {MAY_ASK.lower(): "1"} if terms.may_ask else {}
+        try:
+            found = model.predict(
+                Request(received.get("content-type"), None, body, headers=received)
+            )
+        except ServingError as error:
+            return answer(
+                error.status_code, "application/json", json.dumps({"message": str(error)})
+            )
+        return answer(200, found.content_type, found.body)
+
+
+def answer(status, content_type, body):
+    return Answer(
+        status, {"content-type": content_type}, body.encode(), cold=False, timing=Timing()
+    )
+
+
+@pytest.fixture
+def models():
+    found = Models()
+    found.known |= {name: lambda value: (200, [value]) for name in ("One", "Two", "Three")}
+    return found
+
+
+@pytest.fixture
+def ensemble(tmp_path):
+    def make(steps, output):
+        said = {
+            "inputs": {"text": {"type": "any"}},
+            "steps": steps,
+            "outputs": {"answer": {"value": output}},
+        }
+        (tmp_path / "ensemble.json").write_text(json.dumps(said))
+        definition = read_definition(tmp_path)
+        order = in_order(definition)
+        check_kinds(definition, order, {})
+        return EnsembleModel(definition, order, {})
+
+    return make
+
+
+async def ask(models, target, body, **terms):
+    found = await models.invoke(target, JSON, json.dumps(body).encode(), Terms(**terms))
+    return found.status, json.loads(found.body)
+
+
+def test_both_sides_have_the_same_words():
+    assert (ensembles.ASKS, ensembles.ANSWERS) == (elsewhere.ASKS, elsewhere.ANSWERS)
+    assert MAY_ASK.lower() == elsewhere.MAY_ASK
+
+
+async def test_steps_ask_target_models_side_by_side_where_they_can(models, ensemble):
+    models.known["E"] = ensemble(STEPS, "$three")
+    assert await ask(models, "E", {"text": "a"}) == (200, {"answer": [[["a"], ["a"]]]})
+    assert [each[0] for each in models.asked] == ["E", "One", "Two", "E", "Three", "E"]
+    assert models.most_running == 2
+
+
+async def test_targets_are_seen_from_the_ensemble_s_own_folder(models, ensemble):
+    models.known = {"de/x/E": ensemble({"a": {"target": "y/One", "request": 1}, "t": TEXT}, BOTH)}
+    models.known["de/x/y/One"] = lambda value: (200, value)
+    assert (await ask(models, "de/x/E", {"text": "a"}))[1] == {"answer": [1, "a"]}
+
+
+TEXT, BOTH = {"text": "$text"}, ["$a", "$t"]
+
+
+async def test_what_asks_nobody_goes_through_as_it_is(models):
+    assert await ask(models, "One", 5) == (200, [5])
+    assert len(models.asked) == 1
+
+
+async def test_a_target_s_error_is_the_step_s_with_its_status(models, ensemble):
+    models.known["One"] = lambda _: (413, {"message": "too much"})
+    models.known["E"] = ensemble(STEPS, "$three")
+    status, said = await ask(models, "E", {"text": "a"})
+    assert (status, said["message"]) == (413, "Step one: One answered 413: too much")
+
+
+async def test_a_target_that_is_not_there_is_named_with_its_step(models, ensemble):
+    del models.known["Two"]
+    models.known["E"] = ensemble(STEPS, "$three")
+    with pytest.raises(ModelFailed, match=r"Step two: .*Two"):
+        await ask(models, "E", {"text": "a"})
+
+
+async def test_an_error_that_says_when_to_try_again_stays_what_it_is(models, ensemble):
+    def busy(_):
+        raise Busy("One", 1)
+
+    models.known |= {"One": busy, "E": ensemble(STEPS, "$three")}
+    with pytest.raises(Busy):
+        await ask(models, "E", {"text": "a"})
+
+
+async def test_ensembles_may_ask_for_each_other_but_not_without_end(models, ensemble):
+    models.known["Inner"] = ensemble({"a": {"target": "One", "request": "$text"}}, "$a")
+    inner = {"a": {"target": "Inner", "request": {"text": "$text"}}}
+    models.known["E"] = ensemble(inner, "$a/answer")
+    assert await ask(models, "E", {"text": 1}) == (200, {"answer": [1]})
+    models.known["Inner"] = models.known["E"]
+    with pytest.raises(ModelFailed, match="more than 4 ensembles ask for each other"):
+        await ask(models, "E", {"text": 1})
+
+
+async def test_all_steps_together_have_the_time_of_one_request(models, ensemble):
+    models.known["E"] = ensemble(STEPS, "$three")
+    await ask(models, "E", {"text": "a"}, timeout_s=3.0)
+    left = [each[3].timeout_s for each in models.asked]
+    assert left == sorted(left, reverse=True)
+    assert left[-1] < left[0] == 3.0
+    with pytest.raises(ModelTimedOut):
+        await ask(models, "E", {"text": "a"}, timeout_s=1e-9)
+
+
+@pytest.mark.hostile("requests to models")
+async def test_a_caller_cannot_have_an_ensemble_go_on(models, ensemble):
+    models.known["E"] = ensemble(STEPS, "$three")
+    body = {"state": {"values": {}, "how": {}}, "answers": []}
+    for name in (elsewhere.ANSWERS, elsewhere.ANSWERS.upper() + "; a=b"):
+        found = await models.invoke("E", {"content-TYPE": name}, json.dumps(body).encode(), Terms())
+        assert found.status == 415
+
+
+@pytest.mark.hostile("isolation")
+async def test_an_answer_that_asks_for_what_its_artifact_does_not_name_is_refused(models):
+    async def invoke(target, headers, body, terms):
+        asked = {"step": "a", "target": "One", "content_type": "", "accept": "", "body": ""}
+        return answer(200, elsewhere.ASKS, json.dumps({"asks": [asked], "state": {}}))
+
+    asking = Ensembles(invoke, models.invoke, lambda _: ["Two"], 5)
+    with pytest.raises(ModelFailed, match="'One', which its artifact does not name"):
+        await asking.invoke("Script", JSON, b"", Terms())
+    assert models.asked == []
+
+
+@pytest.mark.parametrize(
+    "said", ["{", "[]", '{"asks": [], "state": 1}', '{"asks": [1], "state": 1}']
+)
+async def test_what_cannot_be_read_is_an_error(models, said):
+    async def invoke(target, headers, body, terms):
+        return answer(200, elsewhere.ASKS, said)
+
+    asking = Ensembles(invoke, models.invoke, lambda _: ["One"], 5)
+    with pytest.raises(ModelFailed, match="what it asks of others cannot be read"):
+        await asking.invoke("Script", JSON, b"", Terms())
