@@ -28,6 +28,10 @@ from models.serving import Response
 from models.tensors import BYTES, TensorModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from models.open_inference.arrays import Array
+    from models.open_inference.reading import Inference
     from models.serving import LoadedModel, Request
 
 NAME_HEADER = "x-mme-model-name"
@@ -47,10 +51,19 @@ def answer(model: LoadedModel, request: Request) -> Response:
 
 def infer(model: TensorModel, request: Request) -> Response:
     """Answer one request in tensors; without a content type all of its body is JSON."""
+    asked = read(model, request)
+    outputs = model.infer(asked.inputs, asked.parameters, asked.names)
+    return tell(request, asked, outputs)
+
+
+def read(model: TensorModel, request: Request) -> Inference:
+    """What a request in tensors asks of the model. Raises BadInput."""
     json_bytes = json_bytes_of(request.content_type or "", len(request.body))
-    asked = read_inference(request.body, json_bytes, model.signature())
-    names = [each.spec.name for each in asked.wanted]
-    outputs = model.infer(asked.inputs, asked.parameters, names)
+    return read_inference(request.body, json_bytes, model.signature())
+
+
+def tell(request: Request, asked: Inference, outputs: Mapping[str, Array]) -> Response:
+    """The answer to it. Raises BadInput."""
     return response(_name_in(request), asked.id, asked.wanted, outputs)
 
 
