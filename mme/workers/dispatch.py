@@ -229,7 +229,9 @@ class Dispatch(Generic[R]):
         return [
             WorkerState(
                 each.name,
-                now_s - each.began_s if each.request is not None else 0.0,
+                (now_s - each.began_s) / (1 + len(each.others))
+                if each.request is not None
+                else 0.0,
                 now_s - each.idle_since_s if each.is_idle else 0.0,
                 len(each.models),
             )

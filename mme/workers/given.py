@@ -66,7 +66,7 @@ class WorkerState:
 
     name: str
     runs_s: float
-    """How long its request has been computed; 0 if it has none."""
+    """How long its request has been computed, of a batch each one's share; 0 if it has none."""
     idle_s: float
     """How long it has had none; 0 if it has one."""
     models: int

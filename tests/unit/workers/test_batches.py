@@ -150,3 +150,11 @@ def test_a_batch_counts_for_its_models_time_as_its_requests_do(loaded):
     loaded.answered("w1")
     assert loaded._times.average_s("m") == pytest.approx(0.3 * 0.01)
     assert items
+
+
+def test_a_batch_does_not_look_like_a_slow_request(loaded):
+    waiting(loaded, 4)
+    loaded.answered("w1")
+    loaded._clock.now_s += 0.2
+    (state,) = loaded.group()
+    assert state.runs_s == pytest.approx(0.05)
