@@ -59,9 +59,8 @@ def take(queue: deque[R], average_s: float) -> list[R]:
     batch = first.batch
     if batch is None:
         return taken
-    in_time = int(BATCH_S / average_s) if average_s > 0 else batch.most
     size_bytes = first.size_bytes
-    while queue and len(taken) < min(batch.most, in_time):
+    while queue and len(taken) < batch.most and (len(taken) + 1) * average_s <= BATCH_S:
         size_bytes += queue[0].size_bytes
         if queue[0].batch is None or size_bytes > batch.most_bytes:
             break

@@ -19,43 +19,19 @@ ending workers is for `groups.py`, sending for `live.py`.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic
 
 from mme.workers.batches import take
-from mme.workers.given import Given, R, WorkerState
+from mme.workers.given import Given, R
 from mme.workers.queues import Queues
 from mme.workers.times import QUICK_S, SLOW_S, ModelTimes
+from mme.workers.worker import Worker
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Sequence
 
-
-@dataclass(slots=True)
-class _Worker(Generic[R]):
-    name: str
-    own_model: str | None
-    pipelines: frozenset[str] | None
-    """None: it takes models of any pipeline."""
-    idle_since_s: float
-    request: R | None = None
-    """What it computes."""
-    others: Sequence[R] = ()
-    """What it computes at once with it."""
-    next: R | None = None
-    """What it has been sent besides."""
-    is_recalled: bool = False
-    """Another worker is to answer the next one too."""
-    began_s: float = 0.0
-    is_leaving: bool = False
-    is_occupied: bool = False
-    models: dict[str, None] = field(default_factory=dict)
-    """The models it has."""
-
-    @property
-    def is_idle(self) -> bool:
-        return self.request is None and not self.is_leaving and not self.is_occupied
+    from mme.workers.given import WorkerState
 
 
 class Dispatch(Generic[R]):
@@ -72,9 +48,9 @@ class Dispatch(Generic[R]):
         self._clock = clock
         self._looks_ahead = looks_ahead
         self._heavy_workers = heavy_workers
-        self._workers: dict[str, _Worker[R]] = {}
-        self._pool: dict[str, _Worker[R]] = {}
-        self._own: dict[str, dict[str, _Worker[R]]] = {}
+        self._workers: dict[str, Worker[R]] = {}
+        self._pool: dict[str, Worker[R]] = {}
+        self._own: dict[str, dict[str, Worker[R]]] = {}
         """Model -> the workers of its own."""
         self._waiting: Queues[R] = Queues()
         self._having: dict[str, set[str]] = {}
@@ -126,7 +102,7 @@ class Dispatch(Generic[R]):
         pipelines: frozenset[str] | None = None,
     ) -> list[Given[R]]:
         """A worker is there."""
-        joined: _Worker[R] = _Worker(worker, own_model, pipelines, idle_since_s=self._clock())
+        joined: Worker[R] = Worker(worker, own_model, pipelines, idle_since_s=self._clock())
         self._workers[worker] = joined
         self._peers(own_model)[worker] = joined
         return self._give_to(joined)
@@ -226,18 +202,8 @@ class Dispatch(Generic[R]):
     def group(self, own_model: str | None = None) -> list[WorkerState]:
         """The workers of the pool, or of one model's own, that take requests."""
         now_s = self._clock()
-        return [
-            WorkerState(
-                each.name,
-                (now_s - each.began_s) / (1 + len(each.others))
-                if each.request is not None
-                else 0.0,
-                now_s - each.idle_since_s if each.is_idle else 0.0,
-                len(each.models),
-            )
-            for each in (self._pool if own_model is None else self._own.get(own_model, {})).values()
-            if not each.is_leaving
-        ]
+        group = self._pool if own_model is None else self._own.get(own_model, {})
+        return [each.state(now_s) for each in group.values() if not each.is_leaving]
 
     def is_free(self, worker: str) -> bool:
         """Whether a worker does nothing, leaving or not."""
@@ -246,13 +212,13 @@ class Dispatch(Generic[R]):
 
     # ---- the rules
 
-    def _peers(self, own_model: str | None) -> dict[str, _Worker[R]]:
+    def _peers(self, own_model: str | None) -> dict[str, Worker[R]]:
         return self._pool if own_model is None else self._own.setdefault(own_model, {})
 
     def _give(self, request: R) -> list[Given[R]]:
         return self._give_own(request.model) if request.is_own else self._give_pool()
 
-    def _give_to(self, worker: _Worker[R]) -> list[Given[R]]:
+    def _give_to(self, worker: Worker[R]) -> list[Given[R]]:
         return self._give_pool() if worker.own_model is None else self._give_own(worker.own_model)
 
     def _give_own(self, model: str) -> list[Given[R]]:
@@ -317,7 +283,7 @@ class Dispatch(Generic[R]):
                 del queues[model]
         return given
 
-    def _may_send_ahead(self, worker: _Worker[R], request: R) -> bool:
+    def _may_send_ahead(self, worker: Worker[R], request: R) -> bool:
         return (
             self._looks_ahead
             and worker.request is not None
@@ -334,11 +300,11 @@ class Dispatch(Generic[R]):
             and self._clock() - worker.began_s < QUICK_S
         )
 
-    def _send_ahead(self, worker: _Worker[R], request: R) -> Given[R]:
+    def _send_ahead(self, worker: Worker[R], request: R) -> Given[R]:
         worker.next = request
         return Given(worker.name, request)
 
-    def _start(self, worker: _Worker[R], queue: deque[R]) -> Given[R]:
+    def _start(self, worker: Worker[R], queue: deque[R]) -> Given[R]:
         model = queue[0].model
         if queue[0].batch is None or model not in worker.models:
             request, others = queue.popleft(), ()
@@ -348,7 +314,7 @@ class Dispatch(Generic[R]):
         worker.request, worker.others, worker.began_s = request, others, self._clock()
         return Given(worker.name, request, others)
 
-    def _choose(self, request: R, idle: list[_Worker[R]]) -> _Worker[R] | None:
+    def _choose(self, request: R, idle: list[Worker[R]]) -> Worker[R] | None:
         model, pipeline = request.model, request.pipeline
         able = [
             worker
