@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from models.Embedding import running
-from models.Embedding.conversion import converted
 from models.Embedding.params import (
     MODEL_FILE,
     NONE,
@@ -21,6 +19,8 @@ from models.Embedding.pooling import normalized, pooled
 from models.Embedding.tokens import Tokenizer
 from models.encoding.encoders import KEY, NoEncoderError, encoder, installed_version
 from models.errors import ArtifactError
+from models.onnx import running
+from models.onnx.conversion import converted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,9 @@ class OnnxEngine:
         """Raises ArtifactError, NoRoom, NotConverted."""
         self._params = params
         self._tokenizer = Tokenizer(model_dir / TOKENIZER_FILE, params.max_tokens)
-        made = converted(model_dir / MODEL_FILE, scratch, params, self._examine)
+        tried = (params.pooling, params.output, params.max_tokens)
+        source = model_dir / MODEL_FILE
+        made = converted(source, scratch, tried, self._examine, params.provider)
         self._take(made.session)
         dimensions = made.facts.get("dimensions")
         if not isinstance(dimensions, int):
@@ -119,7 +121,7 @@ class OnnxEngine:
         self._session = session
         on_cpu = session.get_providers()[0] == running.CPU_PROVIDER
         self._tokens_at_once = TOKENS_AT_ONCE if on_cpu else TOKENS_AT_ONCE_ON_GPU
-        with running.translated("its inputs and outputs cannot be read"):
+        with running.translated("its inputs and outputs cannot be read", MODEL_FILE):
             self._inputs = _inputs(session)
             self._output = _output(session, self._params)
 
@@ -135,7 +137,7 @@ class OnnxEngine:
 
     def _run(self, tokens: Sequence[Tokens]) -> Floats:
         batch = self._tokenizer.padded(tokens)
-        with running.translated("cannot be computed"):
+        with running.translated("cannot be computed", MODEL_FILE):
             (states,) = self._session.run(
                 [self._output], self._fed(batch), running.run_options(batch.ids.size)
             )

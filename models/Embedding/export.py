@@ -14,12 +14,12 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding import running
 from models.Embedding.bert import BertWriter, CannotWrite, Shape
 from models.Embedding.folder import ModelFolder, NotExportable
 from models.Embedding.params import MODEL_FILE, ONNX, PARAMS_FILE, TOKENIZER_FILE, parse_params
 from models.Embedding.safetensors import Tensors
 from models.errors import ArtifactError
+from models.onnx import running
 from models.params import Params
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ unless the step is optional. Only a want of memory is never passed over.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -19,10 +18,12 @@ from models.Ensemble.graph import uses
 from models.Ensemble.kinds import ANY, fault
 from models.Ensemble.templates import fill
 from models.Ensemble.values import UnusableValue, check_items, check_value, check_values
-from models.errors import BadInput, InternalError, NoRoom, NotConverted, ServingError, shorten
+from models.errors import BadInput, NoRoom, NotConverted, ServingError, shorten
+from models.steps import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from models.Ensemble.definition import Step
     from models.Ensemble.work import Members
@@ -31,20 +32,6 @@ MAX_REQUESTS = 1000
 """The most requests to a member of one step."""
 
 log = logging.getLogger(__name__)
-
-
-class StepFailed(ServingError):
-    """A step's error, named after the step; status and type are those of the error."""
-
-    def __init__(self, step: str, error: ServingError, status: int | None = None) -> None:
-        super().__init__(f"Step {step}: {error.message}")
-        self.status_code = error.status_code if status is None else status
-        self._type = error.type
-
-    @property
-    def type(self) -> str:
-        """As the step's own error has it."""
-        return self._type
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,26 +138,15 @@ class Course:
             check_value(values[step.name], "Its value")
         return failure is None, failure
 
-    @contextlib.contextmanager
-    def _named(self, step: Step) -> Iterator[None]:
+    def _named(self, step: Step) -> AbstractContextManager[None]:
         """Let errors name the step."""
-        try:
-            yield
-        except (NoRoom, NotConverted):
-            raise
-        except MemoryError as error:
-            raise NoRoom(f"Step {step.name}: there is not enough memory for it") from error
-        except UnusableValue as error:
+
+        def status(error: ServingError) -> int | None:
             # What a step that takes only inputs cannot use came with the request.
-            status = 400 if step.name in self._of_inputs else None
-            raise StepFailed(step.name, error, status) from error
-        except ServingError as error:
-            raise StepFailed(step.name, error) from error
-        except Exception as error:
-            kind = type(error).__name__
-            raise InternalError(
-                f"Step {step.name}: an unexpected {kind} occurred; the log has the details"
-            ) from error
+            came = isinstance(error, UnusableValue) and step.name in self._of_inputs
+            return 400 if came else None
+
+        return named(step.name, status)
 
     def _value(self, step: Step, values: Mapping[str, Any]) -> Any:
         if step.each:

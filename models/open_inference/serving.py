@@ -6,6 +6,7 @@ A model without tensors gets every request as it came.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -25,7 +26,7 @@ from models.open_inference.reading import (
     read_object,
 )
 from models.serving import Response
-from models.tensors import BYTES, TensorModel
+from models.tensors import BYTES, SteppedModel, TensorModel
 
 if TYPE_CHECKING:
     from models.serving import LoadedModel, Request
@@ -51,7 +52,9 @@ def infer(model: TensorModel, request: Request) -> Response:
     asked = read_inference(request.body, json_bytes, model.signature())
     names = [each.spec.name for each in asked.wanted]
     outputs = model.infer(asked.inputs, asked.parameters, names)
-    return response(_name_in(request), asked.id, asked.wanted, outputs)
+    steps_s = dict(model.steps_s) if isinstance(model, SteppedModel) else {}
+    made = response(_name_in(request), asked.id, asked.wanted, outputs)
+    return replace(made, steps_s=steps_s) if steps_s else made
 
 
 def generate(model: TensorModel, request: Request) -> Response:

@@ -21,15 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding import running
-from models.Embedding.onnx_check import check_onnx
 from models.errors import ArtifactError, is_short_of_room
 from models.mapped.folder import check_may_convert
+from models.onnx import running
+from models.onnx.check import check_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from models.Embedding.params import EmbeddingParams
 
 FORM = "onnx.v1"
 GRAPH_FILE, WEIGHTS_FILE, FACTS_FILE = "graph.onnx", "weights.bin", "facts.json"
@@ -58,24 +57,26 @@ class Converted:
 def converted(
     source: Path,
     scratch: Path | None,
-    params: EmbeddingParams,
+    tried: object,
     examine: Callable[[Any], dict[str, Any]],
+    provider: str = running.AUTO,
 ) -> Converted:
     """A session over the converted form, which is made first where it is not there.
 
-    `examine` tries the session of a conversion and returns its facts, JSON-able. Without a scratch
-    folder, or on a GPU, which has the weights in memory of its own, the artifact's file is loaded.
+    `examine` tries the session of a conversion and returns its facts, JSON-able; what they
+    depend on besides the file is in the repr of `tried`. Without a scratch folder, or on a GPU,
+    which has the weights in memory of its own, the artifact's file is loaded.
     Raises what `examine` raises, ArtifactError, NoRoom, NotConverted, and OSError where memory or
     file descriptors have run out.
     """
-    chosen = running.providers(params.provider)
+    chosen = running.providers(provider)
     on_gpu = chosen[0] != running.CPU_PROVIDER
-    folder = None if scratch is None else scratch / _identity(source, params)
+    folder = None if scratch is None else scratch / _identity(source, tried)
     if folder is not None and (facts := _facts(folder)) is not None:
         if on_gpu:
             return Converted(_session_of_artifact(source, chosen), facts)
         with contextlib.suppress(ArtifactError):  # a damaged copy: it is made anew
-            return Converted(_mapped_session(folder), facts)
+            return Converted(_mapped_session(folder, source), facts)
     check_may_convert(source)
     _check(source)
     if folder is not None:
@@ -86,7 +87,9 @@ def converted(
                 raise
             log.warning("cannot keep a converted artifact: %s", error)
         else:
-            made = _session_of_artifact(source, chosen) if on_gpu else _mapped_session(folder)
+            made = (
+                _session_of_artifact(source, chosen) if on_gpu else _mapped_session(folder, source)
+            )
             return Converted(made, facts)
     made = _session_of_artifact(source, chosen)
     return Converted(made, examine(made))
@@ -105,12 +108,12 @@ def _check(source: Path) -> None:
 
 
 def _session_of_artifact(source: Path, chosen: list[str]) -> Any:
-    return running.session(source, running.options({}, optimizes=True), chosen)
+    return running.session(source, running.options({}, optimizes=True), chosen, source.name)
 
 
-def _mapped_session(folder: Path) -> Any:
+def _mapped_session(folder: Path, source: Path) -> Any:
     options = running.options({}, optimizes=False)
-    return running.session(folder / GRAPH_FILE, options, [running.CPU_PROVIDER])
+    return running.session(folder / GRAPH_FILE, options, [running.CPU_PROVIDER], source.name)
 
 
 def _convert(
@@ -122,7 +125,7 @@ def _convert(
     try:
         options = running.options(SAVING, optimizes=True)
         options.optimized_model_filepath = str(partial / GRAPH_FILE)
-        facts = examine(running.session(source, options, [running.CPU_PROVIDER]))
+        facts = examine(running.session(source, options, [running.CPU_PROVIDER], source.name))
         kept = json.dumps({"facts": facts, "sizes": _sizes(partial)})
         (partial / FACTS_FILE).write_text(kept, encoding="utf-8")
         for path in partial.iterdir():
@@ -155,7 +158,7 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in folder.iterdir() if path.name != FACTS_FILE}
 
 
-def _identity(source: Path, params: EmbeddingParams) -> str:
+def _identity(source: Path, tried: object) -> str:
     """A name for what is made of this file, by this library, for this kind of processor."""
     try:
         status = source.stat()
@@ -163,6 +166,5 @@ def _identity(source: Path, params: EmbeddingParams) -> str:
         raise ArtifactError(source, "is missing") from error
     library = running.library("onnxruntime").__version__
     processor = sorted(name for name, has in _FEATURES.items() if has)
-    tried = (params.pooling, params.output, params.max_tokens)
     facts = (FORM, library, processor, tried, status.st_size, status.st_mtime_ns, status.st_ino)
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest() + os.extsep + "onnx"

@@ -13,13 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding.params import AUTO, MODEL_FILE
 from models.errors import ArtifactError, NoRoom, ServingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 EXTRA = "mme[onnx]"
+AUTO = "auto"
+"""Whatever computes fastest here."""
 QUIET = {
     # Its thread would forbid all forks, and what it sends is nobody's business.
     "ORT_DISABLE_TELEMETRY": "1",
@@ -44,7 +45,7 @@ def library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ArtifactError(
-            MODEL_FILE,
+            "the model",
             f"needs {name}, which is not installed here: pip install '{EXTRA}'",
         ) from error
 
@@ -85,14 +86,14 @@ def providers(wanted: str) -> list[str]:
     return [CPU_PROVIDER]
 
 
-def session(model: Path, chosen: Any, on: Sequence[str]) -> Any:
-    """An inference session. Raises ArtifactError, NoRoom."""
-    with translated("cannot be loaded"):
+def session(model: Path, chosen: Any, on: Sequence[str], file: str) -> Any:
+    """An inference session; errors name `file`. Raises ArtifactError, NoRoom."""
+    with translated("cannot be loaded", file):
         return library("onnxruntime").InferenceSession(str(model), chosen, providers=[*on])
 
 
 @contextlib.contextmanager
-def translated(what: str, file: str = MODEL_FILE) -> Iterator[None]:
+def translated(what: str, file: str) -> Iterator[None]:
     """Turn whatever a native library raises into ArtifactError or NoRoom."""
     try:
         yield
