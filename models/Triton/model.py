@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from models.errors import BadInput, CodeNotAllowed, ServingError
-from models.media import JSON, answer_type, content_type
+from models.media import JSON, content_type
 from models.open_inference.serving import infer
 from models.serving import Needs
 from models.steps import named
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from models.Triton.plan import Key, Plan
 
 DATA, CODE = Needs(), Needs(is_data=False, is_code=True)
+OCTETS = "application/octet-stream"
+"""What many clients of Triton's call the protocol's JSON."""
 MOST_STEP_CHARS = 64
 
 
@@ -64,9 +66,11 @@ class TritonModel:
         """See SteppedModel."""
 
     def predict(self, request: Request) -> Response:
-        """Answer a request in the protocol's JSON. Raises ServingError."""
-        content_type(request.content_type, (JSON,))
-        answer_type(request.accept, (JSON,))
+        """Answer a request in the protocol's JSON, whatever it accepts, as Triton does.
+
+        Raises ServingError.
+        """
+        content_type(request.content_type, (JSON, OCTETS))
         return infer(self, replace(request, content_type=None))
 
     def signature(self) -> Signature:

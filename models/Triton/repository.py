@@ -95,6 +95,7 @@ def _path(folder: Path, root: Path) -> str:
 def _folders(root: Path) -> dict[str, Path]:
     """The folders that have a configuration, by their names."""
     if (root / FILE).is_file():
+        _check_inside(root / FILE, root)
         return {root.name: root}
     found = [name for name in _names(root) if (root / name / FILE).is_file()]
     if len(found) > MOST_MODELS:
