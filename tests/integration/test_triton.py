@@ -202,10 +202,9 @@ def test_a_wrong_tensor_or_script_costs_no_other_model_a_request(endpoint):
     try:
         status, said = refused(endpoint, "ok/faulty.tar.gz", [[1, 0]])
         assert (status, said["type"], said["message"]) == (500, "ValueError", "because of 1")
+        ending = [given("X", np.array([[2, 0]], np.float32), "FP32")]
         with pytest.raises(ClientError):  # its process ends
-            refused(endpoint, "ok/faulty.tar.gz", [[2, 0]])
-            invoke(endpoint, "ok/faulty.tar.gz",
-                   [given("X", np.array([[2, 0]], np.float32), "FP32")])  # fmt: skip
+            invoke(endpoint, "ok/faulty.tar.gz", ending)
         status, said = refused(endpoint, "ok/broken.tar.gz")
         assert status == 500
         result = invoke(endpoint, "ok/faulty.tar.gz",
