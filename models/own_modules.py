@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -22,66 +23,85 @@ if TYPE_CHECKING:
 FIRST = sys.stdlib_module_names | {"sagemaker_inference", "mms", "numpy", "scipy", "six"}
 NONE: Mapping[str, ModuleType] = MappingProxyType({})
 
-_folders: list[str] = []
-"""Of the artifact whose code this process, or one it was forked from, runs."""
-_names: list[str] = []
-"""The names of its modules."""
-_hidden: dict[str, ModuleType] = {}
-"""What was imported before under names of theirs."""
-_holders: list[OwnModules] = []
-"""Whose turn it is, where parts of an artifact take turns; one at most."""
-
 
 class OwnModules:
     """The modules of one part of an artifact."""
 
     def __init__(self, folders: Iterable[Path], given: Mapping[str, ModuleType] = NONE) -> None:
         """`given` are there without being in a folder."""
-        self._folders = tuple(folders)
+        self._folders = [str(folder) for folder in folders]
+        self._names = {name for folder in self._folders for name in _names_in(folder)}
         self._known = given
 
     def take_turn(self) -> None:
         """Have these found, as they were at its last turn, and no other part's."""
-        if self not in _holders:
-            take_over(*self._folders, known=self._known)
-            _holders.append(self)
+        if not (_taken and _taken[0].holder is self):
+            _take(self._folders, self._names, self._known, self)
 
     def keep(self, found: Mapping[str, ModuleType]) -> None:
         """For `forget`: what it had when its turn ended."""
         self._known = found
 
 
-def take_over(*folders: Path, known: Mapping[str, ModuleType] = NONE) -> None:
-    """Have modules of these folders found first, and those of former artifacts not at all.
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What this process, or one it was forked from, has found first now."""
 
-    `known` are imported already.
-    """
+    folders: list[str]
+    names: set[str]
+    """Of the modules that come from there."""
+    hidden: dict[str, ModuleType]
+    """What was imported before under names of theirs."""
+    known: frozenset[str]
+    """Those of them that were imported already."""
+    count: int
+    """Of all modules that were imported then."""
+    holder: OwnModules | None
+
+
+_taken: list[_Taken] = []
+"""One at most."""
+
+
+def take_over(code: Path) -> None:
+    """Have modules of the folder `code` found first, and those of former artifacts not at all."""
+    _take([str(code)], set(_names_in(str(code))), NONE, None)
+
+
+def _take(
+    folders: list[str],
+    found: set[str],
+    known: Mapping[str, ModuleType],
+    holder: OwnModules | None,
+) -> None:
     forget()
-    _folders.extend(map(str, folders))
-    found = {name for folder in folders for name in _names_in(folder)} - FIRST
-    _names.extend(found | known.keys())
-    _hidden.update(_taken_out(_names))
+    names = (found - FIRST) | known.keys()
+    hidden = _taken_out(names)
     sys.modules.update(known)
-    sys.path[:0] = _folders
+    sys.path[:0] = folders
     # The artifact's files are not to be written beside.
     sys.dont_write_bytecode = True
+    _taken.append(_Taken(folders, names, hidden, frozenset(known), len(sys.modules), holder))
 
 
 def forget() -> None:
     """Let the modules taken over be found no more, and what they hid again."""
-    for folder in _folders:
+    if not _taken:
+        return
+    now = _taken.pop()
+    for folder in now.folders:
         while folder in sys.path:
             sys.path.remove(folder)
-    found = _taken_out(_names)
-    _folders.clear()
-    _names.clear()
-    sys.modules.update(_hidden)
-    _hidden.clear()
-    while _holders:
-        _holders.pop().keep(found)
+    if len(sys.modules) == now.count and now.known <= sys.modules.keys():  # none came since
+        found = {name: sys.modules.pop(name) for name in now.known}
+    else:
+        found = _taken_out(now.names)
+    sys.modules.update(now.hidden)
+    if now.holder is not None:
+        now.holder.keep(found)
 
 
-def _taken_out(names: Iterable[str]) -> dict[str, ModuleType]:
+def _taken_out(names: set[str]) -> dict[str, ModuleType]:
     """Remove these modules, and what is in them, from those that are imported; returns them.
 
     All that are imported are looked at only for the sake of a package: a fork that looks at an
@@ -89,12 +109,11 @@ def _taken_out(names: Iterable[str]) -> dict[str, ModuleType]:
     """
     found = [name for name in names if name in sys.modules]
     if any(hasattr(sys.modules[name], "__path__") for name in found):
-        tops = set(found)
-        found = [name for name in sys.modules if name in tops or name.partition(".")[0] in tops]
+        found = [name for name in sys.modules if name in names or name.partition(".")[0] in names]
     return {name: sys.modules.pop(name) for name in found}
 
 
-def _names_in(code: Path) -> Iterator[str]:
+def _names_in(code: str) -> Iterator[str]:
     """The modules and packages a folder has."""
     with os.scandir(code) as entries:
         for entry in entries:
