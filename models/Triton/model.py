@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from models.errors import BadInput, CodeNotAllowed, ServingError
 from models.media import JSON, content_type
 from models.open_inference.serving import infer
+from models.own_modules import forget
 from models.serving import Needs
 from models.steps import named
 from models.Triton.plan import signature_of
@@ -167,10 +168,14 @@ class TritonCode:
         Raises a ServingError that tells what the code raised, and names the step.
         """
         backends = dict(self._backends)
-        for key in self._plan.python:
-            model = self._plan.repository.models[key[0]]
-            with named(key[0]):
-                backends[key] = PythonModel(model, key[1], [self._plan.root])
+        try:
+            for key in self._plan.python:
+                model = self._plan.repository.models[key[0]]
+                with named(key[0]):
+                    backends[key] = PythonModel(model, key[1], [self._plan.root])
+        except BaseException:
+            forget()  # or another try would find the artifact's modules for ours
+            raise
         return TritonModel(self._plan, backends)
 
 
