@@ -2,7 +2,7 @@
 
 onnxruntime makes both, once, from what came in the artifact. The weights are in the order in which
 this processor multiplies them, so that all workers compute with the same pages; a session over the
-artifact's own file would copy all of them. The folder is named after the file it was made from, the
+artifact's own file would copy all of them. The folder is named after the artifact's files, the
 library and the processor, and appears whole or not at all.
 """
 
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.Embedding import running
 from models.Embedding.onnx_check import check_onnx
+from models.Embedding.params import TOKENIZER_FILE
 from models.errors import ArtifactError, is_short_of_room
 from models.mapped.folder import check_may_convert
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from models.Embedding.params import EmbeddingParams
 
-FORM = "onnx.v1"
+FORM = "onnx.v2"
 GRAPH_FILE, WEIGHTS_FILE, FACTS_FILE = "graph.onnx", "weights.bin", "facts.json"
 LEAST_MAPPED_BYTES = 1024
 """Smaller tensors stay in the graph."""
@@ -158,11 +159,12 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _identity(source: Path, params: EmbeddingParams) -> str:
     """A name for what is made of this file, by this library, for this kind of processor."""
     try:
-        status = source.stat()
+        files = [path.stat() for path in (source, source.with_name(TOKENIZER_FILE))]
     except FileNotFoundError as error:
         raise ArtifactError(source, "is missing") from error
     library = running.library("onnxruntime").__version__
     processor = sorted(name for name, has in _FEATURES.items() if has)
     tried = (params.pooling, params.output, params.max_tokens)
-    facts = (FORM, library, processor, tried, status.st_size, status.st_mtime_ns, status.st_ino)
+    are = [(status.st_size, status.st_mtime_ns, status.st_ino) for status in files]
+    facts = (FORM, library, processor, tried, are)
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest() + os.extsep + "onnx"
