@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding import running
+from models.Embedding import gpu, running
 from models.Embedding.onnx_check import check_onnx
 from models.Embedding.params import TOKENIZER_FILE
 from models.errors import ArtifactError, is_short_of_room
 from models.mapped.folder import check_may_convert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from models.Embedding.params import EmbeddingParams
 
@@ -69,12 +69,14 @@ def converted(
     Raises what `examine` raises, ArtifactError, NoRoom, NotConverted, and OSError where memory or
     file descriptors have run out.
     """
-    chosen = running.providers(params.provider)
-    on_gpu = chosen[0] != running.CPU_PROVIDER
+
+    def on_gpu() -> Any | None:
+        return gpu.session(params.provider, lambda on: _session_of_artifact(source, on))
+
     folder = None if scratch is None else scratch / _identity(source, params)
     if folder is not None and (facts := _facts(folder)) is not None:
-        if on_gpu:
-            return Converted(_session_of_artifact(source, chosen), facts)
+        if (made := on_gpu()) is not None:
+            return Converted(made, facts)
         with contextlib.suppress(ArtifactError):  # a damaged copy: it is made anew
             return Converted(_mapped_session(folder), facts)
     check_may_convert(source)
@@ -87,9 +89,8 @@ def converted(
                 raise
             log.warning("cannot keep a converted artifact: %s", error)
         else:
-            made = _session_of_artifact(source, chosen) if on_gpu else _mapped_session(folder)
-            return Converted(made, facts)
-    made = _session_of_artifact(source, chosen)
+            return Converted(on_gpu() or _mapped_session(folder), facts)
+    made = on_gpu() or _session_of_artifact(source)
     return Converted(made, examine(made))
 
 
@@ -105,13 +106,13 @@ def _check(source: Path) -> None:
     check_onnx(source, memoryview(memory))
 
 
-def _session_of_artifact(source: Path, chosen: list[str]) -> Any:
-    return running.session(source, running.options({}, optimizes=True), chosen)
+def _session_of_artifact(source: Path, on: Sequence[str] = (running.CPU_PROVIDER,)) -> Any:
+    return running.session(source, running.options({}, optimizes=True), on)
 
 
 def _mapped_session(folder: Path) -> Any:
     options = running.options({}, optimizes=False)
-    return running.session(folder / GRAPH_FILE, options, [running.CPU_PROVIDER])
+    return running.session(folder / GRAPH_FILE, options)
 
 
 def _convert(
@@ -123,7 +124,7 @@ def _convert(
     try:
         options = running.options(SAVING, optimizes=True)
         options.optimized_model_filepath = str(partial / GRAPH_FILE)
-        facts = examine(running.session(source, options, [running.CPU_PROVIDER]))
+        facts = examine(running.session(source, options))
         kept = json.dumps({"facts": facts, "sizes": _sizes(partial)})
         (partial / FACTS_FILE).write_text(kept, encoding="utf-8")
         for path in partial.iterdir():

@@ -112,11 +112,10 @@ class OnnxEngine:
         return Embedded(vectors, np.array([each.was_cut for each in tokens], bool))
 
     def describe(self) -> dict[str, object]:
-        """Where it computes, and what with."""
+        """What it computes with. On which device is each worker's business."""
         library = running.library("onnxruntime")
         return {
             "onnxruntime": library.__version__,
-            "provider": self._session.get_providers()[0],
             "vocabulary": self._tokenizer.size,
         }
 

@@ -153,7 +153,7 @@ def test_each_form_of_a_request_is_answered_as_it_would_be_otherwise(ask):
     assert best(ask(claim.encode(), "text/plain")) == "fc-3"
     assert ask({"claim": claim}, accept="text/csv").splitlines()[1].startswith("fc-3,")
     claims = {"name": "claim", "datatype": "BYTES", "shape": [1], "data": ["Postal votes rigged"]}
-    tensors = tensors_request({"inputs": [claims]})
+    tensors = tensors_request(json.dumps({"inputs": [claims]}).encode())
     said = json.loads(ask(tensors.body, tensors.content_type))
     assert best(said["outputs"][0]["data"][0]) == "fc-4"
 
