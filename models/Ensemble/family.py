@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from models.elsewhere import AskingModel
 from models.Ensemble.definition import FILE
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
@@ -80,6 +81,11 @@ def _load(folder: Path, scratch: Path | None, member: str) -> LoadedModel:
         raise ArtifactError(file, error.reason) from error
     if model.needs().is_code:
         raise ArtifactError(member, NO_CODE)
+    if isinstance(model, AskingModel):
+        raise ArtifactError(
+            member,
+            f"asks {model.targets[0]}, and a member asks nobody: have a step ask it as a target",
+        )
     return model
 
 

@@ -41,7 +41,7 @@ class OnnxModel:
     def __init__(self, path: Path, scratch: Path | None, config: Config) -> None:
         """Raises ArtifactError, NoRoom, NotConverted."""
         self._file = f"{path.parent.name}/{path.name}"
-        self._session = converted(path, scratch, (), lambda _: {}, CPU).session
+        self._session = converted(path, scratch, (), lambda _: {}, provider=CPU).session
         with running.translated("its inputs and outputs cannot be read", self._file):
             inputs = {each.name: each for each in self._session.get_inputs()}
             others = {each.name: each for each in self._session.get_overridable_initializers()}
