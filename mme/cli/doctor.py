@@ -20,7 +20,7 @@ from rich.text import Text
 from mme.app.modes import PlatformError, read_platform
 from mme.cli.codes import EXIT_FAILED, EXIT_OK
 from mme.cli.misspelt import misspelt
-from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
+from mme.cli.options import JsonOption, option
 from mme.cli.tables import print_json
 from mme.core.log import configure_logging
 from mme.core.log_format import one_line
@@ -50,13 +50,9 @@ def doctor(
         typer.Option("--artifacts/--no-artifacts", help="admit artifacts of the store, or none"),
     ] = True,
     artifact: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="only this one; may be given again", show_default=False),
+        list[str] | None, option("--artifact", "NAME", "only this one; may be given again")
     ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="at most so many artifacts", show_default=False),
-    ] = None,
+    limit: Annotated[int | None, option("--limit", "N", "at most so many artifacts", min=1)] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Look for what would keep an endpoint from serving here; no endpoint needs to run.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -37,42 +37,40 @@ def complete_target(ctx: typer.Context, incomplete: str) -> list[str]:
     return names
 
 
+def option(name: str, metavar: str | None, meaning: str, **more: Any) -> Any:
+    """An option whose meaning says what holds without it, if that needs saying."""
+    return typer.Option(name, metavar=metavar, help=meaning, show_default=False, **more)
+
+
+def argument(metavar: str | None, meaning: str, **more: Any) -> Any:
+    """The same of an argument."""
+    return typer.Argument(metavar=metavar, help=meaning, show_default=False, **more)
+
+
 TargetArgument: TypeAlias = Annotated[
     str,
-    typer.Argument(
-        metavar="TARGET",
-        help="the target model, as de/DocSim.tar.gz",
-        autocompletion=complete_target,
-        show_default=False,
-    ),
+    argument("TARGET", "the target model, as de/DocSim.tar.gz", autocompletion=complete_target),
 ]
 TargetsArgument: TypeAlias = Annotated[
     list[str],
-    typer.Argument(
-        metavar="TARGET",
-        help="target models, as de/DocSim.tar.gz",
-        autocompletion=complete_target,
-        show_default=False,
-    ),
+    argument("TARGET", "target models, as de/DocSim.tar.gz", autocompletion=complete_target),
 ]
 EndpointOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--endpoint",
-        metavar="URL",
-        help="the endpoint to ask: http://HOST:PORT or unix:///PATH"
+        "URL",
+        "the endpoint to ask: http://HOST:PORT or unix:///PATH"
         " (default: MME_ENDPOINT, else this machine's, at MME_SOCKET or MME_PORT)",
-        show_default=False,
     ),
 ]
 TokenOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--token",
-        metavar="TOKEN",
+        "TOKEN",
+        "bearer token, if the endpoint wants one; a variable is not seen by others",
         envvar="MME_TOKEN",
-        help="bearer token, if the endpoint wants one; a variable is not seen by others",
-        show_default=False,
     ),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="print JSON")]
