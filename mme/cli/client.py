@@ -10,7 +10,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import ssl
 import time
 import urllib.parse
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mme.cli import tables
 from mme.cli.frames import frames_in
+from mme.core.unix_http import UnixConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -246,7 +246,7 @@ class Endpoint:
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         if self._parts.scheme == UNIX:
-            return _UnixConnection(self._parts.path, timeout_s)
+            return UnixConnection(self._parts.path, timeout_s)
         host, port = str(self._parts.hostname), self._parts.port
         if self._parts.scheme == "https":
             context = ssl.create_default_context()
@@ -275,19 +275,6 @@ class Endpoint:
 def model_path(target: str, what: str = "") -> str:
     """The path of a model, or of something of it (`why`, `pin`)."""
     return f"/models/{urllib.parse.quote(target, safe='/')}" + (f"/{what}" if what else "")
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def told_by(text: str | bytes) -> Any:
