@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mme.access.secret_file import mark_of
 from mme.core.settings import SettingsError
 from mme.gateway.pem import PemUnusable, load_authorities, load_pair, valid_until
 from mme.gateway.ports import HEALTH
 from mme.gateway.sites import Forbidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from aiohttp import web
@@ -52,12 +52,9 @@ class TlsPaths:
 class TlsFiles:
     """The context of these files; `context` is safe to read while `look` runs in a thread."""
 
-    def __init__(
-        self, paths: TlsPaths, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, paths: TlsPaths) -> None:
         """Raises SettingsError that names the file and what is wrong with it."""
         self._paths = paths
-        self._now = now
         self._state = self._look_of_files()
         self.context = self._made()
 
@@ -99,22 +96,14 @@ class TlsFiles:
         until = valid_until(certificate)
         if until is None:
             return
-        if until < self._now():
+        if until < datetime.now(UTC):
             log.warning("the certificate in %s is out of date: %s", self._paths.certificate, until)
         else:
             log.info("the certificate in %s is valid until %s", self._paths.certificate, until)
 
     def _look_of_files(self) -> tuple[object, ...]:
         """What changes when a file is written, replaced, or a link on its way is set anew."""
-        looks: list[object] = []
-        for _, path in self._paths.named().values():
-            try:
-                found = path.stat()
-            except OSError as error:
-                looks.append(error.errno)
-            else:
-                looks.append((found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
-        return tuple(looks)
+        return tuple(mark_of(path) for _, path in self._paths.named().values())
 
 
 def check_certificate(request: web.BaseRequest, path: str) -> None:
