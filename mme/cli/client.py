@@ -6,7 +6,6 @@ and what is printed, is up to the commands.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import os
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mme.cli import tables
 from mme.cli.frames import frames_in
+from mme.core.json_text import json_object
 from mme.core.unix_http import UnixConnection
 
 if TYPE_CHECKING:
@@ -289,11 +289,7 @@ def _with(path: str, query: Mapping[str, object]) -> str:
 
 def refusal_of(reply: Reply) -> Refused:
     """What an answer says: the message of its JSON in one of the surfaces' forms, else its text."""
-    try:
-        content = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        content = None
-    message = _message_in(content) if isinstance(content, dict) else None
+    message = _message_in(json_object(reply.body) or {})
     text = message if isinstance(message, str) else reply.body.decode("utf-8", "replace").strip()
     if reply.status == UNAUTHORIZED:
         text = f"{text or 'the endpoint wants a token'} (--token or {TOKEN})"
@@ -306,8 +302,6 @@ def _message_in(content: Mapping[str, Any]) -> object:
     """The message, a model's own where it is the model that refuses."""
     original = content.get("OriginalMessage")
     if isinstance(original, str):
-        with contextlib.suppress(ValueError, RecursionError):
-            told = json.loads(original)
-            original = told.get("message", original) if isinstance(told, dict) else original
+        original = (json_object(original) or {}).get("message", original)
         return f"the model answers {content.get('OriginalStatusCode')}: {original}"
     return content.get("message") or content.get("Message")
