@@ -13,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from mme.core.json_text import json_object
+from mme.core.names import TARGET_HEADER
 from mme.training.plan import TrainingError
 from models.serving import Needs, Request, Response
 
@@ -40,7 +41,7 @@ class RemoteModel:
         headers = {
             "Content-Type": request.content_type or "",
             "Accept": request.accept or "*/*",
-            "X-Amzn-SageMaker-Target-Model": self.target,
+            TARGET_HEADER: self.target,
         }
         status, body = self._send("/invocations", request.body, headers)
         if status >= BAD_REQUEST:
