@@ -20,6 +20,7 @@ from mme.gateway.ports import HEALTH
 from mme.gateway.sites import Forbidden
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aiohttp import web
@@ -52,9 +53,12 @@ class TlsPaths:
 class TlsFiles:
     """The context of these files; `context` is safe to read while `look` runs in a thread."""
 
-    def __init__(self, paths: TlsPaths) -> None:
+    def __init__(
+        self, paths: TlsPaths, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         """Raises SettingsError that names the file and what is wrong with it."""
         self._paths = paths
+        self._now = now
         self._state = self._look_of_files()
         self.context = self._made()
 
@@ -96,7 +100,7 @@ class TlsFiles:
         until = valid_until(certificate)
         if until is None:
             return
-        if until < datetime.now(UTC):
+        if until < self._now():
             log.warning("the certificate in %s is out of date: %s", self._paths.certificate, until)
         else:
             log.info("the certificate in %s is valid until %s", self._paths.certificate, until)
