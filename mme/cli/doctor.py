@@ -26,7 +26,7 @@ from mme.core.log import configure_logging
 from mme.core.log_format import one_line
 from mme.core.settings import SettingsError, read_settings
 from mme.doctor.examination import Wish, examine
-from mme.doctor.finding import Finding, failed, is_well
+from mme.doctor.finding import Finding, counted, failed, is_well
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -81,8 +81,7 @@ def run_doctor(wish: Wish, *, as_json: bool = False, console: Console | None = N
 def summary(findings: list[Finding]) -> str:
     """The report's last line."""
     counts = Counter(each.verdict for each in findings)
-    warnings = f"{counts['warning']} warning{'' if counts['warning'] == 1 else 's'}"
-    return f"{counts['ok']} ok, {warnings}, {counts['failed']} failed"
+    return f"{counts['ok']} ok, {counted(counts['warning'], 'warning')}, {counts['failed']} failed"
 
 
 async def _reported(

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -89,7 +90,7 @@ def _made(wanted: Wanted, output: Path, texts: Sequence[str], *, is_small: bool)
             found = compare(full, small, scratch, texts)
         else:
             measured, _ = measure(full, scratch, texts)
-            found = {"full": {name: getattr(measured, name) for name in measured.__slots__}}
+            found = {"full": asdict(measured)}
         output.parent.mkdir(parents=True, exist_ok=True)
         partial = output.with_name(f".{output.name}.partial")
         try:
