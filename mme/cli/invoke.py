@@ -21,7 +21,6 @@ from mme.cli.options import (
     TargetArgument,
     TokenOption,
     endpoint_of,
-    option,
 )
 from mme.cli.progress import working
 from mme.cli.targets import about
@@ -72,8 +71,12 @@ def invoke(
     sample: Annotated[
         bool, typer.Option("--sample", help="send the model's sample request")
     ] = False,
-    content_type: Annotated[str | None, option("--content-type", "TYPE", "of the data")] = None,
-    accept: Annotated[str | None, option("--accept", "TYPE", "of the answer")] = None,
+    content_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="of the data", show_default=False)
+    ] = None,
+    accept: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="of the answer", show_default=False)
+    ] = None,
     endpoint: EndpointOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,
