@@ -1,4 +1,4 @@
-"""What tests of the disk cache share: caches, stores that stall, artifacts admitted or put there."""
+"""What tests of the disk cache share: caches, a store that stalls, artifacts put there."""
 
 from __future__ import annotations
 
