@@ -20,8 +20,8 @@ from mme.app.confining import confinement_of
 from mme.app.life import orphans_reaped
 from mme.app.run_dir import run_dir
 from mme.app.template import Templates
-from mme.app.terms import admission_terms, extraction_limits
 from mme.cache import ArtifactCache
+from mme.cache.terms import admission_terms, extraction_limits
 from mme.core.errors import ArtifactRejected, EndpointError, LoadFailed, NoDiskSpace
 from mme.core.names import model_name
 from mme.doctor.needs import Model
