@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 from collections import deque
@@ -74,22 +75,13 @@ async def admitted(
     Raises EndpointFailed (no folder), StartError (no template).
     """
     async with _admissions(settings) as (cache, client):
-        slots = asyncio.Semaphore(settings.parallel_loads)
-
-        async def one(ref: ArtifactRef) -> Outcome:
-            async with slots:
-                return await _outcome(cache, client, store, ref)
-
         waiting = iter(refs)
         running: set[asyncio.Task[Outcome]] = set()
         try:
             while True:
                 # No more tasks than are of use: there may be a hundred thousand artifacts.
-                while len(running) < 2 * settings.parallel_loads:
-                    ref = next(waiting, None)
-                    if ref is None:
-                        break
-                    running.add(asyncio.create_task(one(ref)))
+                for ref in itertools.islice(waiting, settings.parallel_loads - len(running)):
+                    running.add(asyncio.create_task(_outcome(cache, client, store, ref)))
                 if not running:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
