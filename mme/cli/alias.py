@@ -9,8 +9,9 @@ import typer
 
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.cli.commands import HELP, as_written, say
-from mme.cli.options import JsonOption, argument, option
+from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
 from mme.cli.tables import print_json
+from mme.core.command_options import argument, option
 from mme.core.errors import EndpointError
 from mme.core.log import configure_logging
 from mme.core.settings import SettingsError, read_settings

@@ -15,7 +15,8 @@ import typer
 from mme.cli.batch_run import Batch, BatchFailed, Interrupted, run_batch
 from mme.cli.client import BadAddress, endpoint_url
 from mme.cli.codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
-from mme.cli.options import EndpointOption, JsonOption, TokenOption, complete_target, option
+from mme.cli.options import EndpointOption, JsonOption, TokenOption, complete_target
+from mme.core.command_options import option
 from mme.core.log import configure_logging
 from mme.core.settings import SettingsError, read_settings
 from mme.jobs.transform import spec

@@ -16,7 +16,7 @@ import typer
 from mme.cli import aws_config
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.cli.commands import say
-from mme.cli.options import option
+from mme.core.command_options import option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

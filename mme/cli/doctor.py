@@ -20,8 +20,9 @@ from rich.text import Text
 from mme.app.modes import PlatformError, read_platform
 from mme.cli.codes import EXIT_FAILED, EXIT_OK
 from mme.cli.misspelt import misspelt
-from mme.cli.options import JsonOption, option
+from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
 from mme.cli.tables import print_json
+from mme.core.command_options import option
 from mme.core.log import configure_logging
 from mme.core.log_format import one_line
 from mme.core.settings import SettingsError, read_settings

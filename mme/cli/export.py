@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
-from mme.cli.options import JsonOption, argument, option
+from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
+from mme.core.command_options import argument, option
 from mme.training.archive import write_archive
 from models.Embedding.comparison import compare, measure
 from models.Embedding.export import Wanted

@@ -19,8 +19,8 @@ from mme.cli.options import (
     TokenOption,
     complete_target,
     endpoint_of,
-    option,
 )
+from mme.core.command_options import option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

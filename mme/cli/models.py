@@ -17,13 +17,12 @@ from mme.cli.options import (
     JsonOption,
     TargetsArgument,
     TokenOption,
-    argument,
     complete_target,
     endpoint_of,
-    option,
 )
 from mme.cli.progress import working
 from mme.cli.targets import about
+from mme.core.command_options import argument, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

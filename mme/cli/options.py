@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -15,6 +15,7 @@ from mme.cli.client import (
     Refused,
     endpoint_url,
 )
+from mme.core.command_options import argument, option
 
 LONG_S = 600.0
 """For what waits for a model; an endpoint's own limits are shorter, and to be heard of."""
@@ -35,16 +36,6 @@ def complete_target(ctx: typer.Context, incomplete: str) -> list[str]:
         found = endpoint.get("/models", prefix=incomplete, limit=MOST_NAMES)
         names = [model["target_model"] for model in found["models"]]
     return names
-
-
-def option(name: str, metavar: str | None, meaning: str, **more: Any) -> Any:
-    """An option whose meaning says what holds without it, if that needs saying."""
-    return typer.Option(name, metavar=metavar, help=meaning, show_default=False, **more)
-
-
-def argument(metavar: str | None, meaning: str, **more: Any) -> Any:
-    """The same of an argument."""
-    return typer.Argument(metavar=metavar, help=meaning, show_default=False, **more)
 
 
 TargetArgument: TypeAlias = Annotated[

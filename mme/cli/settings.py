@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from mme.cli import tables
 from mme.cli.codes import EXIT_OK
-from mme.cli.options import JsonOption, argument
+from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
 from mme.core import settings as settings_module
+from mme.core.command_options import argument
 from mme.core.settings import read_settings
 
 if TYPE_CHECKING:

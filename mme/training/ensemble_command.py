@@ -12,9 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from mme.cache.extract import extract
+from mme.core.command_options import argument, option
 from mme.core.errors import EndpointError
 from mme.core.log import configure_logging
 from mme.core.settings import PROJECT_ROOT
@@ -39,24 +38,22 @@ examples:
 def ensemble(
     folder: Annotated[
         Path,
-        typer.Argument(
-            metavar="FOLDER", help="where ensemble.json is; also the artifact's name",
-            show_default=False,
-        ),
+        argument("FOLDER", "where ensemble.json is; also the artifact's name"),
     ],
     *,
     members: Annotated[
         list[str] | None,
-        typer.Option(
-            "--member", metavar="NAME=ARCHIVE", show_default=False,
-            help="the .tar.gz of a model that steps call NAME; may be given several times",
+        option(
+            "--member",
+            "NAME=ARCHIVE",
+            "the .tar.gz of a model that steps call NAME; may be given several times",
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="where to (default: artifacts)", show_default=False),
+        option("--output", "FOLDER", "where to (default: artifacts)"),
     ] = None,
-) -> int:  # fmt: skip
+) -> int:
     """Put models and the graph that asks them into one artifact."""
     configure_logging("WARNING")
     try:
