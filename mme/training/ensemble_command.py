@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from mme.cache.extract import extract
-from mme.core.command_options import argument, option
 from mme.core.errors import EndpointError
 from mme.core.log import configure_logging
 from mme.core.settings import PROJECT_ROOT
@@ -38,22 +39,24 @@ examples:
 def ensemble(
     folder: Annotated[
         Path,
-        argument("FOLDER", "where ensemble.json is; also the artifact's name"),
+        typer.Argument(
+            metavar="FOLDER", help="where ensemble.json is; also the artifact's name",
+            show_default=False,
+        ),
     ],
     *,
     members: Annotated[
         list[str] | None,
-        option(
-            "--member",
-            "NAME=ARCHIVE",
-            "the .tar.gz of a model that steps call NAME; may be given several times",
+        typer.Option(
+            "--member", metavar="NAME=ARCHIVE", show_default=False,
+            help="the .tar.gz of a model that steps call NAME; may be given several times",
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        option("--output", "FOLDER", "where to (default: artifacts)"),
+        typer.Option(metavar="FOLDER", help="where to (default: artifacts)", show_default=False),
     ] = None,
-) -> int:
+) -> int:  # fmt: skip
     """Put models and the graph that asks them into one artifact."""
     configure_logging("WARNING")
     try:
