@@ -26,7 +26,6 @@ USUAL_ONNX = ("model.onnx", "onnx/model.onnx")
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 POOLING_KEYS = {"pooling_mode_mean_tokens": MEAN, "pooling_mode_cls_token": CLS}
 KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
-USUAL_LENGTH = 512
 PROMPTS = {"prefix": ("query",), "passage_prefix": ("passage", "document")}
 
 
