@@ -31,8 +31,9 @@ examples:
       --sentences sentences.txt
   mme export e5-small/ --output e5.tar.gz --set 'prefix=query: ' --set 'passage_prefix=passage: '
 
-The folder is as Hugging Face lays it out: tokenizer.json, config.json, and an ONNX file or
-model.safetensors of the type bert, roberta or xlm-roberta. Nothing is fetched."""
+The folder is as Hugging Face lays it out: tokenizer.json, config.json, and an ONNX file or weights,
+model.safetensors or pytorch_model.bin, of the type bert, roberta or xlm-roberta. Nothing is
+fetched."""
 CORPORA = Path(__file__).parents[2] / "models" / "corpus"
 SHIPPED = ("factchecks_en.csv", "factchecks_de.csv")
 FROM_EACH = 50

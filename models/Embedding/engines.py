@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,7 +24,7 @@ from models.encoding.encoders import KEY, NoEncoderError, encoder, installed_ver
 from models.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,6 +64,8 @@ class Engine(Protocol):
 
     name: str
     dimensions: int
+    fingerprint: str
+    """The same wherever vectors are the same, but for rounding: of files, versions, parameters."""
     prepared: str | None
     """What a process that is forked may have ready only for it, as a key of `models.warm_up`."""
 
@@ -82,6 +85,7 @@ class OnnxEngine:
     def __init__(self, model_dir: Path, scratch: Path | None, params: EmbeddingParams) -> None:
         """Raises ArtifactError, NoRoom, NotConverted."""
         self._params = params
+        self._files = (model_dir / MODEL_FILE, model_dir / TOKENIZER_FILE)
         self._tokenizer = Tokenizer(model_dir / TOKENIZER_FILE, params.max_tokens)
         made = converted(model_dir / MODEL_FILE, scratch, params, self._examine)
         self._take(made.session)
@@ -89,6 +93,7 @@ class OnnxEngine:
         if not isinstance(dimensions, int):
             raise ArtifactError(MODEL_FILE, "was converted by another version")
         self.dimensions = dimensions
+        self.fingerprint = fingerprint(made.facts.get("content"), _shaping(params))
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """Computes texts of like length together."""
@@ -107,11 +112,10 @@ class OnnxEngine:
         return Embedded(vectors, np.array([each.was_cut for each in tokens], bool))
 
     def describe(self) -> dict[str, object]:
-        """Where it computes, and what with."""
+        """What it computes with. On which device is each worker's business."""
         library = running.library("onnxruntime")
         return {
             "onnxruntime": library.__version__,
-            "provider": self._session.get_providers()[0],
             "vocabulary": self._tokenizer.size,
         }
 
@@ -131,7 +135,7 @@ class OnnxEngine:
         found = self._run([short, long])
         if found.ndim != 2 or not 0 < found.shape[1] <= MOST_DIMENSIONS:  # noqa: PLR2004
             raise ArtifactError(MODEL_FILE, f"gives vectors of shape {found.shape}")
-        return {"dimensions": int(found.shape[1])}
+        return {"dimensions": int(found.shape[1]), "content": _content(self._files)}
 
     def _run(self, tokens: Sequence[Tokens]) -> Floats:
         batch = self._tokenizer.padded(tokens)
@@ -217,6 +221,8 @@ class EncoderEngine:
         except NoEncoderError as error:
             raise ArtifactError(PARAMS_FILE, str(error)) from error
         self.dimensions = self._encoder.dimensions
+        version = installed_version(params.engine)
+        self.fingerprint = fingerprint(params.engine, version, params.max_tokens)
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """Vectors 1 long. Texts are cut by their characters; what the encoder cuts is not told."""
@@ -230,6 +236,26 @@ class EncoderEngine:
     def describe(self) -> dict[str, object]:
         """The version of its package."""
         return {"version": installed_version(self.name)}
+
+
+def fingerprint(*facts: object) -> str:
+    """A name for what makes vectors what they are."""
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+
+def _content(files: Iterable[Path]) -> list[str]:
+    """The digests of files' contents."""
+    found = []
+    for path in files:
+        with path.open("rb") as file:
+            found.append(hashlib.file_digest(file, hashlib.blake2b).hexdigest())
+    return found
+
+
+def _shaping(params: EmbeddingParams) -> tuple[object, ...]:
+    """The parameters that vectors depend on."""
+    prefixes = sorted(params.prefixes.items())
+    return (params.pooling, params.normalizes, params.max_tokens, prefixes, params.output)
 
 
 def make_engine(model_dir: Path, scratch: Path | None, params: EmbeddingParams) -> Engine:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from models.Embedding import running
 from models.Embedding.bert import BertWriter, CannotWrite, Shape
-from models.Embedding.folder import ModelFolder, NotExportable
+from models.Embedding.folder import SAFETENSORS, ModelFolder, NotExportable
 from models.Embedding.params import MODEL_FILE, ONNX, PARAMS_FILE, TOKENIZER_FILE, parse_params
 from models.Embedding.safetensors import Tensors
+from models.Embedding.torch_file import TorchTensors
 from models.errors import ArtifactError
 from models.params import Params
 
@@ -102,7 +103,7 @@ class _Quiet(logging.Filter):
 class _Weights:
     """An encoder's weights, whatever their names begin with."""
 
-    def __init__(self, tensors: Tensors) -> None:
+    def __init__(self, tensors: Tensors | TorchTensors) -> None:
         self._tensors = tensors
         self._names = set(tensors.names())
         known = (each for each in PREFIXES if f"{each}{FIRST_WEIGHT}" in self._names)
@@ -120,7 +121,8 @@ def _written(folder: ModelFolder) -> bytes:
     """The graph of a folder that has only weights."""
     path = folder.weights()
     try:
-        weights = _Weights(Tensors(path))
+        tensors = Tensors(path) if path.name == SAFETENSORS else TorchTensors(path)
+        weights = _Weights(tensors)
         data = BertWriter(Shape.of(folder.config), weights.get).write()
     except CannotWrite as error:
         raise NotExportable(f"its graph cannot be written here: {error}; {OTHERWISE}") from error

@@ -1,7 +1,7 @@
 """A loaded Embedding model: from a request to its answer.
 
 Requests: `text/plain` (also where no Content-Type is given), one text; `application/json`,
-`{"text": ...}` or `{"texts": [...]}`, with `input_type` and `truncate` if wanted; `text/csv`, a
+`{"text": ...}` or `{"texts": [...]}`, with the options that there are if wanted; `text/csv`, a
 text a row. The answer is `{"embeddings": [[...], ...]}`, one for each text, with the numbers of
 those that were cut, from 0, as `truncated`, and those of a list that cannot be used as `errors`,
 null in their place. Accept chooses JSON, CSV or `application/x-npy`, which have no place for
@@ -17,7 +17,7 @@ import numpy as np
 from models.bodies import check_text, decode, parse_rows
 from models.Embedding.answers import NPY, as_csv, as_json, as_npy, check_numbers
 from models.Embedding.params import INPUT_TYPES, QUERY
-from models.errors import BadInput, shorten
+from models.errors import BadInput, ServingError, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import Question, QuestionReader
 from models.serving import Needs, Request, Response
@@ -36,7 +36,14 @@ UNDERSTOOD = (PLAIN, JSON, CSV)
 OFFERED = (JSON, NPY, CSV)
 TEXT, EMBEDDING, TRUNCATED = "text", "embedding", "truncated"
 ADVICE = "send the text to embed"
-INPUT_TYPE, TRUNCATE = "input_type", "truncate"
+INPUT_TYPE, TRUNCATE, FINGERPRINT = "input_type", "truncate", "fingerprint"
+OPTIONS = (INPUT_TYPE, TRUNCATE, FINGERPRINT)
+
+
+class OtherModel(ServingError):
+    """The request is for vectors of another model than this one."""
+
+    status = 409
 
 
 class EmbeddingModel:
@@ -49,7 +56,7 @@ class EmbeddingModel:
             noun=TEXT,
             advice=ADVICE,
             max_chars=params.max_chars,
-            options=(INPUT_TYPE, TRUNCATE),
+            options=OPTIONS,
             max_texts=params.max_texts,
         )
 
@@ -84,6 +91,7 @@ class EmbeddingModel:
             "pooling": self._params.pooling,
             "normalize": self._params.normalizes,
             "max_tokens": self._params.max_tokens,
+            "fingerprint": self._engine.fingerprint,
             **self._engine.describe(),
             "tensors": self.signature().as_json(),
         }
@@ -119,7 +127,7 @@ class EmbeddingModel:
             raise BadInput(_too_many(len(given), self._params.max_texts))
         texts = [self._checked(_as_text(each, n), f"Text {n}") for n, each in enumerate(given)]
         self._check_total(texts)
-        options = {key: parameters[key] for key in (INPUT_TYPE, TRUNCATE) if key in parameters}
+        options = {key: parameters[key] for key in OPTIONS if key in parameters}
         found = self._embed(texts, options)
         outputs = {EMBEDDING: found.vectors, TRUNCATED: found.were_cut}
         return {name: outputs[name] for name in outputs if name in wanted}
@@ -161,6 +169,12 @@ class EmbeddingModel:
         cuts = options.get(TRUNCATE, True)
         if not isinstance(cuts, bool):
             raise BadInput(f"{TRUNCATE} must be true or false, not {shorten(cuts, 60)}")
+        wanted, have = options.get(FINGERPRINT), self._engine.fingerprint
+        if wanted is not None and wanted != have:
+            raise OtherModel(
+                f"This model's fingerprint is {have}, and vectors of {shorten(wanted, 60)} are"
+                " wanted"
+            )
         check_numbers(len(texts), self._engine.dimensions)
         found = self._engine.embed(texts, kind)
         if not cuts and found.were_cut.any():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from models.elsewhere import AskingModel
 from models.Ensemble.definition import FILE
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
@@ -75,10 +76,16 @@ def _check_member(folder: Path, member: str) -> None:
 
 def _load(folder: Path, scratch: Path | None, member: str) -> LoadedModel:
     try:
-        return load_model(folder, scratch)
+        model = load_model(folder, scratch)
     except ArtifactError as error:
         file = member if error.file == folder.name else f"{member}/{error.file}"
         raise ArtifactError(file, error.reason) from error
+    if isinstance(model, AskingModel):
+        raise ArtifactError(
+            member,
+            f"asks {model.targets[0]}, and a member asks nobody: have a step ask it as a target",
+        )
+    return model
 
 
 FAMILY = Ensemble()

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from models.bodies import check_keys, decode, parse_json, to_json
+from models.elsewhere import ANSWERS, ASKS, MAY_ASK
 from models.Ensemble.arrays import plain
 from models.Ensemble.as_tensors import signature_of, tensor_of_value, value_of_tensor
 from models.Ensemble.definition import TRACE
-from models.Ensemble.elsewhere import ANSWERS, ASKS, MAY_ASK, asking, read_answers
+from models.Ensemble.elsewhere import asking, read_answers
 from models.Ensemble.graph import uses
 from models.Ensemble.kinds import STRING, fault
 from models.Ensemble.running import Course, Ran

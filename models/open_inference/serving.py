@@ -6,10 +6,12 @@ A model without tensors gets every request as it came.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from models.bodies import to_json
+from models.elsewhere import AskingModel, answered
 from models.errors import BadInput, shorten
 from models.media import JSON
 from models.open_inference.answering import named, response
@@ -37,6 +39,12 @@ TEXT_IN, TEXT_OUT, STREAM = "text_input", "text_output", "stream"
 
 def answer(model: LoadedModel, request: Request) -> Response:
     """Answer one request, whatever form it has. Raises ServingError."""
+    if isinstance(model, AskingModel) and kind_of(request.content_type) is not Kind.SIGNATURE:
+        return answered(model, request, partial(_answer, model))
+    return _answer(model, request)
+
+
+def _answer(model: LoadedModel, request: Request) -> Response:
     kind = kind_of(request.content_type)
     if kind is None or not isinstance(model, TensorModel):
         return model.predict(request)
