@@ -38,9 +38,9 @@ from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
 from mme.app.state import state_database
-from mme.app.terms import admission_terms, extraction_limits
 from mme.app.transform import transform_jobs
 from mme.cache import ArtifactCache, CacheInUse
+from mme.cache.terms import admission_terms, extraction_limits
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
 from mme.endpoints.places import with_places_checked

@@ -8,13 +8,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from mme.app.openness import has_keys, has_tokens, open_doors
+from mme.core.names import TARGET_HEADER
 
 if TYPE_CHECKING:
     from mme.app.life import Address
     from mme.app.offered import Call, Offered
     from mme.core.settings import Settings
 
-TARGET_HEADER = "X-Amzn-SageMaker-Target-Model"
 USUAL_ENDPOINT = "demo"
 PARAMETERS = {
     "content-type": "ContentType",

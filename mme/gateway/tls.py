@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mme.access.secret_file import mark_of
 from mme.core.settings import SettingsError
 from mme.gateway.pem import PemUnusable, load_authorities, load_pair, valid_until
 from mme.gateway.ports import HEALTH
@@ -106,15 +107,7 @@ class TlsFiles:
 
     def _look_of_files(self) -> tuple[object, ...]:
         """What changes when a file is written, replaced, or a link on its way is set anew."""
-        looks: list[object] = []
-        for _, path in self._paths.named().values():
-            try:
-                found = path.stat()
-            except OSError as error:
-                looks.append(error.errno)
-            else:
-                looks.append((found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
-        return tuple(looks)
+        return tuple(mark_of(path) for _, path in self._paths.named().values())
 
 
 def check_certificate(request: web.BaseRequest, path: str) -> None:

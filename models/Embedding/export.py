@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-INT8 = "int8"
 MOST_BYTES = (1 << 31) - (1 << 20)
 """An ONNX file is one message of protocol buffers."""
 PREFIXES = ("", "bert.", "roberta.", "model.", "0.auto_model.")

@@ -27,7 +27,6 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILES = SAFETENSORS, TORCH = "model.safetensors", "pytorch_model.bin"
 POOLING_KEYS = {"pooling_mode_mean_tokens": MEAN, "pooling_mode_cls_token": CLS}
 KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
-USUAL_LENGTH = 512
 PROMPTS = {"prefix": ("query",), "passage_prefix": ("passage", "document")}
 
 

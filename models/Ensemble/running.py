@@ -87,8 +87,8 @@ class Course:
                 continue
             if waiting and self._uses[step.name] & waiting:
                 waiting.add(step.name)
-            elif may_ask and isinstance(step.work, TargetWork) and self._is_so(step, ran.values):
-                ran.asks.append({"step": step.name} | self._asked(step, step.work, ran.values))
+            elif may_ask and (asked := self._asked(step, ran.values)) is not None:
+                ran.asks.append(asked)
                 waiting.add(step.name)
             else:
                 self._timed(step, ran, partial(self._value, step, ran.values))
@@ -109,14 +109,12 @@ class Course:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("step %s took %.2f ms", step.name, ran.done[-1].seconds * 1000)
 
-    def _asked(self, step: Step, work: TargetWork, values: Mapping[str, Any]) -> dict[str, str]:
+    def _asked(self, step: Step, values: Mapping[str, Any]) -> dict[str, str] | None:
+        """What a step asks its target model; None: it has none, or is left out."""
+        if not isinstance(step.work, TargetWork):
+            return None
         with self._named(step):
-            return work.ask(values)
-
-    def _is_so(self, step: Step, values: Mapping[str, Any]) -> bool:
-        """Whether a step's condition holds."""
-        with self._named(step):
-            return step.when is None or _is_so(fill(step.when, values))
+            return {"step": step.name} | step.work.ask(values) if _is_due(step, values) else None
 
     def _do(
         self, step: Step, values: dict[str, Any], make: Callable[[], Any]
@@ -125,7 +123,7 @@ class Course:
         failure = None
         with self._named(step):
             try:
-                if step.when is None or _is_so(fill(step.when, values)):
+                if _is_due(step, values):
                     values[step.name] = make()
                     return False, None
             except (NoRoom, NotConverted):
@@ -149,14 +147,11 @@ class Course:
         return named(step.name, status)
 
     def _value(self, step: Step, values: Mapping[str, Any]) -> Any:
-        if step.each:
-            items: list[Any] = []
-            check_values(self._items(step, values, items), "Its value")
-            value: Any = items
-        else:
-            value = step.work.do(values, self._members)
-            check_value(value, "Its value")
-        return self._of_kind(step, value)
+        if not step.each:
+            return self._checked(step, step.work.do(values, self._members))
+        items: list[Any] = []
+        check_values(self._items(step, values, items), "Its value")
+        return self._of_kind(step, items)
 
     def _checked(self, step: Step, value: Any) -> Any:
         check_value(value, "Its value")
@@ -179,8 +174,10 @@ class Course:
             yield made[-1]
 
 
-def _is_so(value: object) -> bool:
-    return value is not None and value is not False
+def _is_due(step: Step, values: Mapping[str, Any]) -> bool:
+    """Whether a step's condition holds."""
+    found = True if step.when is None else fill(step.when, values)
+    return found is not None and found is not False
 
 
 def _common_size(step: Step, lists: Mapping[str, Any]) -> int:
