@@ -47,7 +47,7 @@ def bound_grpc(settings: Settings, tls: TlsFiles | None) -> GrpcServer | None:
     if settings.grpc_port is None:
         return None
     try:
-        from mme.gateway.grpc.server import CannotListen, GrpcServer  # noqa: PLC0415
+        from mme.gateway.grpc.server import GrpcServer  # noqa: PLC0415
     except (ImportError, RuntimeError) as error:  # the client's messages know two of these
         raise SettingsError(
             f"MME_GRPC_PORT={settings.grpc_port}: what the extra mme[grpc] installs cannot be"
@@ -56,7 +56,7 @@ def bound_grpc(settings: Settings, tls: TlsFiles | None) -> GrpcServer | None:
     bind(settings.host, settings.grpc_port, SETTINGS).close()  # says better what is wrong
     try:
         return GrpcServer(settings, settings.host, settings.grpc_port, tls)
-    except CannotListen as error:
+    except RuntimeError as error:
         where = f"{settings.host} port {settings.grpc_port}"
         raise EndpointFailed(f"cannot listen on {where} ({SETTINGS}): {error}") from error
 

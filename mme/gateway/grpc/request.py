@@ -1,15 +1,12 @@
-"""A call as a request that an exchange takes: what aiohttp's says of it, as far as is asked."""
+"""A call as a request that an exchange takes: what it asks of aiohttp's, and no more."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from aiohttp import HttpVersion11, web
-from aiohttp.http import RawRequestMessage
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
+from aiohttp import HttpVersion11
+from multidict import CIMultiDict
 
 from mme.gateway.headers import INFERENCE_ID
 from mme.gateway.open_inference.inference import HEADER_LENGTH
@@ -24,64 +21,49 @@ PASSED = frozenset({"authorization", "traceparent", "tracestate", INFERENCE_ID.l
 """Metadata that are headers of the request."""
 
 
-class Caller:
-    """Who is at the other end, in place of aiohttp's connection."""
+class CallRequest:
+    """One call, its body and its connection."""
 
-    ssl_context = sockname = transport = None
+    version, transport, content_length = HttpVersion11, None, 0
 
-    def __init__(self, peer: str) -> None:
-        """`peer` as gRPC has it: `ipv4:127.0.0.1:5000`, `ipv6:%5B::1%5D:5000`."""
-        _, _, place = unquote(peer).partition(":")
-        self.peername = (place.rpartition(":")[0].strip("[]"),)
-        self.share: Share | None = None
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        content: tuple[bytes | EndpointError, int | None],
+        metadata: Iterable[tuple[str, str | bytes]],
+        peer: str,
+    ) -> None:
+        """`content`: the body, or what its reader hears instead, and how much of it is JSON.
 
-    def holds(self, share: Share) -> None:
-        """Keep what an answer holds until it is written."""
-        self.share = share
-
-    def give_back(self) -> None:
-        """It is."""
-        if self.share is not None:
-            self.share.give_back()
-
-
-class Body:
-    """A body that is here, or an error in its place: whoever reads it hears of it."""
-
-    def __init__(self, held: bytes | EndpointError) -> None:
-        self._held = held
+        `peer` is as gRPC has it: `ipv4:127.0.0.1:5000`, `ipv6:%5B::1%5D:5000`.
+        """
+        self.method, self.raw_path = method, path
+        self.headers = CIMultiDict((name, str(value)) for name, value in metadata if name in PASSED)
+        self._body, json_bytes = content
+        if json_bytes is not None:
+            self.headers[HEADER_LENGTH] = str(json_bytes)
+        self.remote = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
+        self.content = self.protocol = self
+        self._share: Share | None = None
 
     def is_eof(self) -> bool:
-        """All has come."""
+        """All of the body has come."""
         return True
 
     at_eof = is_eof
 
     def read_nowait(self) -> bytes:
-        """All of it. Raises the error."""
-        if isinstance(self._held, bytes):
-            return self._held
-        raise self._held
+        """All of the body. Raises EndpointError."""
+        if isinstance(self._body, bytes):
+            return self._body
+        raise self._body
 
+    def holds(self, share: Share) -> None:
+        """Keep what a large answer holds until it is written."""
+        self._share = share
 
-def request_of(
-    method: str,
-    path: str,
-    metadata: Iterable[tuple[str, str | bytes]],
-    content: tuple[bytes | EndpointError, int | None],
-    caller: Caller,
-) -> web.BaseRequest:
-    """The request; `content` is its body, and how much of that is JSON if it is to be said."""
-    body, json_bytes = content
-    headers = CIMultiDict((name, str(value)) for name, value in metadata if name in PASSED)
-    if json_bytes is not None:
-        headers[HEADER_LENGTH] = str(json_bytes)
-    given, url = CIMultiDictProxy(headers), URL.build(path=path, encoded=True)
-    message = RawRequestMessage(
-        method, path, HttpVersion11, given, (), False, None, False, False, url
-    )
-    task = cast("asyncio.Task[None]", asyncio.current_task())
-    stand_in = cast("Any", caller)
-    return web.BaseRequest(
-        message, cast("Any", Body(body)), stand_in, stand_in, task, task.get_loop()
-    )
+    def give_back(self) -> None:
+        """It is written, or will not be."""
+        if self._share is not None:
+            self._share.give_back()

@@ -17,25 +17,21 @@ if TYPE_CHECKING:
 
 AROUND_BYTES = 64 * 1024
 """A message may have so much more than a body: names and shapes. Bodies have their own limit."""
-LEAST_READ = 64
+LEAST_READ = 32
 """So many messages are waited for at a time, however small the budget of bodies is."""
-
-
-class CannotListen(OSError):
-    """The port cannot be had."""
 
 
 class GrpcServer:
     """A port that is bound at once, and answers from `start` on. The event loop owns it."""
 
     def __init__(self, settings: Settings, host: str, port: int, tls: TlsFiles | None) -> None:
-        """Raises CannotListen."""
+        """Raises RuntimeError: the port cannot be had."""
         self._message_bytes = settings.max_body_bytes + AROUND_BYTES
-        idle_ms = int(Patience(1).idle_s * 1000)
         options = {
             "grpc.so_reuseport": 0,  # else two endpoints could have one port
             "grpc.max_receive_message_length": self._message_bytes,
-            "grpc.max_connection_idle_ms": idle_ms,
+            "grpc.max_connection_idle_ms": int(Patience(1).idle_s * 1000),
+            "grpc.http2.bdp_probe": 0,  # what is not read yet stays with its sender
             "grpc.server_handshake_timeout_ms": int(Patience(1).head_s * 1000),
         }
         self._server = grpc.aio.server(
@@ -45,14 +41,11 @@ class GrpcServer:
         self._stopping: asyncio.Task[None] | None = None
         shown = f"[{host}]" if ":" in host else host
         place = f"{shown}:{port}"
-        try:
-            if tls is None:
-                port = self._server.add_insecure_port(place)
-            else:
-                port = self._server.add_secure_port(place, _credentials(tls))
-        except RuntimeError as error:
-            raise CannotListen(str(error)) from None
-        self.place = f"{shown}:{port}"
+        if tls is None:
+            bound = self._server.add_insecure_port(place)
+        else:
+            bound = self._server.add_secure_port(place, _credentials(tls))
+        self.place = f"{shown}:{bound}"
 
     async def start(self, exchange: Exchange) -> None:
         """Answer calls."""

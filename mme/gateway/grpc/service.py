@@ -11,32 +11,37 @@ import asyncio
 import contextlib
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
-from google.protobuf.json_format import ParseError
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from tritonclient.grpc import service_pb2 as pb
 
 from mme.core.errors import InvalidRequest
-from mme.core.invocation_log import FIRST_ERROR
 from mme.gateway.bodies import READ_TIMEOUT_S
-from mme.gateway.grpc.calls import CALLS, INFER, form_of, why_absent
-from mme.gateway.grpc.request import Caller, request_of
+from mme.gateway.grpc.calls import (
+    CALLS,
+    INFER,
+    SERVICE,
+    STREAM,
+    content_of,
+    is_error,
+    message_of,
+    path_of,
+)
+from mme.gateway.grpc.request import CallRequest
 from mme.gateway.grpc.statuses import code_of, metadata_of, shortened, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from aiohttp import web
+
     from mme.core.errors import EndpointError
     from mme.gateway.exchange import Exchange
-    from mme.gateway.grpc.calls import Form
 
 log = logging.getLogger(__name__)
-
-SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
-STREAM = "ModelStreamInfer"
 
 
 class Refusal(Exception):
@@ -65,32 +70,35 @@ class Service:
 
     async def _answer(self, call: Any, _: Any, context: Any) -> None:
         try:
-            if call.name in CALLS:
-                sent = _message(call, await self._read(context) or b"")
-                async with self._answered(form_of(call.name, sent), sent, context) as message:
+            if call.name == STREAM:
+                while asked := await self._next(call, context):
+                    await self._one_of_many(*asked, context)
+            elif call.name not in CALLS:
+                text = f"This endpoint has no {call.name}; ServerMetadata names what it has"
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
+            elif asked := await self._next(call, context):
+                async with self._answered(call.name, asked[0], context) as message:
                     await context.write(message.SerializeToString())
-            elif call.name == STREAM:
-                while (raw := await self._read(context)) is not None:
-                    await self._one_of_many(_message(call, raw), context)
-            else:
-                await context.abort(grpc.StatusCode.UNIMPLEMENTED, why_absent(call.name))
         except Refusal as refusal:
             await context.abort(*refusal.args)
 
-    async def _one_of_many(self, sent: Any, context: Any) -> None:
+    async def _one_of_many(self, request: CallRequest, request_id: str, context: Any) -> None:
         """Answer one request of a stream: if it fails its answer says so, and others go on."""
         framed = pb.ModelStreamInferResponse()
         try:
-            async with self._answered(INFER, sent, context) as message:
+            async with self._answered(INFER, request, context) as message:
                 message.parameters["triton_final_response"].bool_param = True
                 framed.infer_response.MergeFrom(message)
                 await context.write(framed.SerializeToString())
         except Refusal as refusal:
-            framed.error_message, framed.infer_response.id = refusal.args[1], sent.id
+            framed.error_message, framed.infer_response.id = refusal.args[1], request_id
             await context.write(framed.SerializeToString())
 
-    async def _read(self, context: Any) -> bytes | None:
-        """The next message, None after the last one. Raises Refusal."""
+    async def _next(self, call: Any, context: Any) -> tuple[CallRequest, str] | None:
+        """The request of the next message and what its caller calls it; None: there is no more.
+
+        Raises Refusal.
+        """
         if len(self._reading) >= self._most_read:
             next(iter(self._reading)).reschedule(0)
         try:
@@ -102,49 +110,49 @@ class Service:
                     del self._reading[patience]
         except TimeoutError:
             raise Refusal(grpc.StatusCode.UNAVAILABLE, "No message came in time") from None
-        return None if raw is grpc.aio.EOF else raw
+        return None if raw is grpc.aio.EOF else _request(call, raw, context)
 
     @contextlib.asynccontextmanager
-    async def _answered(self, form: Form, sent: Any, context: Any) -> AsyncIterator[Any]:
-        """The message that answers one, which counts as a body inside. Raises Refusal."""
-        caller = Caller(context.peer())
-        content: tuple[bytes | EndpointError, int | None]
+    async def _answered(self, call: str, request: CallRequest, context: Any) -> AsyncIterator[Any]:
+        """The message that answers it, which counts as a body inside. Raises Refusal."""
         try:
-            path = form.path_of(sent)
-        except InvalidRequest as error:
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, error.message) from None
-        try:
-            content = form.body(sent)
-        except InvalidRequest as error:
-            content = (error, None)  # told by the exchange, to those who may ask at all
-        metadata = context.invocation_metadata() or ()
-        try:
-            answer = await self._exchange.answer(
-                request_of(form.method, path, metadata, content, caller)
-            )
+            answered = await self._exchange.answer(cast("web.BaseRequest", request))
+            answer = cast("web.Response", answered)  # nothing of the protocol is a stream of HTTP's
             told = metadata_of(answer)
-            if answer.status >= FIRST_ERROR and answer.status not in form.negative:
+            if is_error(call, answer):
                 raise Refusal(code_of(answer), text_of(answer), told)
             context.set_trailing_metadata(told)
-            yield _made(form, answer)
+            yield _made(call, answer)
         finally:
-            caller.give_back()
+            request.give_back()
 
 
-def _message(call: Any, raw: bytes) -> Any:
-    """What was sent. Raises Refusal."""
+def _request(call: Any, raw: bytes, context: Any) -> tuple[CallRequest, str]:
+    """The request that a message is; nothing of the message stays. Raises Refusal."""
+    name = INFER if call.name == STREAM else call.name
+    content: tuple[bytes | EndpointError, int | None]
     try:
-        return GetMessageClass(call.input_type).FromString(raw)
+        sent = GetMessageClass(call.input_type).FromString(raw)
+        path = path_of(name, sent)
     except DecodeError:
         text = f"What was sent is no {call.input_type.name}"
         raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, text) from None
+    except InvalidRequest as error:
+        raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, error.message) from None
+    try:
+        content = content_of(name, sent)
+    except InvalidRequest as error:
+        content = (error, None)  # told by the exchange, to those who may ask at all
+    metadata = context.invocation_metadata() or ()
+    request = CallRequest(CALLS[name][0], path, content, metadata, context.peer())
+    return request, getattr(sent, "id", "")
 
 
-def _made(form: Form, answer: Any) -> Any:
+def _made(call: str, answer: web.Response) -> Any:
     """The message that an answer is. Raises Refusal: a model's own words have no place in one."""
     try:
-        return form.answer(answer)
-    except (KeyError, TypeError, ValueError, ParseError) as error:
+        return message_of(call, answer)
+    except (LookupError, TypeError, ValueError) as error:
         log.warning("an answer has no form in gRPC: %s", shortened(repr(error)))
         text = "The model's answer is not one in tensors: ask it over HTTP"
         raise Refusal(grpc.StatusCode.INTERNAL, text) from None

@@ -19,7 +19,8 @@ from mme.core.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BINARY, SIZE, SHARED = "binary_data", "binary_data_size", "shared_memory_region"
+BINARY, ALL_BINARY, SIZE = "binary_data", "binary_data_output", "binary_data_size"
+SHARED = "shared_memory_region"
 CONTENTS: Mapping[str, tuple[str, str]] = {
     "BOOL": ("bool_contents", "B"),
     "INT8": ("int_contents", "b"),
@@ -40,47 +41,32 @@ LENGTH = struct.Struct("<I")
 
 def body_of(sent: Any) -> tuple[bytes, int]:
     """A ModelInferRequest as a body, and how much of it is JSON. Raises InvalidRequest."""
-    raw, used = sent.raw_input_contents, 0
-    inputs, data = [], []
-    for each in sent.inputs:
-        parameters = values_of(each.parameters)
-        if SHARED not in parameters:  # else there is nothing, and the worker refuses it
-            if not raw:
-                data.append(_packed(each))
-            elif used < len(raw) and not each.HasField("contents"):
-                data.append(raw[used])
-                used += 1
-            else:
-                raise InvalidRequest(
-                    f"The input {each.name[:60]} must be in raw_input_contents, and there alone,"
-                    " since others are"
-                )
-            parameters[SIZE] = len(data[-1])
-        inputs.append(
-            {
-                "name": each.name,
-                "datatype": each.datatype,
-                "shape": list(each.shape),
-                "parameters": parameters,
-            }
+    # What is in shared memory is not here; the worker refuses it by that name.
+    here = [each for each in sent.inputs if SHARED not in each.parameters]
+    raw = sent.raw_input_contents
+    if raw and (len(raw) != len(here) or any(each.HasField("contents") for each in here)):
+        raise InvalidRequest(
+            f"raw_input_contents has {len(raw)} elements for {len(here)} inputs: it must have one"
+            " for each, and none may have contents besides"
         )
-    if used != len(raw):
-        raise InvalidRequest(f"raw_input_contents has {len(raw)} elements for {used} inputs")
-    head: dict[str, Any] = {
-        "inputs": inputs,
-        "outputs": [
-            {"name": each.name, "parameters": values_of(each.parameters) | {BINARY: True}}
-            for each in sent.outputs
-        ],
-        "parameters": values_of(sent.parameters) | {"binary_data_output": True},
-    }
-    if sent.id:
-        head["id"] = sent.id
-    text = json.dumps(head).encode()
+    data = raw or [_packed(each) for each in here]
+    sizes = iter(data)
+    inputs = [
+        _told(each) | {"datatype": each.datatype, "shape": list(each.shape)} for each in sent.inputs
+    ]
+    for each in inputs:
+        if SHARED not in each["parameters"]:
+            each["parameters"][SIZE] = len(next(sizes))
+    outputs = [_told(each) for each in sent.outputs]
+    for each in outputs:
+        each["parameters"][BINARY] = True
+    parameters = values_of(sent.parameters) | {ALL_BINARY: True}
+    head = {"inputs": inputs, "outputs": outputs, "parameters": parameters}
+    text = json.dumps(head | ({"id": sent.id} if sent.id else {})).encode()
     return b"".join([text, *data]), len(text)
 
 
-def message_of(body: bytes, json_bytes: int | None) -> Any:
+def inferred(body: bytes, json_bytes: int | None) -> Any:
     """The ModelInferResponse in an answer; None: all of it is JSON. Raises where it has no form."""
     place = len(body) if json_bytes is None else json_bytes
     said = json.loads(body[:place])
@@ -88,27 +74,24 @@ def message_of(body: bytes, json_bytes: int | None) -> Any:
         model_name=said["model_name"], model_version=said["model_version"], id=said.get("id", "")
     )
     for each in said["outputs"]:
-        output = made.outputs.add(name=each["name"], datatype=each["datatype"], shape=each["shape"])
-        if "data" in each:
-            elements = each["data"]
-            if each["datatype"] == "BYTES":
-                elements = [one.encode() for one in elements]
-            getattr(output.contents, CONTENTS[each["datatype"]][0]).extend(elements)
-        else:
-            size = each["parameters"][SIZE]
-            made.raw_output_contents.append(body[place : place + size])
-            place += size
+        made.outputs.add(name=each["name"], datatype=each["datatype"], shape=each["shape"])
+        end = place + each["parameters"][SIZE]
+        made.raw_output_contents.append(body[place:end])
+        place = end
     return made
 
 
 def values_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """What parameters say, by their names; bytes have no place in JSON, and are None."""
-    found = {}
-    for name, each in parameters.items():
-        kind = each.WhichOneof("parameter_choice")
-        value = getattr(each, kind) if kind else None
-        found[name] = None if isinstance(value, bytes) else value
-    return found
+    kinds = {name: each.WhichOneof("parameter_choice") for name, each in parameters.items()}
+    return {
+        name: None if kind in (None, "bytes_param") else getattr(parameters[name], kind)
+        for name, kind in kinds.items()
+    }
+
+
+def _told(each: Any) -> dict[str, Any]:
+    return {"name": each.name, "parameters": values_of(each.parameters)}
 
 
 def _packed(each: Any) -> bytes:

@@ -19,6 +19,7 @@ from mme.access.tokens import Tokens, parse_tokens
 from mme.core import errors
 from mme.core.settings import Settings
 from mme.gateway.gate import Gate
+from mme.gateway.grpc import server
 from tests.support.fake_engine import Answer, until, view
 from tests.support.grpc_served import served_grpc
 
@@ -155,16 +156,16 @@ async def test_a_name_is_a_name_whatever_it_looks_like(rpc, engine, name):
 
 async def test_what_triton_has_besides_is_refused_by_name(rpc):
     client = rpc.client
-    for work, what in (
-        (client.get_system_shared_memory_status(), "shared memory"),
-        (client.register_cuda_shared_memory("r", b"a2V5", 0, 1), "CUDA shared memory"),
-        (client.get_trace_settings(), "trace settings"),
-        (client.update_log_settings({"log_info": True}), "log settings"),
+    for work, name in (
+        (client.get_system_shared_memory_status(), "SystemSharedMemoryStatus"),
+        (client.register_cuda_shared_memory("r", b"a2V5", 0, 1), "CudaSharedMemoryRegister"),
+        (client.get_trace_settings(), "TraceSetting"),
+        (client.update_log_settings({"log_info": True}), "LogSettings"),
     ):
         with pytest.raises(InferenceServerException) as error:
             await work
         assert error.value.status() == "StatusCode.UNIMPLEMENTED"
-        assert error.value.message().startswith(f"This endpoint has no {what};")
+        assert error.value.message().startswith(f"This endpoint has no {name};")
 
 
 @pytest.mark.parametrize(
@@ -301,6 +302,26 @@ async def test_a_request_of_a_stream_that_fails_ends_nothing_else(rpc, engine):
     assert not answer.error_message
     await call.done_writing()
     assert await call.read() is grpc.aio.EOF
+
+
+async def test_of_too_many_messages_the_one_that_takes_longest_is_waited_for_no_more(
+    settings, engine, bodies, monkeypatch
+):
+    monkeypatch.setattr(server, "LEAST_READ", 2)
+    engine.answer = SCORED
+    async with served_grpc(settings, engine, bodies) as rpc:
+        stream = rpc.channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        waiting = []
+        for _ in range(3):
+            waiting.append(stream())
+            await waiting[-1].write(infer().SerializeToString())
+            assert await waiting[-1].read()
+        code, said = await refusal(waiting[0].read())
+        assert (code, said) == ("UNAVAILABLE", "No message came in time")
+        for call in waiting[1:]:
+            await call.write(infer().SerializeToString())
+            assert await call.read()
+            call.cancel()
 
 
 async def test_calls_are_logged_and_counted_as_requests_are(rpc, caplog):
