@@ -89,8 +89,7 @@ def test_a_name_that_is_served_is_asked():
 
 def test_an_address_of_grpc_is_told():
     address = Address("127.0.0.1", 18080, grpc="127.0.0.1:18082")
-    told = ready_text(Settings(host="127.0.0.1"), address, GERMAN)
-    assert "is answered by gRPC too, at 127.0.0.1:18082." in told
+    assert "is answered by gRPC too, at 127.0.0.1:18082." in said(SEARCH, address=address)
 
 
 def test_a_port_of_grpc_is_open_as_the_other_is():
