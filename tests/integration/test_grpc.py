@@ -21,7 +21,7 @@ from tritonclient.http import InferInput as HttpInput
 from tritonclient.utils import InferenceServerException
 
 from tests.support.endpoint import PROJECT, processes_with, running_endpoint
-from tests.support.waiting import until
+from tests.support.waiting import eventually
 
 TARGETS = ("TopicalPageRank.tar.gz", "en/DocSim.tar.gz", "en/Search.tar.gz", "en/größe 1.tar.gz")
 KEYPHRASES, DOCSIM, SEARCH, ODD = TARGETS
@@ -282,10 +282,13 @@ def test_who_leaves_is_waited_for_no_more(client, endpoint, way):
     else:
         gone = threading.Event()
         asked = client.async_infer(SEARCH, sent, lambda *_: gone.set())
-        until(lambda: '"in_flight": 1' in requests.get(f"{endpoint.url}/status", timeout=9).text)
+        eventually(
+            lambda: requests.get(f"{endpoint.url}/status", timeout=9).json()["queue"]["in_flight"],
+            lambda in_flight: in_flight == 1,
+        )
         asked.cancel()
         assert gone.wait(10)
-    until(lambda: endpoint.log.count("/infer 499") > seen)
+    eventually(lambda: endpoint.log.count("/infer 499"), lambda count: count > seen)
     assert client.infer(DOCSIM, PAIR).as_numpy("similarity")[1] == 1
 
 
