@@ -7,6 +7,7 @@ setting is set: it needs an extra.
 from __future__ import annotations
 
 import importlib.util
+import os
 from typing import TYPE_CHECKING
 
 from mme.app.life import EndpointFailed, bind
@@ -46,6 +47,8 @@ def bound_grpc(settings: Settings, tls: TlsFiles | None) -> GrpcServer | None:
     """
     if settings.grpc_port is None:
         return None
+    # Else gRPC's core writes lines of its own on stderr, as often as a handshake fails.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from mme.gateway.grpc.server import GrpcServer  # noqa: PLC0415
     except (ImportError, RuntimeError) as error:  # the client's messages know two of these

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 AROUND_BYTES = 64 * 1024
 """A message may have so much more than a body: names and shapes. Bodies have their own limit."""
+CONNECTIONS_SHARE = 4
+"""This part of the connections that HTTP has, beside those: each carries any number of calls."""
 LEAST_READ = 32
 """So many messages are waited for at a time, however small the budget of bodies is."""
 
@@ -27,17 +29,16 @@ class GrpcServer:
     def __init__(self, settings: Settings, host: str, port: int, tls: TlsFiles | None) -> None:
         """Raises RuntimeError: the port cannot be had."""
         self._message_bytes = settings.max_body_bytes + AROUND_BYTES
+        most = most_connections(settings.max_connections)
         options = {
             "grpc.so_reuseport": 0,  # else two endpoints could have one port
             "grpc.max_receive_message_length": self._message_bytes,
+            "grpc.max_allowed_incoming_connections": max(1, most // CONNECTIONS_SHARE),
             "grpc.max_connection_idle_ms": int(Patience(1).idle_s * 1000),
             "grpc.http2.bdp_probe": 0,  # what is not read yet stays with its sender
             "grpc.server_handshake_timeout_ms": int(Patience(1).head_s * 1000),
         }
-        self._server = grpc.aio.server(
-            options=list(options.items()),
-            maximum_concurrent_rpcs=most_connections(settings.max_connections),
-        )
+        self._server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=most)
         self._stopping: asyncio.Task[None] | None = None
         shown = f"[{host}]" if ":" in host else host
         place = f"{shown}:{port}"

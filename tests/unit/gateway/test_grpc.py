@@ -324,6 +324,18 @@ async def test_of_too_many_messages_the_one_that_takes_longest_is_waited_for_no_
             call.cancel()
 
 
+async def test_there_are_so_many_connections_and_no_more(engine, bodies):
+    async with served_grpc(Settings(max_connections=8), engine, bodies) as rpc:
+        port = int(rpc.server.place.rpartition(":")[2])
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        try:
+            greetings = [await reader.read(9) for reader, _ in opened]
+        finally:
+            for _, writer in opened:
+                writer.close()
+    assert [bool(each) for each in greetings] == [True, True, False]
+
+
 async def test_calls_are_logged_and_counted_as_requests_are(rpc, caplog):
     caplog.set_level(logging.INFO, "mme.gateway.access")
     await rpc.client.infer(NAME, [text()])
