@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -58,7 +59,7 @@ class Service:
         """
         self._exchange = exchange
         self._most_read = most_read
-        self._reading: dict[asyncio.Timeout, None] = {}
+        self._reading: OrderedDict[asyncio.Timeout, None] = OrderedDict()
 
     def handler(self) -> Any:
         """What gRPC asks."""
@@ -100,14 +101,16 @@ class Service:
         Raises Refusal.
         """
         if len(self._reading) >= self._most_read:
-            next(iter(self._reading)).reschedule(0)
+            longest = self._reading.popitem(last=False)[0]
+            if not longest.expired():
+                longest.reschedule(0)
         try:
             async with asyncio.timeout(READ_TIMEOUT_S) as patience:
                 self._reading[patience] = None
                 try:
                     raw = await context.read()
                 finally:
-                    del self._reading[patience]
+                    self._reading.pop(patience, None)
         except TimeoutError:
             raise Refusal(grpc.StatusCode.UNAVAILABLE, "No message came in time") from None
         return None if raw is grpc.aio.EOF else _request(call, raw, context)

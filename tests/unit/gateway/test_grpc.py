@@ -321,6 +321,12 @@ async def test_of_too_many_messages_the_one_that_takes_longest_is_waited_for_no_
         for call in waiting[1:]:
             await call.write(infer().SerializeToString())
             assert await call.read()
+        more = [stream() for _ in range(2)]
+        await asyncio.gather(*(call.write(infer().SerializeToString()) for call in more))
+        assert all(await asyncio.gather(*(call.read() for call in more)))
+        for call in waiting[1:]:
+            assert (await refusal(call.read()))[0] == "UNAVAILABLE"
+        for call in more:
             call.cancel()
 
 
