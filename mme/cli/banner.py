@@ -104,11 +104,15 @@ def _calls(settings: Settings, address: Address, offered: Offered) -> list[str]:
 
 
 def _management(address: Address) -> list[str]:
-    if address.management is None:
-        return []
-    return [
-        f"Management is at {address.management.url}; the address above answers invocations only."
-    ]
+    told = []
+    if address.management is not None:
+        told.append(
+            f"Management is at {address.management.url}; the address above answers invocations"
+            " only."
+        )
+    if address.grpc:
+        told.append(f"The open inference protocol is answered by gRPC too, at {address.grpc}.")
+    return told
 
 
 def _openness(settings: Settings) -> list[str]:

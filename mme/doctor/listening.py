@@ -67,7 +67,21 @@ def check_listening(settings: Settings) -> list[Finding]:
         host = settings.management_host or settings.host
         named = Named("port: management", "MME_MANAGEMENT_HOST", "MME_MANAGEMENT_PORT")
         found.append(check_port(host, settings.management_port, named))
+    if settings.grpc_port is not None:
+        found.append(_check_grpc_port(settings, found[0]))
     return found
+
+
+def _check_grpc_port(settings: Settings, public: Finding) -> Finding:
+    """The port of gRPC; an endpoint of ours is known there by its answering at the other one."""
+    named = Named("port: gRPC", port="MME_GRPC_PORT")
+    port = settings.grpc_port or 0
+    found = check_port(settings.host, port, named)
+    pid = public.facts.get("pid")
+    if pid is None or pid not in found.facts.get("holders", ()):
+        return found
+    place = f"{settings.host} port {port}"
+    return ok(named.check, f"that endpoint has {place}", host=settings.host, port=port, pid=pid)
 
 
 def check_socket(path: Path) -> Finding:

@@ -60,6 +60,17 @@ class Gate:
         self._signatures = signatures
         self._limits = limits or Limits()
         self._body_limit_bytes = max(body_limit_bytes, BODY_LIMIT_BYTES)
+        self._why_unsigned = (
+            "Access keys are not known here: MME_SIGV4_KEYS_FILE names none; send the header"
+        )
+
+    def by_tokens(self) -> Gate:
+        """The same callers and limits where nothing is signed: gRPC has no signatures of AWS's."""
+        if self._tokens is None and self._signatures is not None:
+            raise ValueError("nobody has a token")
+        gate = Gate(self._tokens, None, self._limits, body_limit_bytes=self._body_limit_bytes)
+        gate._why_unsigned = "Calls of gRPC are not signed: send the metadata"
+        return gate
 
     def guarded(self, routes: Iterable[Route]) -> list[Route]:
         """The same routes, with the gate before those that are not open. Raises NoScope."""
@@ -138,10 +149,7 @@ class Gate:
 
     async def _signer(self, call: Call, rule: Rule, authorization: str) -> Caller:
         if self._signatures is None:
-            raise UnknownCaller(
-                "Access keys are not known here: MME_SIGV4_KEYS_FILE names none; send the header"
-                " Authorization: Bearer TOKEN"
-            )
+            raise UnknownCaller(f"{self._why_unsigned} Authorization: Bearer TOKEN")
         request = call.request
         path = request.raw_path
         if not path.startswith("/"):  # as proxies are asked

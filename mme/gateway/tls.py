@@ -59,6 +59,8 @@ class TlsFiles:
         """Raises SettingsError that names the file and what is wrong with it."""
         self._paths = paths
         self._now = now
+        self.held: dict[str, bytes] = {}
+        """What was in the files that the context is made of, by what each is for."""
         self._state = self._look_of_files()
         self.context = self._made()
 
@@ -90,6 +92,7 @@ class TlsFiles:
         except PemUnusable as error:
             raise self._refusal(error) from None
         self._tell(held["certificate"])
+        self.held = held
         return context
 
     def _refusal(self, error: PemUnusable) -> SettingsError:

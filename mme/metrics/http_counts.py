@@ -23,7 +23,9 @@ INVOCATIONS = frozenset(
 )
 """Forms of the paths that ask a model and wait for its answer."""
 CLIENT_GONE = 499
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+GRPC = "gRPC"
+"""In place of a method: the request came as a call of gRPC's."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", GRPC})
 
 
 @dataclass(slots=True)
