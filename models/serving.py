@@ -56,7 +56,8 @@ class Material:
     """A CSV file with a header line."""
     params: Mapping[str, object]
     files: Mapping[str, Path] = field(default_factory=dict)
-    """For each parameter `<name>_uri`: the file it names, fetched. Keys are the full names."""
+    """For each parameter `<name>_uri`: the file it names, fetched; of an archive the folder with
+    what is in it. Keys are the full names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,14 @@ class TensorBatchModel(TensorModel, Protocol):
         """The outputs of each, in their order; None: it must be asked alone."""
 
 
+@runtime_checkable
+class SteppedModel(Protocol):
+    """A TensorModel that computes in steps."""
+
+    steps_s: Mapping[str, float]
+    """What each step of the last `infer` took, by its name."""
+
+
 def texts_tensor(texts: Iterable[str]) -> NDArray[Any]:
     """Texts as a tensor of BYTES, in UTF-8. *Shape*: (texts,)."""
     elements = [text.encode("utf-8", "replace") for text in texts]

@@ -42,6 +42,8 @@ def _places(settings: Settings) -> Iterator[tuple[str, int, str]]:
     is_apart = settings.management_port is not None
     if settings.socket is None:
         yield settings.host, settings.port, INVOKE if is_apart else f"{INVOKE}, {MANAGE}"
+    if settings.grpc_port is not None:
+        yield settings.host, settings.grpc_port, INVOKE if is_apart else f"{INVOKE}, {MANAGE}"
     if settings.management_port is not None:
         yield settings.management_host or settings.host, settings.management_port, MANAGE
 

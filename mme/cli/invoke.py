@@ -24,6 +24,7 @@ from mme.cli.options import (
 )
 from mme.cli.progress import working
 from mme.cli.targets import about
+from mme.core.names import TARGET_HEADER
 
 if TYPE_CHECKING:
     from mme.cli.client import Endpoint, Reply
@@ -38,7 +39,6 @@ examples:
 
 Without --content-type it goes by a file's ending; else JSON is application/json and all else
 text/plain."""
-TARGET_HEADER = "X-Amzn-SageMaker-Target-Model"
 STANDARD_INPUT = "-"
 BY_ENDING = {
     ".csv": "text/csv",

@@ -22,6 +22,7 @@ from mme.cli.options import (
 )
 from mme.cli.progress import working
 from mme.cli.targets import about
+from mme.core.command_options import argument, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,20 +58,11 @@ Pins of this kind last until the endpoint ends; MME_PIN is for those that stay."
 def models(
     prefix: Annotated[
         str,
-        typer.Argument(
-            metavar="PREFIX",
-            help="only those whose names begin so",
-            autocompletion=complete_target,
-            show_default=False,
-        ),
+        argument("PREFIX", "only those whose names begin so", autocompletion=complete_target),
     ] = "",
     *,
-    state: Annotated[
-        str, typer.Option(metavar="STATES", help="only these, as ready,loading", show_default=False)
-    ] = "",
-    limit: Annotated[
-        int, typer.Option(metavar="N", min=1, help="at most so many", show_default=False)
-    ] = sys.maxsize,
+    state: Annotated[str, option("--state", "STATES", "only these, as ready,loading")] = "",
+    limit: Annotated[int, option("--limit", "N", "at most so many", min=1)] = sys.maxsize,
     endpoint: EndpointOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,

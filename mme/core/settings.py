@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     """Port for management, which leaves the other invocations and health; 0: a free one."""
     management_host: str | None = None
     """Address that is listened on for management; default: MME_HOST."""
+    grpc_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for the open inference protocol by gRPC, at MME_HOST; needs mme[grpc]; 0: a free one."""
     tls_cert: Path | None = None
     """File in PEM form: the certificate the ports show, then those that lead to its authority."""
     tls_key: Path | None = None

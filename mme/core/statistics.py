@@ -147,10 +147,6 @@ class Statistics:
             lambda each: each.last_at >= wall_s, reversed(self._targets.values())
         )
 
-    def all_targets(self) -> Iterator[TargetStatistics]:
-        """Every target's."""
-        yield from self._targets.values()
-
     def per_s(self) -> float:
         """How many requests a second have ended lately."""
         second = int(self._clock())

@@ -28,6 +28,7 @@ from mme.gateway.service_errors import SERVICE_ERRORS
 from mme.gateway.single import SINGLE_ERRORS, SingleSurface
 from mme.gateway.sites import Sites
 from mme.gateway.streaming import Streaming
+from mme.metrics.http_counts import GRPC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -106,6 +107,29 @@ def make_single_app(
     return _server(settings, SINGLE_ERRORS, bodies, routes, most=most, counts=counts)
 
 
+def make_grpc_exchange(
+    settings: Settings,
+    routes: Iterable[Route],
+    bodies: BodyBudget,
+    *,
+    gate: Gate | None = None,
+    counts: HttpCounts | None = None,
+) -> Exchange:
+    """What calls of gRPC go through: `routes` as they are at the public port, for its callers."""
+    if gate is not None:
+        routes = gate.by_tokens().guarded(routes)
+    if settings.management_port is not None:
+        routes = public_only(routes, _management_place(settings))
+    return Exchange(
+        routes,
+        OPEN_INFERENCE_ERRORS,
+        bodies,
+        counts=counts,
+        logs_payloads=settings.log_payloads,
+        way=GRPC,
+    )
+
+
 def runner_of(server: web.Server, drain_timeout_s: float) -> web.ServerRunner:
     """What serves on sockets; its `cleanup` gives running requests `drain_timeout_s` to end."""
     return web.ServerRunner(server, shutdown_timeout=drain_timeout_s)
@@ -128,8 +152,7 @@ def _doors(
             guard=Sites(host, settings.allowed_hosts).check_host,
             needs_certificate=wants_certificate,
         )
-        place = f"the port of management (MME_MANAGEMENT_PORT={settings.management_port})"
-        routes = public_only(routes, place)
+        routes = public_only(routes, _management_place(settings))
     if settings.socket is not None:  # which no web page can reach
         door = at_port(routes, most=most)
     else:
@@ -137,6 +160,10 @@ def _doors(
         door = at_port(routes, most=most, guard=guard, needs_certificate=wants_certificate)
     door.management = beside
     return door
+
+
+def _management_place(settings: Settings) -> str:
+    return f"the port of management (MME_MANAGEMENT_PORT={settings.management_port})"
 
 
 def _server(

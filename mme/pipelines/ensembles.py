@@ -1,7 +1,7 @@
-"""Ensembles whose steps ask other target models: these are asked, and the ensemble goes on.
+"""Models that ask other target models, as ensembles do: these are asked, and the model goes on.
 
-The steps are the ensemble's business, in its worker (`models/Ensemble/elsewhere.py`): it answers
-with what is to be asked and with its state, and is given both the answers and its state again.
+What for is the model's business, in its worker (`models/elsewhere.py`): it answers with what is to
+be asked and with its state, and is given both the answers and its state again.
 Here is known no more than that. What is to be asked at once is asked side by side. All together
 has the time of one request, but for what target models take to be brought in.
 """

@@ -60,6 +60,8 @@ def admit_for(connection: socket.socket, parent: int) -> None:
         die_with(parent)
         job = AdmissionJob.from_json(_line(connection).decode())
         OUTPUT.begin(job.target)
+        # A GPU takes more address space than an admission has, and is for those who serve.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
         limit(
             job.memory_bytes,
             MAPPED_TIMES * job.limits.unpacked_bytes,

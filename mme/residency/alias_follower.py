@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mme.core.settings import Settings
     from mme.residency.aliases import Alias, Folder
     from mme.residency.residency import Residency
+    from mme.residency.trial import Invoke
     from mme.store import Store
 
 log = logging.getLogger(__name__)
@@ -53,10 +54,14 @@ class AliasFollower:
         run: Run,
         residency: Residency,
         *,
+        ask: Invoke | None = None,
         last: Callable[[str], str | None] = lambda _: None,
         note: Callable[[str, str | None], None] = lambda *_: None,
     ) -> None:
-        """`last` says what an alias meant before a restart; `note` is told what it means now."""
+        """`ask` invokes models that are tried, if the residency does not do so itself.
+
+        `last` says what an alias meant before a restart; `note` is told what it means now.
+        """
         self._last = last
         self._note = note
         self.table = AliasTable()
@@ -66,6 +71,7 @@ class AliasFollower:
         self._store = store
         self._run = run
         self._residency = residency
+        self._ask = ask or residency.invoke
         self._events = residency.observed.events
         self._background = BackgroundTasks()
         self._reads: dict[str, asyncio.Task[None]] = {}
@@ -79,6 +85,7 @@ class AliasFollower:
                 store=store,
                 run=run,
                 residency=residency,
+                ask=self._ask,
                 table=self.table,
                 refusals=self.refusals,
             )
@@ -199,7 +206,7 @@ class AliasFollower:
             version = (await self._run(lambda: self._store.find(wanted))).version
             if self.refusals.is_refused(wanted, version, time.monotonic()):
                 return False
-            await tried(self._residency, wanted, self._run)
+            await tried(self._residency, wanted, self._run, self._ask)
         except EndpointError as error:
             if self.refusals.note(wanted, version, error, time.monotonic()):
                 message = f"{alias.name} goes on meaning {alias.target}: {error.message}"

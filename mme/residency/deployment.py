@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mme.residency.aliases import AliasTable, Folder
     from mme.residency.refusals import Refusals
     from mme.residency.residency import Residency
+    from mme.residency.trial import Invoke
     from mme.store import Store
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Deployment:
         store: Store,
         run: Run,
         residency: Residency,
+        ask: Invoke,
         table: AliasTable,
         refusals: Refusals,
     ) -> None:
@@ -57,6 +59,7 @@ class Deployment:
         self._store = store
         self._run = run
         self._residency = residency
+        self._ask = ask
         self._events = residency.observed.events
         self._table = table
         self._refusals = refusals
@@ -144,7 +147,7 @@ class Deployment:
             if said and await self._was_deployed(alias, version_id):
                 self._settle(target, version)
                 return False
-            artifact = await tried(self._residency, target, self._run)
+            artifact = await tried(self._residency, target, self._run, self._ask)
             await self._check_kind(artifact, alias, said)
         except EndpointError as error:
             if self._refusals.note(target, version, error, time.monotonic()):

@@ -23,7 +23,7 @@ from mme.residency.why import sentence
 from mme.store.alias_file import is_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from mme.cache import ArtifactCache
     from mme.core.answer import Answer
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from mme.residency.observed import Observed
     from mme.residency.sample_requests import SampleRequest
     from mme.residency.store_catalog import StoreCatalog
+    from mme.residency.trial import Invoke
     from mme.workers.engine import Workers
 
-    Invoke = Callable[[str, Mapping[str, str], bytes, Terms], Awaitable[Answer]]
     Through = Callable[[Invoke, Invoke, Callable[[str], Collection[str] | None]], Invoke]
 
 
@@ -71,6 +71,7 @@ class StoreModels:
             catalog.store,
             catalog.run,
             self._residency,
+            ask=self._ask,
             last=self._meant_last,
             note=self._meanings.note,
         )

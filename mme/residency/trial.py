@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from mme.core.artifact import SAMPLE_REQUEST
 from mme.core.errors import LoadFailed
+from mme.core.terms import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from mme.cache.threads import Run
+    from mme.core.answer import Answer
     from mme.core.artifact import Admitted
+    from mme.core.terms import Terms
     from mme.residency.residency import Residency
+
+    Invoke = Callable[[str, Mapping[str, str], bytes, Terms], Awaitable[Answer]]
 
 MOST_BYTES = 1024 * 1024
 SHOWN_CHARS = 300
@@ -49,16 +54,17 @@ class Sample:
     body: bytes
 
 
-async def tried(residency: Residency, target: str, run: Run) -> Admitted:
+async def tried(residency: Residency, target: str, run: Run, ask: Invoke) -> Admitted:
     """An artifact that is in memory and has answered its sample request, if it has one.
 
-    Raises what `Residency.invoke` does, and SampleFailed.
+    `ask` invokes it as callers do, with what it asks of other target models. Raises
+    what `Residency.invoke` does, and SampleFailed.
     """
     residency.table.forgive(target)  # whoever tries knows that it has changed since it failed
     artifact = (await residency.load(target)).artifact
     sample = await run(lambda: read_sample(artifact.model_dir, target))
     if sample is not None:
-        answer = await residency.invoke(target, sample.headers, sample.body)
+        answer = await ask(target, sample.headers, sample.body, PLAIN)
         if answer.status not in SUCCESS:
             said = answer.body[:SHOWN_CHARS].decode("utf-8", "replace")
             raise SampleFailed(

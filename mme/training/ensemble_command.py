@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mme.cache.extract import extract
 from mme.core.errors import EndpointError
 from mme.core.log import configure_logging
 from mme.core.settings import PROJECT_ROOT
 from mme.training.archive import write_archive
-from mme.training.evaluating import LIMITS
 from mme.training.plan import TrainingError
+from mme.training.unpacking import unpacked
 from models.errors import ServingError
 from models.registry import find_family
 
@@ -81,11 +80,7 @@ def make_ensemble(folder: Path, members: Mapping[str, Path], output: Path) -> Pa
         shutil.copytree(folder, made)
         for name, archive in members.items():
             # Apart, since nothing may replace what lies in the folder.
-            unpacked = Path(scratch, "members", name)
-            unpacked.mkdir(parents=True)
-            with archive.open("rb") as content:
-                extract(content, unpacked, LIMITS, str(archive))
-            _merge(unpacked, made / name)
+            _merge(unpacked(archive, Path(scratch, "members", name), str(archive)), made / name)
         family = find_family(made)
         if family.name != ENSEMBLE:
             raise TrainingError(f"{folder} is a model of the family {family.name}, no ensemble")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mme.cache import ExtractionLimits
-from mme.cache.extract import extract
 from mme.core.errors import EndpointError
 from mme.training.fetching import fetched
 from mme.training.plan import TrainingError
 from mme.training.remote_model import RemoteModel
+from mme.training.unpacking import unpacked
+from models.elsewhere import AskingModel
 from models.errors import CorpusError, ServingError
 from models.evaluation.asking import can_evaluate, examine
 from models.evaluation.single import read_any
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from models.evaluation.sets import EvaluationSets
     from models.serving import LoadedModel, Progress
     from models.tables import Told
-
-GIB = 1024**3
-LIMITS = ExtractionLimits(archive_bytes=5 * GIB, unpacked_bytes=5 * GIB, files=10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +73,22 @@ def _opened(
         model = RemoteModel(question.endpoint, question.target, question.token)
         yield _family_of(model, sets), model
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="mme-evaluated-") as scratch,
-        fetched("the artifact", question.target, progress) as place,
-    ):
-        folder = place
-        if place.is_file():
-            folder = Path(scratch, "artifact")
-            folder.mkdir()
-            with place.open("rb") as archive:
-                extract(archive, folder, LIMITS, question.target)
-        family = find_family(folder)
-        yield family.name, family.load(folder, Path(scratch, "mapped"))
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mme-evaluated-")))
+
+        def load(what: str, uri: str) -> tuple[str, LoadedModel]:
+            folder = stack.enter_context(fetched(what, uri, progress))
+            if folder.is_file():
+                folder = unpacked(folder, scratch / what, uri)
+            family = find_family(folder)
+            return family.name, family.load(folder, scratch / f"{what}, mapped")
+
+        name, model = load("the artifact", question.target)
+        if isinstance(model, AskingModel):
+            # Where it is on an endpoint: as seen from the folder that the artifact is in.
+            above, slash, _ = question.target.rstrip("/").rpartition("/")
+            model.ask_here(lambda target: load("the embedding", f"{above}{slash}{target}")[1])
+        yield name, model
 
 
 def _family_of(model: RemoteModel, sets: EvaluationSets) -> str:

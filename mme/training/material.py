@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mme.core.errors import EndpointError
 from mme.training.fetching import TABLE_ENDINGS, Fetching
 from mme.training.language import guess_language
 from mme.training.plan import TrainingError
+from mme.training.unpacking import ENDING, unpacked
 from models.evaluation.single import read_any
 from models.params import Params
 from models.serving import Material
@@ -61,13 +63,23 @@ def gathered(job: Job, progress: Progress) -> Iterator[Gathered]:
             if key.endswith(URI_ENDING) and value not in (None, ""):
                 if not isinstance(value, str):
                     raise TrainingError(f"{job.family}: {key} is {value!r}, not a path or s3://...")
-                files[key] = fetch.file(key, value)
+                files[key] = _unpacked(key, fetch.file(key, value), Path(scratch, "unpacked", key))
         sets = None
         if job.evaluation_uri:
             # Read now: a fault in it should not come up after an hour of training.
             sets = read_any(fetch.either("evaluation_uri", job.evaluation_uri))
         corpus = _corpus(job, fetch)
         yield Gathered(Material(corpus, _with_language(job, corpus), files), sets)
+
+
+def _unpacked(key: str, file: Path, folder: Path) -> Path:
+    """The file; of an archive a folder with what is in it. Raises TrainingError."""
+    if not file.name.endswith(ENDING):
+        return file
+    try:
+        return unpacked(file, folder, file.name)
+    except EndpointError as error:
+        raise TrainingError(f"{key}: {error}") from error
 
 
 def _corpus(job: Job, fetch: Fetching) -> Path:

@@ -123,7 +123,8 @@ def _evaluation(
     if given.evaluation is None:
         return None
     try:
-        found = evaluate(job.family, folder, scratch, given.evaluation, progress)
+        other = next((each for each in given.material.files.values() if each.is_dir()), None)
+        found = evaluate(job.family, folder, scratch, given.evaluation, progress, other=other)
     except (ServingError, OSError) as error:  # the model is there all the same
         log.warning("%s: evaluation failed: %s", job.family, error)
         return {}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from models.Embedding import running
-from models.Embedding.conversion import converted
 from models.Embedding.params import (
     MODEL_FILE,
     NONE,
@@ -21,10 +20,12 @@ from models.Embedding.pooling import normalized, pooled
 from models.Embedding.tokens import Tokenizer
 from models.encoding.encoders import KEY, NoEncoderError, encoder, installed_version
 from models.errors import ArtifactError
+from models.onnx import running
+from models.onnx.conversion import converted
 from models.serving import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -69,6 +70,8 @@ class Engine(Protocol):
 
     name: str
     dimensions: int
+    fingerprint: str
+    """The same wherever vectors are the same, but for rounding: of files, versions, parameters."""
     prepared: str | None
     """What a process that is forked may have ready only for it, as a key of `models.warm_up`."""
     batch: Batch | None
@@ -90,14 +93,21 @@ class OnnxEngine:
     def __init__(self, model_dir: Path, scratch: Path | None, params: EmbeddingParams) -> None:
         """Raises ArtifactError, NoRoom, NotConverted."""
         self._params = params
+        self._files = (model_dir / MODEL_FILE, model_dir / TOKENIZER_FILE)
         self._tokenizer = Tokenizer(model_dir / TOKENIZER_FILE, params.max_tokens)
-        made = converted(model_dir / MODEL_FILE, scratch, params, self._examine)
+        tried = (params.pooling, params.output, params.max_tokens)
+        source = model_dir / MODEL_FILE
+        others = [model_dir / TOKENIZER_FILE]
+        made = converted(
+            source, scratch, tried, self._examine, provider=params.provider, others=others
+        )
         self._take(made.session)
         dimensions = made.facts.get("dimensions")
         if not isinstance(dimensions, int):
             raise ArtifactError(MODEL_FILE, "was converted by another version")
         self.dimensions = dimensions
         self.batch = TOGETHER if made.facts.get(ALIKE) is True else None
+        self.fingerprint = fingerprint(made.facts.get("content"), _shaping(params))
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """Computes texts of like length together."""
@@ -116,11 +126,10 @@ class OnnxEngine:
         return Embedded(vectors, np.array([each.was_cut for each in tokens], bool))
 
     def describe(self) -> dict[str, object]:
-        """Where it computes, and what with."""
+        """What it computes with. On which device is each worker's business."""
         library = running.library("onnxruntime")
         return {
             "onnxruntime": library.__version__,
-            "provider": self._session.get_providers()[0],
             "vocabulary": self._tokenizer.size,
         }
 
@@ -128,7 +137,7 @@ class OnnxEngine:
         self._session = session
         on_cpu = session.get_providers()[0] == running.CPU_PROVIDER
         self._tokens_at_once = TOKENS_AT_ONCE if on_cpu else TOKENS_AT_ONCE_ON_GPU
-        with running.translated("its inputs and outputs cannot be read"):
+        with running.translated("its inputs and outputs cannot be read", MODEL_FILE):
             self._inputs = _inputs(session)
             self._output = _output(session, self._params)
 
@@ -143,11 +152,12 @@ class OnnxEngine:
         # Where a graph measures what it computes with, as one of eight bits does, a text's vector
         # depends on the others: nobody's answer may depend on who else asks.
         is_alike = np.allclose(self._run([short]), found[:1], rtol=TOLERANCE, atol=TOLERANCE)
-        return {"dimensions": int(found.shape[1]), ALIKE: is_alike}
+        dimensions = int(found.shape[1])
+        return {"dimensions": dimensions, ALIKE: is_alike, "content": _content(self._files)}
 
     def _run(self, tokens: Sequence[Tokens]) -> Floats:
         batch = self._tokenizer.padded(tokens)
-        with running.translated("cannot be computed"):
+        with running.translated("cannot be computed", MODEL_FILE):
             (states,) = self._session.run(
                 [self._output], self._fed(batch), running.run_options(batch.ids.size)
             )
@@ -231,6 +241,8 @@ class EncoderEngine:
         except NoEncoderError as error:
             raise ArtifactError(PARAMS_FILE, str(error)) from error
         self.dimensions = self._encoder.dimensions
+        version = installed_version(params.engine)
+        self.fingerprint = fingerprint(params.engine, version, params.max_tokens)
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """Vectors 1 long. Texts are cut by their characters; what the encoder cuts is not told."""
@@ -244,6 +256,26 @@ class EncoderEngine:
     def describe(self) -> dict[str, object]:
         """The version of its package."""
         return {"version": installed_version(self.name)}
+
+
+def fingerprint(*facts: object) -> str:
+    """A name for what makes vectors what they are."""
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+
+def _content(files: Iterable[Path]) -> list[str]:
+    """The digests of files' contents."""
+    found = []
+    for path in files:
+        with path.open("rb") as file:
+            found.append(hashlib.file_digest(file, hashlib.blake2b).hexdigest())
+    return found
+
+
+def _shaping(params: EmbeddingParams) -> tuple[object, ...]:
+    """The parameters that vectors depend on."""
+    prefixes = sorted(params.prefixes.items())
+    return (params.pooling, params.normalizes, params.max_tokens, prefixes, params.output)
 
 
 def make_engine(model_dir: Path, scratch: Path | None, params: EmbeddingParams) -> Engine:

@@ -14,12 +14,13 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding import running
 from models.Embedding.bert import BertWriter, CannotWrite, Shape
-from models.Embedding.folder import ModelFolder, NotExportable
+from models.Embedding.folder import SAFETENSORS, ModelFolder, NotExportable
 from models.Embedding.params import MODEL_FILE, ONNX, PARAMS_FILE, TOKENIZER_FILE, parse_params
 from models.Embedding.safetensors import Tensors
+from models.Embedding.torch_file import TorchTensors
 from models.errors import ArtifactError
+from models.onnx import running
 from models.params import Params
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-INT8 = "int8"
 MOST_BYTES = (1 << 31) - (1 << 20)
 """An ONNX file is one message of protocol buffers."""
 PREFIXES = ("", "bert.", "roberta.", "model.", "0.auto_model.")
@@ -103,7 +103,7 @@ class _Quiet(logging.Filter):
 class _Weights:
     """An encoder's weights, whatever their names begin with."""
 
-    def __init__(self, tensors: Tensors) -> None:
+    def __init__(self, tensors: Tensors | TorchTensors) -> None:
         self._tensors = tensors
         self._names = set(tensors.names())
         known = (each for each in PREFIXES if f"{each}{FIRST_WEIGHT}" in self._names)
@@ -121,7 +121,8 @@ def _written(folder: ModelFolder) -> bytes:
     """The graph of a folder that has only weights."""
     path = folder.weights()
     try:
-        weights = _Weights(Tensors(path))
+        tensors = Tensors(path) if path.name == SAFETENSORS else TorchTensors(path)
+        weights = _Weights(tensors)
         data = BertWriter(Shape.of(folder.config), weights.get).write()
     except CannotWrite as error:
         raise NotExportable(f"its graph cannot be written here: {error}; {OTHERWISE}") from error

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 USUAL_ONNX = ("model.onnx", "onnx/model.onnx")
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+CONFIG_FILE = "config.json"
+WEIGHTS_FILES = SAFETENSORS, TORCH = "model.safetensors", "pytorch_model.bin"
 POOLING_KEYS = {"pooling_mode_mean_tokens": MEAN, "pooling_mode_cls_token": CLS}
 KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
-USUAL_LENGTH = 512
 PROMPTS = {"prefix": ("query",), "passage_prefix": ("passage", "document")}
 
 
@@ -60,11 +60,13 @@ class ModelFolder:
         return found[0] if found else None
 
     def weights(self) -> Path:
-        """The file of its weights."""
-        path = self._path / WEIGHTS_FILE
-        if not path.is_file():
-            raise NotExportable(f"{self._path}: there is neither an ONNX file nor {WEIGHTS_FILE}")
-        return path
+        """The file of its weights: one of WEIGHTS_FILES, the first that is there."""
+        for name in WEIGHTS_FILES:
+            if (self._path / name).is_file():
+                return self._path / name
+        raise NotExportable(
+            f"{self._path}: there is neither an ONNX file nor {' nor '.join(WEIGHTS_FILES)}"
+        )
 
     def tokenizer(self) -> Path:
         """The file of its tokenizer."""

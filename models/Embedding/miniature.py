@@ -18,7 +18,8 @@ WORDS = ("[PAD]", "[UNK]", "tax", "on", "electricity")
 
 def write_miniature(folder: Path) -> None:
     """Write the three files of an artifact."""
-    params = {"engine": "onnx", "pooling": "mean", "max_tokens": 16}
+    # On the processor: rehearsals are in processes that will be forked.
+    params = {"engine": "onnx", "pooling": "mean", "max_tokens": 16, "provider": "cpu"}
     (folder / PARAMS_FILE).write_text(json.dumps(params), encoding="utf-8")
     (folder / MODEL_FILE).write_bytes(_graph())
     (folder / TOKENIZER_FILE).write_text(json.dumps(_tokenizer()), encoding="utf-8")

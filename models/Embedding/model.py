@@ -1,7 +1,7 @@
 """A loaded Embedding model: from a request to its answer.
 
 Requests: `text/plain` (also where no Content-Type is given), one text; `application/json`,
-`{"text": ...}` or `{"texts": [...]}`, with `input_type` and `truncate` if wanted; `text/csv`, a
+`{"text": ...}` or `{"texts": [...]}`, with the options that there are if wanted; `text/csv`, a
 text a row. The answer is `{"embeddings": [[...], ...]}`, one for each text, with the numbers of
 those that were cut, from 0, as `truncated`, and those of a list that cannot be used as `errors`,
 null in their place. Accept chooses JSON, CSV or `application/x-npy`, which have no place for
@@ -19,7 +19,7 @@ from models.bodies import check_text, decode, parse_rows
 from models.Embedding.answers import NPY, as_csv, as_json, as_npy, check_numbers
 from models.Embedding.params import INPUT_TYPES, QUERY
 from models.Embedding.together import Lot, answered_together
-from models.errors import BadInput, shorten
+from models.errors import BadInput, ServingError, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import Question, QuestionReader
 from models.serving import BATCH, Needs, Request, Response
@@ -38,7 +38,14 @@ UNDERSTOOD = (PLAIN, JSON, CSV)
 OFFERED = (JSON, NPY, CSV)
 TEXT, EMBEDDING, TRUNCATED = "text", "embedding", "truncated"
 ADVICE = "send the text to embed"
-INPUT_TYPE, TRUNCATE = "input_type", "truncate"
+INPUT_TYPE, TRUNCATE, FINGERPRINT = "input_type", "truncate", "fingerprint"
+OPTIONS = (INPUT_TYPE, TRUNCATE, FINGERPRINT)
+
+
+class OtherModel(ServingError):
+    """The request is for vectors of another model than this one."""
+
+    status = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class EmbeddingModel:
             noun=TEXT,
             advice=ADVICE,
             max_chars=params.max_chars,
-            options=(INPUT_TYPE, TRUNCATE),
+            options=OPTIONS,
             max_texts=params.max_texts,
         )
 
@@ -90,6 +97,7 @@ class EmbeddingModel:
             "pooling": self._params.pooling,
             "normalize": self._params.normalizes,
             "max_tokens": self._params.max_tokens,
+            "fingerprint": self._engine.fingerprint,
             **self._engine.describe(),
             "tensors": self.signature().as_json(),
             **({} if batch is None else {BATCH: batch.as_json()}),
@@ -134,7 +142,8 @@ class EmbeddingModel:
             raise BadInput(_too_many(len(given), self._params.max_texts))
         texts = [self._checked(_as_text(each, n), f"Text {n}") for n, each in enumerate(given)]
         self._check_total(texts)
-        kind, cuts = self._options(texts, asked.parameters)
+        options = {key: asked.parameters[key] for key in OPTIONS if key in asked.parameters}
+        kind, cuts = self._options(texts, options)
         return _Tensors(texts, kind, cuts, asked.wanted)
 
     def _outputs(self, asked: _Tensors, found: Embedded) -> dict[str, NDArray[Any]]:
@@ -205,6 +214,12 @@ class EmbeddingModel:
         cuts = options.get(TRUNCATE, True)
         if not isinstance(cuts, bool):
             raise BadInput(f"{TRUNCATE} must be true or false, not {shorten(cuts, 60)}")
+        wanted, have = options.get(FINGERPRINT), self._engine.fingerprint
+        if wanted is not None and wanted != have:
+            raise OtherModel(
+                f"This model's fingerprint is {have}, and vectors of {shorten(wanted, 60)} are"
+                " wanted"
+            )
         check_numbers(len(texts), self._engine.dimensions)
         return kind, cuts
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from models.elsewhere import AskingModel
 from models.Ensemble.definition import FILE
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 NO_MEMBERS = (FILE, "code/inference.py")
 """What tells that a folder is no member: further ensembles, and code, which its own rules hold."""
+NO_CODE = "a member is a model of data, no ensemble or code of its own"
 
 
 class Ensemble:
@@ -68,17 +70,23 @@ def _check_member(folder: Path, member: str) -> None:
         )
     for file in NO_MEMBERS:
         if (folder / file).exists():
-            raise ArtifactError(
-                f"{member}/{file}", "a member is a model of data, no ensemble or code of its own"
-            )
+            raise ArtifactError(f"{member}/{file}", NO_CODE)
 
 
 def _load(folder: Path, scratch: Path | None, member: str) -> LoadedModel:
     try:
-        return load_model(folder, scratch)
+        model = load_model(folder, scratch)
     except ArtifactError as error:
         file = member if error.file == folder.name else f"{member}/{error.file}"
         raise ArtifactError(file, error.reason) from error
+    if model.needs().is_code:
+        raise ArtifactError(member, NO_CODE)
+    if isinstance(model, AskingModel):
+        raise ArtifactError(
+            member,
+            f"asks {model.targets[0]}, and a member asks nobody: have a step ask it as a target",
+        )
+    return model
 
 
 FAMILY = Ensemble()

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from models.bodies import check_keys, decode, parse_json, to_json
+from models.elsewhere import ANSWERS, ASKS, MAY_ASK
 from models.Ensemble.arrays import plain
 from models.Ensemble.as_tensors import signature_of, tensor_of_value, value_of_tensor
 from models.Ensemble.definition import TRACE
-from models.Ensemble.elsewhere import ANSWERS, ASKS, MAY_ASK, asking, read_answers
+from models.Ensemble.elsewhere import asking, read_answers
 from models.Ensemble.graph import uses
 from models.Ensemble.kinds import STRING, fault
 from models.Ensemble.running import Course, Ran
@@ -50,6 +51,8 @@ class EnsembleModel:
         is_text = len(required) == 1 and definition.inputs[required[0]].kind == STRING
         self._text = required[0] if is_text else None
         """The input that a text alone is for."""
+        self.steps_s: Mapping[str, float] = {}
+        """See SteppedModel."""
 
     def predict(self, request: Request) -> Response:
         """Do all steps and answer with the outputs. Raises ServingError."""
@@ -106,7 +109,9 @@ class EnsembleModel:
             name: value_of_tensor(name, declared[name].kind, array)
             for name, array in inputs.items()
         }
-        made = self._outputs(self._course.run(self._inputs(sent)).values)
+        ran = self._course.run(self._inputs(sent))
+        made = self._outputs(ran.values)
+        self.steps_s = {each.step.name: each.seconds for each in ran.done if not each.is_left_out}
         return {name: tensor_of_value(outputs[name].kind, made[name]) for name in wanted}
 
     def describe(self) -> dict[str, object]:

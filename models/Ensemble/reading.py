@@ -11,9 +11,10 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from models.elsewhere import TARGET
 from models.Ensemble.asking import SENT, RequestWork, TensorWork
 from models.Ensemble.definition import FILE, NOTHING, TRACE, Definition, Input, Output, Step
-from models.Ensemble.elsewhere import TARGET, TargetWork
+from models.Ensemble.elsewhere import TargetWork
 from models.Ensemble.kinds import ANY, Kind, WrongKind, fault, read_kind
 from models.Ensemble.templates import NAME, Reference, Template, read_reference, read_template
 from models.Ensemble.values import UnusableValue, check_value

@@ -6,8 +6,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from models import own_modules
 from models.errors import CodeNotAllowed, CorpusError
-from models.Script import modules
 from models.Script.requirements import read_requirements
 from models.Script.source import ENTRY, read_source
 from models.serving import Needs, Request
@@ -82,11 +82,11 @@ class ScriptModel:
         """
         # Imported here, before the code may hide modules: an admission needs none of the toolkit.
         running = importlib.import_module(RUNNING)
-        modules.take_over((self._model_dir / ENTRY).parent)
+        own_modules.take_over((self._model_dir / ENTRY).parent)
         try:
             made = running.RunningScript(self._model_dir, self.describe(), self.needs())
         except BaseException:
-            modules.forget()  # or another try would find the artifact's modules for ours
+            own_modules.forget()  # or another try would find the artifact's modules for ours
             raise
         return cast("LoadedModel", made)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sagemaker_inference import content_types
 from sagemaker_inference.errors import BaseInferenceToolkitError
 
-from models.errors import BadInput, ServingError
+from models.errors import BadInput, CodeError, ServingError
 from models.Script.requirements import FILE, read_requirements
 from models.Script.toolkit import OURS, ScriptTransformer, begin_request, new_context
 from models.serving import Response
@@ -21,29 +21,14 @@ if TYPE_CHECKING:
 
 OK = 200
 STATUSES = range(400, 600)
-MESSAGE_CHARS = 4096
 CONTENT_TYPE = "content-type"
-
-
-class ScriptError(ServingError):
-    """What a script raised: its own kind, message and, if it is one of the toolkit's, status."""
-
-    def __init__(self, message: str, kind: str, status: int = 500) -> None:
-        super().__init__(message)
-        self.status_code = status
-        self._kind = kind
-
-    @property
-    def type(self) -> str:
-        """The name of the class that was raised."""
-        return self._kind
 
 
 class RunningScript:
     """A script whose model is in memory."""
 
     def __init__(self, model_dir: Path, told: Mapping[str, object], needs: Needs) -> None:
-        """Import the code and let `model_fn` make the model. Raises ScriptError, MemoryError."""
+        """Import the code and let `model_fn` make the model. Raises CodeError, MemoryError."""
         self._model_dir = model_dir
         self._told = dict(told)
         self._needs = needs
@@ -56,7 +41,7 @@ class RunningScript:
             raise self._as_error(error) from error
 
     def predict(self, request: Request) -> Response:
-        """Answer one request; raises ScriptError, BadInput, MemoryError."""
+        """Answer one request; raises CodeError, BadInput, MemoryError."""
         _check_text(request)
         self._count += 1
         begin_request(self._context, request.headers or _headers(request), self._count)
@@ -97,7 +82,7 @@ class RunningScript:
             message += self._lacking()
         # Where it lies on this machine is nobody's business.
         message = message.replace(str(self._model_dir), "<model_dir>")
-        return ScriptError(message[:MESSAGE_CHARS], kind, status)
+        return CodeError(message, kind, status)
 
     def _lacking(self) -> str:
         wanted = read_requirements(self._model_dir)

@@ -63,7 +63,7 @@ def learn_relevance(
     rankers = {"by_terms": Ranker(index, recipe.analyser, params.weights)}
     if embedded is not None:
         vectors = embedded.encoder.without(embedded.of_documents[: len(first)], trials)
-        meaning = Meaning(embedded.encoder.pack(vectors))
+        meaning = Meaning(embedded.encoder.pack(vectors), embedded.encoder.encoder)
         rankers["by_meaning"] = Ranker(
             index, recipe.analyser, params.weights, meaning, always_encodes=True
         )

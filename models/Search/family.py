@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 from models.encoding.encoders import NoEncoderError
 from models.errors import ArtifactError, shorten
 from models.params import read_params
+from models.Search.asking_model import AskingSearchModel
+from models.Search.far_encoder import ENCODER, AskedEncoder
 from models.Search.index_file import map_index
 from models.Search.meaning import Meaning
 from models.Search.meaning_file import FILE, map_vectors
@@ -20,6 +22,7 @@ from models.serving import Request
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from models.Search.meaning_file import DocumentVectors
     from models.serving import Lessons, LoadedModel, Material, Progress
 
 
@@ -39,6 +42,11 @@ class Search:
                     raw.file, f"fields asks for {shorten(column)}, which is no column"
                 )
         meaning = None
+        if params.embedding_target is not None:
+            vectors = _vectors(model_dir / FILE, scratch, ENCODER, len(index))
+            return AskingSearchModel(
+                params, index, vectors, AskedEncoder(params.embedding_target, vectors)
+            )
         if params.embedding is not None:
             meaning = _meaning(model_dir / FILE, scratch, params.embedding, len(index), raw.file)
         return SearchModel(params, index, meaning)
@@ -61,13 +69,18 @@ class Search:
 def _meaning(
     path: Path, scratch: Path | None, embedding: str, n_documents: int, params_file: str
 ) -> Meaning:
-    vectors = map_vectors(path, scratch, n_documents)
-    if vectors.encoder != embedding:
-        raise ArtifactError(path, f"was made by {shorten(vectors.encoder)}, not by {embedding}")
+    vectors = _vectors(path, scratch, embedding, n_documents)
     try:
         return Meaning(vectors)
     except NoEncoderError as error:
         raise ArtifactError(params_file, str(error)) from error
+
+
+def _vectors(path: Path, scratch: Path | None, maker: str, n_documents: int) -> DocumentVectors:
+    vectors = map_vectors(path, scratch, n_documents)
+    if vectors.encoder != maker:
+        raise ArtifactError(path, f"was made by {shorten(vectors.encoder)}, not by {maker}")
+    return vectors
 
 
 FAMILY = Search()

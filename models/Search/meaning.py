@@ -20,6 +20,7 @@ from models.encoding.encoders import NoEncoderError, encoder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.encoding.encoders import Encoder
     from models.Search.meaning_file import DocumentVectors
 
 LARGE_CORPUS = 8192
@@ -35,6 +36,11 @@ MAX_CLAIM_BYTES = 600
 KEPT_CLAIMS = 256
 AT_ONCE, SIGNS_AT_ONCE = 512, 1 << 16
 """Documents, and passages by their signs, that are compared at a time."""
+
+
+def beginning(claim: str) -> str:
+    """What is encoded of a claim."""
+    return claim[:MAX_CLAIM_BYTES].encode()[:MAX_CLAIM_BYTES].decode(errors="ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,13 @@ class Nearness:
 class Meaning:
     """The vectors of documents, with their encoder. Not for several threads."""
 
-    def __init__(self, vectors: DocumentVectors) -> None:
-        """Raises NoEncoderError, also where the encoder makes vectors of another size."""
+    def __init__(self, vectors: DocumentVectors, chosen: Encoder | None = None) -> None:
+        """Without an encoder the one that the vectors name is loaded.
+
+        Raises NoEncoderError, also where the encoder makes vectors of another size.
+        """
         self._vectors = vectors
-        self._encoder = encoder(vectors.encoder)
+        self._encoder = encoder(vectors.encoder) if chosen is None else chosen
         if len(vectors.mean) != self._encoder.dimensions:
             raise NoEncoderError(
                 f"{vectors.encoder} makes vectors of {self._encoder.dimensions} numbers here, the"
@@ -66,9 +75,16 @@ class Meaning:
         self._sample = np.arange(0, len(vectors), step)
         self._kept: OrderedDict[str, Nearness] = OrderedDict()
 
+    def keeps(self, begin: str) -> bool:
+        """Whether claims of this beginning were asked lately; they are the last of these then."""
+        if begin not in self._kept:
+            return False
+        self._kept.move_to_end(begin)
+        return True
+
     def read(self, claim: str) -> Nearness:
         """Encode a claim. What was asked lately is kept."""
-        claim = claim[:MAX_CLAIM_BYTES].encode()[:MAX_CLAIM_BYTES].decode(errors="ignore")
+        claim = beginning(claim)
         if (known := self._kept.get(claim)) is not None:
             self._kept.move_to_end(claim)
             return known

@@ -51,6 +51,8 @@ class DocumentVectors:
     encoder: str
     version: str
     """The encoder's, in training."""
+    deviation: float | None
+    """What an encoder that is no package says of itself; see `Encoder`."""
     mean: NDArray[np.float32]
     vectors: NDArray[np.int8]
     scales: NDArray[np.float32]
@@ -65,7 +67,10 @@ class DocumentVectors:
 
 
 def pack(
-    encoder: str, version: str, of_documents: Sequence[NDArray[np.float32]]
+    encoder: str,
+    version: str,
+    of_documents: Sequence[NDArray[np.float32]],
+    deviation: float | None = None,
 ) -> DocumentVectors:
     """The vectors of documents. *Shape* of each: (passages, n)."""
     vectors = np.concatenate(of_documents)
@@ -75,6 +80,7 @@ def pack(
     return DocumentVectors(
         encoder=encoder,
         version=version,
+        deviation=deviation,
         mean=mean,
         vectors=np.rint(left / scales[:, None]).astype(np.int8),
         scales=scales.astype(np.float32),
@@ -89,7 +95,10 @@ def pack(
 
 def write_vectors(path: Path, vectors: DocumentVectors) -> None:
     """Write them; the same values give the same bytes."""
-    facts = {"form": FORM, "encoder": vectors.encoder, "version": vectors.version}
+    facts: dict[str, object] = {"form": FORM, "encoder": vectors.encoder}
+    facts["version"] = vectors.version
+    if vectors.deviation is not None:
+        facts["deviation"] = vectors.deviation
     write(path, Mapped({name: getattr(vectors, name) for name in _ARRAYS}, facts))
 
 
@@ -127,7 +136,10 @@ def _shaped(content: Mapped, path: Path, n_documents: int) -> DocumentVectors:
         raise ArtifactError(
             path, f"encoder and version are {shorten([encoder, version])}: no texts"
         )
-    return DocumentVectors(encoder, version, **dict[str, Any](arrays))
+    deviation = facts.get("deviation")
+    if deviation is not None and not (isinstance(deviation, float) and 0 < deviation < 1):
+        raise ArtifactError(path, f"deviation is {shorten(deviation)}, no number from 0 to 1")
+    return DocumentVectors(encoder, version, deviation, **dict[str, Any](arrays))
 
 
 def _fault(arrays: Mapping[str, NDArray[Any]]) -> str | None:

@@ -30,7 +30,7 @@ from models.tensors import ANY_SIZE, BYTES, Signature, TensorSpec, texts_tensor
 from models.text import clean, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,6 +69,7 @@ class SearchModel:
         analyser = Analyser(params.language, params.stop_words, folds_words=index.folds_words)
         self._params = params
         self._index = index
+        self._meaning = meaning
         self._ranker = Ranker(index, analyser, params.weights, meaning)
         self._explainer = Explainer(self._ranker.scorer)
         self._reader = QuestionReader(
@@ -158,7 +159,7 @@ class SearchModel:
         Raises AnswerTooLarge.
         """
         cells_bytes = 0
-        for claim in map(self._cleaned, claims):
+        for claim in self._prepared(claims, options.top_k):
             best = [
                 match
                 for match in self._ranker.best(claim, options.top_k)
@@ -168,6 +169,10 @@ class SearchModel:
             if cells_bytes > MAX_CELLS_BYTES:  # a few documents may be large, or one be found often
                 raise AnswerTooLarge(cells_bytes, MAX_CELLS_BYTES)
             yield claim, self._matches(claim, best, options)
+
+    def _prepared(self, claims: Sequence[str], count: int) -> Iterable[str]:  # noqa: ARG002
+        """The claims as they are searched, for `count` documents each."""
+        return map(self._cleaned, claims)
 
     def _results(
         self, question: Question, found: Iterator[tuple[str, Matches]]
@@ -179,7 +184,7 @@ class SearchModel:
 
     def _warning(self, claim: str) -> dict[str, str]:
         """Said of a claim in another language, which only a model with an encoder understands."""
-        return {} if self._params.embedding else warning(claim, self._params.language)
+        return {} if self._meaning else warning(claim, self._params.language)
 
     def _cleaned(self, claim: str) -> str:
         return claim if self._params.is_original else clean(claim)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from models.elsewhere import TARGET
 from models.encoding.encoders import ENCODERS
 from models.errors import ArtifactError, shorten
 from models.language.stop_words import stop_list
@@ -20,7 +22,8 @@ MAX_MATCHES = 10_000
 WEIGHT_OF_MEANING = 0.7
 ORIGINAL, CLEANED = "original", "cleaned"
 KEYS = ("id_column", "title_column", "text_column", "title_weight", "k1", "b", "piece_weight",
-        "stop_word_weight", "vector_weight", "vector_size", "embedding", "embedding_weight",
+        "stop_word_weight", "vector_weight", "vector_size", "embedding", "embedding_uri",
+        "embedding_weight",
         "top_k", "min_relevance", "max_claims", "fields", "compat")  # fmt: skip
 """The parameters of this family."""
 
@@ -61,6 +64,8 @@ class SearchParams:
     """The least relevance of a match, if the request does not say."""
     embedding: str | None
     """The encoder whose vectors the artifact has."""
+    embedding_target: str | None
+    """The target model that made them instead, as seen from the artifact's own folder."""
     max_chars: int
     """The longest request text taken, in characters."""
     max_claims: int
@@ -74,12 +79,7 @@ class SearchParams:
 def parse_params(params: Params) -> SearchParams:
     """Check the parameters; ArtifactError names file, key and value."""
     language = params.text("language")
-    embedding = params.text("embedding") if params.values.get("embedding") is not None else None
-    if embedding is not None and embedding not in ENCODERS:
-        raise ArtifactError(
-            params.file,
-            f"embedding is {shorten(embedding)}: it must be one of {', '.join(ENCODERS)}",
-        )
+    embedding, embedding_target = _embedding(params)
     return SearchParams(
         language=language,
         stop_words=stop_list(params, language),
@@ -92,6 +92,7 @@ def parse_params(params: Params) -> SearchParams:
         top_k=params.whole_number("top_k", 10, maximum=MAX_TOP_K),
         min_relevance=params.number("min_relevance", 0, maximum=1),
         embedding=embedding,
+        embedding_target=embedding_target,
         max_chars=params.whole_number("max_chars", DEFAULT_MAX_CHARS),
         max_claims=params.whole_number("max_claims", 100, maximum=MAX_CLAIMS),
         is_original=params.choice("compat", (ORIGINAL, CLEANED), CLEANED) == ORIGINAL,
@@ -106,6 +107,23 @@ def parse_bm25(params: Params) -> Bm25:
         b=params.number("b", 0.75, maximum=1),
         title_weight=params.number("title_weight", 2, maximum=100),
     )
+
+
+def _embedding(params: Params) -> tuple[str | None, str | None]:
+    """The name of an encoder, or else a target model."""
+    match params.values.get("embedding"):
+        case None:
+            return None, None
+        case str(name) if name in ENCODERS:
+            return name, None
+        case {"target": str(target), **others} if not others and re.fullmatch(TARGET, target):
+            return None, target
+        case given:
+            raise ArtifactError(
+                params.file,
+                f"embedding is {shorten(given)}: it must be one of {', '.join(ENCODERS)}, or"
+                ' {"target": "NAME.tar.gz"} with the target model of an Embedding artifact',
+            )
 
 
 def _fields(params: Params) -> tuple[str, ...] | None:

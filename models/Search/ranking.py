@@ -117,11 +117,9 @@ class Ranker:
         scores = self.scorer.score(query)
         rows, _ = scores.best(max(count, CANDIDATES))
         by_terms, by_vectors = self._by_words(query, scores, rows)
-        attainable = query.attainable * (1 + self._weights.vectors) or 1.0
+        attainable = self._attainable(query)
         near = None
-        if self._meaning is not None and (
-            self._always_encodes or not _is_decided((by_terms + by_vectors) / attainable)
-        ):
+        if self._meaning is not None and self._is_open(by_terms + by_vectors, attainable):
             near = self._meaning.read(claim)
             rows = np.union1d(rows, self._meaning.nearest(near, max(count, CANDIDATES)))
             by_terms, by_vectors = self._by_words(query, scores, rows)
@@ -149,12 +147,29 @@ class Ranker:
             ),
         )
 
+    def will_encode(self, claim: str, count: int) -> bool:
+        """Whether `candidates` will have the claim encoded, if meaning is known at all."""
+        query = self.scorer.read(claim)
+        if self._meaning is None or not query.has_words:
+            return False
+        scores = self.scorer.score(query)
+        rows, _ = scores.best(max(count, CANDIDATES))
+        by_terms, by_vectors = self._by_words(query, scores, rows)
+        return self._is_open(by_terms + by_vectors, self._attainable(query))
+
     def nearest(self, claim: str, count: int) -> list[tuple[int, float]]:
         """Rows and cosines of the documents best by vectors of words alone, for comparison."""
         rows = np.arange(len(self._index))
         cosines = self._cosines(self.scorer.read(claim), rows)
         order = np.argsort(-cosines, kind="stable")[:count]
         return [(int(row), float(cosines[row])) for row in order if cosines[row] > 0]
+
+    def _attainable(self, query: Query) -> float:
+        return query.attainable * (1 + self._weights.vectors) or 1.0
+
+    def _is_open(self, by_words: Floats, attainable: float) -> bool:
+        """Whether meaning has a say beside terms that find so much."""
+        return self._always_encodes or not _is_decided(by_words / attainable)
 
     def _trust(self, coverage: float) -> float:
         """What a standard score by meaning is worth, as a share of the best score by terms."""

@@ -52,7 +52,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
     warn_of_typos(raw, KEYS)
     path = material.corpus
     columns = _columns(path, raw, checked)
-    encoder = _encoder(checked, raw.file, progress)
+    encoder = _encoder(checked, material, raw.file, progress)
     documents = Documents(path, columns, is_cleaned=not checked.is_original)
     gathered = gather(documents, bm25.title_weight, progress)
     counted = gathered.counted
@@ -78,7 +78,7 @@ def train(material: Material, output_dir: Path, progress: Progress) -> Lessons:
         "columns": list(columns.names),
         "stop_words": sorted(stop_words),
         "learnt_stop_words": sorted(learnt),
-        "embedding": checked.embedding,
+        "embedding": checked.embedding or checked.embedding_target,
         "passages": sum(map(len, embedded.of_documents)) if embedded else 0,
         "relevance": told,
         "seed": seed,
@@ -110,10 +110,20 @@ def _sizes(gathered: Gathered, index: Index, n_words: int) -> dict[str, object]:
     }
 
 
-def _encoder(checked: SearchParams, file: str, progress: Progress) -> DocumentEncoder | None:
+def _encoder(
+    checked: SearchParams, material: Material, file: str, progress: Progress
+) -> DocumentEncoder | None:
+    target = checked.embedding_target
+    if target is not None:
+        if "embedding_uri" not in material.files:
+            raise ArtifactError(
+                file, f"embedding asks {target}: embedding_uri must say where that artifact is"
+            )
+        artifact = material.files["embedding_uri"]
+        return DocumentEncoder.of_artifact(artifact, target, checked.language, progress)
     if checked.embedding is None:
         return None
     try:
-        return DocumentEncoder(checked.embedding, progress)
+        return DocumentEncoder.installed(checked.embedding, progress)
     except NoEncoderError as error:
         raise ArtifactError(file, str(error)) from error

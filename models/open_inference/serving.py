@@ -6,10 +6,13 @@ A model without tensors gets every request as it came.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from models.bodies import to_json
+from models.elsewhere import AskingModel, answered
 from models.errors import BadInput, shorten
 from models.media import JSON
 from models.open_inference.answering import named, response
@@ -25,7 +28,7 @@ from models.open_inference.reading import (
     read_object,
 )
 from models.serving import Response
-from models.tensors import BYTES, TensorModel
+from models.tensors import BYTES, SteppedModel, TensorModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +44,12 @@ TEXT_IN, TEXT_OUT, STREAM = "text_input", "text_output", "stream"
 
 def answer(model: LoadedModel, request: Request) -> Response:
     """Answer one request, whatever form it has. Raises ServingError."""
+    if isinstance(model, AskingModel) and kind_of(request.content_type) is not Kind.SIGNATURE:
+        return answered(model, request, partial(_answer, model))
+    return _answer(model, request)
+
+
+def _answer(model: LoadedModel, request: Request) -> Response:
     kind = kind_of(request.content_type)
     if kind is None or not isinstance(model, TensorModel):
         return model.predict(request)
@@ -53,7 +62,9 @@ def infer(model: TensorModel, request: Request) -> Response:
     """Answer one request in tensors; without a content type all of its body is JSON."""
     asked = read(model, request)
     outputs = model.infer(asked.inputs, asked.parameters, asked.names)
-    return tell(request, asked, outputs)
+    steps_s = dict(model.steps_s) if isinstance(model, SteppedModel) else {}
+    made = tell(request, asked, outputs)
+    return replace(made, steps_s=steps_s) if steps_s else made
 
 
 def read(model: TensorModel, request: Request) -> Inference:

@@ -6,8 +6,8 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from models import own_modules
 from models.registry import load_model
-from models.Script import modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,7 +81,7 @@ def script(folder: Path, source: str, others: Mapping[str, str] | None = None) -
 
 def started(folder: Path) -> Any:
     """Its model, running in this process instead of any other script."""
-    modules.forget()
+    own_modules.forget()
     model: Any = load_model(folder)
     return model.start()
 
@@ -93,5 +93,5 @@ def own_imports() -> Iterator[None]:
     try:
         yield
     finally:
-        modules.forget()
+        own_modules.forget()
         sys.dont_write_bytecode = writes_none

@@ -134,6 +134,8 @@ def test_ctrl_c_is_said_with_code_130():
         subprocess.Popen(
             [*PROGRAM, "events", "-f", "--endpoint", fake.url], cwd=PROJECT,
             stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            # Whoever runs the tests in the background has it ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         ) as started,
     ):  # fmt: skip
         assert started.stderr is not None

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from models.Embedding.miniature import write_miniature
-from models.Embedding.onnx_check import MOST_DEPTH, check_onnx
 from models.Embedding.onnx_writer import FLOAT, INT64, Graph
-from models.Embedding.protobuf import NotProtobuf, fields, message
 from models.errors import ArtifactError
+from models.onnx.check import MOST_DEPTH, check_onnx
+from models.onnx.protobuf import NotProtobuf, fields, message
 from models.registry import load_model
 from models.serving import Request
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.Ensemble.elsewhere import ANSWERS, ASKS, MAY_ASK
+from models.elsewhere import ANSWERS, ASKS, MAY_ASK
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
 from models.Ensemble.reading import read_definition

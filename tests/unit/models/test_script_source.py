@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from models.errors import ArtifactError, CodeNotAllowed
+from models.python_source import MOST_BYTES
 from models.registry import find_family, load_model
 from models.Script.requirements import MOST_LINES, read_requirements
-from models.Script.source import MOST_BYTES, read_source
+from models.Script.source import read_source
 from models.serving import Request
 from tests.support.scripts import DOUBLING, script
 

@@ -15,7 +15,7 @@ from mme.core.through_mms import MAY_ASK
 from mme.core.timing import Timing
 from mme.pipelines import ensembles
 from mme.pipelines.ensembles import Ensembles
-from models.Ensemble import elsewhere
+from models import elsewhere
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
 from models.Ensemble.reading import read_definition

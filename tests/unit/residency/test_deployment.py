@@ -90,6 +90,23 @@ async def test_a_model_that_does_not_answer_its_sample_is_not_deployed(tmp_path,
         assert (meant(bench), await served(bench)) == ("1", ONE)
 
 
+async def test_a_model_is_tried_by_way_of_what_asks_others_for_it(tmp_path):
+    asked = []
+
+    def through(invoke, ask, declared):
+        async def noted(target, headers, body, terms):
+            asked.append((target, body))
+            return await invoke(target, headers, body, terms)
+
+        return noted
+
+    async with deploying(tmp_path, through=through) as bench:
+        sample = {"ContentType": "text/csv", "Body": "a,b"}
+        bench.shelf.put_archive(TWO, tar_gz({"sample-request.json": json.dumps(sample).encode()}))
+        await becomes(lambda: meant(bench) == "2")
+        assert (TWO, b"a,b") in asked
+
+
 async def test_an_artifact_of_another_kind_is_not_deployed(tmp_path, caplog):
     async with deploying(tmp_path) as bench:
         await bench.ask("DocSim")

@@ -136,7 +136,7 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def running(
-    tmp_path: Path, *, store: Path | None = None, **options: Any
+    tmp_path: Path, *, store: Path | None = None, through: Any = None, **options: Any
 ) -> AsyncIterator[Bench]:
     """A store with two models; `pin`, `store_check_s` and so on as in the settings."""
     settings = Settings(**{"store_check_s": 1000.0, "failure_memory_s": 0.0} | options)
@@ -163,7 +163,7 @@ async def running(
     catalog = StoreCatalog(
         settings, store=shelf, cache=cache, admit=admitted, run=asyncio.to_thread, workers=fake
     )
-    models = StoreModels(settings, catalog, cache, fake, book)
+    models = StoreModels(settings, catalog, cache, fake, book, through=through)
     try:
         yield Bench(root, shelf, workers, cache, models, admission, kinds)
     finally:

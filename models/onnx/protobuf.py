@@ -1,7 +1,7 @@
 """The wire format of Protocol Buffers, as much as ONNX files need: messages written, fields read.
 
 So that an ONNX graph can be written, and looked through before a native library reads it, without
-the packages that have its schema. Which field means what is for `onnx_writer` and `onnx_check`.
+the packages that have its schema. Which field means what is for who writes and who checks.
 Source: Protocol Buffers documentation, "Encoding".
 """
 

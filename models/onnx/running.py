@@ -10,14 +10,13 @@ import contextlib
 import importlib
 import os
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding.params import AUTO, MODEL_FILE
 from models.errors import ArtifactError, NoRoom, ServingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 EXTRA = "mme[onnx]"
 QUIET = {
@@ -28,8 +27,7 @@ QUIET = {
 }
 FATAL_ONLY = 4
 """What is logged: errors are raised as well."""
-CPU_PROVIDER, CUDA_PROVIDER = "CPUExecutionProvider", "CUDAExecutionProvider"
-GPU_DEVICE = Path("/dev/nvidiactl")
+CPU_PROVIDER = "CPUExecutionProvider"
 MANY_TOKENS = 512
 SHOWN_CHARS = 300
 _NO_MEMORY = ("bad allocation", "bad_alloc", "Failed to allocate memory", "out of memory")
@@ -44,8 +42,9 @@ def library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ArtifactError(
-            MODEL_FILE,
-            f"needs {name}, which is not installed here: pip install '{EXTRA}'",
+            "the model",
+            f"needs {name}, which is not installed here: pip install '{EXTRA}', or build the image"
+            " with --build-arg EXTRAS=onnx",
         ) from error
 
 
@@ -77,22 +76,20 @@ def run_options(tokens: int) -> Any:
     return made
 
 
-def providers(wanted: str) -> list[str]:
-    """What shall compute, the best first: a GPU where there is one and the library can use it."""
-    available = library("onnxruntime").get_available_providers()
-    if wanted == AUTO and CUDA_PROVIDER in available and os.access(GPU_DEVICE, os.R_OK):
-        return [CUDA_PROVIDER, CPU_PROVIDER]
-    return [CPU_PROVIDER]
+def session(model: Path, chosen: Any, file: str, on: Sequence[str] = (CPU_PROVIDER,)) -> Any:
+    """An inference session on one of these providers; errors name `file`.
 
-
-def session(model: Path, chosen: Any, on: Sequence[str]) -> Any:
-    """An inference session. Raises ArtifactError, NoRoom."""
-    with translated("cannot be loaded"):
-        return library("onnxruntime").InferenceSession(str(model), chosen, providers=[*on])
+    Raises ArtifactError, NoRoom.
+    """
+    with translated("cannot be loaded", file):
+        # Without the library's own way to fall back, which prints and tells nobody.
+        return library("onnxruntime").InferenceSession(
+            str(model), chosen, providers=[*on], enable_fallback=0
+        )
 
 
 @contextlib.contextmanager
-def translated(what: str, file: str = MODEL_FILE) -> Iterator[None]:
+def translated(what: str, file: str) -> Iterator[None]:
     """Turn whatever a native library raises into ArtifactError or NoRoom."""
     try:
         yield

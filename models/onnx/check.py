@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.Embedding.protobuf import NotProtobuf, fields
 from models.errors import ArtifactError, shorten
+from models.onnx.protobuf import NotProtobuf, fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
