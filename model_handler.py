@@ -34,13 +34,14 @@ from mme.core.through_mms import (
     MODEL,
     MODEL_DIR,
     SCRATCH_DIR,
+    TOGETHER,
 )
 from mme.prefork.confinement import confine_to_artifact
 from mme.prefork.failures import BrokenOff, as_serving_error, error_body
 from mme.prefork.residents import RESIDENTS
 from models.errors import AnswerTooLarge, CodeNotAllowed
 from models.mapped.folder import only_map
-from models.open_inference import answer
+from models.open_inference import answer, answer_many
 from models.registry import load_model
 from models.serving import Request
 
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from models.errors import ServingError
-    from models.serving import CodeModel, LoadedModel
+    from models.serving import CodeModel, LoadedModel, Response
 
 log = logging.getLogger(__name__)
 
@@ -60,16 +61,17 @@ SCRATCH_DIR_HEADER, LOAD_ONLY_HEADER = SCRATCH_DIR.lower(), LOAD_ONLY.lower()
 ANSWER_LIMIT_HEADER, IN_PARTS_HEADER = ANSWER_LIMIT.lower(), IN_PARTS.lower()
 
 
-def handle(
-    data: list[dict[str, Any]] | None, context: Any
-) -> list[str | bytes | Iterator[bytes]] | None:
+def handle(data: list[dict[str, Any]] | None, context: Any) -> list[Any] | None:
     """Start when `data` is None, else answer each request of the batch.
 
-    A request that came in through a worker's door may take its answer in pieces.
+    A request that came in through a worker's door may take its answer in pieces. Several that came
+    together are computed at once; None in place of an answer: that one is to be asked alone.
     """
     if data is None:
         _start(context)
         return None
+    if len(data) > 1 and TOGETHER in context.get_all_request_header(0):
+        return _answer_together(data, context)
     return [_answer(item, context, index) for index, item in enumerate(data)]
 
 
@@ -118,19 +120,49 @@ def _own_scratch(model_name: str) -> str | None:
     return f"{root}/{model_name}/mapped" if root else None
 
 
-def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | Iterator[bytes]:
+def _answer_together(data: list[dict[str, Any]], context: Any) -> list[str | bytes | None]:
+    requests = [_request(item, context, index) for index, item in enumerate(data)]
+    try:
+        model = _model_of(context, requests[0].headers)
+        responses = answer_many(model, requests)
+    except Exception as error:  # noqa: BLE001 - whoever it is of gets it when it is asked alone
+        log.debug("not answered together: %s", type(error).__name__)
+        return [None] * len(data)
+    return [
+        None if response is None else _told_in_batch(response, request, context, index)
+        for index, (request, response) in enumerate(zip(requests, responses, strict=True))
+    ]
+
+
+def _told_in_batch(
+    response: Response, request: Request, context: Any, index: int
+) -> str | bytes | None:
+    try:
+        _check_size(response.body, request.headers)
+    except AnswerTooLarge:
+        return None
+    _say(response, context, index)
+    return response.body
+
+
+def _request(item: Mapping[str, Any], context: Any, index: int) -> Request:
     headers = {
         name.lower(): value
         for name, value in context.get_all_request_header(index).items()
         if isinstance(value, str)  # the model server mixes in dicts that describe the parts
     }
-    request = Request(
+    return Request(
         content_type=headers.get("content-type") or None,
         accept=headers.get("accept") or None,
         body=bytes(item.get("body") or b""),
         in_parts=IN_PARTS_HEADER in headers,
         headers=headers,
     )
+
+
+def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | Iterator[bytes]:
+    request = _request(item, context, index)
+    headers = request.headers
     try:
         model = _model_of(context, headers)
         if LOAD_ONLY_HEADER in headers:
@@ -143,6 +175,14 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
         context.set_response_status(failure.status_code, failure.type, index)
         context.set_response_content_type(index, "application/json")
         return _failed(failure, error, _named(headers, context))
+    _say(response, context, index)
+    if first is None or response.pieces is None:
+        return response.body
+    return _yielded(first, response.pieces, _named(headers, context))
+
+
+def _say(response: Response, context: Any, index: int) -> None:
+    """Put all but the body where the model server looks for it."""
     if response.status != HTTPStatus.OK:
         context.set_response_status(response.status, "", index)
     for name, value in response.headers.items():
@@ -150,9 +190,6 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
     context.set_response_content_type(index, response.content_type)
     if response.steps_s:
         context.set_response_header(index, STEPS, steps_header(response.steps_s))
-    if first is None or response.pieces is None:
-        return response.body
-    return _yielded(first, response.pieces, _named(headers, context))
 
 
 def _yielded(first: str, others: Iterator[str], named: dict[str, str]) -> Iterator[bytes]:

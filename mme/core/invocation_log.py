@@ -77,9 +77,10 @@ class Asked:
             outcome = f" {self.outcome}" if self.outcome else ""
             return f"{self.target}{meant}{outcome}{end}"
         fetch = f" fetch {took.fetch_s * 1000:.1f}" if took.fetch_s else ""
+        together = f" together {took.together}" if took.together > 1 else ""
         return (
             f"{self.target}{meant} {self.outcome}{fetch} queue {took.queue_s * 1000:.1f}"
-            f" load {took.load_s * 1000:.1f} model {took.model_s * 1000:.1f}{end}"
+            f" load {took.load_s * 1000:.1f} model {took.model_s * 1000:.1f}{together}{end}"
         )
 
     def members(self) -> str:
@@ -90,10 +91,11 @@ class Asked:
         took = self.timing
         if took is None:
             return f"{alias}{named}{outcome}"
+        together = f',"together":{took.together}' if took.together > 1 else ""
         return (
             f'{alias}{named}{outcome},"fetch_ms":{took.fetch_s * 1000:.3f}'
             f',"queue_ms":{took.queue_s * 1000:.3f},"load_ms":{took.load_s * 1000:.3f}'
-            f',"model_ms":{took.model_s * 1000:.3f}'
+            f',"model_ms":{took.model_s * 1000:.3f}{together}'
         )
 
 

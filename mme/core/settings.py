@@ -135,6 +135,8 @@ class Settings(BaseSettings):
     """How long a request waits for its model to be downloaded and admitted."""
     queue_length: int = Field(default=100, ge=1)
     """How many requests may wait for one model, the one being answered included."""
+    batch_requests: int = Field(default=16, ge=1, le=1024)
+    """Most requests that go to a worker at once, where the model gains by it; 1: each alone."""
     parallel_loads: int = Field(default=4, ge=1)
     """How many artifacts are downloaded and admitted side by side."""
     memory_limit: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)

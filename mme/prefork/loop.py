@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mms.model_loader import ModelLoaderFactory
 from mms.protocol.otf_message_handler import create_load_model_response, retrieve_msg
 
-from mme.core.door import Done, DoorError, Drop, Hello, Question
+from mme.core.door import Done, DoorError, Drop, Hello, Question, Together
 from mme.prefork.calls import Calls
 from mme.prefork.doorway import Door, listening
 from mme.prefork.failures import as_serving_error, error_body
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
+    from mme.core.door import Message
     from mme.prefork.residents import Residents
 
 log = logging.getLogger(__name__)
@@ -162,6 +163,9 @@ class WorkerLoop:
                     if len(message.body) > LARGE_BYTES:
                         del message
                         self._hooks.on_dropped()
+                elif isinstance(message, Together) and self._calls is not None:
+                    questions = [_question(door.receive()) for _ in range(message.count)]
+                    door.send_all(self._calls.ask_together(questions))
                 elif isinstance(message, Drop):
                     self._residents.drop(message.models)
                     self._hooks.on_dropped()
@@ -230,6 +234,12 @@ class WorkerLoop:
             os.replace(partial, path)  # noqa: PTH105
         except OSError:
             log.exception("cannot write why %s did not load", self._name)
+
+
+def _question(message: Message | None) -> Question:
+    if not isinstance(message, Question):
+        raise DoorError("no question where one was to follow")
+    return message
 
 
 def _service(message: dict[str, Any]) -> Any:

@@ -22,6 +22,7 @@ from models.encoding.encoders import KEY, NoEncoderError, encoder, installed_ver
 from models.errors import ArtifactError
 from models.onnx import running
 from models.onnx.conversion import converted
+from models.serving import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,6 +50,11 @@ FITTING = {NONE: ("sentence_embedding", "text_embeds", "pooler_output")}
 """Names of the output that fits a pooling; of tokens' vectors the usual ones are below."""
 OF_TOKENS = ("last_hidden_state", "token_embeddings")
 MOST_DIMENSIONS = 65_536
+TOGETHER = Batch(max_requests=TEXTS_AT_ONCE, max_bytes=4 * TOKENS_AT_ONCE)
+"""Requests with more bytes have more tokens, by and large, than are computed at once."""
+ALIKE = "is_alike"
+"""Whether a text's vector is the same alone and beside others."""
+TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class Engine(Protocol):
     """The same wherever vectors are the same, but for rounding: of files, versions, parameters."""
     prepared: str | None
     """What a process that is forked may have ready only for it, as a key of `models.warm_up`."""
+    batch: Batch | None
+    """Up to which size requests are computed together with gain; None: there is none."""
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """The vectors of texts of one of INPUT_TYPES. Raises ServingError."""
@@ -99,6 +107,7 @@ class OnnxEngine:
             raise ArtifactError(MODEL_FILE, "was converted by another version")
         self.dimensions = dimensions
         self.fingerprint = fingerprint(made.facts.get("content"), _shaping(params))
+        self.batch = TOGETHER if made.facts.get(ALIKE) is True else None
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """Computes texts of like length together."""
@@ -140,7 +149,14 @@ class OnnxEngine:
         found = self._run([short, long])
         if found.ndim != 2 or not 0 < found.shape[1] <= MOST_DIMENSIONS:  # noqa: PLR2004
             raise ArtifactError(MODEL_FILE, f"gives vectors of shape {found.shape}")
-        return {"dimensions": int(found.shape[1]), "content": _content(self._files)}
+        # Where a graph measures what it computes with, as one of eight bits does, a text's vector
+        # depends on the others: nobody's answer may depend on who else asks.
+        is_alike = np.allclose(self._run([short]), found[:1], rtol=TOLERANCE, atol=TOLERANCE)
+        return {
+            "dimensions": int(found.shape[1]),
+            "content": _content(self._files),
+            ALIKE: is_alike,
+        }
 
     def _run(self, tokens: Sequence[Tokens]) -> Floats:
         batch = self._tokenizer.padded(tokens)
@@ -215,6 +231,8 @@ def _batches(lengths: list[int], tokens_at_once: int) -> list[list[int]]:
 
 class EncoderEngine:
     """An encoder of `models.encoding`, whose files are part of its package."""
+
+    batch: Batch | None = None
 
     def __init__(self, params: EmbeddingParams) -> None:
         """Raises ArtifactError."""

@@ -52,6 +52,11 @@ class Inference:
     """For the model."""
     id: str | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """Of the outputs that are wanted."""
+        return [each.spec.name for each in self.wanted]
+
 
 def read_inference(body: bytes, json_bytes: int | None, signature: Signature) -> Inference:
     """The request in a body of which the first `json_bytes` are JSON; None: all of it is.

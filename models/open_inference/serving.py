@@ -31,6 +31,10 @@ from models.serving import Response
 from models.tensors import BYTES, SteppedModel, TensorModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from models.open_inference.arrays import Array
+    from models.open_inference.reading import Inference
     from models.serving import LoadedModel, Request
 
 NAME_HEADER = "x-mme-model-name"
@@ -56,13 +60,21 @@ def _answer(model: LoadedModel, request: Request) -> Response:
 
 def infer(model: TensorModel, request: Request) -> Response:
     """Answer one request in tensors; without a content type all of its body is JSON."""
+    asked = read(model, request)
+    outputs = model.infer(asked.inputs, asked.parameters, asked.names)
+    made = tell(request, asked, outputs)
+    return replace(made, steps_s=dict(model.steps_s)) if isinstance(model, SteppedModel) else made
+
+
+def read(model: TensorModel, request: Request) -> Inference:
+    """What a request in tensors asks of the model. Raises BadInput."""
     json_bytes = json_bytes_of(request.content_type or "", len(request.body))
-    asked = read_inference(request.body, json_bytes, model.signature())
-    names = [each.spec.name for each in asked.wanted]
-    outputs = model.infer(asked.inputs, asked.parameters, names)
-    steps_s = dict(model.steps_s) if isinstance(model, SteppedModel) else {}
-    made = response(_name_in(request), asked.id, asked.wanted, outputs)
-    return replace(made, steps_s=steps_s) if steps_s else made
+    return read_inference(request.body, json_bytes, model.signature())
+
+
+def tell(request: Request, asked: Inference, outputs: Mapping[str, Array]) -> Response:
+    """The answer to it. Raises BadInput."""
+    return response(_name_in(request), asked.id, asked.wanted, outputs)
 
 
 def generate(model: TensorModel, request: Request) -> Response:

@@ -99,6 +99,13 @@ def test_the_members_for_json_are_numbers_and_text():
     }  # fmt: skip
 
 
+def test_of_one_that_was_computed_with_others_it_is_told_how_many_there_were():
+    asked = Asked("m", inference_id="c")
+    asked.answered(answer(timing=Timing(together=8)))
+    assert asked.told() == "m=m-1.tar.gz first queue 0.0 load 0.0 model 0.0 together 8 c"
+    assert told(asked)["together"] == 8
+
+
 def test_before_it_is_answered_it_is_known_by_name_alone():
     asked = Asked("m.tar.gz")
     assert (asked.told(), told(asked)) == ("m.tar.gz", {"a": 1})

@@ -264,6 +264,15 @@ async def test_generate_asks_for_a_text_and_streams_it_as_an_event(protocol, eng
     assert await error_of(protocol, "POST", f"{PATH}/generate") == (400, "no text")
 
 
+async def test_requests_that_were_computed_at_once_are_one_execution(protocol, engine):
+    statistics = engine.observed.statistics
+    for together in (1, *[3] * 3, *[49] * 49):
+        statistics.answered(NAME, "warm", 200, 0.5, Timing(together=together))
+    statistics.answered(NAME, "warm", 400, 0.5, Timing(together=49))
+    [told] = (await got(protocol, "GET", f"{PATH}/stats"))["model_stats"]
+    assert (told["inference_count"], told["execution_count"]) == (53, 3)
+
+
 async def test_statistics_count_what_models_have_done(protocol, engine):
     statistics = engine.observed.statistics
     timing = Timing(queue_s=0.125, model_s=0.25)
