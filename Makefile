@@ -27,6 +27,9 @@ $(if $(filter-out embeddings,$(EXTRAS)),$(error EXTRAS may be empty or embedding
 INSTALLED := $(RUNTIME) $(if $(EXTRAS),$(EMBEDDINGS))
 
 ONLY ?=
+# see docs/conformance-peers.md
+PEERS ?=
+WRITE ?=
 # Seconds for each fuzz target; by hand let it run for longer
 FUZZ_S ?= 30
 
@@ -40,7 +43,7 @@ TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.c
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-sdk oracles test-browser test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-sdk oracles peers test-browser test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +69,9 @@ test-sdk: $(DEV) $(SDK) $(ARTIFACTS) ## run scripts for Amazon's SageMaker SDK a
 
 oracles: $(DEV) $(ORACLES) ## compare our tensors on the wire with what KServe and MLServer write and read
 	@$(BIN)/python -m pytest tests/codecs
+
+peers: $(DEV) ## run other servers' own tests against this one (PEERS=folder of their checkouts, WRITE=1)
+	@$(BIN)/python -m tests.peers $(PEERS) $(if $(WRITE),--write)
 
 test-browser: $(DEV) ## look at pages in a real browser (Debian's Chromium, installed if it is missing)
 	@.ci/browser-up
