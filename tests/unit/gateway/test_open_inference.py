@@ -216,6 +216,8 @@ async def test_every_error_has_the_protocols_form(protocol, engine, error, statu
     assert found == status
     assert text
     assert "secret" not in text
+    # In the words that clients of Triton look for.
+    assert text.startswith("Request for unknown model") is (status == 404)
 
 
 @pytest.mark.parametrize(
