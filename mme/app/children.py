@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from mme.app.confining import confinement_of
+from mme.app.openness import code_allowed
 from mme.app.template import Templates
 from mme.memory import MemoryBook, MemoryReader, TaskReader, Watermarks, anonymous_bytes
 from mme.mms import MmsServer, find_java
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mme.core.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Engine:
         pool_dir.mkdir()
         server = CurrentServer()
         confinement = confinement_of(settings, readable, are_files_ours=are_files_ours)
+        for told in code_allowed(settings):
+            log.warning("%s", told)
         templates = Templates(settings, files, report_dir(folder), confinement)
         keepers = (
             templates.keeper,
