@@ -18,8 +18,10 @@ MANAGE = "load and unload models, and read what the endpoint does"
 
 
 def open_doors(settings: Settings) -> list[str]:
-    """A sentence each: what anyone may do who reaches the endpoint, where it is not only local; and
-    whose code may run, wherever it is."""
+    """What anyone may do who reaches the endpoint, where it is not only local, and whose code runs.
+
+    A sentence each.
+    """
     places = [
         (place, may)
         for host, port, may in _places(settings)
