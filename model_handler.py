@@ -42,7 +42,7 @@ from models.errors import AnswerTooLarge, CodeNotAllowed
 from models.mapped.folder import only_map
 from models.open_inference import answer
 from models.registry import load_model
-from models.serving import Request
+from models.serving import Request, as_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,12 +155,13 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
     return _yielded(first, response.pieces, _named(headers, context))
 
 
-def _yielded(first: str, others: Iterator[str], named: dict[str, str]) -> Iterator[bytes]:
+def _yielded(
+    first: str | bytes, others: Iterator[str | bytes], named: dict[str, str]
+) -> Iterator[bytes]:
     """The pieces of an answer. Raises BrokenOff, since others have been sent by then."""
     try:
-        yield first.encode()
-        for piece in others:
-            yield piece.encode()
+        yield as_bytes(first)
+        yield from map(as_bytes, others)
     except Exception as error:
         failure = as_serving_error(error)
         raise BrokenOff(failure.status_code, _failed(failure, error, named)) from error

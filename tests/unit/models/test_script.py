@@ -100,6 +100,47 @@ def test_answers_of_any_kind_are_sent_as_the_model_server_sends_them(tmp_path, e
     assert asked(started(script(tmp_path, answering(expression)))).body == body
 
 
+GENERATING = transforming("""
+def transform_fn(model, data, content_type, accept, context):
+    context.set_response_header(0, "x-amzn-sagemaker-custom-attributes", "begun")
+    yield "one, "
+    yield bytearray(b"two, ")
+    if data == b"fail":
+        raise ValueError("in between")
+    yield 3 if data == b"three" else memoryview(b"three")
+""")
+
+
+def test_an_answer_that_is_generated_is_joined_for_who_wants_it_whole(tmp_path):
+    answer = asked(started(script(tmp_path, GENERATING)), b"x", "application/x-data")
+    assert (answer.body, answer.pieces) == (b"one, two, three", None)
+    assert answer.headers[ATTRIBUTES] == "begun"
+
+
+def in_parts(body):
+    headers = {"content-type": "application/x-data"}
+    return Request("application/x-data", None, body, in_parts=True, headers=headers)
+
+
+def test_an_answer_that_is_generated_comes_in_its_pieces(tmp_path):
+    answer = started(script(tmp_path, GENERATING)).predict(in_parts(b"x"))
+    assert list(answer.pieces) == [b"one, ", b"two, ", b"three"]
+    assert answer.headers[ATTRIBUTES] == "begun"
+
+
+@pytest.mark.parametrize(("body", "kind"), [(b"fail", "ValueError"), (b"three", "TypeError")])
+def test_an_answer_that_breaks_off_tells_what_was_raised(tmp_path, body, kind):
+    model = started(script(tmp_path, GENERATING))
+    with pytest.raises(ServingError) as caught:
+        asked(model, body, "application/x-data")
+    assert caught.value.type == kind
+    pieces = model.predict(in_parts(body)).pieces
+    assert next(pieces) == b"one, "
+    with pytest.raises(ServingError) as caught:
+        list(pieces)
+    assert (caught.value.type, caught.value.status_code) == (kind, 500)
+
+
 def test_a_status_that_the_script_sets_is_the_answers(tmp_path):
     source = transforming("""
 def transform_fn(model, data, content_type, accept, context):
