@@ -147,9 +147,10 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 with_places_checked({**plane.operations(), **transforms}, buckets.check),
                 asynchronous=asynchronous,
                 is_sample=asked.of_any(is_sample),
+                pipelines=pipelines,
                 gate=gate,
                 more=[
-                    *seeing_routes(models),
+                    *seeing_routes(models, pipelines),
                     *measured.routes,
                     *open_inference_routes(settings, models, names, is_sample),
                 ],
