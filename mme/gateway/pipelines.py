@@ -32,7 +32,7 @@ class Models(Protocol):
     """The models that steps ask."""
 
     async def describe(self, target: str) -> ModelView:
-        """One model that is here or in the store. Raises NotOffered (a NotLoaded), EndpointError."""
+        """One model that is here or in the store. Raises NotOffered, EndpointError."""
 
 
 class PipelineViews:
