@@ -103,7 +103,7 @@ class RunningScript:
             if error.status_code in STATUSES:
                 status = int(error.status_code)
         if isinstance(error, ImportError):
-            message += self._lacking()
+            message += _absent(error) + self._lacking()
         # Where it lies on this machine is nobody's business.
         message = message.replace(str(self._model_dir), "<model_dir>")
         return ScriptError(message[:MESSAGE_CHARS], kind, status)
@@ -113,6 +113,14 @@ class RunningScript:
         if wanted is None or not wanted.missing:
             return ""
         return f"; of what {FILE} asks for, this is missing here: {', '.join(wanted.missing)}"
+
+
+def _absent(error: ImportError) -> str:
+    """Which package it was that is not there."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    package = error.name.partition(".")[0]
+    return f": neither this image nor the artifact's code/ has {package}"
 
 
 def _check_text(request: Request) -> None:

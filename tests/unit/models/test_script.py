@@ -11,7 +11,15 @@ import pytest
 
 from models.errors import BadInput, ServingError
 from models.serving import Request
-from tests.support.scripts import DOUBLING, PYTORCH_FORM, own_imports, script, started
+from tests.support.scripts import (
+    DOUBLING,
+    HANDLER_FORM,
+    HELPERS,
+    PYTORCH_FORM,
+    own_imports,
+    script,
+    started,
+)
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 
@@ -68,6 +76,22 @@ def test_a_script_of_the_pytorch_container_runs(tmp_path):
     assert answer.headers == {"X-Amzn-SageMaker-Custom-Attributes": "cba"}
     image = asked(model, bytes([1, 2]), "application/x-image", "application/x-npy")
     assert np.load(io.BytesIO(image.body)).tolist() == [[1.0, 4.0]]
+
+
+def test_a_script_around_the_toolkits_handler_runs_with_packages_of_its_own(tmp_path):
+    model = started(script(tmp_path, HANDLER_FORM, {"model.json": "[[1, 0], [0, 2]]", **HELPERS}))
+    assert json.loads(asked(model, b"[[3, 4]]").body) == [[3, 8]]
+    answer = asked(model, npy(np.array([[1.0, 1.0]])), "application/x-npy", "text/csv")
+    assert answer.body == "1.0,2.0\n"
+
+
+def test_a_package_that_is_not_there_is_named_with_and_without_requirements(tmp_path, caplog):
+    source = f"import torch.nn as nn\n{DOUBLING}"
+    with pytest.raises(ServingError, match=r"No module named 'torch'.* nor .* has torch$"):
+        started(script(tmp_path / "a", source))
+    with pytest.raises(ServingError, match=r"has torch; of what .* torch>=2 \(not installed\)"):
+        started(script(tmp_path / "b", source, {"code/requirements.txt": "torch>=2\n"}))
+    assert "asks for what is missing here: torch>=2 (not installed)" in caplog.text
 
 
 def test_headers_are_found_in_any_spelling_and_the_endpoints_own_are_hidden(tmp_path):
@@ -248,7 +272,7 @@ def test_an_import_that_fails_tells_which_requirements_are_missing(tmp_path):
         tmp_path, "import torch_is_not_here\n" + DOUBLING,
         {"code/requirements.txt": "torch-is-not-here>=2\nnumpy\n"},
     )  # fmt: skip
-    with pytest.raises(ServingError, match="No module named 'torch_is_not_here'; ") as caught:
+    with pytest.raises(ServingError, match="'torch_is_not_here': neither .*; of ") as caught:
         started(folder)
     assert "torch-is-not-here>=2 (not installed)" in caught.value.message
     assert caught.value.type == "ModuleNotFoundError"
