@@ -272,7 +272,7 @@ def test_an_import_that_fails_tells_which_requirements_are_missing(tmp_path):
         tmp_path, "import torch_is_not_here\n" + DOUBLING,
         {"code/requirements.txt": "torch-is-not-here>=2\nnumpy\n"},
     )  # fmt: skip
-    with pytest.raises(ServingError, match="'torch_is_not_here': neither .*; of ") as caught:
+    with pytest.raises(ServingError, match=r"'torch_is_not_here': neither .*; of ") as caught:
         started(folder)
     assert "torch-is-not-here>=2 (not installed)" in caught.value.message
     assert caught.value.type == "ModuleNotFoundError"
