@@ -123,8 +123,7 @@ class Template:
                 os.kill(request.launcher, signal.SIGKILL)
             return
         if pid == 0:
-            admissions = () if self._admissions is None else self._admissions.descriptors()
-            run_child(request, self._generation, (*self._own, *admissions))
+            run_child(request, self._generation, self._inherited())
         self._workers[pid] = request
         # Whoever ordered the worker can tell from this that there is somebody to wait for.
         with contextlib.suppress(OSError):
@@ -174,6 +173,11 @@ class Template:
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108
 
+    def _inherited(self) -> tuple[int, ...]:
+        """The descriptors that no fork is to keep."""
+        admissions = () if self._admissions is None else self._admissions.descriptors()
+        return (*self._own, *admissions)
+
     def _remove_temporary(self, pid: int) -> None:
         """Remove the temporary folder of a worker that ended: in a fork, for it may be large."""
         if not temporary.is_left(self._temp_root, pid):
@@ -185,7 +189,7 @@ class Template:
             return
         if child == 0:
             try:
-                leave_template(self._own)
+                leave_template(self._inherited())
                 temporary.remove(self._temp_root, pid)
             finally:
                 os._exit(0)
