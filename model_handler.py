@@ -43,7 +43,7 @@ from models.errors import AnswerTooLarge, CodeNotAllowed
 from models.mapped.folder import only_map
 from models.open_inference import answer, answer_many
 from models.registry import load_model
-from models.serving import Request
+from models.serving import Request, as_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -192,12 +192,13 @@ def _say(response: Response, context: Any, index: int) -> None:
         context.set_response_header(index, STEPS, steps_header(response.steps_s))
 
 
-def _yielded(first: str, others: Iterator[str], named: dict[str, str]) -> Iterator[bytes]:
+def _yielded(
+    first: str | bytes, others: Iterator[str | bytes], named: dict[str, str]
+) -> Iterator[bytes]:
     """The pieces of an answer. Raises BrokenOff, since others have been sent by then."""
     try:
-        yield first.encode()
-        for piece in others:
-            yield piece.encode()
+        yield as_bytes(first)
+        yield from map(as_bytes, others)
     except Exception as error:
         failure = as_serving_error(error)
         raise BrokenOff(failure.status_code, _failed(failure, error, named)) from error

@@ -17,7 +17,7 @@ from models.Ensemble.templates import Template, fill, kind, said
 from models.Ensemble.values import MAX_BYTES, TooMuchBetweenSteps, UnusableValue, check_value
 from models.errors import shorten
 from models.media import CSV, JSON, PLAIN, MediaType
-from models.serving import Request
+from models.serving import Request, as_bytes
 from models.tensors import TensorModel
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class RequestWork:
         response = members[self.member].predict(Request(self.content_type, self.accept, body))
         answer = response.body
         if response.pieces is not None:
-            answer = "".join(response.pieces)
+            answer = b"".join(map(as_bytes, response.pieces))
         return value_of(answer, response.content_type)
 
 
