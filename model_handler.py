@@ -4,10 +4,10 @@
 errors of loading and then answers 200 all the same. It is called once with `data=None` when the
 worker starts; an error raised there fails the load. Later calls carry requests.
 
-Where the endpoint runs the worker (`MME_POOL_DIR` is set) the start loads nothing: each request
-names its model in headers, which only the endpoint can set. It comes into memory when it is first
-asked for, and `mme.prefork.residents` keeps it. Under a stock model server the start loads the
-context's model.
+Where the endpoint runs the worker (`MME_DOORS` and `MME_POOL_DIR` are set) the start loads nothing:
+each request names its model in headers, which only the endpoint can set. It comes into memory when
+it is first asked for, and `mme.prefork.residents` keeps it. Under a stock model server the start
+loads the context's model, and those headers, which anybody may send there, mean nothing.
 
 What a model is and does is the business of `models`; this module turns the model server's calls
 into requests of a family and a family's errors into answers: a status that fits and a JSON body
@@ -33,6 +33,7 @@ from mme.core.through_mms import (
     LOAD_ONLY,
     MODEL,
     MODEL_DIR,
+    OURS,
     SCRATCH_DIR,
 )
 from mme.prefork.confinement import confine_to_artifact
@@ -106,8 +107,7 @@ def _loaded(folder: Path, scratch: str | None, *, may_run: bool) -> LoadedModel:
 def _may_run_code(headers: Mapping[str, str], context: Any) -> bool:
     """Whether the endpoint says so; under a stock model server, whether its environment does."""
     if MODEL_HEADER in headers:
-        # Elsewhere it is a caller who names a model this way, and has no say in it.
-        return bool(os.environ.get("MME_DOORS")) and ALLOW_CODE_HEADER in headers
+        return ALLOW_CODE_HEADER in headers
     patterns = cast("tuple[str, ...]", allowed_code(os.environ.get("MME_ALLOW_CODE", "")))
     return may_run_code(context.model_name, patterns)
 
@@ -119,11 +119,7 @@ def _own_scratch(model_name: str) -> str | None:
 
 
 def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | Iterator[bytes]:
-    headers = {
-        name.lower(): value
-        for name, value in context.get_all_request_header(index).items()
-        if isinstance(value, str)  # the model server mixes in dicts that describe the parts
-    }
+    headers = _headers_of(context, index)
     request = Request(
         content_type=headers.get("content-type") or None,
         accept=headers.get("accept") or None,
@@ -153,6 +149,17 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
     if first is None or response.pieces is None:
         return response.body
     return _yielded(first, response.pieces, _named(headers, context))
+
+
+def _headers_of(context: Any, index: int) -> dict[str, str]:
+    """A request's headers by names in lower case; those of ours only where we have sent them."""
+    is_ours = bool(os.environ.get("MME_DOORS"))
+    return {
+        name.lower(): value
+        for name, value in context.get_all_request_header(index).items()
+        # The model server mixes in dicts that describe the parts.
+        if isinstance(value, str) and (is_ours or not name.lower().startswith(OURS))
+    }
 
 
 def _yielded(first: str, others: Iterator[str], named: dict[str, str]) -> Iterator[bytes]:
