@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.Ensemble.kinds import ANY, BOOLEAN, INTEGER, LIST, NUMBER, STRING, Kind
-from models.Ensemble.values import UnusableValue
+from models.Ensemble.values import UnusableValue, check_value
 from models.errors import shorten
 from models.tensors import ANY_SIZE, BYTES, NUMPY_TYPES
 
@@ -73,6 +73,17 @@ def plain(value: Any) -> Any:
             return {key: plain(each) for key, each in value.items()}
         case _:
             return value
+
+
+def listed(value: Any, what: str) -> Any:
+    """The same of a value that is small enough, before and after. Raises TooMuchBetweenSteps.
+
+    One that holds another many times over takes no memory until it is gone through.
+    """
+    check_value(value, what)
+    made = plain(value)
+    check_value(made, what)
+    return made
 
 
 def _of_texts(value: Any) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from models.bodies import check_keys, decode, parse_json, to_json
-from models.Ensemble.arrays import plain
+from models.Ensemble.arrays import listed
 from models.Ensemble.as_tensors import signature_of, tensor_of_value, value_of_tensor
 from models.Ensemble.definition import TRACE
 from models.Ensemble.elsewhere import ANSWERS, ASKS, MAY_ASK, asking, read_answers
@@ -157,10 +157,9 @@ class EnsembleModel:
         made: dict[str, Any] = {}
         for name, output in self._definition.outputs.items():
             try:
-                value = plain(fill(output.value, values))
+                value = listed(fill(output.value, values), f"Output {name}")
             except Missing as error:
                 raise UnusableValue(f"Output {name}: {error.message}") from error
-            check_value(value, f"Output {name}")
             if found := fault(value, output.kind):
                 raise UnusableValue(f"Output {name} {found}")
             made[name] = value
