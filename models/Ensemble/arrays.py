@@ -98,7 +98,14 @@ def _of_numbers(value: Any, spec: TensorSpec) -> NDArray[Any]:
     found = np.array(value)
     if found.size and found.dtype.kind not in _WRITTEN[element(spec)]:
         raise ValueError
-    return np.array(value, NUMPY_TYPES[spec.datatype])
+    with np.errstate(over="ignore"):
+        made = found.astype(NUMPY_TYPES[spec.datatype], casting="unsafe")
+    if made.dtype.kind == "f":
+        if not np.isfinite(made).all():
+            raise OverflowError
+    elif not np.array_equal(made, found):
+        raise OverflowError
+    return made
 
 
 def _listed(array: NDArray[Any]) -> Any:

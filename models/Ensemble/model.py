@@ -107,7 +107,7 @@ class EnsembleModel:
             for name, array in inputs.items()
         }
         made = self._outputs(self._course.run(self._inputs(sent)).values)
-        return {name: tensor_of_value(outputs[name].kind, made[name]) for name in wanted}
+        return {name: tensor_of_value(name, outputs[name].kind, made[name]) for name in wanted}
 
     def describe(self) -> dict[str, object]:
         """Inputs, steps in their order, outputs, and all members."""
