@@ -225,7 +225,10 @@ def _types(values: Mapping[str, Any], what: str) -> tuple[str, str]:
     sent = _text(values.get("content_type", JSON), f"{what}: content_type")
     if sent not in SENT:
         _refuse(f"{what}: content_type must be one of {', '.join(SENT)}, not {shorten(sent, 60)}")
-    return sent, _text(values.get("accept", JSON), f"{what}: accept")
+    accept = _text(values.get("accept", JSON), f"{what}: accept")
+    if not (accept.isascii() and accept.isprintable()):
+        _refuse(f"{what}: accept must be printable ASCII, not {shorten(accept, 60)}")
+    return sent, accept
 
 
 def _named(values: Mapping[str, Any], what: str) -> Iterator[tuple[str, Any]]:

@@ -144,7 +144,8 @@ def test_a_tensor_of_another_shape_is_refused_when_it_is_there(made):
     [
         ([1.5], "INT32"), ([300], "UINT8"), (["1"], "FP32"), ([True], "FP32"), ([1, [2]], "FP32"),
         ([10**400], "FP64"), ([None], "FP32"), ([{}], "FP32"), ([1], "BYTES"),
-        ([["a"], "b"], "BYTES"), ([0], "BOOL"), ([1e300], "FP32"), ({"a": 1}, "FP32"), ([1], "BF16"),
+        ([["a"], "b"], "BYTES"), ([0], "BOOL"), ([1e300], "FP32"), ({"a": 1}, "FP32"),
+        ([1], "BF16"),
     ],
 )  # fmt: skip
 def test_lists_that_are_no_tensor_of_a_datatype_are_refused(value, datatype):
