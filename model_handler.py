@@ -20,6 +20,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -53,6 +54,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+
+@dataclass(slots=True)
+class _Served:
+    """Who runs this worker: the endpoint, or a stock model server."""
+
+    by_endpoint: bool = False
+
+
+_SERVED = _Served()
+
 LONGEST_CHAR_BYTES = 4
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
 ALLOW_CODE_HEADER = ALLOW_CODE.lower()
@@ -75,6 +86,8 @@ def handle(
 
 
 def _start(context: Any) -> None:
+    # Looked at before any code of an artifact's can change it.
+    _SERVED.by_endpoint = bool(os.environ.get("MME_DOORS"))
     if os.environ.get("MME_POOL_DIR"):
         only_map()
     else:
@@ -153,7 +166,7 @@ def _answer(item: Mapping[str, Any], context: Any, index: int) -> str | bytes | 
 
 def _headers_of(context: Any, index: int) -> dict[str, str]:
     """A request's headers by names in lower case; those of ours only where we have sent them."""
-    is_ours = bool(os.environ.get("MME_DOORS"))
+    is_ours = _SERVED.by_endpoint
     return {
         name.lower(): value
         for name, value in context.get_all_request_header(index).items()

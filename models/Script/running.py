@@ -52,7 +52,7 @@ class RunningScript:
         self._count = 0
         try:
             self._transformer.validate_and_initialize(str(model_dir), self._context)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise self._as_error(error) from error
 
     def predict(self, request: Request) -> Response:
@@ -64,7 +64,7 @@ class RunningScript:
         try:
             answer = self._transformer.transform(data, self._context)[0]
             body = _body(answer)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # whatever its code makes up
             raise self._as_error(error) from error
         given = self._context.get_response_headers(0)
         # By those of ours the worker tells the endpoint of itself.
@@ -133,5 +133,5 @@ def _body(answer: Any) -> str | bytes:
 def _words(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - a script's own class may do anything
+    except BaseException:  # noqa: BLE001 - a script's own class may do anything
         return ""

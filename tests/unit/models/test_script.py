@@ -117,6 +117,8 @@ def transform_fn(model, data, content_type, accept, context):
     [
         ("ValueError('off')", 500, "ValueError", "off"),
         ("SystemExit(3)", 500, "SystemExit", "3"),
+        ("KeyboardInterrupt('4')", 500, "KeyboardInterrupt", "4"),
+        ("type('Odd', (BaseException,), {})('5')", 500, "Odd", "5"),
         ("GenericInferenceToolkitError(429, 'slow down')", 429, "GenericInferenceToolkitError",
          "slow down"),
         ("GenericInferenceToolkitError(200, 'odd')", 500, "GenericInferenceToolkitError", "odd"),

@@ -57,7 +57,7 @@ class Yielding:
 @pytest.fixture
 def answered(monkeypatch):
     def ask(model):
-        monkeypatch.setenv("MME_DOORS", "/doors")
+        monkeypatch.setattr(model_handler._SERVED, "by_endpoint", True)
         monkeypatch.setattr(RESIDENTS, "get", lambda *_: model)
         context = Context(HEADERS | {"x-mme-in-parts": "1"})
         answers = model_handler.handle([{"body": b"x"}], context)
@@ -121,7 +121,7 @@ def test_under_a_stock_server_nobody_chooses_a_model_or_folder_by_headers(monkey
             return Response("a/b", "c")
 
     loaded = []
-    monkeypatch.delenv("MME_DOORS", raising=False)
+    monkeypatch.setattr(model_handler._SERVED, "by_endpoint", False)
     monkeypatch.setattr(RESIDENTS, "get", lambda name, load: (loaded.append(name), load())[1])
     monkeypatch.setattr(model_handler, "_loaded", lambda *given, **_: loaded.append(given) or model)
     model = Answering()
