@@ -106,7 +106,7 @@ def confine_admission(read: Iterable[str | Path], write: Iterable[str | Path]) -
     drop_capabilities((CAP_DAC_READ_SEARCH,))
     set_flags()
     files = (*program_files(), *read, f"/proc/{os.getpid()}")
-    _restrict(read=files, write=write, names=seccomp.ALL_BUT_SIGNALS)
+    _restrict(read=files, write=write, names=seccomp.FOR_ADMISSIONS)
 
 
 def confine_to_artifact(model_dir: Path) -> None:
@@ -133,7 +133,7 @@ def prepare() -> None:
     """Do beforehand, in a process that will be forked, what is the same for all its forks."""
     program_files()
     landlock.version()
-    for names in (seccomp.ALL, seccomp.ALL_BUT_SIGNALS):
+    for names in (seccomp.ALL, seccomp.FOR_ADMISSIONS):
         seccomp.prepare(names)
 
 

@@ -39,7 +39,7 @@ class RunningScript:
         self._count = 0
         try:
             self._transformer.validate_and_initialize(str(model_dir), self._context)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise self._as_error(error) from error
 
     def predict(self, request: Request) -> Response:
@@ -51,7 +51,7 @@ class RunningScript:
         try:
             answer = self._transformer.transform(data, self._context)[0]
             body, pieces = _begun(answer, in_parts=request.in_parts)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # whatever its code makes up
             raise self._as_error(error) from error
         given = self._context.get_response_headers(0)
         # By those of ours the worker tells the endpoint of itself.
@@ -67,7 +67,9 @@ class RunningScript:
     def _going_on(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         try:
             yield from pieces
-        except (Exception, SystemExit) as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # whatever its code makes up
             raise self._as_error(error) from error
 
     def describe(self) -> dict[str, object]:
@@ -158,5 +160,5 @@ def _pieces(answer: Iterator[Any]) -> Iterator[bytes]:
 def _words(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - a script's own class may do anything
+    except BaseException:  # noqa: BLE001 - a script's own class may do anything
         return ""

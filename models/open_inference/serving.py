@@ -51,7 +51,11 @@ def answer(model: LoadedModel, request: Request) -> Response:
 
 def _answer(model: LoadedModel, request: Request) -> Response:
     kind = kind_of(request.content_type)
-    if kind is None or not isinstance(model, TensorModel):
+    if not isinstance(model, TensorModel):
+        if kind is Kind.SIGNATURE:  # nobody has sent it a request
+            raise BadInput("This model says nothing of tensors")
+        return model.predict(request)
+    if kind is None:
         return model.predict(request)
     if kind is Kind.SIGNATURE:
         return Response(JSON, to_json(model.signature().as_json()))

@@ -8,6 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from models.errors import BadInput, ServingError
 from models.serving import Request
@@ -35,6 +36,12 @@ def asked(model, body=b"[1, 2]", content_type="application/json", accept=None, *
     if accept is not None:
         given["accept"] = accept
     return model.predict(Request(content_type, accept, body, headers=given))
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
 def npy(array, **options):
@@ -182,6 +189,8 @@ def transform_fn(model, data, content_type, accept, context):
     [
         ("ValueError('off')", 500, "ValueError", "off"),
         ("SystemExit(3)", 500, "SystemExit", "3"),
+        ("KeyboardInterrupt('4')", 500, "KeyboardInterrupt", "4"),
+        ("type('Odd', (BaseException,), {})('5')", 500, "Odd", "5"),
         ("GenericInferenceToolkitError(429, 'slow down')", 429, "GenericInferenceToolkitError",
          "slow down"),
         ("GenericInferenceToolkitError(200, 'odd')", 500, "GenericInferenceToolkitError", "odd"),
@@ -238,11 +247,37 @@ def test_an_unknown_content_type_is_the_toolkits_error(tmp_path):
         ("application/json", b"[" * 100_000),
         ("application/x-npy", b"none"),
         ("application/x-npz", b"none"),
+        ("application/x-npy", npy(np.arange(3)).replace(b"'fortran", b"('fortran")),
+        ("application/x-npy", npz(a=np.arange(3))),
+        ("application/x-npz", npz(a=np.arange(3))),
+        ("application/x-npz", npz(a=np.arange(3))[:-40]),
     ],
 )
 def test_a_body_that_is_not_what_it_says_is_the_callers_fault(tmp_path, content_type, body):
     with pytest.raises(BadInput, match=content_type):
         asked(started(script(tmp_path, DOUBLING)), body, content_type)
+
+
+@pytest.mark.hostile("requests to models")
+@pytest.mark.parametrize("kind", ["csr", "csc", "bsr"])
+@pytest.mark.parametrize("place", [10**9, 2, -1])
+def test_indices_that_lead_out_of_a_sparse_array_are_refused(tmp_path, kind, place):
+    whole = scipy.sparse.csr_matrix(np.eye(2)).asformat(kind)
+    body = npz(
+        format=kind.encode(), shape=np.array([2, 2]), data=whole.data, indptr=whole.indptr,
+        indices=np.full_like(whole.indices, place),
+    )  # fmt: skip
+    source = DOUBLING.replace("data * model", "data.toarray()")
+    with pytest.raises(BadInput, match=r"(indices|index values) must be"):
+        asked(started(script(tmp_path, source)), body, "application/x-npz")
+
+
+@pytest.mark.hostile("requests to models")
+def test_an_array_that_is_said_to_be_larger_than_its_body_takes_no_memory(tmp_path):
+    model = started(script(tmp_path, DOUBLING))
+    body = npy(np.arange(4.0)).replace(b"(4,), }        ", b"(4000000000000)")
+    with pytest.raises(BadInput, match="said to have"):
+        asked(model, body.replace(b"000000)", b"000,),}"), "application/x-npy")
 
 
 class _Writes:
