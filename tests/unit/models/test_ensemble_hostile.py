@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from models.Ensemble.elsewhere import MAY_ASK
+from models.elsewhere import MAY_ASK
 from models.Ensemble.graph import check_kinds, in_order
 from models.Ensemble.model import EnsembleModel
 from models.Ensemble.reading import MOST_LISTS, MOST_REFERENCES, read_definition
