@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 EMBEDDINGS := $(VENV)/.embeddings-installed
 ONNX := $(VENV)/.onnx-installed
+TRITON := $(VENV)/.triton-installed
 DEV := $(VENV)/.dev-installed
 SDK_VENV := .venv-sdk
 SDK := $(SDK_VENV)/.sdk-installed
@@ -23,9 +24,9 @@ ENSEMBLE := artifacts/FactCheckEnsemble.tar.gz
 ARTIFACTS := $(GERMAN) $(ENGLISH) $(ENSEMBLE)
 
 # For serve, train and image as well: EXTRAS=embeddings, the sentence encoders; EXTRAS=onnx, what runs
-# models of one's own; EXTRAS="embeddings onnx"
+# models of one's own; EXTRAS=triton, artifacts laid out for Triton; several: EXTRAS="embeddings onnx"
 EXTRAS ?=
-$(if $(filter-out embeddings onnx,$(EXTRAS)),$(error EXTRAS may have embeddings and onnx, not $(EXTRAS)))
+$(if $(filter-out embeddings onnx triton,$(EXTRAS)),$(error EXTRAS may have embeddings, onnx and triton, not $(EXTRAS)))
 INSTALLED := $(RUNTIME) $(EXTRAS:%=$(VENV)/.%-installed)
 
 ONLY ?=
@@ -131,6 +132,8 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	  --generate-hashes -c requirements/dev.lock requirements/onnx.in -o requirements/onnx.lock
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes -c requirements/dev.lock requirements/oracles.in -o requirements/oracles.lock
+	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
+	  --generate-hashes -c requirements/dev.lock requirements/triton.in -o requirements/triton.lock
 
 clean: ## forget the environment and caches (artifacts stay)
 	@rm -rf $(VENV) $(SDK_VENV) $(ORACLES_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
@@ -163,6 +166,11 @@ $(EMBEDDINGS): requirements/embeddings.lock $(RUNTIME)
 # Without dependencies: what they ask for besides is in runtime.lock, or never imported.
 $(ONNX): requirements/onnx.lock $(RUNTIME)
 	@echo "installing what runs ONNX models (45 MB to fetch)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(TRITON): requirements/triton.lock $(RUNTIME)
+	@echo "installing what reads and runs artifacts laid out for Triton"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
