@@ -28,17 +28,18 @@ def main() -> int:
     for name in NAMES:
         if not (peers / name).is_dir():
             parser.error(f"{peers} has no checkout {name}")
-    apart.enter("tests.peers", sys.argv[1:])
+    if not apart.is_inside():
+        with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
+            return apart.run_inside("tests.peers", sys.argv[1:], Path(scratch))
+    scratch = apart.scratch()
+    (scratch / "root").mkdir()
     commits = {name: _commit(peers / name) for name in NAMES}
-    with tempfile.TemporaryDirectory(prefix="peers-", ignore_cleanup_errors=True) as text:
-        scratch = Path(text)
-        (scratch / "root").mkdir()
-        apart.set_up(scratch / "root", suites.folders(peers, scratch))
-        cases = []
-        for suite in ALL:
-            for case in suite(peers, scratch):
-                cases.append(case)
-                print(page.line(case), flush=True)
+    apart.set_up(scratch / "root", suites.folders(peers, scratch))
+    cases = []
+    for suite in ALL:
+        for case in suite(peers, scratch):
+            cases.append(case)
+            print(page.line(case), flush=True)
     if given.write:
         page.DOCUMENT.write_text(page.as_markdown(cases, commits), encoding="utf-8")
     wrong = page.unexpected(cases)

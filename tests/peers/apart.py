@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 INSIDE = "MME_PEERS_INSIDE"
-AS_ROOT = ("--mount", "--net")
+AS_ROOT = ("--mount", "--net", "--propagation", "private")
+AS_USER = ("--user", "--map-current-user", "--keep-caps", *AS_ROOT)
+ROOT = ("--mount", "--net")
 AS_USER = ("--user", "--map-current-user", "--keep-caps", *AS_ROOT)
 ROOT = """
 set -euo pipefail
@@ -40,17 +42,33 @@ done
 """
 
 
-def enter(module: str, arguments: Iterable[str]) -> None:
-    """Go on as the same program in namespaces of its own; returns if it is there already."""
-    if INSIDE in os.environ:
-        return
+def is_inside() -> bool:
+    """Whether this process has namespaces of its own."""
+    return INSIDE in os.environ
+
+
+def run_inside(module: str, arguments: Iterable[str], scratch: Path) -> int:
+    """Run the module once more in namespaces of its own; its exit code.
+
+    `scratch` is the caller's to remove when that has ended: here nothing is mounted in it.
+    """
     options = AS_ROOT if os.geteuid() == 0 else AS_USER
     command = ["unshare", *options, sys.executable, "-m", module, *arguments]
-    os.execvpe(command[0], command, os.environ | {INSIDE: "1"})  # noqa: S606
+    environment = os.environ | {INSIDE: str(scratch)}
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def scratch() -> Path:
+    """The folder that `run_inside` was given. Never remove it from inside."""
+    return Path(os.environ[INSIDE])
 
 
 def set_up(root: Path, folders: Mapping[str, Path]) -> None:
-    """Have a loopback interface and, at the paths named, these folders. Only after `enter`."""
+    """Have a loopback interface and, at the paths named, these folders. Only inside.
+
+    `root` is an empty folder to mount the new root on. Everything there is bound into it, so it
+    must not be seen in the new one, where removing what is below it would remove all.
+    """
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     pairs = [text for at, folder in folders.items() for text in (at, str(folder))]
     subprocess.run(["bash", "-c", ROOT, "root", str(root), *pairs], check=True)
@@ -59,3 +77,7 @@ def set_up(root: Path, folders: Mapping[str, Path]) -> None:
     subprocess.run(["pivot_root", ".", "."], check=True)
     subprocess.run(["umount", "-l", "."], check=True)
     os.chdir(here)
+    while os.path.ismount(root):
+        subprocess.run(["umount", "-l", "-R", str(root)], check=True)
+    if any(root.iterdir()):
+        raise SystemExit(f"{root} should be empty here")

@@ -26,8 +26,8 @@ $ make peers PEERS=/path/of/the/folder
 
 What they find at home they are given from outside: models of the names they ask for
 (`tests/peers/standins.py`), `/opt/ml/models` and the ports they name in namespaces of their own,
-and for the inference toolkit's test a `docker` that starts our container's program. What they sleep
-is cut to two seconds. A case that differs and is not known to, or is known to and passes, is a
+and for the inference toolkit's test a `docker` that starts our container's program. Long sleeps of
+theirs are cut. A case that differs and is not known to, or is known to and passes, is a
 failure. `make peers WRITE=1` writes this file anew; it was written with
 """
 TOOLKIT = """## The SageMaker inference toolkit

@@ -64,7 +64,7 @@ def toolkit(peers: Path, scratch: Path) -> Iterator[Case]:
         "MME_MODELS_DIR": "/",
     }
     file = peers / TOOLKIT / "test" / "integration" / "local" / "test_dummy_multi_model.py"
-    yield from _tests("toolkit", file, peers / TOOLKIT, scratch, environment)
+    yield from _tests("toolkit", file, peers / TOOLKIT, scratch, environment, sleep_s=15)
 
 
 def triton(peers: Path, scratch: Path) -> Iterator[Case]:
@@ -75,7 +75,7 @@ def triton(peers: Path, scratch: Path) -> Iterator[Case]:
     (scratch / "common").symlink_to(qa / "common")
     file = qa / "L0_sagemaker" / "sagemaker_multi_model_test.py"
     with _endpoint(scratch, "triton", CONTAINER):
-        yield from _tests("triton", file, here, scratch, CONTAINER)
+        yield from _tests("triton", file, here, scratch, CONTAINER, sleep_s=1)
 
 
 def client(peers: Path, scratch: Path) -> Iterator[Case]:
@@ -122,12 +122,19 @@ def _endpoint(scratch: Path, name: str, settings: Mapping[str, str]):
 
 
 def _tests(
-    suite: str, file: Path, folder: Path, scratch: Path, environment: Mapping[str, str]
+    suite: str,
+    file: Path,
+    folder: Path,
+    scratch: Path,
+    environment: Mapping[str, str],
+    *,
+    sleep_s: float,
 ) -> Iterator[Case]:
-    """Run a file of tests under pytest, as if in `folder`."""
+    """Run a file of tests under pytest in `folder`; a sleep of theirs takes at most `sleep_s`."""
     results = scratch / f"{suite}.jsonl"
     given = dict(environment) | {
         "PEERS_RESULTS": str(results),
+        "PEERS_MOST_SLEEP_S": str(sleep_s),
         "PYTHONPATH": str(SHIMS),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
