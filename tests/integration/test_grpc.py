@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import numpy as np
@@ -33,7 +34,7 @@ TRIED = {
     "get_model_metadata", "get_model_config", "get_model_repository_index", "load_model",
     "unload_model", "get_inference_statistics",
 }  # fmt: skip
-REFUSED = {
+REFUSED: dict[str, tuple[Any, ...]] = {
     "get_trace_settings": ("TraceSetting",),
     "update_trace_settings": ("TraceSetting",),
     "get_log_settings": ("LogSettings",),
@@ -63,7 +64,7 @@ def store_at(folder):
 
 def place_in(endpoint):
     endpoint.wait_for_log("gRPC is answered at")
-    return re.search(r"gRPC is answered at (\S+)", endpoint.log)[1]
+    return re.findall(r"gRPC is answered at (\S+)", endpoint.log)[0]
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +184,7 @@ def test_requests_are_answered_side_by_side(client):
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(similarity, range(80)))
     assert answers == [answers[0]] * 80
-    done = queue.Queue()
+    done: queue.Queue[tuple[Any, Any]] = queue.Queue()
     for _ in range(5):
         client.async_infer(DOCSIM, PAIR, lambda result, error: done.put((result, error)))
     for _ in range(5):
@@ -193,7 +194,7 @@ def test_requests_are_answered_side_by_side(client):
 
 
 def test_a_stream_answers_in_order_and_names_what_failed(client):
-    done = queue.Queue()
+    done: queue.Queue[tuple[Any, Any]] = queue.Queue()
     client.start_stream(lambda result, error: done.put((result, error)))
     for number, inputs in enumerate((PAIR, PAIR[:1], PAIR)):
         client.async_stream_infer(DOCSIM, inputs, request_id=str(number))
