@@ -34,8 +34,8 @@ LAYERS, HEADS, SIZE, INNER, WORDS, PLACES = 6, 12, 384, 1536, 30_522, 512
 ARTIFACT = "encoder.tar.gz"
 TOKENS = (8, 32, 128)
 """Lengths of texts."""
-CONNECTIONS = (1, 4, 16, 32)
-FOR_S, ROUNDS = 8, 3
+CONNECTIONS = (1, 8, 32)
+FOR_S, ROUNDS = 5, 3
 SEED = 7
 
 
@@ -126,7 +126,7 @@ def write_encoder(folder: Path) -> None:
     folder.mkdir()
     params = {"engine": "onnx", "max_tokens": 256}
     (folder / PARAMS_FILE).write_text(json.dumps(params), encoding="utf-8")
-    tokenizer = {
+    tokenizer: dict[str, object] = {
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": [],
         "normalizer": None, "pre_tokenizer": {"type": "Whitespace"},
         "post_processor": None, "decoder": None,
@@ -148,7 +148,7 @@ class _Weights:
 
     def get(self, name: str) -> Any:
         """One of them."""
-        sizes = (SIZE, SIZE)
+        sizes: tuple[int, ...] = (SIZE, SIZE)
         if "word_embeddings" in name:
             sizes = (WORDS, SIZE)
         elif "position_embeddings" in name:

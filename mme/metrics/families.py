@@ -90,11 +90,11 @@ def _invocations(sources: Sources) -> Iterator[Metric]:
     text = "Invocations in flight that no worker has yet."
     yield gauge("mme_invocations_waiting", text, workers.waiting)
     sizes = workers.batches
-    buckets = zip((*map(str, SIZES), "+Inf"), map(float, accumulate(sizes.counts)), strict=True)
+    ends = (*map(str, SIZES), "+Inf")
     yield HistogramMetricFamily(
         "mme_batch_requests",
         "How many requests went to a worker at once, of models that can compute several.",
-        buckets=list(buckets),
+        buckets=list(zip(ends, map(float, accumulate(sizes.counts)), strict=True)),
         sum_value=float(sizes.requests),
     )
 

@@ -307,12 +307,12 @@ class Dispatch(Generic[R]):
     def _start(self, worker: Worker[R], queue: deque[R]) -> Given[R]:
         model = queue[0].model
         if queue[0].batch is None or model not in worker.models:
-            request, others = queue.popleft(), ()
+            worker.request, worker.others = queue.popleft(), ()
         else:
-            request, *rest = take(queue, self._times.average_s(model))
-            others = tuple(rest)
-        worker.request, worker.others, worker.began_s = request, others, self._clock()
-        return Given(worker.name, request, others)
+            worker.request, *others = take(queue, self._times.average_s(model))
+            worker.others = tuple(others)
+        worker.began_s = self._clock()
+        return Given(worker.name, worker.request, worker.others)
 
     def _choose(self, request: R, idle: list[Worker[R]]) -> Worker[R] | None:
         model, pipeline = request.model, request.pipeline

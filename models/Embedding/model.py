@@ -53,7 +53,7 @@ class _Request(Lot):
     """What a request asks, and how."""
 
     question: Question
-    answered_in: MediaType
+    answered_in: str
 
 
 @dataclass(frozen=True, slots=True)

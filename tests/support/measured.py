@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
@@ -89,7 +89,7 @@ def answered(
     outcome: Outcome = "warm",
     status: int = 200,
     seconds: float = 0.01,
-    **timing: float,
+    **timing: Any,
 ) -> None:
     """Have an invocation answered."""
     cold, is_first = outcome != "warm", outcome == "first"

@@ -82,11 +82,12 @@ def test_those_that_are_wrong_or_no_inference_are_to_be_asked_alone(model):
 def test_texts_of_all_requests_are_computed_at_once(model, monkeypatch):
     computed = []
     embed = model._engine.embed
-    monkeypatch.setattr(
-        model._engine,
-        "embed",
-        lambda texts, kind: computed.append(len(texts)) or embed(texts, kind),
-    )
+
+    def noted(texts: list[str], kind: str) -> Any:
+        computed.append(len(texts))
+        return embed(texts, kind)
+
+    monkeypatch.setattr(model._engine, "embed", noted)
     answer_many(model, [asked({"texts": ["tax", "on"]}), asked(b"tax", "text/plain")])
     assert computed == [3]
 
@@ -101,9 +102,9 @@ def test_what_breaks_the_computing_is_raised(model, monkeypatch):
 
 
 def test_the_description_says_how_much_is_computed_at_once_with_gain(model):
+    assert model.describe()[BATCH] == {"max_requests": 64, "max_bytes": 2048}
     assert isinstance(model, BatchModel)
     assert isinstance(model, TensorBatchModel)
-    assert model.describe()[BATCH] == {"max_requests": 64, "max_bytes": 2048}
 
 
 def test_a_model_whose_vectors_depend_on_the_texts_beside_does_not_offer_it(folder):

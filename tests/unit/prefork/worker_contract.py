@@ -32,6 +32,9 @@ class Gateway:
         async with asyncio.timeout(PATIENCE_S):
             return await read_message(self.reader)
 
+    def send(self, *messages: Message) -> None:
+        self.writer.write(b"".join(map(encode, messages)))
+
     async def ask(self, message):
         self.writer.write(encode(message))
         return await self.hear()
@@ -109,7 +112,7 @@ class WorkerContract:
     async def test_questions_that_are_sent_as_one_are_answered_each_in_their_order(self, gateway):
         asked = [question("m", b"x" * length) for length in (3, 0, 7)]
         first = await gateway.ask(question("m"))
-        gateway.writer.write(b"".join(map(encode, [Together(3), *asked, question("m", b"12")])))
+        gateway.send(Together(3), *asked, question("m", b"12"))
         answers = [await gateway.hear() for _ in range(4)]
         assert [each.body for each in answers] == [b"ok m 3", b"ok m 0", b"ok m 7", b"ok m 2"]
         assert all(each.status == 200 and not each.load_s for each in answers)
@@ -117,18 +120,18 @@ class WorkerContract:
         assert first.load_s > 0
 
     async def test_of_those_sent_as_one_the_first_says_what_loading_took(self, gateway):
-        gateway.writer.write(b"".join(map(encode, [Together(2), question("m"), question("m")])))
+        gateway.send(Together(2), question("m"), question("m"))
         first, second = [await gateway.hear() for _ in range(2)]
         assert (first.load_s > 0, second.load_s) == (True, 0)
 
     async def test_those_sent_as_one_to_a_model_that_cannot_be_loaded_are_told_so(self, gateway):
-        gateway.writer.write(b"".join(map(encode, [Together(2), question("bad"), question("bad")])))
+        gateway.send(Together(2), question("bad"), question("bad"))
         answers = [await gateway.hear() for _ in range(2)]
         assert all(each.is_unloadable and each.status == 500 for each in answers)
         assert not (await gateway.ask(question("m"))).is_unloadable
 
     async def test_what_follows_instead_of_the_questions_ends_the_worker(self, worker, gateway):
-        gateway.writer.write(encode(Together(2)) + encode(question("m")) + encode(Drop([])))
+        gateway.send(Together(2), question("m"), Drop([]))
         await worker.ended()
 
     async def test_a_message_that_comes_byte_by_byte_is_understood(self, gateway):
