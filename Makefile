@@ -13,6 +13,8 @@ ONNX := $(VENV)/.onnx-installed
 DEV := $(VENV)/.dev-installed
 SDK_VENV := .venv-sdk
 SDK := $(SDK_VENV)/.sdk-installed
+ORACLES_VENV := .venv-oracles
+ORACLES := $(ORACLES_VENV)/.oracles-installed
 FAMILIES := TopicalPageRank DocSim Search
 GERMAN := $(FAMILIES:%=artifacts/%.tar.gz)
 ENGLISH := $(FAMILIES:%=artifacts/en/%.tar.gz)
@@ -27,6 +29,9 @@ $(if $(filter-out embeddings onnx,$(EXTRAS)),$(error EXTRAS may have embeddings 
 INSTALLED := $(RUNTIME) $(EXTRAS:%=$(VENV)/.%-installed)
 
 ONLY ?=
+# see docs/conformance-peers.md
+PEERS ?=
+WRITE ?=
 # Seconds for each fuzz target; by hand let it run for longer
 FUZZ_S ?= 30
 
@@ -40,7 +45,7 @@ TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.c
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-sdk test-browser test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-sdk oracles peers test-browser test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +68,12 @@ test-endpoint: $(DEV) $(ARTIFACTS) ## run the black-box tests, on MME_TEST_ENDPO
 
 test-sdk: $(DEV) $(SDK) $(ARTIFACTS) ## run scripts for Amazon's SageMaker SDK against an endpoint
 	@$(BIN)/python -m pytest tests/sdk -n 2
+
+oracles: $(DEV) $(ORACLES) ## compare our tensors on the wire with what KServe and MLServer write and read
+	@$(BIN)/python -m pytest tests/codecs
+
+peers: $(DEV) ## run other servers' own tests against this one (PEERS=folder of their checkouts, WRITE=1)
+	@$(BIN)/python -m tests.peers $(PEERS) $(if $(WRITE),--write)
 
 test-browser: $(DEV) ## look at pages in a real browser (Debian's Chromium, installed if it is missing)
 	@.ci/browser-up
@@ -118,9 +129,11 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	  --generate-hashes requirements/embeddings.in -o requirements/embeddings.lock
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes -c requirements/dev.lock requirements/onnx.in -o requirements/onnx.lock
+	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
+	  --generate-hashes -c requirements/dev.lock requirements/oracles.in -o requirements/oracles.lock
 
 clean: ## forget the environment and caches (artifacts stay)
-	@rm -rf $(VENV) $(SDK_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
+	@rm -rf $(VENV) $(SDK_VENV) $(ORACLES_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
 
 $(GERMAN) &: | $(RUNTIME)
 	@$(BIN)/mme train
@@ -163,4 +176,11 @@ $(SDK): requirements/sdk.lock
 	@echo "installing Amazon's SageMaker SDK into $(SDK_VENV) (300 MB)"
 	@PYTHON="$(PYTHON)" ./requirements/make-venv $(SDK_VENV)
 	@$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# Of these servers only their codecs are wanted: without what the rest of them depends on.
+$(ORACLES): requirements/oracles.lock
+	@echo "installing KServe's and MLServer's codecs into $(ORACLES_VENV)"
+	@PYTHON="$(PYTHON)" ./requirements/make-venv $(ORACLES_VENV)
+	@$(ORACLES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 MIB = 1024 * 1024
@@ -29,6 +30,15 @@ def descendants(pid: int) -> list[int]:
 def anonymous_bytes(pid: int) -> int:
     """Anonymous and shared memory of a process and its descendants, without files (Pss)."""
     return sum(_anonymous_bytes(each) for each in (pid, *descendants(pid)))
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time a process has taken; 0 if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def tasks(pid: int) -> int:

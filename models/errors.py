@@ -6,6 +6,7 @@ ServingError
 ├── NotAcceptable            406  no answer in a form the caller accepts
 ├── AnswerTooLarge           413  more than an invocation may bring back
 ├── UnsupportedContentType   415
+├── CodeError                500  what an artifact's own code raised; 400-599 where it says so
 ├── ArtifactError            500  the artifact is broken, or asks for what is not installed
 ├── InternalError            500  an error nobody foresaw
 ├── NotConverted             503  the artifact has not been converted for mapping yet
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SHOWN_CHARS = 200
+MOST_CODE_CHARS = 4096
+"""Of the message of an artifact's own code."""
 SHOWN_BITS = 1000
 """Of a larger whole number only the size is shown."""
 NO_ROOM_ERRNOS = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
@@ -109,6 +112,20 @@ class ArtifactError(ServingError):
         self.file = file.name if isinstance(file, Path) else file
         self.reason = reason
         super().__init__(f"{self.file}: {reason}")
+
+
+class CodeError(ServingError):
+    """What an artifact's own code raised: its kind, message and, if it has one, status."""
+
+    def __init__(self, message: str, kind: str, status: int = 500) -> None:
+        super().__init__(message[:MOST_CODE_CHARS])
+        self.status_code = status
+        self._kind = kind
+
+    @property
+    def type(self) -> str:
+        """The name of the class that was raised."""
+        return self._kind
 
 
 class InternalError(ServingError):

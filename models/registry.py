@@ -22,21 +22,28 @@ FAMILIES = {
 }
 """Name of a family -> the module whose `FAMILY` it is."""
 
-BY_FILE = {"Embedding-params.json": "Embedding", "ensemble.json": "Ensemble"}
+BY_FILE = {
+    "Embedding-params.json": "Embedding",
+    "ensemble.json": "Ensemble",
+    "config.pbtxt": "Triton",
+}
 """A file at an artifact's root -> its family, of those that are not trained."""
 BY_CODE = {"code/inference.py": "Script"}
 """The same where nothing else tells: code that lies beside data is not looked at."""
+BY_FOLDERS = {"config.pbtxt": "Triton"}
+"""The same of a file that folders of the root have, where neither tells."""
 OTHERS = {
     "Embedding": "models.Embedding.family",
     "Ensemble": "models.Ensemble.family",
     "Script": "models.Script.family",
+    "Triton": "models.Triton.family",
 }
 """As FAMILIES: those that are not trained."""
 OF_DATA = (*FAMILIES, "Ensemble")
 """Those that every installation can load; what Embedding needs is an extra, which `warm_up` uses
 where it is."""
 OF_CODE = ("Script",)
-"""Those whose artifacts are code."""
+"""Those whose artifacts are code; Triton's may be, and needs an extra."""
 LISTED_FILES = 10
 
 
@@ -56,12 +63,15 @@ def find_family(model_dir: Path) -> Family:
     found = [name for name in FAMILIES if (model_dir / f"{name}-params.json").is_file()]
     found += [name for file, name in BY_FILE.items() if (model_dir / file).is_file()]
     found = found or [name for file, name in BY_CODE.items() if (model_dir / file).is_file()]
+    found = found or [name for file, name in BY_FOLDERS.items() if any(model_dir.glob(f"*/{file}"))]
     if len(found) == 1:
         return family(found[0])
     if found:
         names = " and ".join(found)
         raise ArtifactError(model_dir, f"holds parameters of {names}; one model has one family")
-    wanted = " or ".join([*(f"{name}-params.json" for name in FAMILIES), *BY_FILE, *BY_CODE])
+    wanted = " or ".join(
+        [*(f"{name}-params.json" for name in FAMILIES), *BY_FILE, *BY_CODE, "*/config.pbtxt"]
+    )
     raise ArtifactError(model_dir, f"no model: wanted {wanted}, found {_listing(model_dir)}")
 
 

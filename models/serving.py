@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+BATCH = "batch"
 PIPELINE_JOINER = "+"
 """Between the keys of a model that needs several pipelines."""
 
@@ -38,13 +39,18 @@ class Response:
 
     content_type: str
     body: str | bytes = ""
-    pieces: Iterator[str] | None = None
+    pieces: Iterator[str | bytes] | None = None
     """Makes the body piece by piece, instead of `body`. A ServingError in between breaks it off."""
     steps_s: Mapping[str, float] = field(default_factory=dict)
     """Where a model computes in steps, for who counts: by their names, what each took."""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers; those SageMaker lets through reach the caller."""
+
+
+def as_bytes(piece: str | bytes) -> bytes:
+    """A piece of an answer as it is sent. Raises UnicodeEncodeError."""
+    return piece if isinstance(piece, bytes) else piece.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,34 @@ class LoadedModel(Protocol):
 
     def needs(self) -> Needs:
         """What a process must have, or be, to serve the model."""
+
+
+@runtime_checkable
+class BatchModel(Protocol):
+    """A loaded model that computes several requests at once for less than one after the other.
+
+    Its `describe()` has `Batch(...).as_json()` under the key BATCH, which says up to which size it
+    gains: those who send requests to it know from there. Answers are as good as those of `predict`.
+    """
+
+    def predict_many(self, requests: Sequence[Request]) -> list[Response | None]:
+        """Answer each, in their order, by a whole body; None: it must be asked alone.
+
+        So must all of them where this raises, and whoever sends something wrong.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How much is computed at once with gain."""
+
+    max_requests: int
+    max_bytes: int
+    """Of the bodies of all requests together."""
+
+    def as_json(self) -> dict[str, object]:
+        """As descriptions have it."""
+        return {"max_requests": self.max_requests, "max_bytes": self.max_bytes}
 
 
 class CodeModel(LoadedModel, Protocol):

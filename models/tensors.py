@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,6 +87,30 @@ class TensorModel(Protocol):
         `inputs` have been checked against the signature: names, datatypes, shapes. `parameters` are
         the request's own, unchecked. Raises ServingError.
         """
+
+
+@runtime_checkable
+class SteppedModel(Protocol):
+    """A TensorModel that computes in steps."""
+
+    steps_s: Mapping[str, float]
+    """What each step of the last `infer` took, by its name."""
+
+
+class Asked(NamedTuple):
+    """The arguments of one `TensorModel.infer`."""
+
+    inputs: Mapping[str, NDArray[Any]]
+    parameters: Mapping[str, object]
+    wanted: Collection[str]
+
+
+@runtime_checkable
+class TensorBatchModel(TensorModel, Protocol):
+    """One that computes several inferences at once, as `serving.BatchModel` does requests."""
+
+    def infer_many(self, asked: Sequence[Asked]) -> list[dict[str, NDArray[Any]] | None]:
+        """The outputs of each, in their order; None: it must be asked alone."""
 
 
 def texts_tensor(texts: Iterable[str]) -> NDArray[Any]:

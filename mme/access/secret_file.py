@@ -94,7 +94,7 @@ class Watched(Generic[Content]):
         self._path = path
         self._parse = parse
         self._clock = clock
-        self._mark = _mark_of(path)
+        self._mark = mark_of(path)
         self._content = parse(read_text(path))
         self._next_look_s = clock() + LOOK_EVERY_S
 
@@ -108,7 +108,7 @@ class Watched(Generic[Content]):
         return self._content
 
     def _look(self) -> None:
-        mark = _mark_of(self._path)
+        mark = mark_of(self._path)
         if mark == self._mark:
             return
         self._mark = mark
@@ -124,7 +124,7 @@ class Watched(Generic[Content]):
             log.info("%s has changed and was read again", self._path)
 
 
-def _mark_of(path: Path) -> tuple[int, ...]:
+def mark_of(path: Path) -> tuple[int, ...]:
     """What changes whenever the file, or who may read it, does."""
     try:
         facts = path.stat()

@@ -62,6 +62,8 @@ class Address:
     """The path of a Unix socket, instead of host and port."""
     management: Address | None = None
     """Where management is, if not here."""
+    grpc: str = ""
+    """Where gRPC is answered, as its clients are told it; "": nowhere."""
 
     @property
     def url(self) -> str:

@@ -1,4 +1,4 @@
-"""Where the standalone endpoint listens: a port or a Unix socket, a port for management, TLS.
+"""Where the standalone endpoint listens: a port or a socket, ports for management and gRPC, TLS.
 
 Sockets are bound before anything slow starts, so that one that is taken ends the start at once. A
 Unix socket accepts from then on, and its callers wait until the endpoint is ready: only so does
@@ -16,6 +16,7 @@ import stat
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mme.app.grpc_port import bound_grpc, check_grpc
 from mme.app.life import Address, EndpointFailed, bind, serving
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from mme.cache.threads import Run
     from mme.core.settings import Settings
     from mme.gateway.connections import Door
+    from mme.gateway.exchange import Exchange
+    from mme.gateway.grpc.server import GrpcServer
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ NEEDS = {
 STANDALONE_ONLY = (
     "socket",
     "management_port",
+    "grpc_port",
     "tls_cert",
     "tokens_file",
     "sigv4_keys_file",
@@ -64,6 +68,7 @@ class Listeners:
     public: socket.socket
     management: socket.socket | None
     tls: TlsFiles | None
+    grpc: GrpcServer | None = None
 
 
 @contextlib.contextmanager
@@ -85,14 +90,17 @@ def listeners(settings: Settings) -> Iterator[Listeners]:
             host = settings.management_host or settings.host
             names = "MME_MANAGEMENT_HOST, MME_MANAGEMENT_PORT"
             management = stack.enter_context(bind(host, settings.management_port, names))
-        yield Listeners(public, management, tls)
+        yield Listeners(public, management, tls, bound_grpc(settings, tls))
 
 
 @contextlib.asynccontextmanager
 async def answering(
-    app: Door, at: Listeners, run: Run, drain_timeout_s: float
+    app: Door, at: Listeners, run: Run, drain_timeout_s: float, calls: Exchange | None = None
 ) -> AsyncIterator[Address]:
-    """Answer requests inside the block; at its end running ones are awaited."""
+    """Answer requests inside the block; at its end running ones are awaited.
+
+    `calls` is what those of gRPC go through, where that is answered.
+    """
     scheme = "http" if at.tls is None else "https"
     async with contextlib.AsyncExitStack() as stack:
         if at.tls is not None:
@@ -108,8 +116,16 @@ async def answering(
                 scheme=scheme,
             )
         _speak(app, at.public, at.tls)
+        if at.grpc is not None:
+            stack.push_async_callback(at.grpc.stopped)
         public = await stack.enter_async_context(serving(app, at.public, drain_timeout_s))
-        yield replace(public, scheme=scheme, management=management)
+        if at.grpc is None or calls is None:
+            yield replace(public, scheme=scheme, management=management)
+            return
+        await at.grpc.start(calls)
+        stack.callback(at.grpc.stop, drain_timeout_s)  # HTTP's requests end meanwhile
+        log.info("gRPC is answered at %s", at.grpc.place)
+        yield replace(public, scheme=scheme, management=management, grpc=at.grpc.place)
 
 
 def warn_of_unused(settings: Settings, mode: str) -> None:
@@ -177,7 +193,9 @@ def check_settings(settings: Settings) -> None:
             raise SettingsError(
                 f"MME_{name.upper()}={str(value)!r} says nothing without MME_{other.upper()}"
             )
-    if settings.tls_cert is not None and settings.socket and settings.management_port is None:
+    check_grpc(settings)
+    ports = (settings.management_port, settings.grpc_port)
+    if settings.tls_cert is not None and settings.socket and ports == (None, None):
         raise SettingsError(
             f"MME_TLS_CERT={str(settings.tls_cert)!r}: TLS is spoken on ports only, and MME_SOCKET"
             " takes the place of the only one"

@@ -57,9 +57,7 @@ async def run_multi_model(
             settings, folder, readable=(settings.models_dir, converted), refuses_unfitting=True
         )
         idle = Idle(engine, lambda: settings.idle_s, wait_s=settings.ready_timeout_s)
-        catalog = FolderCatalog(
-            settings, idle.admit, converted, checks=not settings.is_foreign_handler
-        )
+        catalog = FolderCatalog(settings, idle.admit, converted)
         models = PlatformModels(
             settings, catalog, engine.workers, settings.models_dir, engine.observed
         )

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mme.core.errors import EndpointError
+from mme.core.names import TARGET_HEADER
 from mme.residency.trial import SampleFailed, read_sample
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ MOST_CALLS = 3
 MOST_BODY_CHARS = 400
 """A longer sample is no line to be copied."""
 CONTENT_TYPE = "Content-Type"
-TARGET_HEADER = "x-amzn-sagemaker-target-model"
 TEXT, CSV = "text/plain", "text/csv"
 FORMS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "Search": (
@@ -146,7 +146,9 @@ def _sample(target: str, artifact: Admitted) -> Call | None:
     if len(body) > MOST_BODY_CHARS or not body.isprintable():
         return None
     headers = {
-        name: value for name, value in sample.headers.items() if name.lower() != TARGET_HEADER
+        name: value
+        for name, value in sample.headers.items()
+        if name.lower() != TARGET_HEADER.lower()
     }
     return Call(target, headers, body, _family(target, artifact) or target)
 

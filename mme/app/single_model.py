@@ -53,10 +53,7 @@ async def run_single_model(
         converted = folder / "converted"
         converted.mkdir()
         engine = Engine.make(pinned, folder, readable=(platform.model_dir, converted))
-        catalog = FolderCatalog(
-            settings, engine.admissions.admit, converted,
-            checks=not settings.is_foreign_handler,
-        )  # fmt: skip
+        catalog = FolderCatalog(settings, engine.admissions.admit, converted)
         model = SoleModel(settings, catalog, engine.workers, platform.model_dir, engine.observed)
         await stack.enter_async_context(orphans_reaped())
         async with starting(stop):

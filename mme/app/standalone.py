@@ -38,14 +38,14 @@ from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
 from mme.app.seeing import seeing_routes
 from mme.app.state import state_database
-from mme.app.terms import admission_terms, extraction_limits
 from mme.app.transform import transform_jobs
 from mme.cache import ArtifactCache, CacheInUse
+from mme.cache.terms import admission_terms, extraction_limits
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
 from mme.endpoints.places import with_places_checked
 from mme.endpoints.serving import Serving
-from mme.gateway import make_app
+from mme.gateway import make_app, make_grpc_exchange
 from mme.gateway.open_inference import open_inference_routes
 from mme.pipelines.ensembles import Ensembles
 from mme.residency.store_catalog import StoreCatalog
@@ -139,6 +139,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 )
             )
             measured = measured_store(settings, models, backlog, bodies, asked.durations)
+            tensors = open_inference_routes(settings, models, names, is_sample)
             app = make_app(
                 settings,
                 models,
@@ -147,17 +148,15 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 with_places_checked({**plane.operations(), **transforms}, buckets.check),
                 asynchronous=asynchronous,
                 is_sample=asked.of_any(is_sample),
+                pipelines=pipelines,
                 gate=gate,
-                more=[
-                    *seeing_routes(models),
-                    *measured.routes,
-                    *open_inference_routes(settings, models, names, is_sample),
-                ],
+                more=[*seeing_routes(models, pipelines), *measured.routes, *tensors],
                 counts=measured.counts,
             )
+            calls = make_grpc_exchange(settings, tensors, bodies, gate=gate, counts=measured.counts)
             await stack.enter_async_context(measured.running())
             address = await stack.enter_async_context(
-                answering(app, at, run, settings.drain_timeout_s)
+                answering(app, at, run, settings.drain_timeout_s, calls)
             )
             on_ready(address, await offered)
             await until_stopped(stop, engine)

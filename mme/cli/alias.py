@@ -11,6 +11,7 @@ from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.cli.commands import HELP, as_written, say
 from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
 from mme.cli.tables import print_json
+from mme.core.command_options import argument, option
 from mme.core.errors import EndpointError
 from mme.core.log import configure_logging
 from mme.core.settings import SettingsError, read_settings
@@ -45,18 +46,9 @@ alias = typer.Typer(
     context_settings=HELP,
     no_args_is_help=True,
 )
-NameArgument: TypeAlias = Annotated[
-    str,
-    typer.Argument(metavar="NAME", help="the alias, folder and all: de/DocSim", show_default=False),
-]
+NameArgument: TypeAlias = Annotated[str, argument("NAME", "the alias, folder and all: de/DocSim")]
 StoreOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        metavar="STORE",
-        help="a folder or s3://bucket/prefix/; default: MME_STORE",
-        show_default=False,
-    ),
+    str | None, option("--store", "STORE", "a folder or s3://bucket/prefix/; default: MME_STORE")
 ]
 
 
@@ -78,20 +70,11 @@ def _on_store(named: str | None, do: Callable[[Store], int]) -> int:
 @alias.command("set")
 def set_meaning(
     name: NameArgument,
-    version_id: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID", help="what stands between NAME- and .tar.gz", show_default=False
-        ),
-    ],
+    version_id: Annotated[str, argument("ID", "what stands between NAME- and .tar.gz")],
     *,
     expect: Annotated[
         str | None,
-        typer.Option(
-            metavar="OLD",
-            help="only if it means this id now; '': if it means nothing",
-            show_default=False,
-        ),
+        option("--expect", "OLD", "only if it means this id now; '': if it means nothing"),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="also if the store has no such artifact yet")
@@ -122,9 +105,7 @@ def get(name: NameArgument, *, store: StoreOption = None, as_json: JsonOption = 
 
 @alias.command("list")
 def list_all(
-    prefix: Annotated[
-        str, typer.Argument(help="only those that begin so", show_default=False)
-    ] = "",
+    prefix: Annotated[str, argument(None, "only those that begin so")] = "",
     *,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -149,9 +130,7 @@ def history(name: NameArgument, *, store: StoreOption = None, as_json: JsonOptio
 def rollback(
     name: NameArgument,
     *,
-    to: Annotated[
-        str | None, typer.Option(metavar="ID", help="... or this id", show_default=False)
-    ] = None,
+    to: Annotated[str | None, option("--to", "ID", "... or this id")] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> int:

@@ -8,13 +8,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from mme.app.openness import has_keys, has_tokens, open_doors
+from mme.core.names import TARGET_HEADER
 
 if TYPE_CHECKING:
     from mme.app.life import Address
     from mme.app.offered import Call, Offered
     from mme.core.settings import Settings
 
-TARGET_HEADER = "X-Amzn-SageMaker-Target-Model"
 USUAL_ENDPOINT = "demo"
 PARAMETERS = {
     "content-type": "ContentType",
@@ -104,11 +104,15 @@ def _calls(settings: Settings, address: Address, offered: Offered) -> list[str]:
 
 
 def _management(address: Address) -> list[str]:
-    if address.management is None:
-        return []
-    return [
-        f"Management is at {address.management.url}; the address above answers invocations only."
-    ]
+    told = []
+    if address.management is not None:
+        told.append(
+            f"Management is at {address.management.url}; the address above answers invocations"
+            " only."
+        )
+    if address.grpc:
+        told.append(f"The open inference protocol is answered by gRPC too, at {address.grpc}.")
+    return told
 
 
 def _openness(settings: Settings) -> list[str]:

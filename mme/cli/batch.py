@@ -16,6 +16,7 @@ from mme.cli.batch_run import Batch, BatchFailed, Interrupted, run_batch
 from mme.cli.client import BadAddress, endpoint_url
 from mme.cli.codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from mme.cli.options import EndpointOption, JsonOption, TokenOption, complete_target
+from mme.core.command_options import option
 from mme.core.log import configure_logging
 from mme.core.settings import SettingsError, read_settings
 from mme.jobs.transform import spec
@@ -42,26 +43,19 @@ Each input NAME becomes NAME.out. Run again, it does what is not done yet."""
 SHOWN_FAILURES = 20
 
 
-def _option(name: str, metavar: str | None, meaning: str) -> object:
-    return typer.Option(name, metavar=metavar, help=meaning, show_default=False)
-
-
 def batch(
     *,
-    source: Annotated[str, _option("--input", "PLACE", "s3://bucket/prefix, a folder or a file")],
-    output: Annotated[str, _option("--output", "PLACE", "s3://bucket/prefix or a folder")],
+    source: Annotated[str, option("--input", "PLACE", "s3://bucket/prefix, a folder or a file")],
+    output: Annotated[str, option("--output", "PLACE", "s3://bucket/prefix or a folder")],
     target_model: Annotated[
         str | None,
-        typer.Option(
-            metavar="TARGET",
-            help="the model of all records",
-            autocompletion=complete_target,
-            show_default=False,
+        option(
+            "--target-model", "TARGET", "the model of all records", autocompletion=complete_target
         ),
     ] = None,
     target_column: Annotated[
         str | None,
-        _option(
+        option(
             "--target-column",
             "NAME",
             "the column (of a CSV with a header line) or JSON key that names each record's model",
@@ -69,7 +63,7 @@ def batch(
     ] = None,
     target_pattern: Annotated[
         str | None,
-        _option(
+        option(
             "--target-pattern",
             "PATTERN",
             "the model from an input's path: {folder}, {name}, {stem} and {key} are filled in",
@@ -79,9 +73,9 @@ def batch(
     token: TokenOption = None,
     content_type: Annotated[
         str | None,
-        _option("--content-type", "TYPE", "of the records (default: by the inputs' endings)"),
+        option("--content-type", "TYPE", "of the records (default: by the inputs' endings)"),
     ] = None,
-    accept: Annotated[str, _option("--accept", "TYPE", "the wanted type of answers")] = "",
+    accept: Annotated[str, option("--accept", "TYPE", "the wanted type of answers")] = "",
     split_type: Annotated[
         Literal["None", "Line", "RecordIO", "TFRecord"],
         typer.Option(help="how inputs are split"),
@@ -102,9 +96,7 @@ def batch(
     ] = "None",
     compression: Annotated[
         Literal["None", "Gzip"] | None,
-        typer.Option(
-            help="of the inputs (default: Gzip for names that end in .gz)", show_default=False
-        ),
+        option("--compression", None, "of the inputs (default: Gzip for names that end in .gz)"),
     ] = None,
     input_filter: Annotated[
         str, typer.Option(metavar="PATH", help="what of a record is sent (JSONPath)")
@@ -122,7 +114,7 @@ def batch(
         int, typer.Option(metavar="N", help="of a request whose fault may pass")
     ] = spec.MOST_RETRIES,
     summary: Annotated[
-        Path | None, _option("--summary", "FILE", "write counts and failures there, as JSON")
+        Path | None, option("--summary", "FILE", "write counts and failures there, as JSON")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
     as_json: JsonOption = False,

@@ -12,6 +12,7 @@ import aiohttp
 from mme.cli.client import UNIX
 from mme.core.answer import Answer
 from mme.core.errors import ModelFailed, ModelTimedOut
+from mme.core.names import TARGET_HEADER
 from mme.jobs.transform.asking import MOST_ANSWER_BYTES, Unreachable
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mme.core.terms import Terms
     from mme.jobs.transform.asking import Invoke
 
-TARGET_HEADER = "X-Amzn-SageMaker-Target-Model"
 CONNECT_TIMEOUT_S = 10.0
 MODEL_ERROR, SERVER_FAULT = 424, 500
 PIECE_BYTES = 256 * 1024

@@ -6,11 +6,9 @@ and what is printed, is up to the commands.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import os
-import socket
 import ssl
 import time
 import urllib.parse
@@ -20,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mme.cli import tables
 from mme.cli.frames import frames_in
+from mme.core.json_text import json_object
+from mme.core.unix_http import UnixConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -246,7 +246,7 @@ class Endpoint:
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         if self._parts.scheme == UNIX:
-            return _UnixConnection(self._parts.path, timeout_s)
+            return UnixConnection(self._parts.path, timeout_s)
         host, port = str(self._parts.hostname), self._parts.port
         if self._parts.scheme == "https":
             context = ssl.create_default_context()
@@ -277,19 +277,6 @@ def model_path(target: str, what: str = "") -> str:
     return f"/models/{urllib.parse.quote(target, safe='/')}" + (f"/{what}" if what else "")
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
 def told_by(text: str | bytes) -> Any:
     """JSON of an endpoint. Raises ValueError, RecursionError."""
     return json.loads(text, object_hook=Told)
@@ -302,11 +289,7 @@ def _with(path: str, query: Mapping[str, object]) -> str:
 
 def refusal_of(reply: Reply) -> Refused:
     """What an answer says: the message of its JSON in one of the surfaces' forms, else its text."""
-    try:
-        content = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        content = None
-    message = _message_in(content) if isinstance(content, dict) else None
+    message = _message_in(json_object(reply.body) or {})
     text = message if isinstance(message, str) else reply.body.decode("utf-8", "replace").strip()
     if reply.status == UNAUTHORIZED:
         text = f"{text or 'the endpoint wants a token'} (--token or {TOKEN})"
@@ -319,8 +302,6 @@ def _message_in(content: Mapping[str, Any]) -> object:
     """The message, a model's own where it is the model that refuses."""
     original = content.get("OriginalMessage")
     if isinstance(original, str):
-        with contextlib.suppress(ValueError, RecursionError):
-            told = json.loads(original)
-            original = told.get("message", original) if isinstance(told, dict) else original
+        original = (json_object(original) or {}).get("message", original)
         return f"the model answers {content.get('OriginalStatusCode')}: {original}"
     return content.get("message") or content.get("Message")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from dataclasses import dataclass
 from http import HTTPStatus
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any
@@ -24,62 +23,34 @@ from mme.cli.misspelt import warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Where a command is, and one line of what it is for."""
-
-    module: str
-    name: str
-    meaning: str
-
-
 COMMANDS = {
-    "serve": Known("mme.cli.serve_command", "serve", "run the endpoint until SIGTERM or Ctrl-C"),
-    "models": Known("mme.cli.models", "models", "list the models that are here or in the store"),
-    "load": Known("mme.cli.models", "load", "bring models into memory"),
-    "unload": Known("mme.cli.models", "unload", "let models leave memory"),
-    "pin": Known("mme.cli.models", "pin", "have models stay in memory"),
-    "why": Known("mme.cli.why", "why", "say why a model is in its state"),
-    "invoke": Known("mme.cli.invoke", "invoke", "ask a model"),
-    "events": Known("mme.cli.happenings", "events", "show loads, evictions, failures, updates, …"),
-    "logs": Known("mme.cli.happenings", "logs", "show the endpoint's log, of a model or a request"),
-    "batch": Known("mme.cli.batch", "batch", "send the records of a folder or S3 prefix to models"),
-    "train": Known(
-        "mme.training.command", "train", "make artifacts from corpora, your own or shipped"
-    ),
-    "evaluate": Known(
-        "mme.training.evaluation_command", "evaluate", "measure a model on a labelled set"
-    ),
-    "export": Known(
-        "mme.cli.export", "export", "make an artifact of a sentence encoder's local folder"
-    ),
-    "ensemble": Known(
-        "mme.training.ensemble_command",
-        "ensemble",
-        "put models and the graph that asks them in one",
-    ),
-    "alias": Known(
-        "mme.cli.alias", "alias", "say which version a target model without .tar.gz means"
-    ),
-    "configure": Known(
+    "serve": ("mme.cli.serve_command", "run the endpoint until SIGTERM or Ctrl-C"),
+    "models": ("mme.cli.models", "list the models that are here or in the store"),
+    "load": ("mme.cli.models", "bring models into memory"),
+    "unload": ("mme.cli.models", "let models leave memory"),
+    "pin": ("mme.cli.models", "have models stay in memory"),
+    "why": ("mme.cli.why", "say why a model is in its state"),
+    "invoke": ("mme.cli.invoke", "ask a model"),
+    "events": ("mme.cli.happenings", "show loads, evictions, failures, updates, …"),
+    "logs": ("mme.cli.happenings", "show the endpoint's log, of a model or a request"),
+    "batch": ("mme.cli.batch", "send the records of a folder or S3 prefix to models"),
+    "train": ("mme.training.command", "make artifacts from corpora, your own or shipped"),
+    "evaluate": ("mme.training.evaluation_command", "measure a model on a labelled set"),
+    "export": ("mme.cli.export", "make an artifact of a sentence encoder's local folder"),
+    "ensemble": ("mme.training.ensemble_command", "put models and the graph that asks them in one"),
+    "alias": ("mme.cli.alias", "say which version a target model without .tar.gz means"),
+    "configure": (
         "mme.cli.configure",
-        "configure",
         "have AWS's programs ask an endpoint of ours by AWS_PROFILE",
     ),
-    "top": Known("mme.cli.top", "top", "show what an endpoint does, in a terminal"),
-    "doctor": Known(
-        "mme.cli.doctor", "doctor", "look for what would keep an endpoint from serving here"
-    ),
-    "settings": Known(
-        "mme.cli.settings", "settings", "list every setting with its value and meaning"
-    ),
-    "version": Known("mme.cli.version", "version", "print the version"),
+    "top": ("mme.cli.top", "show what an endpoint does, in a terminal"),
+    "doctor": ("mme.cli.doctor", "look for what would keep an endpoint from serving here"),
+    "settings": ("mme.cli.settings", "list every setting with its value and meaning"),
+    "version": ("mme.cli.version", "print the version"),
 }
+"""Name -> the module that has a function, or group, of that name, and a line of what it is for."""
 
 
 class Commands(TyperGroup):
@@ -87,8 +58,8 @@ class Commands(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        for name, known in COMMANDS.items():
-            self.commands[name] = TyperCommand(name, short_help=known.meaning)
+        for name, (_, meaning) in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, short_help=meaning)
 
     def resolve_command(
         self, ctx: Any, args: list[str]
@@ -141,17 +112,11 @@ def _hint(error: Refused) -> str:
 
 def command_of(name: str) -> TyperCommand | TyperGroup:
     """The command, imported now."""
-    known = COMMANDS[name]
-    module = importlib.import_module(known.module)
-    found = getattr(module, known.name)
+    module = importlib.import_module(COMMANDS[name][0])
+    found = getattr(module, name)
     if isinstance(found, typer.Typer):
         return get_command(found)  # type: ignore[return-value]
-    return single(found, _examples(module, known.name))
-
-
-def _examples(module: ModuleType, name: str) -> str:
-    own = getattr(module, f"{name.upper()}_EXAMPLES", None)
-    return str(module.EXAMPLES if own is None else own)
+    return single(found, getattr(module, f"{name.upper()}_EXAMPLES", "") or module.EXAMPLES)
 
 
 def single(function: Callable[..., int], examples: str) -> TyperCommand:

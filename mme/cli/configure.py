@@ -16,6 +16,7 @@ import typer
 from mme.cli import aws_config
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.cli.commands import say
+from mme.core.command_options import option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,25 +45,20 @@ def configure(
     *,
     endpoint: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL",
-            help=f"where the endpoint is; default: MME_ENDPOINT or {DEFAULT_ENDPOINT}",
-            show_default=False,
+        option(
+            "--endpoint",
+            "URL",
+            f"where the endpoint is; default: MME_ENDPOINT or {DEFAULT_ENDPOINT}",
         ),
     ] = None,
     profile: Annotated[str, typer.Option(metavar="NAME")] = "mme",
     region: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help=f"default: AWS_REGION or {DEFAULT_REGION}", show_default=False
-        ),
+        str | None, option("--region", "NAME", f"default: AWS_REGION or {DEFAULT_REGION}")
     ] = None,
     also: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="SERVICE=URL",
-            help="where another service is, as s3 or sns; may be given again",
-            show_default=False,
+        option(
+            "--also", "SERVICE=URL", "where another service is, as s3 or sns; may be given again"
         ),
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="take the profile out again")] = False,

@@ -22,11 +22,12 @@ from mme.cli.codes import EXIT_FAILED, EXIT_OK
 from mme.cli.misspelt import misspelt
 from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
 from mme.cli.tables import print_json
+from mme.core.command_options import option
 from mme.core.log import configure_logging
 from mme.core.log_format import one_line
 from mme.core.settings import SettingsError, read_settings
 from mme.doctor.examination import Wish, examine
-from mme.doctor.finding import Finding, failed, is_well
+from mme.doctor.finding import Finding, counted, failed, is_well
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -50,13 +51,9 @@ def doctor(
         typer.Option("--artifacts/--no-artifacts", help="admit artifacts of the store, or none"),
     ] = True,
     artifact: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="only this one; may be given again", show_default=False),
+        list[str] | None, option("--artifact", "NAME", "only this one; may be given again")
     ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="at most so many artifacts", show_default=False),
-    ] = None,
+    limit: Annotated[int | None, option("--limit", "N", "at most so many artifacts", min=1)] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Look for what would keep an endpoint from serving here; no endpoint needs to run.
@@ -85,8 +82,7 @@ def run_doctor(wish: Wish, *, as_json: bool = False, console: Console | None = N
 def summary(findings: list[Finding]) -> str:
     """The report's last line."""
     counts = Counter(each.verdict for each in findings)
-    warnings = f"{counts['warning']} warning{'' if counts['warning'] == 1 else 's'}"
-    return f"{counts['ok']} ok, {warnings}, {counts['failed']} failed"
+    return f"{counts['ok']} ok, {counted(counts['warning'], 'warning')}, {counts['failed']} failed"
 
 
 async def _reported(

@@ -6,13 +6,13 @@ import csv
 import json
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
+from mme.core.command_options import argument, option
 from mme.training.archive import write_archive
 from models.Embedding.comparison import compare, measure
 from models.Embedding.export import Wanted
@@ -39,33 +39,27 @@ SHIPPED = ("factchecks_en.csv", "factchecks_de.csv")
 FROM_EACH = 50
 
 
-def _option(name: str, metavar: str | None, meaning: str) -> Any:
-    return typer.Option(name, metavar=metavar, help=meaning, show_default=False)
-
-
 def export(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="the model's folder", show_default=False)
-    ],
+    folder: Annotated[Path, argument("FOLDER", "the model's folder")],
     *,
-    output: Annotated[Path, _option("--output", "FILE", "the artifact, a .tar.gz")],
+    output: Annotated[Path, option("--output", "FILE", "the artifact, a .tar.gz")],
     quantize: Annotated[
         Literal["int8"] | None,
-        _option("--quantize", None, "weights in eight bits, compared with the full ones"),
+        option("--quantize", None, "weights in eight bits, compared with the full ones"),
     ] = None,
     onnx: Annotated[
-        str | None, _option("--onnx", "NAME", "the ONNX file in the folder, where it has several")
+        str | None, option("--onnx", "NAME", "the ONNX file in the folder, where it has several")
     ] = None,
     sets: Annotated[
         list[str] | None,
-        _option("--set", "KEY=VALUE", "a parameter of the artifact, as pooling=cls"),
+        option("--set", "KEY=VALUE", "a parameter of the artifact, as pooling=cls"),
     ] = None,
     sentences: Annotated[
         Path | None,
-        _option("--sentences", "FILE", "texts to compare by, one a line (default: shipped claims)"),
+        option("--sentences", "FILE", "texts to compare by, one a line (default: shipped claims)"),
     ] = None,
     report: Annotated[
-        Path | None, _option("--report", "FILE", "write sizes, times and cosines there, as JSON")
+        Path | None, option("--report", "FILE", "write sizes, times and cosines there, as JSON")
     ] = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -98,7 +92,7 @@ def _made(wanted: Wanted, output: Path, texts: Sequence[str], *, is_small: bool)
             found = compare(full, small, scratch, texts)
         else:
             measured, _ = measure(full, scratch, texts)
-            found = {"full": {name: getattr(measured, name) for name in measured.__slots__}}
+            found = {"full": asdict(measured)}
         output.parent.mkdir(parents=True, exist_ok=True)
         partial = output.with_name(f".{output.name}.partial")
         try:

@@ -20,6 +20,7 @@ from mme.cli.options import (
     complete_target,
     endpoint_of,
 )
+from mme.core.command_options import option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,14 +46,7 @@ KIND_CHARS, LEVEL_CHARS = 14, 8
 
 
 TargetOption = Annotated[
-    str,
-    typer.Option(
-        "--target",
-        metavar="TARGET",
-        help="only of this model",
-        autocompletion=complete_target,
-        show_default=False,
-    ),
+    str, option("--target", "TARGET", "only of this model", autocompletion=complete_target)
 ]
 LimitOption = Annotated[
     int, typer.Option("--limit", "-n", metavar="N", min=0, max=1000, help="so many of the past")
@@ -62,9 +56,7 @@ LimitOption = Annotated[
 def events(
     *,
     target: TargetOption = "",
-    kind: Annotated[
-        str, typer.Option(metavar="KINDS", help="only of these kinds", show_default=False)
-    ] = "",
+    kind: Annotated[str, option("--kind", "KINDS", "only of these kinds")] = "",
     limit: LimitOption = 50,
     follow: FollowOption = False,
     endpoint: EndpointOption = None,
@@ -80,14 +72,8 @@ def events(
 def logs(
     *,
     target: TargetOption = "",
-    request_id: Annotated[
-        str,
-        typer.Option(metavar="ID", help="only of this request", show_default=False),
-    ] = "",
-    level: Annotated[
-        str,
-        typer.Option(metavar="LEVEL", help="only of this level or above", show_default=False),
-    ] = "",
+    request_id: Annotated[str, option("--request-id", "ID", "only of this request")] = "",
+    level: Annotated[str, option("--level", "LEVEL", "only of this level or above")] = "",
     limit: LimitOption = 100,
     follow: FollowOption = False,
     endpoint: EndpointOption = None,

@@ -15,6 +15,7 @@ from mme.cli.client import (
     Refused,
     endpoint_url,
 )
+from mme.core.command_options import argument, option
 
 LONG_S = 600.0
 """For what waits for a model; an endpoint's own limits are shorter, and to be heard of."""
@@ -39,40 +40,28 @@ def complete_target(ctx: typer.Context, incomplete: str) -> list[str]:
 
 TargetArgument: TypeAlias = Annotated[
     str,
-    typer.Argument(
-        metavar="TARGET",
-        help="the target model, as de/DocSim.tar.gz",
-        autocompletion=complete_target,
-        show_default=False,
-    ),
+    argument("TARGET", "the target model, as de/DocSim.tar.gz", autocompletion=complete_target),
 ]
 TargetsArgument: TypeAlias = Annotated[
     list[str],
-    typer.Argument(
-        metavar="TARGET",
-        help="target models, as de/DocSim.tar.gz",
-        autocompletion=complete_target,
-        show_default=False,
-    ),
+    argument("TARGET", "target models, as de/DocSim.tar.gz", autocompletion=complete_target),
 ]
 EndpointOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--endpoint",
-        metavar="URL",
-        help="the endpoint to ask: http://HOST:PORT or unix:///PATH"
+        "URL",
+        "the endpoint to ask: http://HOST:PORT or unix:///PATH"
         " (default: MME_ENDPOINT, else this machine's, at MME_SOCKET or MME_PORT)",
-        show_default=False,
     ),
 ]
 TokenOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--token",
-        metavar="TOKEN",
+        "TOKEN",
+        "bearer token, if the endpoint wants one; a variable is not seen by others",
         envvar="MME_TOKEN",
-        help="bearer token, if the endpoint wants one; a variable is not seen by others",
-        show_default=False,
     ),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="print JSON")]

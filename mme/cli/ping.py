@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import socket
 import sys
 from typing import TYPE_CHECKING
 
 from mme.app.modes import Mode, public_port, read_platform
+from mme.core.unix_http import UnixConnection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def _connection(environ: Mapping[str, str]) -> http.client.HTTPConnection:
     port = public_port(environ)
     if read_platform(environ).mode is Mode.STANDALONE:
         if path := environ.get("MME_SOCKET"):
-            return _SocketConnection(path)
+            return UnixConnection(path, TIMEOUT_S)
         named = environ.get("MME_HOST", "")
         host = HOST if named in ANY else named
         if environ.get("MME_TLS_CERT"):
@@ -52,20 +52,6 @@ def _connection(environ: Mapping[str, str]) -> http.client.HTTPConnection:
             return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
         return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     return http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
-
-
-class _SocketConnection(http.client.HTTPConnection):
-    """A connection to a Unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect."""
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(TIMEOUT_S)
-        self.sock.connect(self._path)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ import itertools
 import os
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from mme.cli import tables
 from mme.cli.codes import EXIT_OK
 from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
 from mme.core import settings as settings_module
+from mme.core.command_options import argument
 from mme.core.settings import read_settings
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ examples:
 def settings(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WORD", help="only settings with such a name", show_default=False),
+        argument("WORD", "only settings with such a name"),
     ] = None,
     *,
     as_json: JsonOption = False,

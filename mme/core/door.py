@@ -3,7 +3,9 @@
 One frame is a prefix (version, kind, two lengths), a head and a body. The head is a list of strings
 joined by NUL, which no name, path or header may hold; the body is bytes as they are. A worker is
 sent one `Question` or `Drop` at a time and answers it by one `Answer` or `Done`, an answer that
-comes in pieces being preceded by `Part`s. When the gateway connects, the worker says `Hello` first.
+comes in pieces being preceded by `Part`s. After `Together` come several questions to one model,
+which it may compute at once; the answers come in their order, none in pieces. When the gateway
+connects, the worker says `Hello` first.
 
 Pure: from messages to bytes and back. Who sends when is for `mme.prefork` (the worker's side) and
 `mme.workers` (the gateway's).
@@ -17,14 +19,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-VERSION = 3
+VERSION = 4
 PREFIX = struct.Struct("!BBII")
 """Version, kind, bytes of the head, bytes of the body."""
 SEPARATOR = "\0"
 IN_PARTS = "p"
-HELLO, QUESTION, DROP, DONE, PART, ANSWER = range(1, 7)
+HELLO, QUESTION, DROP, DONE, PART, ANSWER, TOGETHER = range(1, 8)
+MOST_TOGETHER = 1024
 HEAD_LIMIT_BYTES = 1024 * 1024
 BODY_LIMIT_BYTES = 1 << 31
 
@@ -101,26 +104,38 @@ class Answer:
     """Models the worker let go since its last answer to have room for others."""
 
 
-Message: TypeAlias = "Hello | Question | Drop | Done | Part | Answer"
+@dataclass(frozen=True, slots=True)
+class Together:
+    """So many questions follow, to one model, to be answered when all have come."""
+
+    count: int
+    """From 2 to MOST_TOGETHER."""
+
+
+Message: TypeAlias = "Hello | Question | Drop | Done | Part | Answer | Together"
 
 
 def encode(message: Message) -> bytes:
     """The frame of a message. Raises DoorError for a head that holds a NUL or is too long."""
+    body: bytes | bytearray = b""
     match message:
         case Question():
             return beginning(message) + message.body
         case Answer(status, headers, body, load_s, is_unloadable, dropped):
             flags = "1" if is_unloadable else ""
             head = [str(status), repr(load_s), flags, str(len(dropped)), *dropped, *_flat(headers)]
-            return _frame(ANSWER, head, body)
+            kind = ANSWER
         case Part(body, headers):
-            return _frame(PART, _flat(headers), body)
+            kind, head = PART, _flat(headers)
         case Drop(models):
-            return _frame(DROP, models, b"")
+            kind, head = DROP, [*models]
         case Done():
-            return _frame(DONE, [], b"")
+            kind, head = DONE, []
         case Hello(pid, generation):
-            return _frame(HELLO, [str(pid), str(generation)], b"")
+            kind, head = HELLO, [str(pid), str(generation)]
+        case Together(count):
+            kind, head = TOGETHER, [str(count)]
+    return _frame(kind, head, body)
 
 
 def beginning(question: Question) -> bytes:
@@ -139,7 +154,7 @@ def lengths(prefix: bytes | memoryview) -> tuple[int, int, int]:
     version, kind, head_bytes, body_bytes = PREFIX.unpack(prefix)
     if version != VERSION:
         raise DoorError(f"a frame of version {version}, wanted is {VERSION}")
-    if not HELLO <= kind <= ANSWER or head_bytes > HEAD_LIMIT_BYTES:
+    if not HELLO <= kind <= TOGETHER or head_bytes > HEAD_LIMIT_BYTES:
         raise DoorError(f"a frame of kind {kind} with a head of {head_bytes} bytes")
     if body_bytes > BODY_LIMIT_BYTES:
         raise DoorError(f"a frame with a body of {body_bytes} bytes")
@@ -150,22 +165,11 @@ def decode(kind: int, head: bytes, body: bytes | bytearray) -> Message:
     """The message of a frame. Raises DoorError."""
     try:
         fields = head.decode("utf-8", "surrogateescape").split(SEPARATOR) if head else []
-        if kind == QUESTION:
-            return _question(fields, body)
-        if kind == ANSWER:
-            return _answer(fields, bytes(body))
-        if kind == HELLO:
-            pid, generation = fields
-            return Hello(int(pid), int(generation))
-        if kind == PART:
-            return Part(bytes(body), _paired(fields))
+        return _READERS[kind](fields, body)
+    except KeyError:
+        raise DoorError(f"a frame of kind {kind}") from None
     except ValueError as error:
         raise DoorError(f"a frame of kind {kind} that cannot be read: {error}") from None
-    if kind == DROP:
-        return Drop(fields)
-    if kind == DONE:
-        return Done()
-    raise DoorError(f"a frame of kind {kind}")
 
 
 def _question(fields: list[str], body: bytes | bytearray) -> Question:
@@ -187,6 +191,29 @@ def _answer(fields: list[str], body: bytes) -> Answer:
     if not 0 <= float(load_s) < math.inf:
         raise DoorError(f"an answer that took {load_s} s to load")
     return Answer(int(status), _paired(flat), body, float(load_s), flags == "1", dropped)
+
+
+def _hello(fields: list[str]) -> Hello:
+    pid, generation = map(int, fields)
+    return Hello(pid, generation)
+
+
+def _together(fields: list[str]) -> Together:
+    (count,) = map(int, fields)
+    if not 1 < count <= MOST_TOGETHER:
+        raise DoorError(f"{count} questions together")
+    return Together(count)
+
+
+_READERS: Mapping[int, Callable[[list[str], bytes | bytearray], Message]] = {
+    HELLO: lambda fields, _: _hello(fields),
+    QUESTION: _question,
+    DROP: lambda fields, _: Drop(fields),
+    DONE: lambda *_: Done(),
+    PART: lambda fields, body: Part(bytes(body), _paired(fields)),
+    ANSWER: lambda fields, body: _answer(fields, bytes(body)),
+    TOGETHER: lambda fields, _: _together(fields),
+}
 
 
 def _frame(kind: int, head: Sequence[str], body: bytes | bytearray) -> bytes:

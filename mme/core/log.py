@@ -169,7 +169,17 @@ def configure_logging(level: str, form: Form = "text", ring: LogRing = RING) -> 
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-CHATTY = ("botocore", "boto3", "urllib3", "s3transfer", "asyncio", "numba", "matplotlib", "PIL")
+CHATTY = (
+    "botocore",
+    "boto3",
+    "urllib3",
+    "s3transfer",
+    "asyncio",
+    "grpc",
+    "numba",
+    "matplotlib",
+    "PIL",
+)
 """Libraries whose DEBUG and INFO nobody who runs an endpoint asked for."""
 
 

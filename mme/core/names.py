@@ -13,6 +13,8 @@ from mme.core.errors import InvalidRequest
 
 MAX_TARGET_CHARS = 1024
 S3_SCHEME = "s3://"
+TARGET_HEADER = "X-Amzn-SageMaker-Target-Model"
+"""What a request names its target model by."""
 
 
 def check_target(target: str) -> str:

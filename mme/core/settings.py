@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     """Port for management, which leaves the other invocations and health; 0: a free one."""
     management_host: str | None = None
     """Address that is listened on for management; default: MME_HOST."""
+    grpc_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for the open inference protocol by gRPC, at MME_HOST; needs mme[grpc]; 0: a free one."""
     tls_cert: Path | None = None
     """File in PEM form: the certificate the ports show, then those that lead to its authority."""
     tls_key: Path | None = None
@@ -133,6 +135,8 @@ class Settings(BaseSettings):
     """How long a request waits for its model to be downloaded and admitted."""
     queue_length: int = Field(default=100, ge=1)
     """How many requests may wait for one model, the one being answered included."""
+    batch_requests: int = Field(default=16, ge=1, le=1024)
+    """Most requests that go to a worker at once, where the model gains by it; 1: each alone."""
     parallel_loads: int = Field(default=4, ge=1)
     """How many artifacts are downloaded and admitted side by side."""
     memory_limit: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=1)
@@ -185,6 +189,8 @@ class Settings(BaseSettings):
     """Most processor time to check and convert one artifact; small archives have 10 s and more."""
     request_memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=MIB)
     """Memory a worker may take while it answers; default: 1 GiB, or half of all if that is less."""
+    script_temp_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(default=256 * MIB, ge=0)
+    """What a script model's process may keep in its temporary folder, as `1GiB`; 0: nothing."""
     confine_workers: bool = True
     """Whether workers and admissions of this project's handler give up all rights they can do
     without; see docs/security.md."""

@@ -73,6 +73,8 @@ class TargetStatistics:
     queue_s: float = 0.0
     model_s: float = 0.0
     """Of those that the model answered, however."""
+    executions: float = 0.0
+    """How often it computed for those it answered well: several may be computed at once."""
     last_at: float = 0.0
     """Wall clock, seconds."""
     latencies: Latencies = field(default_factory=Latencies)
@@ -122,6 +124,8 @@ class Statistics:
             known = self._of(target)
             known.queue_s += timing.queue_s
             known.model_s += timing.model_s
+            if status // 100 < FIRST_ERROR_CLASS:
+                known.executions += 1 / timing.together
         if status // 100 >= FIRST_ERROR_CLASS:
             self._failed(target)
 
@@ -142,10 +146,6 @@ class Statistics:
         return itertools.takewhile(
             lambda each: each.last_at >= wall_s, reversed(self._targets.values())
         )
-
-    def all_targets(self) -> Iterator[TargetStatistics]:
-        """Every target's."""
-        yield from self._targets.values()
 
     def per_s(self) -> float:
         """How many requests a second have ended lately."""

@@ -18,6 +18,8 @@ class Timing:
     """The model's coming into memory."""
     model_s: float = 0.0
     """Computing, and the way to the worker and back."""
+    together: int = 1
+    """How many requests were computed at once, this one included."""
 
     def add(self, other: Timing) -> None:
         """Count in where the time of another invocation went that this one is made of."""

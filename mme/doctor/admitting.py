@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 from collections import deque
@@ -20,8 +21,8 @@ from mme.app.confining import confinement_of
 from mme.app.life import orphans_reaped
 from mme.app.run_dir import run_dir
 from mme.app.template import Templates
-from mme.app.terms import admission_terms, extraction_limits
 from mme.cache import ArtifactCache
+from mme.cache.terms import admission_terms, extraction_limits
 from mme.core.errors import ArtifactRejected, EndpointError, LoadFailed, NoDiskSpace
 from mme.core.names import model_name
 from mme.doctor.needs import Model
@@ -74,22 +75,13 @@ async def admitted(
     Raises EndpointFailed (no folder), StartError (no template).
     """
     async with _admissions(settings) as (cache, client):
-        slots = asyncio.Semaphore(settings.parallel_loads)
-
-        async def one(ref: ArtifactRef) -> Outcome:
-            async with slots:
-                return await _outcome(cache, client, store, ref)
-
         waiting = iter(refs)
         running: set[asyncio.Task[Outcome]] = set()
         try:
             while True:
                 # No more tasks than are of use: there may be a hundred thousand artifacts.
-                while len(running) < 2 * settings.parallel_loads:
-                    ref = next(waiting, None)
-                    if ref is None:
-                        break
-                    running.add(asyncio.create_task(one(ref)))
+                for ref in itertools.islice(waiting, settings.parallel_loads - len(running)):
+                    running.add(asyncio.create_task(_outcome(cache, client, store, ref)))
                 if not running:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

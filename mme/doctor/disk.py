@@ -78,7 +78,7 @@ def judge_cache(folder: Folder, settings: Settings, needs: Needs, archive_bytes:
         "needed_bytes": needs.disk_bytes or archive_bytes,
     }
     if folder.trouble:
-        return _unusable(CACHE, "MME_CACHE_DIR", folder, is_named="cache_dir" in _named(settings))
+        return _unusable(CACHE, "cache_dir", folder, settings)
     limit = settings.cache_limit_bytes
     room = folder.free_bytes if limit is None else min(folder.free_bytes, limit)
     whose = "" if limit is None else f" (MME_CACHE_LIMIT_BYTES allows {sized(limit)})"
@@ -111,7 +111,7 @@ def judge_cache(folder: Folder, settings: Settings, needs: Needs, archive_bytes:
 def judge_state(folder: Folder, settings: Settings) -> Finding:
     """Whether endpoints and queued requests can be kept."""
     if folder.trouble:
-        return _unusable(STATE, "MME_STATE_DIR", folder, is_named="state_dir" in _named(settings))
+        return _unusable(STATE, "state_dir", folder, settings)
     facts = {"folder": str(folder.path), "free_bytes": folder.free_bytes}
     have = f"{folder.path}: {sized(folder.free_bytes)} free"
     if folder.free_bytes < LEAST_STATE_BYTES:
@@ -140,10 +140,10 @@ def check_temporary() -> Finding:
     return ok(TEMPORARY, str(path), folder=str(path))
 
 
-def _unusable(check: str, variable: str, folder: Folder, *, is_named: bool) -> Finding:
+def _unusable(check: str, setting: str, folder: Folder, settings: Settings) -> Finding:
     found = f"{folder.path} cannot be written: {folder.trouble}"
-    advice = f"let user {os.geteuid()} write it, or name another folder in {variable}"
-    if is_named:
+    advice = f"let user {os.geteuid()} write it, or name another folder in MME_{setting.upper()}"
+    if setting in settings.model_fields_set:
         return failed(check, found, advice, folder=str(folder.path))
     return warning(
         check, f"{found}; a private one is used, which goes with the endpoint", advice,
@@ -154,10 +154,6 @@ def _unusable(check: str, variable: str, folder: Folder, *, is_named: bool) -> F
 def _used_by(folder: Folder) -> str:
     who = "an endpoint" if folder.holder == "?" else f"an endpoint (pid {folder.holder})"
     return f"{who} uses it, no second one can"
-
-
-def _named(settings: Settings) -> set[str]:
-    return settings.model_fields_set
 
 
 def _holder(lock: Path) -> str:

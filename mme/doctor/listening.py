@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mme.app.listening import SOCKET_PATH_BYTES, check_settings
 from mme.core.settings import SettingsError
+from mme.core.unix_http import UnixConnection
 from mme.doctor.finding import Finding, failed, ok
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 CHECK = "port"
 LISTENS = "0A"
 """The kernel's number for a socket that listens."""
-PORT_BYTES = 4
 COMMAND_CHARS = 120
 PATIENCE_S = 2.0
-PING = b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 OWN_NAME = "mme"
 """What our endpoints say in the header `Server`."""
 
@@ -68,7 +67,21 @@ def check_listening(settings: Settings) -> list[Finding]:
         host = settings.management_host or settings.host
         named = Named("port: management", "MME_MANAGEMENT_HOST", "MME_MANAGEMENT_PORT")
         found.append(check_port(host, settings.management_port, named))
+    if settings.grpc_port is not None:
+        found.append(_check_grpc_port(settings, found[0]))
     return found
+
+
+def _check_grpc_port(settings: Settings, public: Finding) -> Finding:
+    """The port of gRPC; an endpoint of ours is known there by its answering at the other one."""
+    named = Named("port: gRPC", port="MME_GRPC_PORT")
+    port = settings.grpc_port or 0
+    found = check_port(settings.host, port, named)
+    pid = public.facts.get("pid")
+    if pid is None or pid not in found.facts.get("holders", ()):
+        return found
+    place = f"{settings.host} port {port}"
+    return ok(named.check, f"that endpoint has {place}", host=settings.host, port=port, pid=pid)
 
 
 def check_socket(path: Path) -> Finding:
@@ -95,26 +108,25 @@ def check_socket(path: Path) -> Finding:
 
 def _who_is_at(check: str, place: str, advice: str) -> Finding:
     """Who listens at a socket that is there already."""
-    with socket.socket(socket.AF_UNIX) as other:
-        other.settimeout(PATIENCE_S)
-        try:
-            other.connect(place)
-        except TimeoutError:
-            pass
-        except OSError:
-            return ok(check, f"{place} is left over and is replaced", socket=place)
-        if _says_it_is_ours(other):
-            return ok(check, f"an endpoint of ours answers at {place}", socket=place, pid=None)
+    connection = UnixConnection(place, PATIENCE_S)
+    try:
+        connection.connect()
+    except TimeoutError:
+        pass
+    except OSError:
+        connection.close()
+        return ok(check, f"{place} is left over and is replaced", socket=place)
+    if _says_it_is_ours(connection):
+        return ok(check, f"an endpoint of ours answers at {place}", socket=place, pid=None)
     return failed(check, f"a process listens at {place} already", advice, socket=place)
 
 
-def _says_it_is_ours(connection: socket.socket) -> bool:
-    """Whether an endpoint of this project is at the other end of a Unix socket."""
-    try:
-        connection.sendall(PING)
-        return f"\r\nserver: {OWN_NAME}\r\n".encode() in connection.recv(4096).lower()
-    except OSError:
-        return False
+def _says_it_is_ours(connection: http.client.HTTPConnection) -> bool:
+    """Whether an endpoint of this project is at the other end, which is closed."""
+    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/ping")
+        return connection.getresponse().getheader("Server") == OWN_NAME
+    return False
 
 
 def check_port(
@@ -165,18 +177,11 @@ def is_ours(host: str, port: int) -> bool:
     anybody = ssl.create_default_context()
     anybody.check_hostname = False  # nothing is sent that is a secret, and nothing believed
     anybody.verify_mode = ssl.CERT_NONE
-    for connection in (
+    connections = (
         http.client.HTTPConnection(place, port, timeout=PATIENCE_S),
         http.client.HTTPSConnection(place, port, timeout=PATIENCE_S, context=anybody),
-    ):
-        with (
-            contextlib.closing(connection),
-            contextlib.suppress(OSError, http.client.HTTPException),
-        ):
-            connection.request("GET", "/ping")
-            if connection.getresponse().getheader("Server") == OWN_NAME:
-                return True
-    return False
+    )
+    return any(map(_says_it_is_ours, connections))
 
 
 def listeners(proc: Path, port: int) -> frozenset[int]:
@@ -207,13 +212,9 @@ def holders(inodes: Collection[int], proc: Path = Path("/proc")) -> list[Holder]
     ):
         with contextlib.suppress(OSError):
             if wanted & {_link(each) for each in (folder / "fd").iterdir()}:
-                command = (
-                    (folder / "cmdline")
-                    .read_bytes()
-                    .replace(b"\0", b" ")
-                    .decode("utf-8", "replace")
-                )
-                found.append(Holder(int(folder.name), command.strip()[:COMMAND_CHARS]))
+                said = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+                command = said.decode("utf-8", "replace").strip()[:COMMAND_CHARS]
+                found.append(Holder(int(folder.name), command))
     return found
 
 

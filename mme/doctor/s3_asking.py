@@ -54,11 +54,6 @@ class Asker:
     identity: str = ""
     """The ARN that STS knows them by; "" where it cannot be told."""
 
-    @property
-    def is_aws(self) -> bool:
-        """Whether this is AWS's own S3."""
-        return _is_aws(self.endpoint_url)
-
 
 @dataclass(frozen=True, slots=True)
 class Heard:

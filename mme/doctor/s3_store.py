@@ -16,6 +16,7 @@ from mme.doctor.looked import LISTING, READING, Looked
 from mme.doctor.s3_asking import AskingS3
 from mme.doctor.s3_rights import GET, LIST, Refusal, refusal_of
 from mme.store import ARCHIVE_ENDING, open_store
+from mme.store.address import bucket_and_prefix
 from mme.store.s3_errors import MISSING
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def look_at_s3(uri: str, named: Sequence[str] = (), asking: AskingS3 | None = No
     """
     asking = asking or AskingS3()
     looked = Looked()
-    place = _place(uri)
+    place = Place(*bucket_and_prefix(uri))
     try:
         asker = asking.asker()
     except (BotoCoreError, ValueError) as error:
@@ -169,12 +170,6 @@ def _list_all(looked: Looked) -> str:
         return error.message
     looked.is_listed = True
     return ""
-
-
-def _place(uri: str) -> Place:
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    prefix = prefix.strip("/")
-    return Place(bucket, f"{prefix}/" if prefix else "")
 
 
 def _first_key(place: Place, looked: Looked) -> str:

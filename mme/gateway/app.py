@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -21,6 +22,7 @@ from mme.gateway.open_inference.errors import OPEN_INFERENCE_ERRORS
 from mme.gateway.open_inference.names import ROOT
 from mme.gateway.openapi.surface import OpenApi
 from mme.gateway.page import Page
+from mme.gateway.pipelines import PipelineViews
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
 from mme.gateway.ports import public_only
 from mme.gateway.runtime import Runtime
@@ -28,6 +30,7 @@ from mme.gateway.service_errors import SERVICE_ERRORS
 from mme.gateway.single import SINGLE_ERRORS, SingleSurface
 from mme.gateway.sites import Sites
 from mme.gateway.streaming import Streaming
+from mme.metrics.http_counts import GRPC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from mme.gateway.gate import Gate
     from mme.gateway.routing import Route
     from mme.metrics.http_counts import HttpCounts
+    from mme.pipelines.definition import Pipeline
 
 MANAGEMENT_SHARE = 4
 """The management port has this part of the connections that callers have, beside theirs."""
@@ -57,21 +61,24 @@ def make_app(
     asynchronous: Iterable[Route] = (),
     more: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
+    pipelines: Mapping[str, Pipeline] = MappingProxyType({}),
     gate: Gate | None = None,
     counts: HttpCounts | None = None,
 ) -> Door:
     """The standalone endpoint: runtime, management and control plane, on one port or on two.
 
-    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces; `gate` is
-    before all of them, None where anybody may ask anything. Where management has a port of its own,
-    what answers there is the `management` of what is returned. Requests are counted in `counts`.
+    `pipelines` are the operator's, by name; `asynchronous` the routes of `AsyncRuntime`, `more`
+    those of further surfaces. `gate` is before all of them, None where anybody may ask anything.
+    Where management has a port of its own, what answers there is the `management` of what is
+    returned. Requests are counted in `counts`.
     """
-    routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
+    views = PipelineViews(pipelines, engine)
+    routes = Runtime(settings, serving, is_sample).routes() + Management(engine, views).routes()
     routes += [*asynchronous, *more]
     routes += Streaming(settings, serving, is_sample).routes()
     plane = ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION"))
     routes += plane.routes()
-    routes += Page(engine, routes).routes()
+    routes += Page(engine, views, routes).routes()
     routes += OpenApi(routes, VERSION, plane.schemas).routes()
     if gate is not None:
         routes = gate.guarded(routes)
@@ -106,6 +113,29 @@ def make_single_app(
     return _server(settings, SINGLE_ERRORS, bodies, routes, most=most, counts=counts)
 
 
+def make_grpc_exchange(
+    settings: Settings,
+    routes: Iterable[Route],
+    bodies: BodyBudget,
+    *,
+    gate: Gate | None = None,
+    counts: HttpCounts | None = None,
+) -> Exchange:
+    """What calls of gRPC go through: `routes` as they are at the public port, for its callers."""
+    if gate is not None:
+        routes = gate.by_tokens().guarded(routes)
+    if settings.management_port is not None:
+        routes = public_only(routes, _management_place(settings))
+    return Exchange(
+        routes,
+        OPEN_INFERENCE_ERRORS,
+        bodies,
+        counts=counts,
+        logs_payloads=settings.log_payloads,
+        way=GRPC,
+    )
+
+
 def runner_of(server: web.Server, drain_timeout_s: float) -> web.ServerRunner:
     """What serves on sockets; its `cleanup` gives running requests `drain_timeout_s` to end."""
     return web.ServerRunner(server, shutdown_timeout=drain_timeout_s)
@@ -128,8 +158,7 @@ def _doors(
             guard=Sites(host, settings.allowed_hosts).check_host,
             needs_certificate=wants_certificate,
         )
-        place = f"the port of management (MME_MANAGEMENT_PORT={settings.management_port})"
-        routes = public_only(routes, place)
+        routes = public_only(routes, _management_place(settings))
     if settings.socket is not None:  # which no web page can reach
         door = at_port(routes, most=most)
     else:
@@ -137,6 +166,10 @@ def _doors(
         door = at_port(routes, most=most, guard=guard, needs_certificate=wants_certificate)
     door.management = beside
     return door
+
+
+def _management_place(settings: Settings) -> str:
+    return f"the port of management (MME_MANAGEMENT_PORT={settings.management_port})"
 
 
 def _server(

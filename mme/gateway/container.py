@@ -6,13 +6,13 @@ Failures that are no model's own words look like those of workers. The standalon
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
 from mme.core.answer import Answer
 from mme.core.errors import EndpointError
+from mme.core.json_text import json_object
 from mme.gateway.errors import json_answer
 from mme.gateway.headers import CONTENT_TYPE, passed_back
 from mme.gateway.passing import Passing
@@ -80,11 +80,7 @@ def _rest_of(answer: Answer) -> bytes:
 def failure(error: ModelFailed) -> web.Response:
     """A model that gave no answer of its own, or could not be loaded for a reason it gave."""
     status = error.status if error.status in ERRORS else NO_ANSWER
-    try:
-        is_told = isinstance(json.loads(error.body), dict)
-    except (ValueError, RecursionError):
-        is_told = False
-    if not is_told:
+    if json_object(error.body) is None:
         return problem(status, "ModelFailed", error.body)
     text = error.body.encode("utf-8", "replace")
     return web.Response(status=status, body=text, headers={CONTENT_TYPE: "application/json"})

@@ -101,11 +101,13 @@ class Exchange:
         counts: HttpCounts | None = None,
         logs_payloads: bool = False,
         below: Mapping[str, ErrorTable] | None = None,
+        way: str = "",
     ) -> None:
         """`guard` looks at the headers of each request before anything else does.
 
         With `needs_certificate` clients without one are answered about health only. `below` has
-        the errors of paths that have a form of their own, by how these begin: `/v2`.
+        the errors of paths that have a form of their own, by how these begin: `/v2`. `way` stands
+        for the method where requests are counted and logged, if they came by none of HTTP's.
         """
         self._router = Router(routes)
         self._guard = guard
@@ -113,8 +115,10 @@ class Exchange:
         self._counts = HttpCounts() if counts is None else counts
         self._logs_payloads = logs_payloads
         self._errors = errors
+        self._way = way
         self._below = dict(below or {})
-        self._bodies = bodies
+        self.bodies = bodies
+        """What all of it may hold together."""
         self._ids = request_ids()
 
     def server(self, patience: Patience) -> Door:
@@ -122,7 +126,7 @@ class Exchange:
         return Door(
             self.answer,
             self._named,
-            self._bodies,
+            self.bodies,
             patience,
             max_field_size=HEADER_LIMIT_BYTES,
             lingering_time=LINGER_S,
@@ -133,7 +137,7 @@ class Exchange:
         began_s = perf_counter()
         request_id = next(self._ids)
         path = _path_of(request)
-        call = Call(request, Share(self._bodies), request_id)
+        call = Call(request, Share(self.bodies), request_id)
         if self._counts.on_begin is not None:
             self._counts.on_begin(request.headers, request_id)
         status = CLIENT_GONE
@@ -149,15 +153,16 @@ class Exchange:
         finally:
             call.share.give_back()
             duration_s = perf_counter() - began_s
-            self._counts.ended(request.method, call.form, status, duration_s)
+            method = self._way or request.method
+            self._counts.ended(method, call.form, status, duration_s)
             note_access(
-                request.method, path, status, duration_s,
+                method, path, status, duration_s,
                 request_id=request_id, asked=call.asked, note=call.note, caller=call.caller,
             )  # fmt: skip
 
     def _count(self, request: web.BaseRequest, size: int) -> None:
         """Have an answer counted until it is written."""
-        share = Share(self._bodies)
+        share = Share(self.bodies)
         share.hold(size)
         cast("Connection", request.protocol).holds(share)
 

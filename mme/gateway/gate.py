@@ -60,15 +60,40 @@ class Gate:
         self._signatures = signatures
         self._limits = limits or Limits()
         self._body_limit_bytes = max(body_limit_bytes, BODY_LIMIT_BYTES)
+        self._why_unsigned = (
+            "Access keys are not known here: MME_SIGV4_KEYS_FILE names none; send the header"
+        )
+
+    def by_tokens(self) -> Gate:
+        """The same callers and limits where nothing is signed: gRPC has no signatures of AWS's."""
+        if self._tokens is None and self._signatures is not None:
+            raise ValueError("nobody has a token")
+        gate = Gate(self._tokens, None, self._limits, body_limit_bytes=self._body_limit_bytes)
+        gate._why_unsigned = "Calls of gRPC are not signed: send the metadata"
+        return gate
 
     def guarded(self, routes: Iterable[Route]) -> list[Route]:
         """The same routes, with the gate before those that are not open. Raises NoScope."""
         return [
             (method, form, handler)
             if (scope := scope_of(method, form)) is None
-            else (method, form, _Guarded(self, Rule(method, form, scope), handler).handle)
+            else (method, form, self._guard(Rule(method, form, scope), handler))
             for method, form, handler in routes
         ]
+
+    def _guard(self, rule: Rule, handler: Handler) -> Handler:
+        async def guarded(call: Call) -> web.StreamResponse:
+            try:
+                name = await self.let_in(call, rule)
+                self.begin(name, rule.scope)
+            except Refusal as error:
+                raise Refused(error, rule.surface, self.challenge, call.request.headers) from None
+            try:
+                return await handler(call)
+            finally:
+                self.end(name, rule.scope)
+
+        return guarded
 
     async def let_in(self, call: Call, rule: Rule) -> str:
         """The name of the caller, which may do what it asks. Raises Refusal, EndpointError."""
@@ -124,10 +149,7 @@ class Gate:
 
     async def _signer(self, call: Call, rule: Rule, authorization: str) -> Caller:
         if self._signatures is None:
-            raise UnknownCaller(
-                "Access keys are not known here: MME_SIGV4_KEYS_FILE names none; send the header"
-                " Authorization: Bearer TOKEN"
-            )
+            raise UnknownCaller(f"{self._why_unsigned} Authorization: Bearer TOKEN")
         request = call.request
         path = request.raw_path
         if not path.startswith("/"):  # as proxies are asked
@@ -135,28 +157,6 @@ class Gate:
         begun = self._signatures.begin(authorization, Head(request.method, path, request.headers))
         body = await call.body(self._body_limit_bytes)
         return self._signatures.end(begun, await _digest_of(body), once=rule.is_once(call))
-
-
-class _Guarded:
-    """One route behind the gate."""
-
-    def __init__(self, gate: Gate, rule: Rule, handler: Handler) -> None:
-        self._gate = gate
-        self._rule = rule
-        self._handler = handler
-
-    async def handle(self, call: Call) -> web.StreamResponse:
-        """Answer a request, if its caller may ask it."""
-        gate, rule = self._gate, self._rule
-        try:
-            name = await gate.let_in(call, rule)
-            gate.begin(name, rule.scope)
-        except Refusal as error:
-            raise Refused(error, rule.surface, gate.challenge, call.request.headers) from None
-        try:
-            return await self._handler(call)
-        finally:
-            gate.end(name, rule.scope)
 
 
 async def _digest_of(body: bytes) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict, istr
 
 from mme.core.errors import InvalidRequest
+from mme.core.names import TARGET_HEADER
 from mme.core.pipeline_key import SCHEME
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE = istr("Content-Type")
 ACCEPT = istr("Accept")
 CUSTOM_ATTRIBUTES = istr("X-Amzn-SageMaker-Custom-Attributes")
-TARGET = istr("X-Amzn-SageMaker-Target-Model")
+TARGET = istr(TARGET_HEADER)
 TARGET_VARIANT = istr("X-Amzn-SageMaker-Target-Variant")
 TARGET_CONTAINER = istr("X-Amzn-SageMaker-Target-Container-Hostname")
 VARIANT = istr("x-Amzn-Invoked-Production-Variant")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 KEY_BEGINS = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----")
 ENCRYPTED = b"ENCRYPTED"
-SEQUENCE, VERSION, UTC_TIME, LONG_TIME = 0x30, 0xA0, 0x17, 0x18
+VERSION, UTC_TIME, LONG_TIME = 0xA0, 0x17, 0x18
 LONG_LENGTH = 0x80
 BEFORE_VALIDITY = 3
 """Serial number, algorithm and issuer."""

@@ -42,19 +42,11 @@ def is_for_callers(path: str) -> bool:
 
 def public_only(routes: Iterable[Route], place: str) -> list[Route]:
     """The routes of a public port where operators are answered at `place`."""
-    elsewhere = _Elsewhere(place)
+
+    async def elsewhere(call: Call) -> NoReturn:
+        raise OnOtherPort(call.request.raw_path.partition("?")[0], place)
+
     return [
         (method, path, handler if is_for_callers(path) else elsewhere)
         for method, path, handler in routes
     ]
-
-
-class _Elsewhere:
-    """The handler of a path that another port answers."""
-
-    def __init__(self, place: str) -> None:
-        self._place = place
-
-    async def __call__(self, call: Call) -> NoReturn:
-        path = call.request.raw_path.partition("?")[0]
-        raise OnOtherPort(path, self._place)

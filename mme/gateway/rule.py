@@ -5,9 +5,9 @@ As the handlers of the routes read it, so that nobody is let in for one model an
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from mme.core.json_text import json_object
 from mme.gateway.control_plane import BODY_LIMIT_BYTES, OPERATION_HEADER
 from mme.gateway.headers import target_in, target_named
 from mme.gateway.open_inference.names import MODELS as OPEN_INFERENCE_MODELS
@@ -68,9 +68,6 @@ class Rule:
 async def _target_in_body(call: Call, method: str) -> str | None:
     if method != "POST":
         return None
-    try:
-        content = json.loads(await call.body(BODY_LIMIT_BYTES))
-    except (ValueError, RecursionError):
-        return None
-    target = content.get("target_model") if isinstance(content, dict) else None
+    content = json_object(await call.body(BODY_LIMIT_BYTES)) or {}
+    target = content.get("target_model")
     return target if isinstance(target, str) else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mme.access.secret_file import mark_of
 from mme.core.settings import SettingsError
 from mme.gateway.pem import PemUnusable, load_authorities, load_pair, valid_until
 from mme.gateway.ports import HEALTH
@@ -58,6 +59,8 @@ class TlsFiles:
         """Raises SettingsError that names the file and what is wrong with it."""
         self._paths = paths
         self._now = now
+        self.held: dict[str, bytes] = {}
+        """What was in the files that the context is made of, by what each is for."""
         self._state = self._look_of_files()
         self.context = self._made()
 
@@ -89,6 +92,7 @@ class TlsFiles:
         except PemUnusable as error:
             raise self._refusal(error) from None
         self._tell(held["certificate"])
+        self.held = held
         return context
 
     def _refusal(self, error: PemUnusable) -> SettingsError:
@@ -106,15 +110,7 @@ class TlsFiles:
 
     def _look_of_files(self) -> tuple[object, ...]:
         """What changes when a file is written, replaced, or a link on its way is set anew."""
-        looks: list[object] = []
-        for _, path in self._paths.named().values():
-            try:
-                found = path.stat()
-            except OSError as error:
-                looks.append(error.errno)
-            else:
-                looks.append((found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
-        return tuple(looks)
+        return tuple(mark_of(path) for _, path in self._paths.named().values())
 
 
 def check_certificate(request: web.BaseRequest, path: str) -> None:

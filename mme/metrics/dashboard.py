@@ -52,16 +52,6 @@ def text() -> str:
     return json.dumps(dashboard(), indent=2, ensure_ascii=False) + "\n"
 
 
-def queries(found: Any) -> list[str]:
-    """All queries of a dashboard, wherever they are in it."""
-    if isinstance(found, list):
-        return [query for each in found for query in queries(each)]
-    if not isinstance(found, dict):
-        return []
-    own = [found["expr"]] if "expr" in found else []
-    return own + queries(list(found.values()))
-
-
 def _add_row(panels: list[Json], row: Row, top: int) -> int:
     """Put a row below what is there; returns where the next one begins."""
     place = {"x": 0, "y": top, "w": WIDTH, "h": 1}

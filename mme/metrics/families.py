@@ -22,6 +22,7 @@ from prometheus_client.core import (
 from mme.core.events import KINDS
 from mme.core.spent import STAGES
 from mme.core.statistics import BOUNDS_S, OUTCOMES
+from mme.workers.batches import SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -88,6 +89,14 @@ def _invocations(sources: Sources) -> Iterator[Metric]:
     yield gauge("mme_invocations_in_flight", text, workers.in_flight)
     text = "Invocations in flight that no worker has yet."
     yield gauge("mme_invocations_waiting", text, workers.waiting)
+    sizes = workers.batches
+    buckets = zip((*map(str, SIZES), "+Inf"), map(float, accumulate(sizes.counts)), strict=True)
+    yield HistogramMetricFamily(
+        "mme_batch_requests",
+        "How many requests went to a worker at once, of models that can compute several.",
+        buckets=list(buckets),
+        sum_value=float(sizes.requests),
+    )
 
 
 def _http(sources: Sources) -> Iterator[Metric]:

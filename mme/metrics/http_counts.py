@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 INVOCATIONS = frozenset(
     {
@@ -23,10 +23,12 @@ INVOCATIONS = frozenset(
 )
 """Forms of the paths that ask a model and wait for its answer."""
 CLIENT_GONE = 499
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+GRPC = "gRPC"
+"""In place of a method: the request came as a call of gRPC's."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", GRPC})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answered:
     """Requests that are counted together."""
 
@@ -36,16 +38,16 @@ class Answered:
     """As `/models/{target...}`; "": there is no such path."""
     status: int
     """499: the client did not wait for an answer."""
-    count: int
-    seconds: float
+    count: int = 0
+    seconds: float = 0.0
+    """All of them together."""
 
 
 class HttpCounts:
     """All requests of one endpoint since its start."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str, int], list[float]] = {}
-        """How many, and how long they took together."""
+        self._counts: dict[tuple[str, str, int], Answered] = {}
         self.on_begin: Callable[[Mapping[str, str], str], None] | None = None
         """Is told of each request that begins: its headers and its id."""
 
@@ -54,14 +56,13 @@ class HttpCounts:
         known = self._counts.get((method, form, status))
         if known is None:
             key = (method if method in METHODS else "", form, status)
-            known = self._counts.setdefault(key, [0, 0.0])
-        known[0] += 1
-        known[1] += seconds
+            known = self._counts.setdefault(key, Answered(*key))
+        known.count += 1
+        known.seconds += seconds
 
-    def counts(self) -> Iterator[Answered]:
-        """How many of each there were."""
-        for (method, form, status), (count, seconds) in self._counts.items():
-            yield Answered(method, form, status, int(count), seconds)
+    def counts(self) -> Collection[Answered]:
+        """How many of each there are; not to be changed."""
+        return self._counts.values()
 
     def invocations(self) -> Counter[int]:
         """How many invocations were answered with each class of statuses: 2, 4, 5."""

@@ -250,6 +250,11 @@ INSIDE = Row(
             ),
         ),
         Panel(
+            "Requests computed at once, on average",
+            _one(_mean("mme_batch_requests")),
+            text="Of models that gain by it; above 1 where requests wait for one model.",
+        ),
+        Panel(
             "Events",
             _one("sum by (kind) (rate(mme_events_total{@}~)) > 0", "{{kind}}"),
             "ops",

@@ -8,7 +8,6 @@ goes away meanwhile the job is given to the next one: nothing of it was kept.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import signal
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mme.cache import admission
 from mme.core.artifact import Findings
 from mme.core.errors import ArtifactRejected, LoadFailed, NoDiskSpace
+from mme.core.json_text import json_object
 from mme.core.log_format import TARGET
 
 if TYPE_CHECKING:
@@ -115,19 +115,19 @@ class AdmissionClient:
 
 def _was_ended_from_outside(ending: bytes) -> bool:
     """Whether the fork was killed, or there was none: which need not be the artifact's doing."""
-    return _object(ending).get("exit") in (-signal.SIGKILL, None)
+    return (json_object(ending) or {}).get("exit") in (-signal.SIGKILL, None)
 
 
 def findings_of(job: AdmissionJob, outcome: bytes, ending: bytes) -> Findings:
     """What an admission found. Raises its error."""
-    ended = _object(ending)
+    ended = json_object(ending) or {}
     code = ended.get("exit")
     if code is None:
         reason = f"No process could be started to check it: {ended.get('reason')}"
         raise LoadFailed.because(job.target, "AdmissionLost", reason[:MESSAGE_CHARS], UNAVAILABLE)
     if code != 0:
         _raise_ending(job, code)
-    said = _object(outcome) if len(outcome) <= LINE_BYTES else {}
+    said = (json_object(outcome) if len(outcome) <= LINE_BYTES else None) or {}
     if isinstance(error := said.get("error"), dict):
         _raise_error(job, error)
     try:
@@ -168,11 +168,3 @@ def _raise_error(job: AdmissionJob, error: dict[str, Any]) -> NoReturn:
                 status = FAILED
             kind = str(error.get("type", ""))[:MESSAGE_CHARS] or "InternalError"
             raise LoadFailed.because(job.target, kind, message, status)
-
-
-def _object(text: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

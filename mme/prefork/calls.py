@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mms.context import RequestProcessor
@@ -21,6 +22,7 @@ from mme.core.door import BODY_LIMIT_BYTES, Answer, Part
 from mme.core.through_mms import (
     ANSWER_LIMIT,
     MODEL,
+    TOGETHER,
     answer_headers,
     handler_headers,
     inner_headers,
@@ -30,7 +32,7 @@ from mme.prefork.failures import BrokenOff, refusal
 from mme.prefork.output import OUTPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mme.core.door import Question
     from mme.prefork.residents import Residents
@@ -63,18 +65,10 @@ class Calls:
 
     def ask(self, question: Question, send_part: Callable[[Part], None]) -> Answer:
         """Answer a question that came through the door; `send_part` takes pieces before the end."""
-        headers: dict[str, Any] = {**question.headers}
-        if question.model:
-            headers |= inner_headers(question)
-        content_type = headers.get("content-type") or headers.get("Content-Type") or ""
-        headers.setdefault("body", {"content-type": content_type})
         self._limit(question.answer_limit_bytes)
         context = self._context
-        self._count += 1
         OUTPUT.begin(question.target, question.request_id)
-        context.request_ids = {0: f"{os.getpid()}-{self._count}"}
-        context.request_processor = [RequestProcessor(headers)]
-        context.metrics = _MetricsOnDemand(context)
+        self._ready([_headers_of(question)])
         try:
             item = self._entry([{"body": bytearray(question.body)}], context)[0]
             status = context.get_response_status(0)[0] or OK
@@ -107,6 +101,68 @@ class Calls:
             answer.status, answer.headers, answer.body, note.load_s, note.is_unloadable,
             note.dropped,
         )  # fmt: skip
+
+    def ask_together(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer questions to one model, at once where its family can, else one after the other.
+
+        None is answered after one that has run out of memory: another worker gets these.
+        """
+        together = self._at_once(questions)
+        note = self._residents.take_note()
+        answers: list[Answer] = []
+        for question, answer in zip(questions, together, strict=True):
+            answers.append(self.ask(question, _no_part) if answer is None else answer)
+            if self.has_run_out:
+                break
+        if note is not None:
+            first = answers[0]
+            load_s, dropped = first.load_s + note.load_s, (*note.dropped, *first.dropped)
+            answers[0] = replace(first, load_s=load_s, dropped=dropped)
+        return answers
+
+    def _at_once(self, questions: Sequence[Question]) -> list[Answer | None]:
+        """The answers of one call of the handler; None: whatever is wrong is said to it alone."""
+        OUTPUT.begin(questions[0].target)
+        self._ready([{**_headers_of(each), TOGETHER: "1"} for each in questions])
+        try:
+            returned = self._handle(
+                [{"body": bytearray(each.body)} for each in questions], self._context
+            )
+            return [
+                self._one_of(question, item, index)
+                for index, (question, item) in enumerate(zip(questions, returned, strict=True))
+            ]
+        except Exception:
+            log.warning("%d requests are answered one by one", len(questions), exc_info=True)
+            return [None] * len(questions)
+        finally:
+            OUTPUT.end()
+
+    def _one_of(self, question: Question, item: Any, index: int) -> Answer | None:
+        context = self._context
+        status = context.get_response_status(index)[0] or OK
+        if item is None or status != OK:
+            return None
+        self._limit(question.answer_limit_bytes)
+        try:
+            _check_head(context, index)
+            body = self._encoded(item)
+        except PredictionException:
+            return None
+        if not isinstance(body, bytes):
+            return None
+        sent = {name.lower(): value for name, value in context.get_response_headers(index).items()}
+        return Answer(status, sent, body)
+
+    def _ready(self, headers: list[dict[str, Any]]) -> None:
+        """Have the context be of requests with these headers."""
+        context = self._context
+        self._count += 1
+        context.request_ids = {
+            index: f"{os.getpid()}-{self._count}" for index in range(len(headers))
+        }
+        context.request_processor = [RequestProcessor(each) for each in headers]
+        context.metrics = _MetricsOnDemand(context)
 
     def ask_through_mms(self, batch: list[dict[str, Any]]) -> bytes:
         """Answer a message of the model server, in its words."""
@@ -205,6 +261,21 @@ class Calls:
                 f" {self._limit_bytes}",
                 TOO_LARGE,
             )
+
+
+def _headers_of(question: Question) -> dict[str, Any]:
+    """The headers a handler sees of a question that came through the door."""
+    headers: dict[str, Any] = {**question.headers}
+    if question.model:
+        headers |= inner_headers(question)
+    content_type = headers.get("content-type") or headers.get("Content-Type") or ""
+    headers.setdefault("body", {"content-type": content_type})
+    return headers
+
+
+def _no_part(_: Part) -> None:
+    """Of those that came together none is answered in parts."""
+    raise TypeError("an answer in parts to a question among others")
 
 
 def _sent_in_parts(

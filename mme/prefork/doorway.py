@@ -8,8 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from typing import TYPE_CHECKING
 
 from mme.core.door import PREFIX, DoorError, Message, decode, encode, lengths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 READ_BYTES = 65536
 """A frame up to this size is read by one call."""
@@ -40,6 +44,10 @@ class Door:
     def send(self, message: Message) -> None:
         """Send one message; returns when the kernel has it. Raises OSError, DoorError."""
         self._connection.sendall(encode(message))
+
+    def send_all(self, messages: Iterable[Message]) -> None:
+        """Send several, as `send` does."""
+        self._connection.sendall(b"".join(map(encode, messages)))
 
     def receive(self) -> Message | None:
         """The next message; None if the gateway is gone. Raises OSError, DoorError."""

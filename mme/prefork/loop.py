@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mms.model_loader import ModelLoaderFactory
 from mms.protocol.otf_message_handler import create_load_model_response, retrieve_msg
 
-from mme.core.door import Done, DoorError, Drop, Hello, Question
+from mme.core.door import Done, DoorError, Drop, Hello, Question, Together
 from mme.prefork.calls import Calls
 from mme.prefork.doorway import Door, listening
 from mme.prefork.failures import as_serving_error, error_body
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
+    from mme.core.door import Message
     from mme.prefork.residents import Residents
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,8 @@ class Hooks:
     """Called when models were dropped, before the gateway hears of it, and after large requests."""
     on_refusal: Callable[[], None] = lambda: None
     """Called before the model server is told that a load failed."""
+    is_spent: Callable[[], bool] = lambda: False
+    """Asked after each answer: whether another worker is to take this one's place."""
 
 
 class WorkerLoop:
@@ -151,7 +154,7 @@ class WorkerLoop:
             with contextlib.suppress(OSError):
                 os.unlink(self._streams.pop())  # noqa: PTH108
         self._mms.sendall(self._calls.ask_through_mms(message))
-        return not self._calls.has_run_out
+        return not (self._calls.has_run_out or self._hooks.is_spent())
 
     def _hear_door(self, door: Door) -> bool:
         try:
@@ -162,6 +165,9 @@ class WorkerLoop:
                     if len(message.body) > LARGE_BYTES:
                         del message
                         self._hooks.on_dropped()
+                elif isinstance(message, Together) and self._calls is not None:
+                    questions = [_question(door.receive()) for _ in range(message.count)]
+                    door.send_all(self._calls.ask_together(questions))
                 elif isinstance(message, Drop):
                     self._residents.drop(message.models)
                     self._hooks.on_dropped()
@@ -170,7 +176,8 @@ class WorkerLoop:
                     return False  # the gateway is gone
                 if not door.has_rest:
                     # What has been sent meanwhile lies unread, so another worker gets it.
-                    return not (self._calls is not None and self._calls.has_run_out)
+                    has_run_out = self._calls is not None and self._calls.has_run_out
+                    return not (has_run_out or self._hooks.is_spent())
         except (OSError, DoorError) as error:
             log.warning("the door broke: %s", error)
             return False
@@ -230,6 +237,12 @@ class WorkerLoop:
             os.replace(partial, path)  # noqa: PTH105
         except OSError:
             log.exception("cannot write why %s did not load", self._name)
+
+
+def _question(message: Message | None) -> Question:
+    if not isinstance(message, Question):
+        raise DoorError("no question where one was to follow")
+    return message
 
 
 def _service(message: dict[str, Any]) -> Any:

@@ -16,7 +16,8 @@ import uuid
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from mme.cache import AdmissionJob, ExtractionLimits
+from mme.cache import AdmissionJob
+from mme.cache.terms import admission_terms, extraction_limits
 from mme.core.artifact import Admitted
 from mme.core.errors import AlreadyLoaded, InvalidRequest, LoadFailed, NotLoaded
 from mme.core.names import model_name
@@ -46,14 +47,10 @@ LEAVING = ".leaving-"
 class FolderCatalog:
     """A catalog of names that are declared, each with its folder."""
 
-    def __init__(
-        self, settings: Settings, admit: Admit, scratch_root: Path, *, checks: bool
-    ) -> None:
-        """`checks`: whether the artifacts are of this project's families."""
-        self._settings = settings
+    def __init__(self, settings: Settings, admit: Admit, scratch_root: Path) -> None:
+        self._limits, self._terms = extraction_limits(settings), admission_terms(settings)
         self._admit = admit
         self._scratch_root = scratch_root
-        self._checks = checks
         self._folders: dict[str, Path] = {}
         self._admitted: dict[str, Admitted] = {}
         self._slots = Slots(settings.parallel_loads)
@@ -129,21 +126,16 @@ class FolderCatalog:
         place = self._scratch_root / name
         place.mkdir(parents=True, exist_ok=True)
         (place / "source").write_text(str(folder), encoding="utf-8", errors="surrogateescape")
-        settings = self._settings
         job = AdmissionJob(
             target=target,
             uri=str(folder),
             archive=None,
             model_dir=folder,
             scratch_dir=place / "mapped",
-            limits=ExtractionLimits(
-                archive_bytes=settings.artifact_limit_bytes,
-                unpacked_bytes=settings.artifact_limit_bytes,
-                files=settings.artifact_limit_files,
-            ),
-            memory_bytes=settings.admission_memory,
-            cpu_s=settings.admission_cpu_s,
-            checks=self._checks,
+            limits=self._limits,
+            memory_bytes=self._terms.memory_bytes,
+            cpu_s=self._terms.cpu_s,
+            checks=self._terms.checks,
         )
         async with self._slots.taken():
             findings = await self._admit(job)

@@ -28,7 +28,6 @@ class TargetHistory:
     evicted_why: str = ""
     idle_at_eviction_s: float | None = None
     """How long it had not been used when it was evicted last."""
-    evictions: int = 0
     unloaded_at: float | None = None
     loaded_at: float | None = None
     gone_at: float | None = None
@@ -83,7 +82,6 @@ def _noted(known: TargetHistory, event: Event) -> None:
             known.evicted_at = event.at
             known.evicted_why = why if isinstance(why, str) else ""
             known.idle_at_eviction_s = idle_s if isinstance(idle_s, float) else None
-            known.evictions += 1
         case "unloaded":
             known.unloaded_at = event.at
         case "gone":

@@ -52,23 +52,21 @@ class ModelViews:
         artifact = known.artifact
         workers = self._workers.workers_of(artifact.name)
         usage = self._workers.usage_of(artifact.name)
-        if not workers and not known.in_flight:
-            return replace(
-                self._on_disk(artifact),
-                invocations=known.invocations,
-                last_used_at=known.last_used_at,
-                load_s=round(usage.load_s, 5) if usage else None,
-            )
-        return replace(
+        view = replace(
             self._on_disk(artifact),
+            invocations=known.invocations,
+            last_used_at=known.last_used_at,
+            load_s=round(usage.load_s, 5) if usage else None,
+        )
+        if not workers and not known.in_flight:
+            return view
+        return replace(
+            view,
             state=State.READY if workers else State.LOADING,
             in_flight=known.in_flight,
-            invocations=known.invocations,
             own_bytes=(usage.own_bytes * workers if usage else 0) or None,
             workers=workers,
-            load_s=round(usage.load_s, 5) if usage else None,
             loaded_at=known.loaded_at,
-            last_used_at=known.last_used_at,
             details=dict(artifact.findings.details),
         )
 

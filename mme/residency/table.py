@@ -29,7 +29,6 @@ class Known:
     """One version of one target. Changed by the table only."""
 
     artifact: Admitted
-    known_at_s: float
     checked_at_s: float
     """Monotonic: when the catalog was last asked for this target's version."""
     loaded_at: float
@@ -121,7 +120,7 @@ class TargetTable:
             self._current[artifact.target] = replaced
             return []
         self._forget_idle()
-        self._current[artifact.target] = Known(artifact, now_s, now_s, wall_s)
+        self._current[artifact.target] = Known(artifact, now_s, wall_s)
         if replaced is None or replaced.artifact.name == artifact.name:
             return []
         return self._retire(replaced)

@@ -37,8 +37,14 @@ def open_store(uri: str, *, most_files: int = MOST_FILES) -> Store:
 
 def open_s3(uri: str) -> S3Store:
     """The store at `s3://bucket/prefix/`; ValueError if there is no bucket in it."""
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    bucket, prefix = bucket_and_prefix(uri)
     if not bucket:
         raise ValueError(f"the model store {uri!r} names no bucket")
+    return S3Store(bucket, prefix)
+
+
+def bucket_and_prefix(uri: str) -> tuple[str, str]:
+    """What `s3://bucket/prefix/` names; a prefix is empty or ends in a slash."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     prefix = prefix.strip("/")
-    return S3Store(bucket, f"{prefix}/" if prefix else "")
+    return bucket, f"{prefix}/" if prefix else ""

@@ -77,20 +77,8 @@ class S3Store:
     def put(self, target: str, file: Path) -> None:
         """Upload a file, whatever was there before. Raises as `find` does, and OSError."""
         check_target(target)
-        place = self.uri + target
-        with file.open("rb") as content:
-            try:
-                self._client().put_object(
-                    Bucket=self._bucket, Key=self._prefix + target, Body=content
-                )
-            except ClientError as error:
-                if is_denied(error):
-                    raise StoreUnavailable(
-                        place, "the credentials may not write it (s3:PutObject)"
-                    ) from error
-                raise meaning(error, "", place, self._bucket, may_list=False) from error
-            except BotoCoreError as error:
-                raise StoreUnavailable(place, str(error)) from error
+        with file.open("rb") as content, self._writing(self.uri + target):
+            self._client().put_object(Bucket=self._bucket, Key=self._prefix + target, Body=content)
 
     def find(self, target: str) -> ArtifactRef:
         """See Store."""
@@ -147,21 +135,29 @@ class S3Store:
         condition: dict[str, Any] = (
             {"IfNoneMatch": "*"} if version is None else {"IfMatch": f'"{version}"'}
         )
+        with self._writing(place):
+            try:
+                answer = self._client().put_object(
+                    Bucket=self._bucket, Key=self._prefix + target, Body=content, **condition
+                )
+            except ClientError as error:
+                if is_changed(error):
+                    raise Changed(place) from error
+                raise
+        return answer["ETag"].strip('"')
+
+    @contextlib.contextmanager
+    def _writing(self, place: str) -> Iterator[None]:
+        """Translate what S3 says to a write."""
         try:
-            answer = self._client().put_object(
-                Bucket=self._bucket, Key=self._prefix + target, Body=content, **condition
-            )
+            yield
         except ClientError as error:
-            if is_changed(error):
-                raise Changed(place) from error
             if is_denied(error):
-                raise StoreUnavailable(
-                    place, "the credentials may not write it (s3:PutObject)"
-                ) from error
+                reason = "the credentials may not write it (s3:PutObject)"
+                raise StoreUnavailable(place, reason) from error
             raise meaning(error, "", place, self._bucket, may_list=False) from error
         except BotoCoreError as error:
             raise StoreUnavailable(place, str(error)) from error
-        return answer["ETag"].strip('"')
 
     def _refs(self, entries: Iterable[Mapping[str, Any]], ending: str) -> Iterator[ArtifactRef]:
         for entry in entries:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from mme.core.command_options import argument, option
 from mme.core.log import configure_logging
 from mme.training import options
 from mme.training.evaluating import Question, evaluate_target
@@ -45,40 +46,31 @@ or a folder of such sets as docs/training.md describes."""
 def evaluate(
     target: Annotated[
         str,
-        typer.Argument(
-            metavar="TARGET",
-            help="NAME.tar.gz or an unpacked artifact, here or s3://...; or a model there",
-            show_default=False,
+        argument(
+            "TARGET", "NAME.tar.gz or an unpacked artifact, here or s3://...; or a model there"
         ),
     ],
     *,
-    evaluation: Annotated[
-        str, typer.Option("--set", metavar="SET", help="what to measure it on", show_default=False)
-    ],
+    evaluation: Annotated[str, option("--set", "SET", "what to measure it on")],
     endpoint: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL",
-            help=f"ask the model TARGET of a running endpoint; {ENDPOINT} is asked where TARGET is"
+        option(
+            "--endpoint",
+            "URL",
+            f"ask the model TARGET of a running endpoint; {ENDPOINT} is asked where TARGET is"
             " no file here",
-            show_default=False,
         ),
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(
-            metavar="TOKEN",
-            envvar="MME_TOKEN",
-            help="bearer token, if the endpoint wants one",
-            show_default=False,
-        ),
+        option("--token", "TOKEN", "bearer token, if the endpoint wants one", envvar="MME_TOKEN"),
     ] = None,
     misses: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            help=f"show so many questions that were not answered right (default: {DEFAULT_MISSES})",
-            show_default=False,
+        option(
+            "--misses",
+            "N",
+            f"show so many questions that were not answered right (default: {DEFAULT_MISSES})",
         ),
     ] = None,
     has_all: Annotated[

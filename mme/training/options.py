@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from mme.core.command_options import argument, option
 from mme.training.plan import read_value
 from models.tables import check_told
 
@@ -43,29 +44,21 @@ class Wanted:
     as_json: bool = False
 
 
-def _text(name: str, metavar: str, meaning: str) -> object:
-    return typer.Option(name, metavar=metavar, help=meaning, show_default=False)
-
-
 Families: TypeAlias = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="FAMILY",
-        help="TopicalPageRank, DocSim or Search: train just these",
-        show_default=False,
-    ),
+    argument("FAMILY", "TopicalPageRank, DocSim or Search: train just these"),
 ]
 Corpus: TypeAlias = Annotated[
     str | None,
-    _text("--corpus", "PLACE", "train on this CSV, or the only one of a folder, here or s3://..."),
+    option("--corpus", "PLACE", "train on this CSV, or the only one of a folder, here or s3://..."),
 ]
 Language: TypeAlias = Annotated[
     str | None,
-    _text("--language", "CODE", "de, en, ... (default: as the corpus looks, else as shipped)"),
+    option("--language", "CODE", "de, en, ... (default: as the corpus looks, else as shipped)"),
 ]
 Name: TypeAlias = Annotated[
     str | None,
-    _text(
+    option(
         "--name",
         "NAME",
         "what to call the artifact, slashes for folders (default: the family)",
@@ -73,13 +66,13 @@ Name: TypeAlias = Annotated[
 ]
 Evaluation: TypeAlias = Annotated[
     str | None,
-    _text(
+    option(
         "--evaluation", "SET", "evaluate the model on this: a CSV, JSON lines, or a folder of sets"
     ),
 ]
 Output: TypeAlias = Annotated[
     str | None,
-    _text(
+    option(
         "--output",
         "PLACE",
         "folder or s3://bucket/prefix/ for artifact and reports (default: artifacts/)",
@@ -87,22 +80,24 @@ Output: TypeAlias = Annotated[
 ]
 Set: TypeAlias = Annotated[
     list[str] | None,
-    _text(
+    option(
         "--set",
         "KEY=VALUE",
         "a parameter; JSON if it is JSON, else a string; may be given several times",
     ),
 ]
 TextColumn: TypeAlias = Annotated[
-    str | None, _text("--text-column", "NAME", "the column with the texts")
+    str | None, option("--text-column", "NAME", "the column with the texts")
 ]
 TitleColumn: TypeAlias = Annotated[
-    str | None, _text("--title-column", "NAME", "the column with the titles")
+    str | None, option("--title-column", "NAME", "the column with the titles")
 ]
-IdColumn: TypeAlias = Annotated[str | None, _text("--id-column", "NAME", "the column with the ids")]
+IdColumn: TypeAlias = Annotated[
+    str | None, option("--id-column", "NAME", "the column with the ids")
+]
 Separator: TypeAlias = Annotated[
     str | None,
-    _text(
+    option(
         "--separator",
         "CHARACTER",
         "what separates the cells of the CSV; tab for a tab (default: as the header looks)",
@@ -110,7 +105,7 @@ Separator: TypeAlias = Annotated[
 ]
 Encoding: TypeAlias = Annotated[
     str | None,
-    _text("--encoding", "NAME", "of the CSV, such as utf-8 or cp1252 (default: as it looks)"),
+    option("--encoding", "NAME", "of the CSV, such as utf-8 or cp1252 (default: as it looks)"),
 ]
 Sample: TypeAlias = Annotated[
     bool,
@@ -121,7 +116,7 @@ Sample: TypeAlias = Annotated[
 ]
 Models: TypeAlias = Annotated[
     Path | None,
-    _text(
+    option(
         "--models",
         "DIR",
         "folder with models_to_be_trained.json and a folder per family (default: models/)",

@@ -11,8 +11,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
-from typing import Any
 
+from mme.core.json_text import json_object
+from mme.core.names import TARGET_HEADER
 from mme.training.plan import TrainingError
 from models.serving import Needs, Request, Response
 
@@ -40,7 +41,7 @@ class RemoteModel:
         headers = {
             "Content-Type": request.content_type or "",
             "Accept": request.accept or "*/*",
-            "X-Amzn-SageMaker-Target-Model": self.target,
+            TARGET_HEADER: self.target,
         }
         status, body = self._send("/invocations", request.body, headers)
         if status >= BAD_REQUEST:
@@ -53,11 +54,7 @@ class RemoteModel:
         status, body = self._send("/models", wanted, {"Content-Type": "application/json"})
         if status >= BAD_REQUEST:
             return {}
-        try:
-            said = json.loads(body)
-        except ValueError:
-            return {}
-        model = said.get("model") if isinstance(said, dict) else None
+        model = (json_object(body) or {}).get("model")
         return model if isinstance(model, dict) else {}
 
     def needs(self) -> Needs:
@@ -83,9 +80,5 @@ class RemoteModel:
 
 def _message(body: bytes) -> str:
     text = body.decode("utf-8", "replace")
-    try:
-        said: Any = json.loads(text)
-    except ValueError:
-        said = None
-    found = said.get("Message") or said.get("message") if isinstance(said, dict) else None
-    return str(found or text)[:SHOWN_CHARS]
+    said = json_object(text) or {}
+    return str(said.get("Message") or said.get("message") or text)[:SHOWN_CHARS]

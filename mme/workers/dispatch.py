@@ -3,7 +3,7 @@
 Requests wait per model. A worker of the pool takes any model; a worker of a model's own takes that
 model only. Waiting models are served in turn, so that a hot model never starves a cold one; among
 the idle workers, one that has the model comes before one that has not. A worker computes one
-request at a time, so that its death takes exactly one along.
+request at a time, or a batch, so that its death takes no other along.
 
 Two kinds of models do not get all workers of the pool: *heavy* ones, whose memory each further
 worker would touch again, and *slow* ones, that would leave none for quick requests. So do *large*
@@ -19,39 +19,19 @@ ending workers is for `groups.py`, sending for `live.py`.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic
 
-from mme.workers.given import Given, R, WorkerState
+from mme.workers.batches import take
+from mme.workers.given import Given, R
+from mme.workers.queues import Queues
 from mme.workers.times import QUICK_S, SLOW_S, ModelTimes
+from mme.workers.worker import Worker
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Sequence
 
-
-@dataclass(slots=True)
-class _Worker(Generic[R]):
-    name: str
-    own_model: str | None
-    pipelines: frozenset[str] | None
-    """None: it takes models of any pipeline."""
-    idle_since_s: float
-    request: R | None = None
-    """What it computes."""
-    next: R | None = None
-    """What it has been sent besides."""
-    is_recalled: bool = False
-    """Another worker is to answer the next one too."""
-    began_s: float = 0.0
-    is_leaving: bool = False
-    is_occupied: bool = False
-    models: dict[str, None] = field(default_factory=dict)
-    """The models it has."""
-
-    @property
-    def is_idle(self) -> bool:
-        return self.request is None and not self.is_leaving and not self.is_occupied
+    from mme.workers.given import WorkerState
 
 
 class Dispatch(Generic[R]):
@@ -68,13 +48,11 @@ class Dispatch(Generic[R]):
         self._clock = clock
         self._looks_ahead = looks_ahead
         self._heavy_workers = heavy_workers
-        self._workers: dict[str, _Worker[R]] = {}
-        self._pool: dict[str, _Worker[R]] = {}
-        self._own: dict[str, dict[str, _Worker[R]]] = {}
+        self._workers: dict[str, Worker[R]] = {}
+        self._pool: dict[str, Worker[R]] = {}
+        self._own: dict[str, dict[str, Worker[R]]] = {}
         """Model -> the workers of its own."""
-        self._queues: OrderedDict[str, deque[R]] = OrderedDict()
-        """Models whose requests wait for the pool, in the order of their turns; none is empty."""
-        self._own_queues: dict[str, deque[R]] = {}
+        self._waiting: Queues[R] = Queues()
         self._having: dict[str, set[str]] = {}
         """Model -> the workers that have it."""
         self._times = ModelTimes()
@@ -83,45 +61,37 @@ class Dispatch(Generic[R]):
 
     def submit(self, request: R) -> list[Given[R]]:
         """A request has come."""
-        self._queue_of(request).append(request)
+        self._waiting.put(request)
         return self._give(request)
 
-    def submit_again(self, request: R) -> list[Given[R]]:
-        """A request that no worker saw comes back, ahead of all others."""
-        self._put_first(request)
-        return self._give(request)
+    def submit_again(self, *requests: R) -> list[Given[R]]:
+        """Requests of one model that no worker answered come back, ahead of all others."""
+        self._waiting.put_first(requests)
+        return self._give(requests[0]) if requests else []
 
     def withdraw(self, request: R) -> bool:
         """Take a request out; False if it does not wait."""
-        queues = self._own_queues if request.is_own else self._queues
-        queue = queues.get(request.model)
-        if queue is None or request not in queue:
-            return False
-        queue.remove(request)
-        if not queue:
-            del queues[request.model]
-        return True
+        return self._waiting.withdraw(request)
 
     def take_all(self, model: str) -> list[R]:
         """Take out all waiting requests of a model; for when it cannot be served at all."""
-        return [*self._queues.pop(model, ()), *self._own_queues.pop(model, ())]
+        return self._waiting.take_all(model)
 
     def waiting(self, model: str) -> int:
         """How many requests wait for a model."""
-        return len(self._queues.get(model, ())) + len(self._own_queues.get(model, ()))
+        return self._waiting.waiting(model)
 
     def oldest(self) -> list[R]:
         """The first waiting request of each model that is for the pool."""
-        return [queue[0] for queue in self._queues.values()]
+        return self._waiting.oldest()
 
     def own_waiting(self) -> set[str]:
         """The models for whose own workers requests wait."""
-        return set(self._own_queues)
+        return set(self._waiting.own)
 
     def oldest_of(self, own_model: str) -> R | None:
         """The first request that waits for a worker of the model's own."""
-        queue = self._own_queues.get(own_model)
-        return queue[0] if queue else None
+        return self._waiting.oldest_of(own_model)
 
     # ---- workers
 
@@ -132,7 +102,7 @@ class Dispatch(Generic[R]):
         pipelines: frozenset[str] | None = None,
     ) -> list[Given[R]]:
         """A worker is there."""
-        joined: _Worker[R] = _Worker(worker, own_model, pipelines, idle_since_s=self._clock())
+        joined: Worker[R] = Worker(worker, own_model, pipelines, idle_since_s=self._clock())
         self._workers[worker] = joined
         self._peers(own_model)[worker] = joined
         return self._give_to(joined)
@@ -152,7 +122,7 @@ class Dispatch(Generic[R]):
         if gone is None:
             return []
         if gone.next is not None and not gone.is_recalled:
-            self._put_first(gone.next)
+            self._waiting.put_first([gone.next])
         self._peers(gone.own_model).pop(worker, None)
         if gone.own_model is not None and not self._own[gone.own_model]:
             del self._own[gone.own_model]
@@ -169,7 +139,7 @@ class Dispatch(Generic[R]):
         if state is None or state.next is None or state.is_recalled:
             return []
         state.is_recalled = True
-        self._put_first(state.next)
+        self._waiting.put_first([state.next])
         return self._give_to(state)
 
     def hold(self, worker: str) -> None:
@@ -180,13 +150,17 @@ class Dispatch(Generic[R]):
     def answered(
         self, worker: str, *, has_model: bool = True, dropped: Sequence[str] = ()
     ) -> list[Given[R]]:
-        """A worker has answered its request, and has its model now unless it could not load it."""
+        """A worker has answered its request, and those that went with it.
+
+        It has the model now unless it could not load it.
+        """
         state = self._workers[worker]
         request, state.request, state.next = state.request, state.next, None
+        count, state.others = 1 + len(state.others), ()
         state.is_recalled = False
         assert request is not None, worker  # noqa: S101 - a broken caller, not bad input
         now_s = self._clock()
-        self._times.note(request.model, now_s - state.began_s)
+        self._times.note(request.model, (now_s - state.began_s) / count)
         state.idle_since_s = state.began_s = now_s
         for model in dropped:
             self.dropped(worker, model)
@@ -228,16 +202,8 @@ class Dispatch(Generic[R]):
     def group(self, own_model: str | None = None) -> list[WorkerState]:
         """The workers of the pool, or of one model's own, that take requests."""
         now_s = self._clock()
-        return [
-            WorkerState(
-                each.name,
-                now_s - each.began_s if each.request is not None else 0.0,
-                now_s - each.idle_since_s if each.is_idle else 0.0,
-                len(each.models),
-            )
-            for each in (self._pool if own_model is None else self._own.get(own_model, {})).values()
-            if not each.is_leaving
-        ]
+        group = self._pool if own_model is None else self._own.get(own_model, {})
+        return [each.state(now_s) for each in group.values() if not each.is_leaving]
 
     def is_free(self, worker: str) -> bool:
         """Whether a worker does nothing, leaving or not."""
@@ -246,71 +212,64 @@ class Dispatch(Generic[R]):
 
     # ---- the rules
 
-    def _put_first(self, request: R) -> None:
-        self._queue_of(request).appendleft(request)
-        if not request.is_own:
-            self._queues.move_to_end(request.model, last=False)
-
-    def _queue_of(self, request: R) -> deque[R]:
-        queues = self._own_queues if request.is_own else self._queues
-        return queues.setdefault(request.model, deque())
-
-    def _peers(self, own_model: str | None) -> dict[str, _Worker[R]]:
+    def _peers(self, own_model: str | None) -> dict[str, Worker[R]]:
         return self._pool if own_model is None else self._own.setdefault(own_model, {})
 
     def _give(self, request: R) -> list[Given[R]]:
         return self._give_own(request.model) if request.is_own else self._give_pool()
 
-    def _give_to(self, worker: _Worker[R]) -> list[Given[R]]:
+    def _give_to(self, worker: Worker[R]) -> list[Given[R]]:
         return self._give_pool() if worker.own_model is None else self._give_own(worker.own_model)
 
     def _give_own(self, model: str) -> list[Given[R]]:
         given: list[Given[R]] = []
-        queue = self._own_queues.get(model)
+        queue = self._waiting.own.get(model)
         # One that has loaded the model comes first.
         workers = sorted(
             self._own.get(model, {}).values(), key=lambda worker: model not in worker.models
         )
         for worker in workers:
             if queue and worker.is_idle:
-                given += [self._start(worker, queue.popleft())]
+                given += [self._start(worker, queue)]
         for worker in workers:
             if queue and self._may_send_ahead(worker, queue[0]):
                 given += [self._send_ahead(worker, queue.popleft())]
         if queue is not None and not queue:
-            del self._own_queues[model]
+            del self._waiting.own[model]
         return given
 
     def _give_pool(self) -> list[Given[R]]:
         """Each waiting model in its turn, as long as a worker is idle that may take it."""
         given: list[Given[R]] = []
+        queues = self._waiting.pool
         idle = [worker for worker in self._pool.values() if worker.is_idle]
         skipped: list[str] = []
-        for _ in range(len(self._queues)) if idle else ():
-            model, queue = next(iter(self._queues.items()))
+        for _ in range(len(queues)) if idle else ():
+            model, queue = next(iter(queues.items()))
             worker = self._choose(queue[0], idle)
-            self._queues.move_to_end(model)
+            queues.move_to_end(model)
             if worker is None:
                 skipped.append(model)
                 continue
             idle.remove(worker)
-            given.append(self._start(worker, queue.popleft()))
+            given.append(self._start(worker, queue))
             if not queue:
-                del self._queues[model]
+                del queues[model]
             if not idle:
                 break
         # Those that could not be served keep their turn.
         for model in reversed(skipped):
-            self._queues.move_to_end(model, last=False)
-        if given and idle and len(skipped) < len(self._queues):
+            queues.move_to_end(model, last=False)
+        if given and idle and len(skipped) < len(queues):
             given += self._give_pool()
-        return given + self._give_ahead() if self._queues and self._looks_ahead else given
+        return given + self._give_ahead() if queues and self._looks_ahead else given
 
     def _give_ahead(self) -> list[Given[R]]:
         """Send busy workers what is next in turn, but nothing past a model that must wait."""
         given: list[Given[R]] = []
-        while self._queues:
-            model, queue = next(iter(self._queues.items()))
+        queues = self._waiting.pool
+        while queues:
+            model, queue = next(iter(queues.items()))
             able = [
                 worker
                 for worker in self._pool.values()
@@ -319,18 +278,21 @@ class Dispatch(Generic[R]):
             if not able:
                 break
             given.append(self._send_ahead(able[0], queue.popleft()))
-            self._queues.move_to_end(model)
+            queues.move_to_end(model)
             if not queue:
-                del self._queues[model]
+                del queues[model]
         return given
 
-    def _may_send_ahead(self, worker: _Worker[R], request: R) -> bool:
+    def _may_send_ahead(self, worker: Worker[R], request: R) -> bool:
         return (
             self._looks_ahead
             and worker.request is not None
             and worker.next is None
             and not worker.is_leaving
             and not worker.is_occupied
+            # It gains more by waiting for those that come meanwhile.
+            and request.batch is None
+            and not worker.others
             and not (request.is_large or worker.request.is_large)
             and not (request.is_streamed or worker.request.is_streamed)
             and self._times.is_quick(request.model)
@@ -338,15 +300,21 @@ class Dispatch(Generic[R]):
             and self._clock() - worker.began_s < QUICK_S
         )
 
-    def _send_ahead(self, worker: _Worker[R], request: R) -> Given[R]:
+    def _send_ahead(self, worker: Worker[R], request: R) -> Given[R]:
         worker.next = request
         return Given(worker.name, request)
 
-    def _start(self, worker: _Worker[R], request: R) -> Given[R]:
-        worker.request, worker.began_s = request, self._clock()
-        return Given(worker.name, request)
+    def _start(self, worker: Worker[R], queue: deque[R]) -> Given[R]:
+        model = queue[0].model
+        if queue[0].batch is None or model not in worker.models:
+            request, others = queue.popleft(), ()
+        else:
+            request, *rest = take(queue, self._times.average_s(model))
+            others = tuple(rest)
+        worker.request, worker.others, worker.began_s = request, others, self._clock()
+        return Given(worker.name, request, others)
 
-    def _choose(self, request: R, idle: list[_Worker[R]]) -> _Worker[R] | None:
+    def _choose(self, request: R, idle: list[Worker[R]]) -> Worker[R] | None:
         model, pipeline = request.model, request.pipeline
         able = [
             worker

@@ -14,11 +14,11 @@ import struct
 import termios
 from typing import TYPE_CHECKING
 
-from mme.core.door import PREFIX, Answer, DoorError, Hello, Part, decode, encode, lengths
+from mme.core.door import PREFIX, Answer, DoorError, Hello, Part, Together, decode, encode, lengths
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mme.core.door import Message
@@ -62,6 +62,12 @@ class Door(asyncio.Protocol):
         """Send a message of which all but the body is in the form of a frame already."""
         if self._transport is not None:
             self._transport.writelines((beginning, body))
+
+    def send_together(self, frames: Sequence[tuple[bytes, bytes | bytearray]]) -> None:
+        """Send several questions to be answered at once, each as `send_frame` does."""
+        if self._transport is not None:
+            pieces = (piece for frame in frames for piece in frame)
+            self._transport.writelines((encode(Together(len(frames))), *pieces))
 
     def has_unread(self) -> bool:
         """Whether the worker has not yet read all that was sent to it."""

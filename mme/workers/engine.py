@@ -20,8 +20,7 @@ from mme.core.events import Events
 from mme.core.terms import PLAIN
 from mme.core.through_mms import LOAD_ONLY
 from mme.core.timing import Timing
-from mme.memory import anonymous_bytes
-from mme.workers.counts import WorkerCounts, counted, note_times
+from mme.workers.counts import WorkerCounts, counted, grown_bytes, note_times
 from mme.workers.dispatch import Dispatch
 from mme.workers.groups import Groups
 from mme.workers.live import LiveWorkers
@@ -90,7 +89,8 @@ class Workers:
         if not self._is_shared:
             fewest = most = 0
         self._background = BackgroundTasks()
-        self._usages = UsageBook()
+        together = settings.batch_requests if settings.invoke == "door" else 1
+        self._usages = UsageBook(most_together=together)
         self._deadlines = Deadlines()
         self._isolated: set[str] = set()
         self._to_measure: dict[str, LiveWorker] = {}
@@ -112,6 +112,7 @@ class Workers:
             on_answered=self._answered,
             on_death=self._died,
             on_blame=self._blame,
+            on_batch_death=self._usages.died_in_batch,
         )
         self._groups = Groups(
             self._dispatch, self._live, starter,
@@ -180,7 +181,7 @@ class Workers:
             is_own, pipeline = self.is_own(artifact), self._pipeline_of(artifact)
             request = request_to(
                 artifact, headers, body, terms, self._settings,
-                now_s=self._clock(), is_own=is_own, pipeline=pipeline,
+                now_s=self._clock(), is_own=is_own, pipeline=pipeline, batch=usage.batch_now,
             )  # fmt: skip
             answer = await self._answer(request, usage, timing or Timing())
         finally:
@@ -274,7 +275,7 @@ class Workers:
         """How many workers and requests there are."""
         resting = self._rest is not None
         pool = (self._groups.fewest, self._groups.most)
-        return counted(self._live.all(), len(self._deadlines), pool, is_resting=resting)
+        return counted(self._live, len(self._deadlines), pool, is_resting=resting)
 
     def what_is_missing(self) -> str:
         """Why requests cannot be answered now, as far as is known; "": they can."""
@@ -289,14 +290,7 @@ class Workers:
     @property
     def own_bytes(self) -> int:
         """What all workers have taken since they were forked, with what models' own ones hold."""
-        own = {each.own_model for each in self._live.all() if each.own_model is not None}
-        usages = [self._usages.get(name) for name in own]
-        grown = [
-            max(0, anonymous_bytes(each.started.pid) - each.born_bytes)
-            for each in self._live.all()
-            if each.own_model is None
-        ]
-        return sum(usage.own_bytes for usage in usages if usage is not None) + sum(grown)
+        return grown_bytes(self._live.all(), self._usages)
 
     def fail_all(self) -> None:
         """Answer all requests that cannot be answered any more, and take no others."""

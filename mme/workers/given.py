@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mme.workers.batches import Batch
 
 
 class Waiting(Protocol):
@@ -33,6 +38,14 @@ class Waiting(Protocol):
     def pipeline(self) -> str | None:
         """What the worker's template must have loaded."""
 
+    @property
+    def batch(self) -> Batch | None:
+        """How many may be computed with it at once; None: it is computed alone."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its body."""
+
 
 R = TypeVar("R", bound=Waiting)
 
@@ -43,6 +56,8 @@ class Given(Generic[R]):
 
     worker: str
     request: R
+    others: Sequence[R] = ()
+    """Those that go with it as one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +66,7 @@ class WorkerState:
 
     name: str
     runs_s: float
-    """How long its request has been computed; 0 if it has none."""
+    """How long its request has been computed, of a batch each one's share; 0 if it has none."""
     idle_s: float
     """How long it has had none; 0 if it has one."""
     models: int

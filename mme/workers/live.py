@@ -3,12 +3,15 @@
 Turns what dispatch decides into messages and what workers say into facts for dispatch. A worker
 that ends takes along the request it had read. A request it had not read is given to another, and so
 is one whose worker ended for a reason of its own, unless pieces of an answer have been passed on.
+Those of a batch that ends its worker are computed again, each alone: only whoever did it goes along
+with a worker then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,7 @@ from mme.core.door import Answer, Drop
 from mme.core.errors import ModelFailed
 from mme.core.log_format import REQUEST_ID, TARGET
 from mme.mms.client import MmsError, Unseen
+from mme.workers.batches import BatchSizes
 from mme.workers.requests import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
@@ -47,7 +51,9 @@ class LiveWorker:
     born_bytes: int
     """Its anonymous memory when it came."""
     request: Request | None = None
-    """What it computes."""
+    """What it computes; of a batch, what it answers next."""
+    others: deque[Request] = field(default_factory=deque)
+    """The rest of the batch, in the order of its answers."""
     next: Request | None = None
     """What it has been sent besides, and computes when it has answered the first."""
     recalled: set[Request] = field(default_factory=set)
@@ -61,12 +67,20 @@ class LiveWorker:
         """The name of the model it is for."""
         return None if self.artifact is None else self.artifact.name
 
+    @property
+    def batch(self) -> list[Request]:
+        """What it has not answered of the batch it computes; empty: it computes none."""
+        if self.request is None or self.request.together == 1:
+            return []
+        return [self.request, *self.others]
+
 
 class LiveWorkers:
     """All of them by name. The event loop owns it.
 
     `on_answered` is told of each answer, `on_death` of each end and what was being computed,
-    `on_blame` of each request whose computing ended a worker.
+    `on_blame` of each request whose computing ended a worker, `on_batch_death` of the model where
+    it was that of a batch. `sizes` counts batches.
     """
 
     def __init__(
@@ -79,6 +93,7 @@ class LiveWorkers:
         on_answered: Callable[[LiveWorker, Request, Answer], None],
         on_death: Callable[[LiveWorker, Request | None], None],
         on_blame: Callable[[Request], None],
+        on_batch_death: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._dispatch = dispatch
         self._background = background
@@ -87,6 +102,8 @@ class LiveWorkers:
         self._on_answered = on_answered
         self._on_death = on_death
         self._on_blame = on_blame
+        self._on_batch_death = on_batch_death
+        self.sizes = BatchSizes()
         self._live: dict[str, LiveWorker] = {}
 
     def __len__(self) -> int:
@@ -116,9 +133,9 @@ class LiveWorkers:
         """A request has come."""
         self.send(self._dispatch.submit(request))
 
-    def submit_again(self, request: Request) -> None:
-        """A request comes back that no worker has seen."""
-        self.send(self._dispatch.submit_again(request))
+    def submit_again(self, *requests: Request) -> None:
+        """Requests to one model come back that no worker has answered."""
+        self.send(self._dispatch.submit_again(*requests))
 
     def drop(self, model: str) -> None:
         """Have each worker that has the model let it go, once it has answered what it has."""
@@ -142,15 +159,27 @@ class LiveWorkers:
             live, request = self._live[each.worker], each.request
             self._tell_if_notable(each.worker, request)
             if live.request is None:
-                live.request = request
-                request.started_at_s = self._clock()
+                live.request, live.others = request, deque(each.others)
             else:
                 live.next = request
-            request.attempts += 1
+            self._note_sent(live, [request, *each.others])
             if self._through_mms:
                 self._background.start(self._ask_mms(live, request))
-                continue
-            live.started.door.send_frame(request.beginning, request.question.body)
+            elif each.others:
+                live.started.door.send_together(
+                    [(one.beginning, one.question.body) for one in live.batch]
+                )
+            else:
+                live.started.door.send_frame(request.beginning, request.question.body)
+
+    def _note_sent(self, live: LiveWorker, requests: list[Request]) -> None:
+        if requests[0].batch is not None:
+            self.sizes.note(len(requests))
+        for request in requests:
+            request.attempts += 1
+            request.together = len(requests)
+            if request is not live.next:
+                request.started_at_s = self._clock()
 
     def _tell_if_notable(self, worker: str, request: Request) -> None:
         """At DEBUG: what waited long, or comes to a further worker."""
@@ -194,6 +223,9 @@ class LiveWorkers:
             return
         if request is None:
             return
+        if live.others:
+            self._heard_of_batch(live, request, message)
+            return
         live.request, live.next = live.next, None
         if live.request is not None:
             live.request.started_at_s = self._clock()
@@ -211,6 +243,15 @@ class LiveWorkers:
         self.send(given)
         self._on_answered(live, request, message)
 
+    def _heard_of_batch(self, live: LiveWorker, request: Request, answer: Answer) -> None:
+        """One of a batch has its answer, and others of it are on their way."""
+        live.request = live.others.popleft()
+        for name in answer.dropped:
+            self._dispatch.dropped(live.started.name, name)
+        if not request.is_over:
+            request.answer.set_result(answer)
+        self._on_answered(live, request, answer)
+
     def _send_drops(self, live: LiveWorker) -> None:
         self._dispatch.hold(live.started.name)
         models, live.to_drop = live.to_drop, []
@@ -221,6 +262,7 @@ class LiveWorkers:
         if self._live.get(name) is not live:
             return
         del self._live[name]
+        batch = live.batch
         request, live.request = live.request, None
         self.send(self._dispatch.leave(name))
         self._on_death(live, request)
@@ -229,7 +271,11 @@ class LiveWorkers:
         # Of two it may have read the first; that it left bytes unread says nothing of that one.
         had_read = had_read or live.next is not None
         if not had_read or live.is_condemned or live.started.server.has_ended:
-            self._again(request)
+            self._again(*(batch or [request]))
+            return
+        if batch:
+            self._one_by_one(batch)
+            self._again(*batch)
             return
         self._on_blame(request)
         if not request.is_over:
@@ -248,15 +294,30 @@ class LiveWorkers:
         if not request.is_over:
             request.answer.set_exception(_died(request, is_its_doing=True))
 
-    def _again(self, request: Request) -> None:
-        if request.is_over:
-            return
-        if request.has_begun:
-            request.answer.set_exception(_died(request, is_its_doing=True))
-        elif request.attempts < MOST_ATTEMPTS:
-            self.submit_again(request)
-        else:
-            request.answer.set_exception(_died(request, is_its_doing=False))
+    def break_up(self, live: LiveWorker) -> None:
+        """A batch takes too long: its worker is to be ended, and each is answered alone."""
+        live.is_condemned = True
+        self._one_by_one(live.batch)
+
+    def _one_by_one(self, batch: list[Request]) -> None:
+        self._on_batch_death(batch[0].model)
+        for request in batch:
+            request.batch = None
+            request.attempts = 0
+
+    def _again(self, *requests: Request) -> None:
+        """Have other workers answer requests to one model, in their order, where that may be."""
+        waiting = []
+        for request in requests:
+            if request.is_over:
+                continue
+            if request.has_begun:
+                request.answer.set_exception(_died(request, is_its_doing=True))
+            elif request.attempts < MOST_ATTEMPTS:
+                waiting.append(request)
+            else:
+                request.answer.set_exception(_died(request, is_its_doing=False))
+        self.submit_again(*waiting)
 
 
 def _passed_on(live: LiveWorker, part: Part) -> bool:

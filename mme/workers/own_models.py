@@ -105,6 +105,9 @@ class OwnModels:
         """End all workers of a model; returns when they are gone and what they had is free."""
         if name in self._starts:
             await asyncio.wait({self._starts[name]})
+        # A further one that is being started would outlive the model.
+        while self._groups.starting(name):  # noqa: ASYNC110 - seldom, and short
+            await asyncio.sleep(ROOM_POLL_S)
         ending = [
             task
             for state in self._dispatch.group(name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mme.core.allowed_code import may_run_code
 from mme.core.door import DoorError, Question, beginning
 from mme.core.errors import CodeNotAllowed, InvalidRequest
-from mme.core.through_mms import ALLOW_CODE
+from mme.core.through_mms import ALLOW_CODE, LOAD_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mme.core.parts import Parts
     from mme.core.settings import Settings
     from mme.core.terms import Terms
+    from mme.workers.batches import Batch
 
 HEAVY_BYTES = 64 * 1024 * 1024
 """A model that maps more is kept to few workers."""
@@ -54,6 +55,10 @@ class Request:
     pipeline: str | None
     parts: Parts | None = None
     """Gets the pieces of the answer; None: it is wanted whole."""
+    batch: Batch | None = None
+    """How many may be computed with it at once; None: it is computed alone."""
+    together: int = 1
+    """How many it went to its worker with, itself included."""
     started_at_s: float | None = None
     """When a worker began with it."""
     waits_for_start: bool = False
@@ -68,6 +73,11 @@ class Request:
     def model(self) -> str:
         """The model's name."""
         return self.artifact.name
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its body."""
+        return len(self.question.body)
 
     @property
     def is_streamed(self) -> bool:
@@ -100,8 +110,11 @@ def request_to(
     now_s: float,
     is_own: bool,
     pipeline: str | None,
+    batch: Batch | None = None,
 ) -> Request:
     """A request that has just come, for the loop it is made on.
+
+    `batch` is what its model takes at once now.
 
     Raises InvalidRequest, CodeNotAllowed: a worker hears from here alone that it may run code.
     """
@@ -138,6 +151,7 @@ def request_to(
         is_large=len(body) > LARGE_BYTES,
         pipeline=pipeline,
         parts=terms.parts,
+        batch=None if terms.parts is not None or LOAD_ONLY in headers else batch,
     )
 
 

@@ -26,6 +26,10 @@ class ModelTimes:
         if len(self._times_s) > MOST_TIMES:
             del self._times_s[next(iter(self._times_s))]
 
+    def average_s(self, model: str) -> float:
+        """What it takes over a request, on average; 0 where nothing is known."""
+        return self._times_s.get(model, 0.0)
+
     def is_slow(self, model: str) -> bool:
         """Whether its requests would keep a worker from others for long."""
         return self._times_s.get(model, 0.0) > SLOW_S

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mme.memory.policy import Candidate, decayed
+from mme.workers.batches import batch_of
 
 if TYPE_CHECKING:
     from mme.core.artifact import Admitted
+    from mme.workers.batches import Batch
 
 MOST_KNOWN = 20_000
 DEADLY = 3.0
 """So many deaths of workers while they computed for a model give it a process of its own."""
 ANSWER_WEIGHT = 0.02
 """How much of a death an answer makes up for: who answers is not to blame for others' signals."""
+ALONE_ANSWERS = 50
+"""So many answers a model gives one by one after a worker has ended over several at once."""
 
 
 @dataclass(slots=True)
@@ -36,13 +40,24 @@ class Usage:
     measured_at: int = 0
     """How many answers it had given when its own worker was last measured."""
     deaths: float = 0.0
+    batch: Batch | None = None
+    """What the model takes at once; None: one request."""
+    alone_until: int = 0
+    """How many answers it must have given before it takes several at once."""
+
+    @property
+    def batch_now(self) -> Batch | None:
+        """What it takes at once now."""
+        return self.batch if self.answers >= self.alone_until else None
 
 
 class UsageBook:
     """All models' usage; what was used longest ago is forgotten. The event loop owns it."""
 
-    def __init__(self, most: int = MOST_KNOWN) -> None:
+    def __init__(self, most: int = MOST_KNOWN, *, most_together: int = 1) -> None:
+        """`most_together`: how many requests a model is given at once, at most."""
         self._most = most
+        self._most_together = most_together
         self._usages: OrderedDict[str, Usage] = OrderedDict()
 
     def of(self, artifact: Admitted) -> Usage:
@@ -51,6 +66,7 @@ class UsageBook:
         if usage is None:
             usage = Usage(artifact, load_s=artifact.findings.load_s)
             usage.own_bytes = artifact.findings.own_bytes
+            usage.batch = batch_of(artifact.findings.details, self._most_together)
             self._usages[artifact.name] = usage
             if len(self._usages) > self._most:
                 self._forget_oldest()
@@ -72,6 +88,15 @@ class UsageBook:
         """A worker ended while it computed for the model; whether that was once too often."""
         usage.deaths += 1.0
         return usage.deaths >= DEADLY
+
+    def died_in_batch(self, name: str) -> None:
+        """A worker ended over several requests to a model: for a while it is given one at a time.
+
+        Whose doing it was shows when each is computed alone.
+        """
+        usage = self._usages.get(name)
+        if usage is not None:
+            usage.alone_until = usage.answers + ALONE_ANSWERS
 
     def _forget_oldest(self) -> None:
         for name, usage in self._usages.items():

@@ -3,8 +3,9 @@
 A worker takes a question from its socket within microseconds; one that has not within a second
 never will (it is stopped, or stuck before its loop), so it is ended and the question goes to
 another. The same holds for one that something has stopped in the middle of its work. A worker that
-computes for longer than a request may take is ended, whether somebody waits for the answer or not;
-one that sends pieces of an answer to nobody is ended soon.
+computes for longer than a request may take is ended, whether somebody waits for the answer or not,
+and one that computes a batch for a share of that; one that sends pieces of an answer to nobody is
+ended soon.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ LATE_S = 0.75
 """A look that comes so long after the one before was held up; three times the usual."""
 LEFT_S = 0.4
 """How long a worker may still compute an answer in pieces whose reader has left."""
+BATCH_LEAST_S, BATCH_SHARE = 1.0, 0.25
+"""So long, and such a share of the time each of them has, a batch may take."""
 RECALL_S = 0.1
 """From when on a request does not wait any more for the one ahead of it in the same worker."""
 STOPPED = ("T", "t")
@@ -80,6 +83,11 @@ class Watch:
                 log.warning("worker %s (pid %d) does not take its request and is ended", name, pid)
                 live.is_condemned = True
                 kill(pid)
+            elif _is_too_long(live.batch, runs_s):
+                target = request.artifact.target
+                log.warning("a batch of %s takes long; worker %s is ended", target, name)
+                self._live.break_up(live)
+                kill(pid)
             elif runs_s >= request.timeout_s:
                 # Also where the caller has left: nobody else would ever end it.
                 target = request.artifact.target
@@ -98,6 +106,13 @@ class Watch:
         else:
             request.was_held_up = request.is_held_up
             request.answer.set_exception(ModelTimedOut(target, request.timeout_s))
+
+
+def _is_too_long(batch: list[Request], runs_s: float) -> bool:
+    """Whether those of a batch had better be answered one by one: one may hold up the others."""
+    if not batch or runs_s < BATCH_LEAST_S:
+        return False
+    return runs_s >= BATCH_SHARE * min(request.timeout_s for request in batch)
 
 
 def _has_been_left(request: Request, now_s: float) -> bool:

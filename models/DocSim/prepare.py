@@ -2,8 +2,8 @@
 
 The table is a CSV file with a header line, or has a JSON object in each line; the text is in
 `claim_text`, or what `text_column` names, and whatever else is there is kept as the document's own
-fields. Documents without a
-text are left out. Vectors are made as a request's would be, by the parameters of the same model.
+fields. Documents without a text are left out. Vectors are made as a request's would be, by the
+parameters of the same model.
 """
 
 from __future__ import annotations

@@ -23,14 +23,14 @@ _LATIN_1_LETTERS = bytes(byte if _LETTERS.match(chr(byte)) else ord(" ") for byt
 """Each byte of a Latin-1 text, a space in place of what is no letter."""
 
 
-def words_of(text: str, max_chars: int) -> list[str]:
-    """All words of a text in order, `5g` and `co2` among them."""
-    return _words(runs_of_letters([text], spells_out=True), max_chars, spells_out=True)
+def words_of(text: str, max_chars: int, *, spells_out: bool = True) -> list[str]:
+    """All words of a text in order, `5g` and `co2` among them.
 
-
-def simple_words(text: str, max_chars: int) -> list[str]:
-    """What `simple_preprocess(text, max_len=max_chars)` of gensim gives."""
-    return _words(runs_of_letters([text], spells_out=False), max_chars, spells_out=False)
+    Without `spells_out`: what `simple_preprocess(text, max_len=max_chars)` of gensim gives.
+    """
+    runs = runs_of_letters([text], spells_out=spells_out)
+    words = words_by_run(runs, max_chars, spells_out=spells_out)
+    return [words[run] for run in runs if run in words]
 
 
 def runs_of_letters(texts: Sequence[str], *, spells_out: bool) -> list[str]:
@@ -73,8 +73,3 @@ def words_by_run(
             if spelt in runs and len(spelt) <= max_chars and word not in stop_words:
                 words[spelt] = word
     return words
-
-
-def _words(runs: list[str], max_chars: int, *, spells_out: bool) -> list[str]:
-    words = words_by_run(runs, max_chars, spells_out=spells_out)
-    return [words[run] for run in runs if run in words]

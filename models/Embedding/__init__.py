@@ -2,8 +2,7 @@
 
 The model is an ONNX file with a tokenizer of Hugging Face's `tokenizers`, or an encoder of
 `models.encoding`. `family` loads artifacts, `model` answers requests, `engines` turn texts into
-vectors with `tokens`, `running`, `gpu` and `pooling`. What comes in an artifact is looked through
-by `onnx_check` and converted by `conversion`, once. Artifacts are made by `export` from folders as
-Hugging Face lays them out: `bert` writes the graph where a folder has only weights, in the form of
-`safetensors` or of torch (`torch_file`).
+vectors with `tokens` and `pooling`; ONNX files are for `models.onnx`. Artifacts are made by
+`export` from folders as Hugging Face lays them out: `bert` writes the graph where a folder has only
+weights, in the form of `safetensors` or of torch (`torch_file`).
 """

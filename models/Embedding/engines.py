@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from models.Embedding import running
-from models.Embedding.conversion import converted
 from models.Embedding.params import (
     MODEL_FILE,
     NONE,
@@ -22,6 +20,9 @@ from models.Embedding.pooling import normalized, pooled
 from models.Embedding.tokens import Tokenizer
 from models.encoding.encoders import KEY, NoEncoderError, encoder, installed_version
 from models.errors import ArtifactError
+from models.onnx import running
+from models.onnx.conversion import converted
+from models.serving import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,6 +50,11 @@ FITTING = {NONE: ("sentence_embedding", "text_embeds", "pooler_output")}
 """Names of the output that fits a pooling; of tokens' vectors the usual ones are below."""
 OF_TOKENS = ("last_hidden_state", "token_embeddings")
 MOST_DIMENSIONS = 65_536
+TOGETHER = Batch(max_requests=TEXTS_AT_ONCE, max_bytes=4 * TOKENS_AT_ONCE)
+"""Requests with more bytes have more tokens, by and large, than are computed at once."""
+ALIKE = "is_alike"
+"""Whether a text's vector is the same alone and beside others."""
+TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class Engine(Protocol):
     """The same wherever vectors are the same, but for rounding: of files, versions, parameters."""
     prepared: str | None
     """What a process that is forked may have ready only for it, as a key of `models.warm_up`."""
+    batch: Batch | None
+    """Up to which size requests are computed together with gain; None: there is none."""
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """The vectors of texts of one of INPUT_TYPES. Raises ServingError."""
@@ -87,13 +95,19 @@ class OnnxEngine:
         self._params = params
         self._files = (model_dir / MODEL_FILE, model_dir / TOKENIZER_FILE)
         self._tokenizer = Tokenizer(model_dir / TOKENIZER_FILE, params.max_tokens)
-        made = converted(model_dir / MODEL_FILE, scratch, params, self._examine)
+        tried = (params.pooling, params.output, params.max_tokens)
+        source = model_dir / MODEL_FILE
+        others = [model_dir / TOKENIZER_FILE]
+        made = converted(
+            source, scratch, tried, self._examine, provider=params.provider, others=others
+        )
         self._take(made.session)
         dimensions = made.facts.get("dimensions")
         if not isinstance(dimensions, int):
             raise ArtifactError(MODEL_FILE, "was converted by another version")
         self.dimensions = dimensions
         self.fingerprint = fingerprint(made.facts.get("content"), _shaping(params))
+        self.batch = TOGETHER if made.facts.get(ALIKE) is True else None
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """Computes texts of like length together."""
@@ -123,7 +137,7 @@ class OnnxEngine:
         self._session = session
         on_cpu = session.get_providers()[0] == running.CPU_PROVIDER
         self._tokens_at_once = TOKENS_AT_ONCE if on_cpu else TOKENS_AT_ONCE_ON_GPU
-        with running.translated("its inputs and outputs cannot be read"):
+        with running.translated("its inputs and outputs cannot be read", MODEL_FILE):
             self._inputs = _inputs(session)
             self._output = _output(session, self._params)
 
@@ -135,11 +149,18 @@ class OnnxEngine:
         found = self._run([short, long])
         if found.ndim != 2 or not 0 < found.shape[1] <= MOST_DIMENSIONS:  # noqa: PLR2004
             raise ArtifactError(MODEL_FILE, f"gives vectors of shape {found.shape}")
-        return {"dimensions": int(found.shape[1]), "content": _content(self._files)}
+        # Where a graph measures what it computes with, as one of eight bits does, a text's vector
+        # depends on the others: nobody's answer may depend on who else asks.
+        is_alike = np.allclose(self._run([short]), found[:1], rtol=TOLERANCE, atol=TOLERANCE)
+        return {
+            "dimensions": int(found.shape[1]),
+            "content": _content(self._files),
+            ALIKE: is_alike,
+        }
 
     def _run(self, tokens: Sequence[Tokens]) -> Floats:
         batch = self._tokenizer.padded(tokens)
-        with running.translated("cannot be computed"):
+        with running.translated("cannot be computed", MODEL_FILE):
             (states,) = self._session.run(
                 [self._output], self._fed(batch), running.run_options(batch.ids.size)
             )
@@ -210,6 +231,8 @@ def _batches(lengths: list[int], tokens_at_once: int) -> list[list[int]]:
 
 class EncoderEngine:
     """An encoder of `models.encoding`, whose files are part of its package."""
+
+    batch: Batch | None = None
 
     def __init__(self, params: EmbeddingParams) -> None:
         """Raises ArtifactError."""

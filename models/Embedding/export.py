@@ -14,13 +14,13 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding import running
 from models.Embedding.bert import BertWriter, CannotWrite, Shape
 from models.Embedding.folder import SAFETENSORS, ModelFolder, NotExportable
 from models.Embedding.params import MODEL_FILE, ONNX, PARAMS_FILE, TOKENIZER_FILE, parse_params
 from models.Embedding.safetensors import Tensors
 from models.Embedding.torch_file import TorchTensors
 from models.errors import ArtifactError
+from models.onnx import running
 from models.params import Params
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-INT8 = "int8"
 MOST_BYTES = (1 << 31) - (1 << 20)
 """An ONNX file is one message of protocol buffers."""
 PREFIXES = ("", "bert.", "roberta.", "model.", "0.auto_model.")

@@ -27,7 +27,6 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILES = SAFETENSORS, TORCH = "model.safetensors", "pytorch_model.bin"
 POOLING_KEYS = {"pooling_mode_mean_tokens": MEAN, "pooling_mode_cls_token": CLS}
 KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
-USUAL_LENGTH = 512
 PROMPTS = {"prefix": ("query",), "passage_prefix": ("passage", "document")}
 
 
@@ -126,7 +125,7 @@ class ModelFolder:
             return []
         try:
             kinds = [str(each["type"]).rpartition(".")[2] for each in json.loads(path.read_bytes())]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise NotExportable(f"{path}: cannot be read: {error}") from error
         if others := [kind for kind in kinds if kind not in KNOWN_MODULES]:
             raise NotExportable(
@@ -141,6 +140,6 @@ class ModelFolder:
             return {}
         try:
             said = json.loads(path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NotExportable(f"{path}: is not JSON: {error}") from error
         return said if isinstance(said, dict) else {}

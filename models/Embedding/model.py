@@ -10,6 +10,7 @@ either: a text that cannot be used is a 400 then.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +18,12 @@ import numpy as np
 from models.bodies import check_text, decode, parse_rows
 from models.Embedding.answers import NPY, as_csv, as_json, as_npy, check_numbers
 from models.Embedding.params import INPUT_TYPES, QUERY
+from models.Embedding.together import Lot, answered_together
 from models.errors import BadInput, ServingError, shorten
 from models.media import CSV, JSON, PLAIN, answer_type, content_type
 from models.requests import Question, QuestionReader
-from models.serving import Needs, Request, Response
-from models.tensors import ANY_SIZE, BYTES, Signature, TensorSpec
+from models.serving import BATCH, Needs, Request, Response
+from models.tensors import ANY_SIZE, BYTES, Asked, Signature, TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -46,6 +48,21 @@ class OtherModel(ServingError):
     status = 409
 
 
+@dataclass(frozen=True, slots=True)
+class _Request(Lot):
+    """What a request asks, and how."""
+
+    question: Question
+    answered_in: MediaType
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensors(Lot):
+    """What an inference asks."""
+
+    wanted: Collection[str]
+
+
 class EmbeddingModel:
     """Parameters and an engine."""
 
@@ -62,27 +79,16 @@ class EmbeddingModel:
 
     def predict(self, request: Request) -> Response:
         """Answer with vectors. Raises the 4xx errors of `models.errors`, and ArtifactError."""
-        media = content_type(request.content_type, UNDERSTOOD)
-        answered_in = answer_type(request.accept, OFFERED)
-        question = self._read(request.body, media)
-        if question.refused and answered_in != JSON:
-            raise BadInput(next(iter(question.refused.values())))
-        found = self._embed(question.texts, question.options)
-        if answered_in == NPY:
-            return Response(NPY, as_npy(found.vectors))
-        if answered_in == CSV:
-            return Response(CSV, as_csv(found.vectors))
-        others: dict[str, object] = {}
-        if found.were_cut.any():
-            cut = zip(question.numbers, found.were_cut.tolist(), strict=True)
-            others[TRUNCATED] = [number for number, was_cut in cut if was_cut]
-        if question.refused:
-            others["errors"] = {str(key): text for key, text in question.refused.items()}
-        count = len(question.texts) + len(question.refused)
-        return Response(JSON, as_json(found.vectors, question.numbers, count, others))
+        asked = self._asked(request)
+        return self._answered(asked, self._engine.embed(asked.texts, asked.kind))
+
+    def predict_many(self, requests: Sequence[Request]) -> list[Response | None]:
+        """As BatchModel says: the texts of all requests are computed together."""
+        return answered_together(self._engine, requests, self._asked, self._answered)
 
     def describe(self) -> dict[str, object]:
         """Sizes and parameters."""
+        batch = self._engine.batch
         return {
             "family": "Embedding",
             "language": self._params.language,
@@ -94,6 +100,7 @@ class EmbeddingModel:
             "fingerprint": self._engine.fingerprint,
             **self._engine.describe(),
             "tensors": self.signature().as_json(),
+            **({} if batch is None else {BATCH: batch.as_json()}),
         }
 
     def needs(self) -> Needs:
@@ -122,15 +129,51 @@ class EmbeddingModel:
         wanted: Collection[str],
     ) -> dict[str, NDArray[Any]]:
         """As `predict` for a list of texts; a text that cannot be used is a BadInput."""
-        given = inputs[TEXT].tolist()
+        asked = self._inferred(Asked(inputs, parameters, wanted))
+        return self._outputs(asked, self._engine.embed(asked.texts, asked.kind))
+
+    def infer_many(self, asked: Sequence[Asked]) -> list[dict[str, NDArray[Any]] | None]:
+        """As TensorBatchModel says."""
+        return answered_together(self._engine, asked, self._inferred, self._outputs)
+
+    def _inferred(self, asked: Asked) -> _Tensors:
+        given = asked.inputs[TEXT].tolist()
         if len(given) > self._params.max_texts:
             raise BadInput(_too_many(len(given), self._params.max_texts))
         texts = [self._checked(_as_text(each, n), f"Text {n}") for n, each in enumerate(given)]
         self._check_total(texts)
-        options = {key: parameters[key] for key in OPTIONS if key in parameters}
-        found = self._embed(texts, options)
+        kind, cuts = self._options(texts, asked.parameters)
+        return _Tensors(texts, kind, cuts, asked.wanted)
+
+    def _outputs(self, asked: _Tensors, found: Embedded) -> dict[str, NDArray[Any]]:
+        self._check_cut(asked, found)
         outputs = {EMBEDDING: found.vectors, TRUNCATED: found.were_cut}
-        return {name: outputs[name] for name in outputs if name in wanted}
+        return {name: outputs[name] for name in outputs if name in asked.wanted}
+
+    def _asked(self, request: Request) -> _Request:
+        media = content_type(request.content_type, UNDERSTOOD)
+        answered_in = answer_type(request.accept, OFFERED)
+        question = self._read(request.body, media)
+        if question.refused and answered_in != JSON:
+            raise BadInput(next(iter(question.refused.values())))
+        kind, cuts = self._options(question.texts, question.options)
+        return _Request(question.texts, kind, cuts, question, answered_in)
+
+    def _answered(self, asked: _Request, found: Embedded) -> Response:
+        self._check_cut(asked, found)
+        if asked.answered_in == NPY:
+            return Response(NPY, as_npy(found.vectors))
+        if asked.answered_in == CSV:
+            return Response(CSV, as_csv(found.vectors))
+        question = asked.question
+        others: dict[str, object] = {}
+        if found.were_cut.any():
+            cut = zip(question.numbers, found.were_cut.tolist(), strict=True)
+            others[TRUNCATED] = [number for number, was_cut in cut if was_cut]
+        if question.refused:
+            others["errors"] = {str(key): text for key, text in question.refused.items()}
+        count = len(question.texts) + len(question.refused)
+        return Response(JSON, as_json(found.vectors, question.numbers, count, others))
 
     def _read(self, body: bytes, media: MediaType) -> Question:
         if media.name != CSV:
@@ -160,7 +203,8 @@ class EmbeddingModel:
                 f"The texts have {total} characters; at most {self._params.max_chars} are taken"
             )
 
-    def _embed(self, texts: Sequence[str], options: Mapping[str, object]) -> Embedded:
+    def _options(self, texts: Sequence[str], options: Mapping[str, object]) -> tuple[str, bool]:
+        """The kind of the texts, and whether they may be cut."""
         kind = options.get(INPUT_TYPE, QUERY)
         if not isinstance(kind, str) or kind not in INPUT_TYPES:
             raise BadInput(
@@ -176,14 +220,15 @@ class EmbeddingModel:
                 " wanted"
             )
         check_numbers(len(texts), self._engine.dimensions)
-        found = self._engine.embed(texts, kind)
-        if not cuts and found.were_cut.any():
+        return kind, cuts
+
+    def _check_cut(self, asked: Lot, found: Embedded) -> None:
+        if not asked.cuts and found.were_cut.any():
             number = int(np.flatnonzero(found.were_cut)[0])
             raise BadInput(
                 f"Text {number} has more than {self._params.max_tokens} tokens, and truncate is"
                 " false"
             )
-        return found
 
 
 def _too_many(count: int, most: int) -> str:

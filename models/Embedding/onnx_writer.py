@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.Embedding.protobuf import message
+from models.onnx.protobuf import message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.Embedding import running
 from models.Embedding.params import TOKENIZER_FILE
 from models.errors import ArtifactError
+from models.onnx import running
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

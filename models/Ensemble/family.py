@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NO_MEMBERS = (FILE, "code/inference.py")
 """What tells that a folder is no member: further ensembles, and code, which its own rules hold."""
+NO_CODE = "a member is a model of data, no ensemble or code of its own"
 
 
 class Ensemble:
@@ -69,9 +70,7 @@ def _check_member(folder: Path, member: str) -> None:
         )
     for file in NO_MEMBERS:
         if (folder / file).exists():
-            raise ArtifactError(
-                f"{member}/{file}", "a member is a model of data, no ensemble or code of its own"
-            )
+            raise ArtifactError(f"{member}/{file}", NO_CODE)
 
 
 def _load(folder: Path, scratch: Path | None, member: str) -> LoadedModel:
@@ -80,6 +79,8 @@ def _load(folder: Path, scratch: Path | None, member: str) -> LoadedModel:
     except ArtifactError as error:
         file = member if error.file == folder.name else f"{member}/{error.file}"
         raise ArtifactError(file, error.reason) from error
+    if model.needs().is_code:
+        raise ArtifactError(member, NO_CODE)
     if isinstance(model, AskingModel):
         raise ArtifactError(
             member,

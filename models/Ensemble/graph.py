@@ -5,13 +5,13 @@ Everything wrong is an ArtifactError that names steps and references.
 
 from __future__ import annotations
 
-from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from models.Ensemble.definition import FILE
-from models.Ensemble.kinds import ANY, LIST, Kind, WrongKind, fits, shown
+from models.Ensemble.kinds import ANY, LIST, Kind, WrongKind, bounded, fits, shown
 from models.Ensemble.templates import kind, references
 from models.errors import ArtifactError
+from models.steps import StepsWait, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,10 +44,9 @@ def in_order(definition: Definition) -> list[Step]:
         wanted |= taken
     graph = {name: sorted(used & steps.keys()) for name, used in used_by.items()}
     try:
-        order = list(TopologicalSorter(graph).static_order())
-    except CycleError as error:
-        path = " <- ".join(error.args[1])
-        raise ArtifactError(FILE, f"steps wait for each other: {path}") from None
+        order = in_turn(graph)
+    except StepsWait as error:
+        raise ArtifactError(FILE, str(error)) from None
     for name in reversed(order):
         if name in wanted:
             wanted |= used_by[name]
@@ -58,7 +57,8 @@ def in_order(definition: Definition) -> list[Step]:
 def check_kinds(definition: Definition, order: Iterable[Step], members: Members) -> None:
     """Raise ArtifactError where types do not fit."""
     kinds: dict[str, Kind] = {
-        name: ANY if each.default is None else each.kind for name, each in definition.inputs.items()
+        name: ANY if each.default is None else bounded(each.kind)
+        for name, each in definition.inputs.items()
     }
     for step in order:
         try:
@@ -77,9 +77,10 @@ def _kind_of_step(step: Step, kinds: Mapping[str, Kind], members: Members) -> Ki
     found = step.work.kind({**kinds, **items}, members)
     if step.each:
         found = [found]
+    found = bounded(found)
     _check_fits(found, step.kind)
     if step.kind != ANY:
-        found = step.kind
+        found = bounded(step.kind)
     if step.when is not None:
         kind(step.when, kinds)
     elif not step.is_optional:

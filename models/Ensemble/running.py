@@ -6,7 +6,6 @@ unless the step is optional. Only a want of memory is never passed over.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -19,10 +18,12 @@ from models.Ensemble.graph import uses
 from models.Ensemble.kinds import ANY, fault
 from models.Ensemble.templates import fill
 from models.Ensemble.values import UnusableValue, check_items, check_value, check_values
-from models.errors import BadInput, InternalError, NoRoom, NotConverted, ServingError, shorten
+from models.errors import BadInput, NoRoom, NotConverted, ServingError, shorten
+from models.steps import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from models.Ensemble.definition import Step
     from models.Ensemble.work import Members
@@ -31,20 +32,6 @@ MAX_REQUESTS = 1000
 """The most requests to a member of one step."""
 
 log = logging.getLogger(__name__)
-
-
-class StepFailed(ServingError):
-    """A step's error, named after the step; status and type are those of the error."""
-
-    def __init__(self, step: str, error: ServingError, status: int | None = None) -> None:
-        super().__init__(f"Step {step}: {error.message}")
-        self.status_code = error.status_code if status is None else status
-        self._type = error.type
-
-    @property
-    def type(self) -> str:
-        """As the step's own error has it."""
-        return self._type
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +87,8 @@ class Course:
                 continue
             if waiting and self._uses[step.name] & waiting:
                 waiting.add(step.name)
-            elif may_ask and isinstance(step.work, TargetWork) and self._is_so(step, ran.values):
-                ran.asks.append({"step": step.name} | self._asked(step, step.work, ran.values))
+            elif may_ask and (asked := self._asked(step, ran.values)) is not None:
+                ran.asks.append(asked)
                 waiting.add(step.name)
             else:
                 self._timed(step, ran, partial(self._value, step, ran.values))
@@ -122,14 +109,12 @@ class Course:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("step %s took %.2f ms", step.name, ran.done[-1].seconds * 1000)
 
-    def _asked(self, step: Step, work: TargetWork, values: Mapping[str, Any]) -> dict[str, str]:
+    def _asked(self, step: Step, values: Mapping[str, Any]) -> dict[str, str] | None:
+        """What a step asks its target model; None: it has none, or is left out."""
+        if not isinstance(step.work, TargetWork):
+            return None
         with self._named(step):
-            return work.ask(values)
-
-    def _is_so(self, step: Step, values: Mapping[str, Any]) -> bool:
-        """Whether a step's condition holds."""
-        with self._named(step):
-            return step.when is None or _is_so(fill(step.when, values))
+            return {"step": step.name} | step.work.ask(values) if _is_due(step, values) else None
 
     def _do(
         self, step: Step, values: dict[str, Any], make: Callable[[], Any]
@@ -138,7 +123,7 @@ class Course:
         failure = None
         with self._named(step):
             try:
-                if step.when is None or _is_so(fill(step.when, values)):
+                if _is_due(step, values):
                     values[step.name] = make()
                     return False, None
             except (NoRoom, NotConverted):
@@ -151,36 +136,22 @@ class Course:
             check_value(values[step.name], "Its value")
         return failure is None, failure
 
-    @contextlib.contextmanager
-    def _named(self, step: Step) -> Iterator[None]:
+    def _named(self, step: Step) -> AbstractContextManager[None]:
         """Let errors name the step."""
-        try:
-            yield
-        except (NoRoom, NotConverted):
-            raise
-        except MemoryError as error:
-            raise NoRoom(f"Step {step.name}: there is not enough memory for it") from error
-        except UnusableValue as error:
+
+        def status(error: ServingError) -> int | None:
             # What a step that takes only inputs cannot use came with the request.
-            status = 400 if step.name in self._of_inputs else None
-            raise StepFailed(step.name, error, status) from error
-        except ServingError as error:
-            raise StepFailed(step.name, error) from error
-        except Exception as error:
-            kind = type(error).__name__
-            raise InternalError(
-                f"Step {step.name}: an unexpected {kind} occurred; the log has the details"
-            ) from error
+            came = isinstance(error, UnusableValue) and step.name in self._of_inputs
+            return 400 if came else None
+
+        return named(step.name, status)
 
     def _value(self, step: Step, values: Mapping[str, Any]) -> Any:
-        if step.each:
-            items: list[Any] = []
-            check_values(self._items(step, values, items), "Its value")
-            value: Any = items
-        else:
-            value = step.work.do(values, self._members)
-            check_value(value, "Its value")
-        return self._of_kind(step, value)
+        if not step.each:
+            return self._checked(step, step.work.do(values, self._members))
+        items: list[Any] = []
+        check_values(self._items(step, values, items), "Its value")
+        return self._of_kind(step, items)
 
     def _checked(self, step: Step, value: Any) -> Any:
         check_value(value, "Its value")
@@ -203,8 +174,10 @@ class Course:
             yield made[-1]
 
 
-def _is_so(value: object) -> bool:
-    return value is not None and value is not False
+def _is_due(step: Step, values: Mapping[str, Any]) -> bool:
+    """Whether a step's condition holds."""
+    found = True if step.when is None else fill(step.when, values)
+    return found is not None and found is not False
 
 
 def _common_size(step: Step, lists: Mapping[str, Any]) -> int:

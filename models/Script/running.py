@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sagemaker_inference import content_types
 from sagemaker_inference.errors import BaseInferenceToolkitError
 
-from models.errors import BadInput, ServingError
+from models.errors import BadInput, CodeError, ServingError
 from models.Script.requirements import FILE, read_requirements
 from models.Script.toolkit import OURS, ScriptTransformer, begin_request, new_context
 from models.serving import Response
@@ -21,29 +23,14 @@ if TYPE_CHECKING:
 
 OK = 200
 STATUSES = range(400, 600)
-MESSAGE_CHARS = 4096
 CONTENT_TYPE = "content-type"
-
-
-class ScriptError(ServingError):
-    """What a script raised: its own kind, message and, if it is one of the toolkit's, status."""
-
-    def __init__(self, message: str, kind: str, status: int = 500) -> None:
-        super().__init__(message)
-        self.status_code = status
-        self._kind = kind
-
-    @property
-    def type(self) -> str:
-        """The name of the class that was raised."""
-        return self._kind
 
 
 class RunningScript:
     """A script whose model is in memory."""
 
     def __init__(self, model_dir: Path, told: Mapping[str, object], needs: Needs) -> None:
-        """Import the code and let `model_fn` make the model. Raises ScriptError, MemoryError."""
+        """Import the code and let `model_fn` make the model. Raises CodeError, MemoryError."""
         self._model_dir = model_dir
         self._told = dict(told)
         self._needs = needs
@@ -52,19 +39,19 @@ class RunningScript:
         self._count = 0
         try:
             self._transformer.validate_and_initialize(str(model_dir), self._context)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise self._as_error(error) from error
 
     def predict(self, request: Request) -> Response:
-        """Answer one request; raises ScriptError, BadInput, MemoryError."""
+        """Answer one request; raises CodeError, BadInput, MemoryError."""
         _check_text(request)
         self._count += 1
         begin_request(self._context, request.headers or _headers(request), self._count)
         data = [{"body": bytearray(request.body)}]
         try:
             answer = self._transformer.transform(data, self._context)[0]
-            body = _body(answer)
-        except (Exception, SystemExit) as error:
+            body, pieces = _begun(answer, in_parts=request.in_parts)
+        except BaseException as error:  # whatever its code makes up
             raise self._as_error(error) from error
         given = self._context.get_response_headers(0)
         # By those of ours the worker tells the endpoint of itself.
@@ -72,9 +59,18 @@ class RunningScript:
         return Response(
             str(headers.pop(CONTENT_TYPE, content_types.OCTET_STREAM)),
             body,
+            None if pieces is None else self._going_on(pieces),
             status=self._context.get_response_status(0)[0] or OK,
             headers=headers,
         )
+
+    def _going_on(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from pieces
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # whatever its code makes up
+            raise self._as_error(error) from error
 
     def describe(self) -> dict[str, object]:
         """As the admission found it."""
@@ -94,16 +90,24 @@ class RunningScript:
             if error.status_code in STATUSES:
                 status = int(error.status_code)
         if isinstance(error, ImportError):
-            message += self._lacking()
+            message += _absent(error) + self._lacking()
         # Where it lies on this machine is nobody's business.
         message = message.replace(str(self._model_dir), "<model_dir>")
-        return ScriptError(message[:MESSAGE_CHARS], kind, status)
+        return CodeError(message, kind, status)
 
     def _lacking(self) -> str:
         wanted = read_requirements(self._model_dir)
         if wanted is None or not wanted.missing:
             return ""
         return f"; of what {FILE} asks for, this is missing here: {', '.join(wanted.missing)}"
+
+
+def _absent(error: ImportError) -> str:
+    """Which package it was that is not there."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    package = error.name.partition(".")[0]
+    return f": neither this image nor the artifact's code/ has {package}"
 
 
 def _check_text(request: Request) -> None:
@@ -130,8 +134,31 @@ def _body(answer: Any) -> str | bytes:
     return json.dumps(answer, indent=2)
 
 
+def _begun(answer: Any, *, in_parts: bool) -> tuple[str | bytes, Iterator[bytes] | None]:
+    """An answer's body, or what makes it. Raises what the script raises, and JSON.
+
+    A generator runs up to its first piece: until then it may set status and headers.
+    """
+    if not isinstance(answer, Iterator):
+        return _body(answer), None
+    pieces = _pieces(answer)
+    first = next(pieces, b"")
+    if in_parts:
+        return b"", chain((first,), pieces)
+    return b"".join((first, *pieces)), None
+
+
+def _pieces(answer: Iterator[Any]) -> Iterator[bytes]:
+    """What an answer that comes in pieces has of them. Raises TypeError for what is none."""
+    for piece in answer:
+        if not isinstance(piece, (str, bytes, bytearray, memoryview)):
+            kind = type(piece).__name__
+            raise TypeError(f"a piece of an answer must be text or bytes, not {kind}")
+        yield piece.encode() if isinstance(piece, str) else bytes(piece)
+
+
 def _words(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - a script's own class may do anything
+    except BaseException:  # noqa: BLE001 - a script's own class may do anything
         return ""

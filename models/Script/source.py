@@ -7,18 +7,16 @@ when the code runs, cannot be seen: where that may be, nothing is said to be mis
 from __future__ import annotations
 
 import ast
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from models.errors import ArtifactError, shorten
+from models.python_source import bound, outermost, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 ENTRY = "code/inference.py"
-MOST_BYTES = 1024 * 1024
 ARGUMENTS = {
     "model_fn": ("model_dir",),
     "input_fn": ("input_data", "content_type"),
@@ -44,11 +42,11 @@ class Source:
 
 def read_source(model_dir: Path) -> Source:
     """Read and check the artifact's code. Raises ArtifactError."""
-    tree = _parsed(model_dir / ENTRY)
+    tree = parsed(model_dir / ENTRY, ENTRY)
     names: set[str] = set()
     definitions: dict[str, _Function] = {}
     has_all = True
-    for node in _outermost(tree.body):
+    for node in outermost(tree.body):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 definitions[node.name] = node
@@ -58,54 +56,13 @@ def read_source(model_dir: Path) -> Source:
             case ast.Call(func=ast.Name(id="globals" | "exec")):
                 has_all = False
             case _:
-                names.update(_bound(node))
+                names.update(bound(node))
     found = tuple(name for name in ARGUMENTS if name in names)
     for name in found:
         if name in definitions:
             _check_form(definitions[name])
     _check_together(found, has_all=has_all)
     return Source(found)
-
-
-def _parsed(file: Path) -> ast.Module:
-    with file.open("rb") as opened:
-        content = opened.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ArtifactError(ENTRY, f"is larger than {MOST_BYTES} bytes")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(content, ENTRY)
-            # What only the compiler finds, as a `return` outside of functions.
-            compile(content, ENTRY, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        place = "" if error.lineno is None else f", line {error.lineno}"
-        raise ArtifactError(ENTRY, f"a syntax error{place}: {error.msg}") from error
-    except ValueError as error:  # a zero byte
-        raise ArtifactError(ENTRY, f"is no Python source: {error}") from error
-    except (RecursionError, MemoryError) as error:
-        raise ArtifactError(ENTRY, "is nested too deeply to be read") from error
-    return tree
-
-
-def _outermost(body: list[ast.stmt]) -> Iterator[ast.AST]:
-    """The statements that bind names of the module, and expressions among them."""
-    waiting: list[ast.AST] = list(reversed(body))
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            waiting.extend(reversed(list(ast.iter_child_nodes(node))))
-
-
-def _bound(node: ast.AST) -> Iterator[str]:
-    match node:
-        case ast.ClassDef(name=name):
-            yield name
-        case ast.Import() | ast.ImportFrom():
-            yield from (alias.asname or alias.name for alias in node.names)
-        case ast.Name(id=name, ctx=ast.Store()):
-            yield name
 
 
 def _check_form(function: _Function) -> None:

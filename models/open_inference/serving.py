@@ -6,6 +6,7 @@ A model without tensors gets every request as it came.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -27,9 +28,13 @@ from models.open_inference.reading import (
     read_object,
 )
 from models.serving import Response
-from models.tensors import BYTES, TensorModel
+from models.tensors import BYTES, SteppedModel, TensorModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from models.open_inference.arrays import Array
+    from models.open_inference.reading import Inference
     from models.serving import LoadedModel, Request
 
 NAME_HEADER = "x-mme-model-name"
@@ -46,7 +51,11 @@ def answer(model: LoadedModel, request: Request) -> Response:
 
 def _answer(model: LoadedModel, request: Request) -> Response:
     kind = kind_of(request.content_type)
-    if kind is None or not isinstance(model, TensorModel):
+    if not isinstance(model, TensorModel):
+        if kind is Kind.SIGNATURE:  # nobody has sent it a request
+            raise BadInput("This model says nothing of tensors")
+        return model.predict(request)
+    if kind is None:
         return model.predict(request)
     if kind is Kind.SIGNATURE:
         return Response(JSON, to_json(model.signature().as_json()))
@@ -55,10 +64,20 @@ def _answer(model: LoadedModel, request: Request) -> Response:
 
 def infer(model: TensorModel, request: Request) -> Response:
     """Answer one request in tensors; without a content type all of its body is JSON."""
+    asked = read(model, request)
+    outputs = model.infer(asked.inputs, asked.parameters, asked.names)
+    made = tell(request, asked, outputs)
+    return replace(made, steps_s=dict(model.steps_s)) if isinstance(model, SteppedModel) else made
+
+
+def read(model: TensorModel, request: Request) -> Inference:
+    """What a request in tensors asks of the model. Raises BadInput."""
     json_bytes = json_bytes_of(request.content_type or "", len(request.body))
-    asked = read_inference(request.body, json_bytes, model.signature())
-    names = [each.spec.name for each in asked.wanted]
-    outputs = model.infer(asked.inputs, asked.parameters, names)
+    return read_inference(request.body, json_bytes, model.signature())
+
+
+def tell(request: Request, asked: Inference, outputs: Mapping[str, Array]) -> Response:
+    """The answer to it. Raises BadInput."""
     return response(_name_in(request), asked.id, asked.wanted, outputs)
 
 

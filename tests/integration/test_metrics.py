@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from mme.metrics.dashboard import queries
 from tests.support.collector import collecting
-from tests.support.dashboards import missing_in
+from tests.support.dashboards import missing_in, queries_in
 from tests.support.endpoint import PROJECT, free_port, running_endpoint
 from tests.support.measured import OPENMETRICS, Scrape, scraped
 from tests.support.processes import pids_of, wait_until
@@ -100,7 +99,7 @@ def test_models_beyond_the_setting_are_summed(endpoint):
 def test_every_series_of_the_dashboard_is_there(endpoint):
     assert ask(endpoint).status_code == 200
     board = json.loads((PROJECT / "deploy" / "grafana" / "mme.json").read_text(encoding="utf-8"))
-    asked = queries(board)
+    asked = queries_in(board)
     assert asked
     assert not missing_in(scrape_of(endpoint), asked)
 

@@ -1,9 +1,9 @@
-"""Which series and labels queries ask for, and whether an answer of /metrics has them."""
+"""What a dashboard asks for: queries, their series and labels; whether /metrics has them."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +15,16 @@ MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 GROUPED = re.compile(r"\bby \(([^)]*)\)")
 OF_PROMETHEUS = {"instance", "job"}
 """Labels that a collector adds."""
+
+
+def queries_in(found: Any) -> list[str]:
+    """All queries of a dashboard, wherever they are in it."""
+    if isinstance(found, list):
+        return [query for each in found for query in queries_in(each)]
+    if not isinstance(found, dict):
+        return []
+    own = [found["expr"]] if "expr" in found else []
+    return own + queries_in(list(found.values()))
 
 
 def missing_in(scrape: Scrape, queries: Iterable[str]) -> list[str]:

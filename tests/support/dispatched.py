@@ -13,6 +13,7 @@ from mme.workers.requests import Request
 
 if TYPE_CHECKING:
     from mme.core.parts import Parts
+    from mme.workers.batches import Batch
     from mme.workers.dispatch import Dispatch
     from mme.workers.given import Given
 
@@ -27,6 +28,8 @@ class Item:
     is_large: bool = False
     is_streamed: bool = False
     pipeline: str | None = None
+    batch: Batch | None = None
+    size_bytes: int = 1
 
 
 @dataclass

@@ -83,11 +83,11 @@ def running_endpoint(
     scratch: Path,
     settings: Mapping[str, str] | None = None,
     before_start: Callable[[], None] | None = None,
-    program: Sequence[str] = (str(PROJECT / "serve.py"),),
+    program: Sequence[str] = ("serve.py",),
 ) -> Iterator[Endpoint]:
     """Start an endpoint on a free port with its cache below `scratch`.
 
-    `program` is what Python is given: a file, or its own options.
+    `program` is what Python is given in the folder of the project: a file, or its own options.
     `before_start` runs in the new process, before it becomes the endpoint.
     """
     # Not below `scratch`: sockets need a short path.

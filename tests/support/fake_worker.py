@@ -24,6 +24,7 @@ from mme.core.door import (
     Message,
     Part,
     Question,
+    Together,
     decode,
     encode,
     lengths,
@@ -81,6 +82,8 @@ class FakeWorker:
         """Body -> what is done with such questions, above all."""
         self.asked: list[Question] = []
         """Questions it has read."""
+        self.together: list[int] = []
+        """How many came at once, each time."""
         self.models: dict[str, None] = {}
         """Those it has in memory, the least recently used first."""
         self.reading = asyncio.Event()
@@ -149,7 +152,12 @@ class FakeWorker:
         writer.write(encode(self.hello))
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, DoorError):
             while True:
-                await self._hear(await read_message(reader), writer)
+                message = await read_message(reader)
+                if isinstance(message, Together):
+                    asked = [await read_message(reader) for _ in range(message.count)]
+                    await self._answer_together(asked, writer)
+                else:
+                    await self._hear(message, writer)
                 await writer.drain()
 
     def let_in(self, transport: asyncio.BaseTransport) -> None:
@@ -185,6 +193,16 @@ class FakeWorker:
                 await self._answer(message, writer)
             case _:
                 raise DoorError("not for a worker")
+
+    async def _answer_together(self, asked: list[Message], writer: asyncio.StreamWriter) -> None:
+        """Answer questions in one computing: what one of them does happens to all."""
+        self.together.append(len(asked))
+        answers = []
+        for question in asked:
+            if not isinstance(question, Question):
+                raise DoorError("no question")
+            answers.append(await self.answered(question))
+        writer.writelines(map(encode, answers))
 
     async def _answer(self, question: Question, writer: asyncio.StreamWriter) -> None:
         manner = self._manner_for(question)

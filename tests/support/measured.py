@@ -16,6 +16,7 @@ from mme.metrics.exposition import Exposition
 from mme.metrics.sources import Backlog, Sources
 from mme.residency.observed import Observed
 from mme.residency.status import EndpointState, Share
+from mme.workers.batches import BatchSizes
 from mme.workers.counts import WorkerCounts
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class FakeState:
     missing: str = ""
     shares: dict[str, Share] = field(default_factory=dict)
     disk_limit_bytes: int | None = 100 * MIB
+    batches: BatchSizes = field(default_factory=BatchSizes)
 
     def now(self) -> EndpointState:
         """As `mme.residency.status.States` has it."""
@@ -62,6 +64,7 @@ class FakeState:
                 waiting=3,
                 pool_least=2,
                 pool_most=6,
+                batches=self.batches,
             ),
             top=shares[:20],
             shares=self.shares,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from mme.core.errors import InvalidRequest
@@ -32,6 +33,8 @@ STATES = {
 NOT_APART = ("compute_input", "compute_output", "cache_hit", "cache_miss")
 """Durations that are not counted here, or that nothing takes."""
 NANOSECONDS = 1e9
+ROUNDING = 1e-6
+"""What the shares of a batch may differ from one, added up."""
 
 
 def server_json() -> dict[str, object]:
@@ -101,7 +104,7 @@ def statistics_json(target: str, counted: TargetStatistics | None) -> dict[str, 
         "version": VERSION,
         "last_inference": int(counted.last_at * 1000),
         "inference_count": answered,
-        "execution_count": answered,
+        "execution_count": math.ceil(counted.executions - ROUNDING),
         "inference_stats": durations | {name: _duration(0) for name in NOT_APART},
         "batch_stats": [],
         "memory_usage": [],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from typing import TYPE_CHECKING, Protocol
 
 from mme.core.errors import EndpointError, ModelFailed
+from mme.core.json_text import json_object
 from mme.core.terms import Terms
 from mme.jobs.passing import PASSING
 from mme.jobs.transform.errors import BadInput
@@ -91,10 +91,6 @@ class Asker:
 def said(body: bytes) -> str:
     """What the body of an error says, shortened."""
     text = body.decode("utf-8", "replace")
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if isinstance(found, dict):
-        text = str(found.get("Message") or found.get("message") or text)
+    found = json_object(text) or {}
+    text = str(found.get("Message") or found.get("message") or text)
     return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"

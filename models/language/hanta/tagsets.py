@@ -132,12 +132,6 @@ _ENGLISH_WORDS = {
 _NAME_WITH_DIGITS = re.compile(r"[A-ZÄÖÜ][A-ZÄÖÜ.-]*\d[\w.-]*")
 
 
-def upos_of(language: str, words: Sequence[str], tags: Sequence[str]) -> list[str]:
-    """The universal parts of speech of a whole sentence: those of its words, refined."""
-    found = [to_upos(language, word, tag) for word, tag in zip(words, tags, strict=True)]
-    return refined(language, words, tags, found)
-
-
 def refined(
     language: str, words: Sequence[str], tags: Sequence[str], found: list[str]
 ) -> list[str]:

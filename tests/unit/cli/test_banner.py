@@ -87,6 +87,16 @@ def test_a_name_that_is_served_is_asked():
     assert "/endpoints/live/invocations" in said(SEARCH, endpoint_names=("live", "test"))
 
 
+def test_an_address_of_grpc_is_told():
+    address = Address("127.0.0.1", 18080, grpc="127.0.0.1:18082")
+    assert "is answered by gRPC too, at 127.0.0.1:18082." in said(SEARCH, address=address)
+
+
+def test_a_port_of_grpc_is_open_as_the_other_is():
+    told = open_doors(Settings(host="0.0.0.0", grpc_port=9))
+    assert any("0.0.0.0 port 9 may invoke models, load" in each for each in told)
+
+
 def test_an_address_of_management_is_told():
     address = Address("127.0.0.1", 18080, management=Address("127.0.0.1", 18081))
     assert "Management is at http://127.0.0.1:18081" in said(SEARCH, address=address)

@@ -13,9 +13,11 @@ from mme.core.door import (
     BODY_LIMIT_BYTES,
     HEAD_LIMIT_BYTES,
     HELLO,
+    MOST_TOGETHER,
     PREFIX,
     QUESTION,
     SEPARATOR,
+    TOGETHER,
     VERSION,
     Answer,
     Done,
@@ -24,6 +26,7 @@ from mme.core.door import (
     Hello,
     Part,
     Question,
+    Together,
     decode,
     encode,
     lengths,
@@ -41,6 +44,7 @@ MESSAGES = st.one_of(
     ),
     st.builds(Drop, st.lists(NAMES, max_size=5)),
     st.just(Done()),
+    st.builds(Together, st.integers(2, MOST_TOGETHER)),
     st.builds(Part, st.binary(), HEADERS),
     st.builds(
         Answer, st.integers(100, 599), HEADERS, st.binary(), TIMES, st.booleans(),
@@ -71,7 +75,7 @@ def test_bytes_of_no_charset_pass_through_paths_and_headers():
 def test_any_prefix_is_bounded_lengths_or_an_error(prefix):
     with contextlib.suppress(DoorError):
         kind, head_bytes, body_bytes = lengths(prefix)
-        assert HELLO <= kind <= ANSWER
+        assert HELLO <= kind <= TOGETHER
         assert head_bytes <= HEAD_LIMIT_BYTES
         assert body_bytes <= BODY_LIMIT_BYTES
 
@@ -85,7 +89,7 @@ HEADS = st.binary() | st.lists(TEXTS | st.integers().map(str)).map(
 def test_any_head_is_a_message_or_an_error(kind, head, body):
     with contextlib.suppress(DoorError):
         message = decode(kind, head, body)
-        assert HELLO <= kind <= ANSWER
+        assert HELLO <= kind <= TOGETHER
         assert decode(kind, head, body) == message
 
 
@@ -110,7 +114,7 @@ def test_what_would_be_read_as_something_else_is_not_sent(message):
     [
         (VERSION + 1, HELLO, 0, 0),
         (VERSION, 0, 0, 0),
-        (VERSION, ANSWER + 1, 0, 0),
+        (VERSION, TOGETHER + 1, 0, 0),
         (VERSION, QUESTION, HEAD_LIMIT_BYTES + 1, 0),
         (VERSION, QUESTION, 0, BODY_LIMIT_BYTES + 1),
     ],
@@ -132,6 +136,12 @@ def test_a_prefix_that_no_one_sends_is_an_error(version, kind, head_bytes, body_
 def test_an_answer_that_cannot_be_is_an_error(fields):
     with pytest.raises(DoorError):
         decode(ANSWER, SEPARATOR.join(fields).encode(), b"")
+
+
+@pytest.mark.parametrize("head", [b"", b"x", b"0", b"1", b"-2", b"2\x002", b"1025"])
+def test_questions_that_follow_are_several_and_not_too_many(head):
+    with pytest.raises(DoorError):
+        decode(TOGETHER, head, b"")
 
 
 def test_no_names_to_drop_are_none():

@@ -126,6 +126,18 @@ async def test_a_request_goes_to_its_model_as_bytes(protocol, engine):
     assert engine.terms.request_id == back["x-amzn-RequestId"]
 
 
+@pytest.mark.hostile("isolation")
+@pytest.mark.parametrize("size", ["", "x", "-1", "2;a=b", "2\r\nX-Own: 1", "\u0669"])
+async def test_a_size_of_the_json_that_is_none_stays_with_the_model(protocol, engine, size):
+    said = f"{TYPE};json-header-size={size}"
+    engine.answer = Answer(headers={"content-type": said}, body=b"{}")
+    status, back, _ = await ask(protocol, ("POST", f"{PATH}/infer"), data=b"{}")
+    assert status == 200
+    assert back["Content-Type"].startswith(TYPE)
+    assert "Inference-Header-Content-Length" not in back
+    assert "X-Own" not in back
+
+
 async def test_json_goes_without_a_size_and_comes_back_as_json(protocol, engine):
     engine.answer = Answer(body=b"{}", target="sample.tar.gz")
     status, back, _ = await ask(protocol, INFER, data=b"[1]")
@@ -216,6 +228,8 @@ async def test_every_error_has_the_protocols_form(protocol, engine, error, statu
     assert found == status
     assert text
     assert "secret" not in text
+    # In the words that clients of Triton look for.
+    assert text.startswith("Request for unknown model") is (status == 404)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +276,15 @@ async def test_generate_asks_for_a_text_and_streams_it_as_an_event(protocol, eng
     engine.answer = Answer(status=400, body=b'{"message": "no text"}')
     assert await error_of(protocol, *asked) == (400, "no text")
     assert await error_of(protocol, "POST", f"{PATH}/generate") == (400, "no text")
+
+
+async def test_requests_that_were_computed_at_once_are_one_execution(protocol, engine):
+    statistics = engine.observed.statistics
+    for together in (1, *[3] * 3, *[49] * 49):
+        statistics.answered(NAME, "warm", 200, 0.5, Timing(together=together))
+    statistics.answered(NAME, "warm", 400, 0.5, Timing(together=49))
+    [told] = (await got(protocol, "GET", f"{PATH}/stats"))["model_stats"]
+    assert (told["inference_count"], told["execution_count"]) == (53, 3)
 
 
 async def test_statistics_count_what_models_have_done(protocol, engine):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mme.metrics.dashboard import WIDTH, dashboard, queries, text
+from mme.metrics.dashboard import WIDTH, dashboard, text
 from mme.metrics.exposition import Exposition
 from mme.residency.status import Share
-from tests.support.dashboards import missing_in
+from tests.support.dashboards import missing_in, queries_in
 from tests.support.measured import answered, scraped, sources_of
 
 FILE = Path(__file__).parents[3] / "deploy" / "grafana" / "mme.json"
@@ -26,7 +26,7 @@ def test_each_query_asks_for_series_that_there_are(state):
     answered(sources.observed, "m", "first")
     sources.http.ended("GET", "/models", 200, 0.1)
     scrape = scraped(Exposition(sources, 10))
-    asked = queries(json.loads(FILE.read_text(encoding="utf-8")))
+    asked = queries_in(json.loads(FILE.read_text(encoding="utf-8")))
     assert len(asked) > 30
     assert not missing_in(scrape, asked)
 

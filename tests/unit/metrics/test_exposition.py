@@ -78,6 +78,17 @@ def test_steps_of_pipelines_are_there_where_there_are_pipelines(state):
     assert scrape.names - without.names == {f"{name}_sum", f"{name}_count"}
 
 
+def test_how_many_requests_went_to_a_worker_at_once_is_a_histogram(state):
+    scrape = scraped(Exposition(sources_of(state), 10))
+    assert scrape("mme_batch_requests_count") == 0
+    for size in (1, 3, 16):
+        state.batches.note(size)
+    scrape = scraped(Exposition(sources_of(state), 10))
+    assert scrape("mme_batch_requests_count") == 3
+    assert scrape("mme_batch_requests_sum") == 20
+    assert scrape("mme_batch_requests_bucket", le="4") == 2
+
+
 def test_errors_and_refusals_are_told_apart(state):
     sources = sources_of(state)
     answered(sources.observed, "m", status=500)

@@ -79,18 +79,18 @@ def test_a_process_that_may_only_map_serves_what_another_converted(name, trained
     assert run(serve, name, trained[name], tmp_path / "scratch") == name
 
 
-@pytest.mark.parametrize("scratch", ["scratch", "None"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_process_that_may_only_map_refuses_to_convert(name, scratch, trained, tmp_path):
-    script = f"""
+def test_a_process_that_may_only_map_refuses_to_convert(name, trained, tmp_path):
+    script = """
 only_map()
-try:
-    load_model(model_dir, {scratch})
-except NotConverted as error:
-    print(error.status_code, error)
+for place in (scratch, None):
+    try:
+        load_model(model_dir, place)
+    except NotConverted as error:
+        print(error.status_code, error)
 """
     said = run(script, name, trained[name], tmp_path / "scratch")
-    assert said == f"503 {name}-model: is not converted yet; try again"
+    assert said.splitlines() == [f"503 {name}-model: is not converted yet; try again"] * 2
     assert not (tmp_path / "scratch").exists()
 
 

@@ -8,11 +8,11 @@ import logging
 import pytest
 
 from models import warm_up as preparing
-from models.Embedding import gpu, running
-from models.Embedding.gpu import CUDA, can_open, is_wanted
 from models.Embedding.miniature import write_miniature
-from models.Embedding.running import CPU_PROVIDER
 from models.errors import ArtifactError, NoRoom
+from models.onnx import gpu, running
+from models.onnx.gpu import CUDA, can_open, is_wanted
+from models.onnx.running import CPU_PROVIDER
 from models.registry import load_model
 from models.serving import Request
 from models.warm_up import warm_up

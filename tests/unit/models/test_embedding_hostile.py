@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from models.Embedding.miniature import write_miniature
-from models.Embedding.onnx_check import MOST_DEPTH, check_onnx
 from models.Embedding.onnx_writer import FLOAT, INT64, Graph
-from models.Embedding.protobuf import NotProtobuf, fields, message
 from models.errors import ArtifactError
+from models.onnx.check import MOST_DEPTH, check_onnx
+from models.onnx.protobuf import NotProtobuf, fields, message
 from models.registry import load_model
 from models.serving import Request
 
@@ -67,6 +67,19 @@ def test_weights_in_another_file_are_found_wherever_they_are(folder):
     function = message((1, "f"), (7, message((4, "Constant"), (5, message((5, tensor))))))
     (folder / MODEL).write_bytes(model_of(node=message((4, "f"))) + message((25, function)))
     assert "keeps weights in another file" in refusal(folder)
+
+
+@hostile
+@pytest.mark.parametrize("more", [1 << 32, 3 << 33])
+def test_weights_in_another_file_are_found_however_numbers_are_written(folder, more):
+    # Google's reader takes the low 32 bits of a field's key, and of an enumeration.
+    external = message((14, 1 + more))
+    (folder / MODEL).write_bytes(model_of(tensor=external))
+    assert "keeps weights in another file" in refusal(folder)
+    entry = message((1, "location"), (2, "weights.bin"))
+    tensor = message((13 + (more >> 3), entry))
+    (folder / MODEL).write_bytes(model_of(tensor=tensor))
+    assert "is no ONNX file: a field's number of more than 32 bits" in refusal(folder)
 
 
 @hostile

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.Embedding import running
-from models.Embedding.conversion import WEIGHTS_FILE
 from models.Embedding.miniature import write_miniature
 from models.Embedding.onnx_writer import FLOAT, INT64, Graph
+from models.onnx import running
+from models.onnx.conversion import WEIGHTS_FILE
 from models.registry import load_model
 from models.serving import Request
 

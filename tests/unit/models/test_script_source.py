@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from models.errors import ArtifactError, CodeNotAllowed
+from models.python_source import MOST_BYTES
 from models.registry import find_family, load_model
 from models.Script.requirements import MOST_LINES, read_requirements
-from models.Script.source import MOST_BYTES, read_source
+from models.Script.source import read_source
 from models.serving import Request
 from tests.support.scripts import DOUBLING, script
 
@@ -92,6 +93,16 @@ def test_missing_requirements_are_named_with_their_versions(tmp_path):
     torch, numpy = found["missing"]
     assert torch == "torch==2.1 (not installed)"
     assert numpy.startswith("numpy<1 (installed is ")
+
+
+@pytest.mark.parametrize(
+    "marker",
+    ["os_name ~= 'posix'", "python_full_version ~= 'a'", "'a' ~= 'b'", "platform_version ~= '1.0'"],
+)
+def test_a_marker_that_makes_no_sense_is_counted_as_unread(tmp_path, marker):
+    script(tmp_path, DOUBLING, {"code/requirements.txt": f"numpy; {marker}\nnumpy\n"})
+    found: Any = load_model(tmp_path).describe()["requirements"]
+    assert found == {"met": 1, "missing": [], "unread": 1}
 
 
 def test_requirements_are_read_within_bounds(tmp_path):

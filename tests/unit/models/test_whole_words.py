@@ -10,7 +10,7 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.language.hanta.tagsets import FOREIGN_RUN, upos_of
+from models.language.hanta.tagsets import FOREIGN_RUN, refined, to_upos
 from models.language.pipelines import built_in, tag, tokenize
 from models.language.tokens import LONGEST_RUN, blank, tokens_of
 from models.language.whole_words import whole
@@ -108,6 +108,12 @@ def test_a_text_without_such_words_is_not_changed(text):
     doc = tokens_of(NLP, text)
     assert whole(doc, "en") is doc
     assert [token.text for token in whole(doc, "de")] == [token.text for token in doc]
+
+
+def upos_of(language: str, words: list[str], tags: list[str]) -> list[str]:
+    """The universal parts of speech of a whole sentence."""
+    found = [to_upos(language, word, tag) for word, tag in zip(words, tags, strict=True)]
+    return refined(language, words, tags, found)
 
 
 def test_a_run_of_foreign_words_is_no_noun_phrase():

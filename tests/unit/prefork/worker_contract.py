@@ -12,7 +12,7 @@ import contextlib
 
 import pytest
 
-from mme.core.door import Answer, Done, Drop, Hello, Message, Part, Question, encode
+from mme.core.door import Answer, Done, Drop, Hello, Message, Part, Question, Together, encode
 from tests.support.fake_worker import read_message
 
 PATIENCE_S = 10
@@ -105,6 +105,31 @@ class WorkerContract:
         assert (await gateway.hear()).body == b"ok a 1"
         assert await gateway.hear() == Done()
         assert (await gateway.hear()).body == b"ok b 2"
+
+    async def test_questions_that_are_sent_as_one_are_answered_each_in_their_order(self, gateway):
+        asked = [question("m", b"x" * length) for length in (3, 0, 7)]
+        first = await gateway.ask(question("m"))
+        gateway.writer.write(b"".join(map(encode, [Together(3), *asked, question("m", b"12")])))
+        answers = [await gateway.hear() for _ in range(4)]
+        assert [each.body for each in answers] == [b"ok m 3", b"ok m 0", b"ok m 7", b"ok m 2"]
+        assert all(each.status == 200 and not each.load_s for each in answers)
+        assert {each.headers["content-type"] for each in answers} == {"text/plain"}
+        assert first.load_s > 0
+
+    async def test_of_those_sent_as_one_the_first_says_what_loading_took(self, gateway):
+        gateway.writer.write(b"".join(map(encode, [Together(2), question("m"), question("m")])))
+        first, second = [await gateway.hear() for _ in range(2)]
+        assert (first.load_s > 0, second.load_s) == (True, 0)
+
+    async def test_those_sent_as_one_to_a_model_that_cannot_be_loaded_are_told_so(self, gateway):
+        gateway.writer.write(b"".join(map(encode, [Together(2), question("bad"), question("bad")])))
+        answers = [await gateway.hear() for _ in range(2)]
+        assert all(each.is_unloadable and each.status == 500 for each in answers)
+        assert not (await gateway.ask(question("m"))).is_unloadable
+
+    async def test_what_follows_instead_of_the_questions_ends_the_worker(self, worker, gateway):
+        gateway.writer.write(encode(Together(2)) + encode(question("m")) + encode(Drop([])))
+        await worker.ended()
 
     async def test_a_message_that_comes_byte_by_byte_is_understood(self, gateway):
         for byte in encode(question("m", b"12")):

@@ -44,7 +44,7 @@ class Bench:
         self.workers, self.admission = FakeWorkers(), Gate()
         self.jobs: list[AdmissionJob] = []
         self.failures: list[Exception] = []
-        self.catalog = FolderCatalog(self.settings, self.admit, self.converted, checks=True)
+        self.catalog = FolderCatalog(self.settings, self.admit, self.converted)
         self.platform = PlatformModels(
             self.settings, self.catalog, self.workers.as_workers(), self.models_dir
         )

@@ -35,7 +35,7 @@ def test_what_arrived_serves_and_says_since_when():
     table = TargetTable()
     known = arrived(table)
     assert list(table) == [known]
-    assert (known.known_at_s, known.checked_at_s, known.loaded_at) == (1.0, 1.0, 100.0)
+    assert (known.checked_at_s, known.loaded_at) == (1.0, 100.0)
     assert (known.in_flight, known.invocations, known.last_used_at) == (0, 0, None)
 
 
@@ -268,7 +268,7 @@ class TableMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(self.table))
     @rule(draw=data())
     def begin(self, draw: DataObject) -> None:
-        known: Known = draw.draw(sampled_from(sorted(self.table, key=lambda each: each.known_at_s)))
+        known: Known = draw.draw(sampled_from(sorted(self.table, key=lambda each: each.target)))
         if self.table.current(known.target) is known:
             self.table.begin(known, self.tick())
             self.requests.append(known)

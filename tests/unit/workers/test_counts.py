@@ -15,7 +15,7 @@ from mme.workers.counts import note_times
 def times(*, started_s=None, waits_for_start=False, load_s=0.0, own_load_s=0.0, answered=True):
     """Of a request that came at 10 s and ended at 15 s."""
     request = SimpleNamespace(
-        came_at_s=10.0, started_at_s=started_s, waits_for_start=waits_for_start
+        came_at_s=10.0, started_at_s=started_s, waits_for_start=waits_for_start, together=1
     )
     answer = Answer(200, {}, b"", load_s) if answered else None
     timing = Timing()

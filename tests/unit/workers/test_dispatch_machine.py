@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.strategies import booleans, data, sampled_from
 
+from mme.workers.batches import Batch
 from mme.workers.dispatch import Dispatch
 from mme.workers.times import NEWEST_SHARE, SLOW_S
 from tests.support.dispatched import Clock, Item
@@ -28,7 +29,10 @@ FACTS: dict[str, dict[str, Any]] = {
     "piped": {"pipeline": "de"},
     "slow": {},
     "own": {"is_own": True},
+    "many": {"batch": Batch(3, 10), "size_bytes": 4},
+    "own-many": {"is_own": True, "batch": Batch(2, 100)},
 }
+OWN = ("own", "own-many")
 PIPELINES: tuple[frozenset[str] | None, ...] = (None, frozenset(), frozenset({"de"}))
 
 
@@ -39,6 +43,7 @@ class Place:
     own_model: str | None
     pipelines: frozenset[str] | None
     request: Item | None = None
+    others: tuple[Item, ...] = ()
     next: Item | None = None
     is_recalled: bool = False
     is_held: bool = False
@@ -85,18 +90,41 @@ class DispatchMachine(RuleBasedStateMachine):
                 assert place.is_idle
                 self.check_affinity(place, request)
                 self.check_limits(place, request)
-                place.request = request
+                place.request, place.others = request, tuple(each.others)
+                self.check_batch(place, request)
             else:
+                assert not each.others
                 self.check_ahead(place, request)
                 place.next = request
-            queue.pop(0)
+            taken = [request, *each.others]
+            assert all(one is expected for one, expected in zip(taken, queue, strict=False))
+            del queue[: len(taken)]
             self.check_turns(request)
+
+    def check_batch(self, place: Place, request: Item) -> None:
+        """No more than the model takes; all that waits and may go along does, if it is there."""
+        taken = [request, *place.others]
+        waiting = self.waiting[request.model]
+        batch = request.batch
+        if batch is None or request.model not in place.models:
+            assert len(taken) == 1
+            return
+        assert len(taken) <= batch.most
+        assert sum(one.size_bytes for one in taken) <= batch.most_bytes
+        larger = waiting[: len(taken) + 1]
+        assert (
+            len(larger) == len(taken)
+            or len(larger) > batch.most
+            or sum(one.size_bytes for one in larger) > batch.most_bytes
+        )
 
     def check_ahead(self, place: Place, request: Item) -> None:
         assert self.looks_ahead
         assert place.next is None
         assert not place.is_held
         assert not place.is_leaving
+        assert not place.others
+        assert request.batch is None
         assert request.model in place.models or request.is_own
         if not request.is_heavy:
             others = self.places.values()
@@ -170,7 +198,7 @@ class DispatchMachine(RuleBasedStateMachine):
     def join(self, own: bool, pipelines: frozenset[str] | None) -> None:
         self.serial += 1
         name = f"w{self.serial}"
-        own_model = "own" if own else None
+        own_model = OWN[self.serial % 2] if own else None
         self.places[name] = Place(own_model, pipelines)
         self.do(self.dispatch.join(name, own_model, pipelines))
 
@@ -188,6 +216,7 @@ class DispatchMachine(RuleBasedStateMachine):
         place = self.places[name]
         assert place.request is not None
         model, place.request, place.next = place.request.model, place.next, None
+        place.others = ()
         place.is_recalled = False
         place.models -= set(dropped)
         if has_model:
@@ -202,8 +231,10 @@ class DispatchMachine(RuleBasedStateMachine):
         request = self.places[name].request
         assert request is not None
         if not had_read:
-            self.comes_back(request)
-            self.do(self.dispatch.submit_again(request))
+            batch = [request, *self.places[name].others]
+            for each in reversed(batch):
+                self.comes_back(each)
+            self.do(self.dispatch.submit_again(*batch))
         gone = self.places.pop(name)
         if gone.next is not None and not gone.is_recalled:
             self.comes_back(gone.next)
@@ -333,7 +364,7 @@ class DispatchMachine(RuleBasedStateMachine):
 
     @invariant()
     def those_that_take_requests_are_seen_by_scaling(self) -> None:
-        for own_model in (None, "own"):
+        for own_model in (None, *OWN):
             there = {
                 name
                 for name, place in self.places.items()

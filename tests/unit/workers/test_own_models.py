@@ -34,6 +34,8 @@ class Bench:
 
     def __init__(self, used_bytes: int = 0) -> None:
         self.started: list[str] = []
+        self.ended: list[str] = []
+        self.further = 0
         self.live: dict[str, Admitted] = {}
         self.on_started: Callable[[str], None] = lambda _: None
         self.dispatch: Dispatch[Any] = Dispatch(clock=Clock())
@@ -63,6 +65,16 @@ class Bench:
         self.dispatch.join(worker, artifact.name)
         self.on_started(worker)
         return SimpleNamespace(born_bytes=0, started=SimpleNamespace(pid=1))
+
+    def starting(self, _own_model: str) -> int:
+        return self.further
+
+    def end(self, worker: str) -> asyncio.Task[None]:
+        async def ending() -> None:
+            self.ended.append(worker)
+            self.die(worker)
+
+        return self.background.start(ending())
 
     def die(self, worker: str) -> None:
         del self.live[worker]
@@ -102,6 +114,21 @@ async def test_a_worker_that_died_with_nothing_waiting_is_not_started_again_in_v
     bench.on_started = lambda _: None
     await bench.models.started(artifact())
     assert bench.started == ["w0", "w1"]
+
+
+async def test_dropping_waits_for_a_further_worker_that_is_being_started():
+    bench = Bench()
+    await bench.models.started(artifact())
+    bench.further = 1
+    dropped = asyncio.create_task(bench.models.drop("m"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(dropped), 0)
+    assert bench.ended == []
+    await bench.start(artifact())
+    bench.further = 0
+    await dropped
+    assert sorted(bench.ended) == ["w0", "w1"]
+    assert bench.live == {}
 
 
 async def test_what_is_larger_than_all_memory_is_refused_at_once_though_others_are_loaded():

@@ -17,7 +17,16 @@ from mme.core.errors import Busy, ModelTimedOut
 from mme.core.parts import Parts
 from mme.workers.dispatch import Dispatch
 from mme.workers.requests import Deadlines, Request
-from mme.workers.watch import LATE_S, LEFT_S, RECALL_S, TAKEN_S, Watch, process_state
+from mme.workers.watch import (
+    BATCH_LEAST_S,
+    BATCH_SHARE,
+    LATE_S,
+    LEFT_S,
+    RECALL_S,
+    TAKEN_S,
+    Watch,
+    process_state,
+)
 from tests.support.dispatched import Clock, request_until
 from tests.support.fake_engine import until
 from tests.support.fake_mms import stand_in
@@ -36,6 +45,8 @@ class Worker:
     is_unread: bool = False
     is_condemned: bool = False
     next: Request | None = None
+    batch: list[Request] = field(default_factory=list)
+    broken_up: int = 0
     recalls: int = 0
 
     @property
@@ -67,6 +78,9 @@ class Bench:
 
     def recall(self, worker: Worker) -> None:
         worker.recalls += 1
+
+    def break_up(self, worker: Worker) -> None:
+        worker.broken_up += 1
 
     def join(self) -> Worker:
         name = f"w{len(self.live)}"
@@ -103,6 +117,23 @@ async def test_a_worker_that_computes_is_left_alone(bench):
     bench.after(TIMEOUT_S / 2)
     assert not worker.is_killed
     assert not request.is_over
+
+
+async def test_one_that_computes_a_batch_is_ended_after_a_share_of_the_least_time_of_all(bench):
+    worker, request = bench.join(), bench.submit()
+    worker.batch = [request, request_until(0, timeout_s=TIMEOUT_S / 2)]
+    bench.after(BATCH_SHARE * TIMEOUT_S / 2 - 0.1)
+    assert not worker.broken_up
+    bench.after(0.1)
+    assert worker.broken_up == 1
+    await worker.ended()
+
+
+async def test_a_batch_of_requests_with_little_time_is_left_alone_for_a_second(bench):
+    worker, request = bench.join(), bench.submit(timeout_s=2.0)
+    worker.batch = [request]
+    bench.after(BATCH_LEAST_S - 0.1)
+    assert not worker.broken_up
 
 
 async def test_one_that_has_not_read_its_request_within_a_second_is_ended(bench):

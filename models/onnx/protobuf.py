@@ -1,7 +1,7 @@
 """The wire format of Protocol Buffers, as much as ONNX files need: messages written, fields read.
 
 So that an ONNX graph can be written, and looked through before a native library reads it, without
-the packages that have its schema. Which field means what is for `onnx_writer` and `onnx_check`.
+the packages that have its schema. Which field means what is for who writes and who checks.
 Source: Protocol Buffers documentation, "Encoding".
 """
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MOST_VARINT_BYTES = 10
+MOST_KEY = 0xFFFFFFFF
+"""Readers differ in what they make of a longer one: Google's drops what is above 32 bits."""
 
 Value: TypeAlias = "int | float | str | bytes"
 
@@ -56,6 +58,8 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     place, end = 0, len(data)
     while place < end:
         key, place = _read_varint(data, place)
+        if key > MOST_KEY:
+            raise NotProtobuf("a field's number of more than 32 bits")
         number, kind = key >> 3, key & 7
         if kind == VARINT:
             value, place = _read_varint(data, place)

@@ -21,16 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding import gpu, running
-from models.Embedding.onnx_check import check_onnx
-from models.Embedding.params import TOKENIZER_FILE
 from models.errors import ArtifactError, is_short_of_room
 from models.mapped.folder import check_may_convert
+from models.onnx import gpu, running
+from models.onnx.check import check_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from models.Embedding.params import EmbeddingParams
 
 FORM = "onnx.v2"
 GRAPH_FILE, WEIGHTS_FILE, FACTS_FILE = "graph.onnx", "weights.bin", "facts.json"
@@ -59,26 +57,31 @@ class Converted:
 def converted(
     source: Path,
     scratch: Path | None,
-    params: EmbeddingParams,
+    tried: object,
     examine: Callable[[Any], dict[str, Any]],
+    *,
+    provider: str = gpu.AUTO,
+    others: Sequence[Path] = (),
 ) -> Converted:
     """A session over the converted form, which is made first where it is not there.
 
-    `examine` tries the session of a conversion and returns its facts, JSON-able. Without a scratch
-    folder, or on a GPU, which has the weights in memory of its own, the artifact's file is loaded.
+    `examine` tries the session of a conversion and returns its facts, JSON-able; what they
+    depend on besides the file is in the repr of `tried`, and in the files `others`. Without a
+    scratch folder, or on a GPU, which has the weights in memory of its own, the artifact's file is
+    loaded.
     Raises what `examine` raises, ArtifactError, NoRoom, NotConverted, and OSError where memory or
     file descriptors have run out.
     """
 
     def on_gpu() -> Any | None:
-        return gpu.session(params.provider, lambda on: _session_of_artifact(source, on))
+        return gpu.session(provider, lambda on: _session_of_artifact(source, on))
 
-    folder = None if scratch is None else scratch / _identity(source, params)
+    folder = None if scratch is None else scratch / _identity([source, *others], tried)
     if folder is not None and (facts := _facts(folder)) is not None:
         if (made := on_gpu()) is not None:
             return Converted(made, facts)
         with contextlib.suppress(ArtifactError):  # a damaged copy: it is made anew
-            return Converted(_mapped_session(folder), facts)
+            return Converted(_mapped_session(folder, source), facts)
     check_may_convert(source)
     _check(source)
     if folder is not None:
@@ -89,7 +92,7 @@ def converted(
                 raise
             log.warning("cannot keep a converted artifact: %s", error)
         else:
-            return Converted(on_gpu() or _mapped_session(folder), facts)
+            return Converted(on_gpu() or _mapped_session(folder, source), facts)
     made = on_gpu() or _session_of_artifact(source)
     return Converted(made, examine(made))
 
@@ -107,12 +110,12 @@ def _check(source: Path) -> None:
 
 
 def _session_of_artifact(source: Path, on: Sequence[str] = (running.CPU_PROVIDER,)) -> Any:
-    return running.session(source, running.options({}, optimizes=True), on)
+    return running.session(source, running.options({}, optimizes=True), source.name, on)
 
 
-def _mapped_session(folder: Path) -> Any:
+def _mapped_session(folder: Path, source: Path) -> Any:
     options = running.options({}, optimizes=False)
-    return running.session(folder / GRAPH_FILE, options)
+    return running.session(folder / GRAPH_FILE, options, source.name)
 
 
 def _convert(
@@ -124,7 +127,7 @@ def _convert(
     try:
         options = running.options(SAVING, optimizes=True)
         options.optimized_model_filepath = str(partial / GRAPH_FILE)
-        facts = examine(running.session(source, options))
+        facts = examine(running.session(source, options, source.name))
         kept = json.dumps({"facts": facts, "sizes": _sizes(partial)})
         (partial / FACTS_FILE).write_text(kept, encoding="utf-8")
         for path in partial.iterdir():
@@ -157,15 +160,14 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in folder.iterdir() if path.name != FACTS_FILE}
 
 
-def _identity(source: Path, params: EmbeddingParams) -> str:
-    """A name for what is made of this file, by this library, for this kind of processor."""
+def _identity(sources: Sequence[Path], tried: object) -> str:
+    """A name for what is made of the first file, by this library, for this kind of processor."""
     try:
-        files = [path.stat() for path in (source, source.with_name(TOKENIZER_FILE))]
+        files = [path.stat() for path in sources]
     except FileNotFoundError as error:
-        raise ArtifactError(source, "is missing") from error
+        raise ArtifactError(sources[0], "is missing") from error
     library = running.library("onnxruntime").__version__
     processor = sorted(name for name, has in _FEATURES.items() if has)
-    tried = (params.pooling, params.output, params.max_tokens)
     are = [(status.st_size, status.st_mtime_ns, status.st_ino) for status in files]
     facts = (FORM, library, processor, tried, are)
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest() + os.extsep + "onnx"

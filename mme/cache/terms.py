@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mme.cache import AdmissionTerms, ExtractionLimits
+from mme.cache.arrival import AdmissionTerms
+from mme.cache.extract import ExtractionLimits
 
 if TYPE_CHECKING:
     from mme.core.settings import Settings

@@ -14,13 +14,14 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding import running
-from models.Embedding.params import AUTO
 from models.errors import ServingError
+from models.onnx import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+AUTO = "auto"
+"""Whatever computes fastest here."""
 CUDA = "CUDAExecutionProvider"
 DEVICE = Path("/dev/nvidiactl")
 VISIBLE, HIDDEN = "CUDA_VISIBLE_DEVICES", ("", "-1")

@@ -12,7 +12,6 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from models.Embedding.params import MODEL_FILE
 from models.errors import ArtifactError, NoRoom, ServingError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ArtifactError(
-            MODEL_FILE,
+            "the model",
             f"needs {name}, which is not installed here: pip install '{EXTRA}', or build the image"
             " with --build-arg EXTRAS=onnx",
         ) from error
@@ -77,9 +76,12 @@ def run_options(tokens: int) -> Any:
     return made
 
 
-def session(model: Path, chosen: Any, on: Sequence[str] = (CPU_PROVIDER,)) -> Any:
-    """An inference session on one of these providers. Raises ArtifactError, NoRoom."""
-    with translated("cannot be loaded"):
+def session(model: Path, chosen: Any, file: str, on: Sequence[str] = (CPU_PROVIDER,)) -> Any:
+    """An inference session on one of these providers; errors name `file`.
+
+    Raises ArtifactError, NoRoom.
+    """
+    with translated("cannot be loaded", file):
         # Without the library's own way to fall back, which prints and tells nobody.
         return library("onnxruntime").InferenceSession(
             str(model), chosen, providers=[*on], enable_fallback=0
@@ -87,7 +89,7 @@ def session(model: Path, chosen: Any, on: Sequence[str] = (CPU_PROVIDER,)) -> An
 
 
 @contextlib.contextmanager
-def translated(what: str, file: str = MODEL_FILE) -> Iterator[None]:
+def translated(what: str, file: str) -> Iterator[None]:
     """Turn whatever a native library raises into ArtifactError or NoRoom."""
     try:
         yield
