@@ -138,7 +138,8 @@ def test_a_generated_answer_is_streamed(endpoint):
         ContentType="text/plain",
         Body=b"1",
     )
-    pieces = [event["PayloadPart"]["Bytes"].decode() for event in answer["Body"]]
+    with contextlib.closing(answer["Body"]) as events:
+        pieces = [event["PayloadPart"]["Bytes"].decode() for event in events]
     whole = "".join(pieces).split()
     assert (len(whole), all(each.isdecimal() for each in whole)) == (2, True)
 
