@@ -80,7 +80,7 @@ class Hooks:
     on_refusal: Callable[[], None] = lambda: None
     """Called before the model server is told that a load failed."""
     is_spent: Callable[[], bool] = lambda: False
-    """Asked after each answer: whether another worker is to take this one's place."""
+    """Asked after each answer at the door: whether another worker is to take this one's place."""
 
 
 class WorkerLoop:
@@ -154,7 +154,8 @@ class WorkerLoop:
             with contextlib.suppress(OSError):
                 os.unlink(self._streams.pop())  # noqa: PTH108
         self._mms.sendall(self._calls.ask_through_mms(message))
-        return not (self._calls.has_run_out or self._hooks.is_spent())
+        # Not for being spent: the gateway would hear of the end at the door before the answer came.
+        return not self._calls.has_run_out
 
     def _hear_door(self, door: Door) -> bool:
         try:

@@ -110,9 +110,13 @@ def test_a_script_has_a_temporary_folder_that_goes_with_its_process(endpoint):
     assert ask(endpoint, "writing", "1000", TEXT).text.endswith(" 1")
 
 
-def test_what_a_script_writes_is_bounded(endpoint):
+def test_a_file_of_a_script_is_bounded(endpoint):
     refused = ask(endpoint, "writing", str((1 << 20) + 1), TEXT)
     assert "File too large" in refused.json()["OriginalMessage"]
+
+
+@pytest.mark.parametrize("endpoint", ["door"], indirect=True)
+def test_a_script_that_keeps_too_much_has_its_process_replaced(endpoint):
     first, _ = ask(endpoint, "writing", str(900 << 10), TEXT).text.split()
     ask(endpoint, "writing", str(900 << 10), TEXT).raise_for_status()
     endpoint.wait_for_log("its process is replaced")
@@ -134,7 +138,8 @@ def test_a_generated_answer_is_streamed(endpoint):
         ContentType="text/plain",
         Body=b"1",
     )
-    pieces = [event["PayloadPart"]["Bytes"].decode() for event in answer["Body"]]
+    with contextlib.closing(answer["Body"]) as events:
+        pieces = [event["PayloadPart"]["Bytes"].decode() for event in events]
     whole = "".join(pieces).split()
     assert (len(whole), all(each.isdecimal() for each in whole)) == (2, True)
 
