@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mme.core.errors import Busy, EndpointError, ModelFailed, ModelTimedOut, ShuttingDown
 from mme.core.terms import PLAIN, Errands, Terms
+from mme.pipelines.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -30,6 +31,8 @@ ANSWERS = "application/vnd.mme.ensemble-answers+json"
 CONTENT_TYPE, TARGET = "content-type", "X-Amzn-SageMaker-Target-Model"
 BETWEEN_BYTES = 5 * 1024 * 1024
 MOST_ROUNDS = 64
+MOST_AT_ONCE = 16
+"""So often all ensembles together ask one model at once: its other callers have their turns."""
 MOST_STARTS = 3
 """For an artifact that changes in between."""
 MOST_DEEP = 4
@@ -37,8 +40,8 @@ MOST_DEEP = 4
 SMALL_BYTES = 64 * 1024
 """JSON that is read and written on the event loop; more is in a thread."""
 NO_ANSWER = 0
-AS_THEY_ARE = (Busy, ModelTimedOut, ShuttingDown)
-"""Errors that say when to try again, or that there was no time."""
+AS_THEY_ARE = (Busy, ShuttingDown)
+"""Errors that say when to try again."""
 
 
 class Changed(ModelFailed):
@@ -51,6 +54,28 @@ class _Left:
 
     seconds: float
     total_s: float
+
+
+@dataclass(slots=True)
+class _Round:
+    """What an ensemble asks at once."""
+
+    ensemble: str
+    folder: str
+    """From where the names of targets are seen."""
+    terms: Terms
+    deadline_s: float
+    held_bytes: int = 0
+    """Of the answers that are there."""
+
+    def hold(self, size_bytes: int) -> None:
+        """Count an answer in. Raises ModelFailed if more is held than may be for one request."""
+        errands = self.terms.errands or Errands()
+        self.held_bytes += size_bytes
+        errands.spare_bytes -= size_bytes
+        if errands.spare_bytes < 0:
+            reason = f"its steps give more than {Errands().spare_bytes} bytes"
+            raise ModelFailed(self.ensemble, NO_ANSWER, reason)
 
 
 class Ensembles:
@@ -74,6 +99,7 @@ class Ensembles:
         self._declared = declared
         self._timeout_s = timeout_s
         self._clock = clock
+        self._slots = Slots(MOST_AT_ONCE)
 
     async def invoke(
         self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms = PLAIN
@@ -157,10 +183,9 @@ class Ensembles:
             terms.timeout_s, BETWEEN_BYTES, request_id=terms.request_id, depth=terms.depth + 1,
             errands=errands,
         )  # fmt: skip
-        held: list[int] = []
-        tasks = [
-            asyncio.ensure_future(self._one(target, folder, each, inner, held)) for each in asks
-        ]
+        total_s = self._timeout_s if terms.timeout_s is None else terms.timeout_s
+        going = _Round(target, folder, inner, self._clock() + total_s)
+        tasks = [asyncio.ensure_future(self._one(each, going)) for each in asks]
         try:
             found = await asyncio.gather(*tasks)
             body = await _written({"state": state, "answers": [each for each, _ in found]})
@@ -168,36 +193,36 @@ class Ensembles:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            errands.spare_bytes += sum(held)
+            errands.spare_bytes += going.held_bytes
         return body, max((fetch_s for _, fetch_s in found), default=0.0)
 
     async def _one(
-        self,
-        ensemble: str,
-        folder: str,
-        asked: Mapping[str, str],
-        terms: Terms,
-        held: list[int],
+        self, asked: Mapping[str, str], going: _Round
     ) -> tuple[dict[str, object], float]:
-        """One answer, as the ensemble takes it, and what its model's coming took.
-
-        Its bytes are taken of those that may be held, and noted in `held`.
-        """
+        """One answer, as the ensemble takes it, and what its model's coming took."""
+        ensemble, folder, terms = going.ensemble, going.folder, going.terms
         target = f"{folder}/{asked['target']}" if folder else asked["target"]
         headers = {
             "Content-Type": asked["content_type"], "Accept": asked["accept"], TARGET: target,
         }  # fmt: skip
-        began_s = self._clock()
+        sent, began_s = asked["body"].encode("utf-8", "replace"), self._clock()
+        left_s = going.deadline_s - began_s
         try:
-            answer = await self._ask(
-                target, headers, asked["body"].encode("utf-8", "replace"), terms
-            )
+            # By depth, or ensembles that ask each other would wait for themselves.
+            async with self._slots.one((terms.depth, target), left_s):
+                left_s = going.deadline_s - self._clock()
+                answer = await self._ask(target, headers, sent, replace(terms, timeout_s=left_s))
+        except (TimeoutError, ModelTimedOut) as error:
+            late = ModelTimedOut(ensemble, left_s)
+            late.body = f"Step {asked['step']}: {target} did not answer in the time that was left"
+            raise late from error
         except AS_THEY_ARE:
             raise
         except EndpointError as error:
             reason = f"Step {asked['step']}: {error.message}"
-            raise ModelFailed(ensemble, NO_ANSWER, reason) from error
-        _hold(ensemble, terms, len(answer.body), held)
+            status = error.status if isinstance(error, ModelFailed) else NO_ANSWER
+            raise ModelFailed(ensemble, status, reason) from error
+        going.hold(len(answer.body))
         said: dict[str, object] = {
             "step": asked["step"],
             "status": answer.status,
@@ -206,16 +231,6 @@ class Ensembles:
             "seconds": round(self._clock() - began_s, 6),
         }
         return said, answer.timing.fetch_s
-
-
-def _hold(ensemble: str, terms: Terms, size_bytes: int, held: list[int]) -> None:
-    """Take bytes of those that may be held on behalf of a request. Raises ModelFailed."""
-    if terms.errands is not None:
-        held.append(size_bytes)
-        terms.errands.spare_bytes -= size_bytes
-        if terms.errands.spare_bytes < 0:
-            reason = f"its steps give more than {Errands().spare_bytes} bytes"
-            raise ModelFailed(ensemble, NO_ANSWER, reason)
 
 
 def _goes_on(headers: Mapping[str, str]) -> bool:

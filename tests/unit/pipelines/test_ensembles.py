@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mme.core.answer import Answer
-from mme.core.errors import Busy, ModelFailed, ModelTimedOut, TargetNotFound
+from mme.core.errors import Busy, LoadFailed, ModelFailed, ModelTimedOut, TargetNotFound
 from mme.core.terms import Terms
 from mme.core.through_mms import MAY_ASK
 from mme.core.timing import Timing
@@ -197,6 +197,37 @@ async def test_what_ensembles_ask_on_behalf_of_one_request_is_bounded_together(m
     with pytest.raises(ModelFailed, match="it and those it asks have asked others 256 times"):
         await ask(models, "E", {"text": 1})
     assert len(models.asked) < 600
+
+
+@pytest.mark.hostile("isolation")
+async def test_ensembles_ask_one_model_only_so_often_at_once(models, ensemble):
+    names = [f"s{n}" for n in range(40)]
+    steps = {name: {"target": "One", "request": "$text"} for name in names}
+    models.known["E"] = ensemble(steps, [f"${name}" for name in names])
+    answers = await asyncio.gather(*(ask(models, "E", {"text": n}) for n in range(3)))
+    assert answers == [(200, {"answer": [[n]] * 40}) for n in range(3)]
+    assert models.most_running == ensembles.MOST_AT_ONCE
+    assert len(models.ensembles._slots) == 0
+
+
+async def test_a_step_that_takes_too_long_is_named(models, ensemble):
+    def late(_):
+        raise ModelTimedOut("One", 1)
+
+    models.known |= {"One": late, "E": ensemble(STEPS, "$three")}
+    with pytest.raises(ModelTimedOut) as caught:
+        await ask(models, "E", {"text": "a"})
+    assert caught.value.body == "Step one: One did not answer in the time that was left"
+
+
+async def test_a_target_that_does_not_load_is_the_step_s_with_its_status(models, ensemble):
+    def unloadable(_):
+        raise LoadFailed("One", 507, "no room")
+
+    models.known |= {"One": unloadable, "E": ensemble(STEPS, "$three")}
+    with pytest.raises(ModelFailed, match=r"Step one: .*no room") as caught:
+        await ask(models, "E", {"text": "a"})
+    assert caught.value.status == 507
 
 
 @pytest.mark.hostile("isolation")
