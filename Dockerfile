@@ -7,8 +7,9 @@
 # /run/secrets/ca.crt:
 #   docker build -t mme --secret id=pip_conf,src=pip.conf --secret id=ca,src=ca.crt .
 #
-# With sentence encoders in it, or what runs ONNX models, or both (see docs/containers.md):
-#   docker build -t mme --build-arg EXTRAS="embeddings onnx" .
+# With sentence encoders in it, what runs ONNX models, artifacts laid out for Triton (see
+# docs/containers.md):
+#   docker build -t mme --build-arg EXTRAS="embeddings onnx triton" .
 #
 # Two builds with the same SOURCE_DATE_EPOCH from the same Debian packages have the same files, but
 # for the archive of Java's classes (mms.jsa), which holds addresses.
@@ -55,14 +56,14 @@ RUN find /opt/venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -
 # The extras that are asked for, without what is never read here: an engine's source, a second model
 # (of Portuguese) and a sparse head; tests' models. Their own wheels only: the numpy they need is there.
 ARG EXTRAS=
-COPY requirements/embeddings.lock requirements/onnx.lock /tmp/
+COPY requirements/embeddings.lock requirements/onnx.lock requirements/triton.lock /tmp/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca.crt \
     set -eu; \
     cd /opt/venv/lib/python3.11/site-packages; \
     for extra in $EXTRAS; do \
-      case "$extra" in embeddings|onnx) ;; \
-        *) echo "EXTRAS may have 'embeddings' and 'onnx', not '$extra'" >&2; exit 1 ;; esac; \
+      case "$extra" in embeddings|onnx|triton) ;; \
+        *) echo "EXTRAS may have 'embeddings', 'onnx' and 'triton', not '$extra'" >&2; exit 1 ;; esac; \
       /opt/pip/bin/pip --python /opt/venv/bin/python install --no-deps --no-cache-dir --no-compile \
         --disable-pip-version-check --require-hashes --only-binary :all: -r "/tmp/$extra.lock"; \
       case "$extra" in \

@@ -10,9 +10,12 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 EMBEDDINGS := $(VENV)/.embeddings-installed
 ONNX := $(VENV)/.onnx-installed
+TRITON := $(VENV)/.triton-installed
 DEV := $(VENV)/.dev-installed
 SDK_VENV := .venv-sdk
 SDK := $(SDK_VENV)/.sdk-installed
+ORACLES_VENV := .venv-oracles
+ORACLES := $(ORACLES_VENV)/.oracles-installed
 FAMILIES := TopicalPageRank DocSim Search
 GERMAN := $(FAMILIES:%=artifacts/%.tar.gz)
 ENGLISH := $(FAMILIES:%=artifacts/en/%.tar.gz)
@@ -21,12 +24,15 @@ ENSEMBLE := artifacts/FactCheckEnsemble.tar.gz
 ARTIFACTS := $(GERMAN) $(ENGLISH) $(ENSEMBLE)
 
 # For serve, train and image as well: EXTRAS=embeddings, the sentence encoders; EXTRAS=onnx, what runs
-# models of one's own; EXTRAS="embeddings onnx"
+# models of one's own; EXTRAS=triton, artifacts laid out for Triton; several: EXTRAS="embeddings onnx"
 EXTRAS ?=
-$(if $(filter-out embeddings onnx,$(EXTRAS)),$(error EXTRAS may have embeddings and onnx, not $(EXTRAS)))
+$(if $(filter-out embeddings onnx triton,$(EXTRAS)),$(error EXTRAS may have embeddings, onnx and triton, not $(EXTRAS)))
 INSTALLED := $(RUNTIME) $(EXTRAS:%=$(VENV)/.%-installed)
 
 ONLY ?=
+# see docs/conformance-peers.md
+PEERS ?=
+WRITE ?=
 # Seconds for each fuzz target; by hand let it run for longer
 FUZZ_S ?= 30
 
@@ -40,7 +46,7 @@ TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.c
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-sdk test-browser test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-sdk oracles peers test-browser test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +69,12 @@ test-endpoint: $(DEV) $(ARTIFACTS) ## run the black-box tests, on MME_TEST_ENDPO
 
 test-sdk: $(DEV) $(SDK) $(ARTIFACTS) ## run scripts for Amazon's SageMaker SDK against an endpoint
 	@$(BIN)/python -m pytest tests/sdk -n 2
+
+oracles: $(DEV) $(ORACLES) ## compare our tensors on the wire with what KServe and MLServer write and read
+	@$(BIN)/python -m pytest tests/codecs
+
+peers: $(DEV) ## run other servers' own tests against this one (PEERS=folder of their checkouts, WRITE=1)
+	@$(BIN)/python -m tests.peers $(PEERS) $(if $(WRITE),--write)
 
 test-browser: $(DEV) ## look at pages in a real browser (Debian's Chromium, installed if it is missing)
 	@.ci/browser-up
@@ -118,9 +130,13 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	  --generate-hashes requirements/embeddings.in -o requirements/embeddings.lock
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes -c requirements/dev.lock requirements/onnx.in -o requirements/onnx.lock
+	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
+	  --generate-hashes -c requirements/dev.lock requirements/oracles.in -o requirements/oracles.lock
+	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
+	  --generate-hashes -c requirements/dev.lock requirements/triton.in -o requirements/triton.lock
 
 clean: ## forget the environment and caches (artifacts stay)
-	@rm -rf $(VENV) $(SDK_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
+	@rm -rf $(VENV) $(SDK_VENV) $(ORACLES_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
 
 $(GERMAN) &: | $(RUNTIME)
 	@$(BIN)/mme train
@@ -153,6 +169,11 @@ $(ONNX): requirements/onnx.lock $(RUNTIME)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
+$(TRITON): requirements/triton.lock $(RUNTIME)
+	@echo "installing what reads and runs artifacts laid out for Triton"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
 $(DEV): requirements/dev.lock $(RUNTIME) $(EMBEDDINGS)
 	@echo "installing what tests and checks need on top"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
@@ -163,4 +184,11 @@ $(SDK): requirements/sdk.lock
 	@echo "installing Amazon's SageMaker SDK into $(SDK_VENV) (300 MB)"
 	@PYTHON="$(PYTHON)" ./requirements/make-venv $(SDK_VENV)
 	@$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# Of these servers only their codecs are wanted: without what the rest of them depends on.
+$(ORACLES): requirements/oracles.lock
+	@echo "installing KServe's and MLServer's codecs into $(ORACLES_VENV)"
+	@PYTHON="$(PYTHON)" ./requirements/make-venv $(ORACLES_VENV)
+	@$(ORACLES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@

@@ -4,10 +4,10 @@
 errors of loading and then answers 200 all the same. It is called once with `data=None` when the
 worker starts; an error raised there fails the load. Later calls carry requests.
 
-Where the endpoint runs the worker (`MME_POOL_DIR` is set) the start loads nothing: each request
-names its model in headers, which only the endpoint can set. It comes into memory when it is first
-asked for, and `mme.prefork.residents` keeps it. Under a stock model server the start loads the
-context's model.
+Where the endpoint runs the worker (`MME_DOORS` and `MME_POOL_DIR` are set) the start loads nothing:
+each request names its model in headers, which only the endpoint can set. It comes into memory when
+it is first asked for, and `mme.prefork.residents` keeps it. Under a stock model server the start
+loads the context's model, and those headers, which anybody may send there, mean nothing.
 
 What a model is and does is the business of `models`; this module turns the model server's calls
 into requests of a family and a family's errors into answers: a status that fits and a JSON body
@@ -20,6 +20,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -33,6 +34,7 @@ from mme.core.through_mms import (
     LOAD_ONLY,
     MODEL,
     MODEL_DIR,
+    OURS,
     SCRATCH_DIR,
     TOGETHER,
 )
@@ -43,7 +45,7 @@ from models.errors import AnswerTooLarge, CodeNotAllowed
 from models.mapped.folder import only_map
 from models.open_inference import answer, answer_many
 from models.registry import load_model
-from models.serving import Request
+from models.serving import Request, as_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,6 +54,16 @@ if TYPE_CHECKING:
     from models.serving import CodeModel, LoadedModel, Response
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Served:
+    """Who runs this worker: the endpoint, or a stock model server."""
+
+    by_endpoint: bool = False
+
+
+_SERVED = _Served()
 
 LONGEST_CHAR_BYTES = 4
 TARGET_HEADER = "x-amzn-sagemaker-target-model"
@@ -76,6 +88,8 @@ def handle(data: list[dict[str, Any]] | None, context: Any) -> list[Any] | None:
 
 
 def _start(context: Any) -> None:
+    # Looked at before any code of an artifact's can change it.
+    _SERVED.by_endpoint = bool(os.environ.get("MME_DOORS"))
     if os.environ.get("MME_POOL_DIR"):
         only_map()
     else:
@@ -108,8 +122,7 @@ def _loaded(folder: Path, scratch: str | None, *, may_run: bool) -> LoadedModel:
 def _may_run_code(headers: Mapping[str, str], context: Any) -> bool:
     """Whether the endpoint says so; under a stock model server, whether its environment does."""
     if MODEL_HEADER in headers:
-        # Elsewhere it is a caller who names a model this way, and has no say in it.
-        return bool(os.environ.get("MME_DOORS")) and ALLOW_CODE_HEADER in headers
+        return ALLOW_CODE_HEADER in headers
     patterns = cast("tuple[str, ...]", allowed_code(os.environ.get("MME_ALLOW_CODE", "")))
     return may_run_code(context.model_name, patterns)
 
@@ -146,11 +159,7 @@ def _told_in_batch(
 
 
 def _request(item: Mapping[str, Any], context: Any, index: int) -> Request:
-    headers = {
-        name.lower(): value
-        for name, value in context.get_all_request_header(index).items()
-        if isinstance(value, str)  # the model server mixes in dicts that describe the parts
-    }
+    headers = _headers_of(context, index)
     return Request(
         content_type=headers.get("content-type") or None,
         accept=headers.get("accept") or None,
@@ -192,12 +201,24 @@ def _say(response: Response, context: Any, index: int) -> None:
         context.set_response_header(index, STEPS, steps_header(response.steps_s))
 
 
-def _yielded(first: str, others: Iterator[str], named: dict[str, str]) -> Iterator[bytes]:
+def _headers_of(context: Any, index: int) -> dict[str, str]:
+    """A request's headers by names in lower case; those of ours only where we have sent them."""
+    is_ours = _SERVED.by_endpoint
+    return {
+        name.lower(): value
+        for name, value in context.get_all_request_header(index).items()
+        # The model server mixes in dicts that describe the parts.
+        if isinstance(value, str) and (is_ours or not name.lower().startswith(OURS))
+    }
+
+
+def _yielded(
+    first: str | bytes, others: Iterator[str | bytes], named: dict[str, str]
+) -> Iterator[bytes]:
     """The pieces of an answer. Raises BrokenOff, since others have been sent by then."""
     try:
-        yield first.encode()
-        for piece in others:
-            yield piece.encode()
+        yield as_bytes(first)
+        yield from map(as_bytes, others)
     except Exception as error:
         failure = as_serving_error(error)
         raise BrokenOff(failure.status_code, _failed(failure, error, named)) from error

@@ -15,6 +15,7 @@ NAMES = {
     "overhead": "a model that does nothing, against stock",
     "scripts": "script models, against the toolkit on stock",
     "batching": "requests that wait for a sentence encoder, computed at once",
+    "ensembles": "the sample ensemble, against its steps one by one",
     "peers": "the same work by Triton, MLServer and mosec (installs them once)",
     "known": "a hundred thousand artifacts in the store and on the disk",
     "slow": "fifty models beside one that computes for seconds",

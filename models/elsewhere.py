@@ -42,7 +42,8 @@ class NotAskedHere(ServingError):
 
     def __init__(self, target: str) -> None:
         super().__init__(
-            f"it asks the target model {target}, which only a standalone endpoint does"
+            f"it asks the target model {target}, which only a standalone endpoint does, and not for"
+            " tensors"
         )
 
 

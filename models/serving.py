@@ -39,13 +39,18 @@ class Response:
 
     content_type: str
     body: str | bytes = ""
-    pieces: Iterator[str] | None = None
+    pieces: Iterator[str | bytes] | None = None
     """Makes the body piece by piece, instead of `body`. A ServingError in between breaks it off."""
     steps_s: Mapping[str, float] = field(default_factory=dict)
     """Where a model computes in steps, for who counts: by their names, what each took."""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers; those SageMaker lets through reach the caller."""
+
+
+def as_bytes(piece: str | bytes) -> bytes:
+    """A piece of an answer as it is sent. Raises UnicodeEncodeError."""
+    return piece if isinstance(piece, bytes) else piece.encode()
 
 
 @dataclass(frozen=True, slots=True)

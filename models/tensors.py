@@ -89,6 +89,14 @@ class TensorModel(Protocol):
         """
 
 
+@runtime_checkable
+class SteppedModel(Protocol):
+    """A TensorModel that computes in steps."""
+
+    steps_s: Mapping[str, float]
+    """What each step of the last `infer` took, by its name."""
+
+
 class Asked(NamedTuple):
     """The arguments of one `TensorModel.infer`."""
 
@@ -103,14 +111,6 @@ class TensorBatchModel(TensorModel, Protocol):
 
     def infer_many(self, asked: Sequence[Asked]) -> list[dict[str, NDArray[Any]] | None]:
         """The outputs of each, in their order; None: it must be asked alone."""
-
-
-@runtime_checkable
-class SteppedModel(Protocol):
-    """A TensorModel that computes in steps."""
-
-    steps_s: Mapping[str, float]
-    """What each step of the last `infer` took, by its name."""
 
 
 def texts_tensor(texts: Iterable[str]) -> NDArray[Any]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from mme.app.confining import confinement_of
+from mme.app.openness import code_allowed
+from mme.app.run_dir import scripts_dir
 from mme.app.template import Templates
 from mme.memory import MemoryBook, MemoryReader, TaskReader, Watermarks, anonymous_bytes
 from mme.mms import MmsServer, find_java
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mme.core.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Engine:
         are_files_ours: bool = False,
         refuses_unfitting: bool = False,
     ) -> Self:
-        """Wire them; what they write goes below `folder`. Raises JavaMissingError.
+        """Wire them; what they write goes below `folder`, a `run_dir`. Raises JavaMissingError.
 
         Models are in the folders `readable`, which we have written ourselves or not.
         """
@@ -67,7 +72,11 @@ class Engine:
         pool_dir = folder / "pool"
         pool_dir.mkdir()
         server = CurrentServer()
-        confinement = confinement_of(settings, readable, are_files_ours=are_files_ours)
+        confinement = confinement_of(
+            settings, readable, are_files_ours=are_files_ours, scripts=scripts_dir(folder)
+        )
+        for told in code_allowed(settings):
+            log.warning("%s", told)
         templates = Templates(settings, files, report_dir(folder), confinement)
         keepers = (
             templates.keeper,

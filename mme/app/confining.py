@@ -28,12 +28,16 @@ USUAL_REQUEST_BYTES = 1 << 30
 
 
 def confinement_of(
-    settings: Settings, readable: Sequence[Path], *, are_files_ours: bool
+    settings: Settings,
+    readable: Sequence[Path],
+    *,
+    are_files_ours: bool,
+    scripts: Path | None = None,
 ) -> Mapping[str, str]:
     """What the environment of workers and template says of it; nothing: they are not confined.
 
     Models are in the folders `readable`. Where others have written those, they may be readable for
-    nobody but us, so workers stay our user.
+    nobody but us, so workers stay our user. Code may have temporary folders in `scripts`.
     """
     if settings.is_foreign_handler or not settings.confine_workers:
         log.info("workers may do what this process may")
@@ -47,6 +51,8 @@ def confinement_of(
         readable=tuple(str(_existing(folder.resolve())) for folder in readable),
         pool_bytes=request_bytes,
         own_bytes=settings.admission_memory + request_bytes,
+        temp_root="" if scripts is None else str(scripts),
+        temp_bytes=settings.script_temp_bytes,
     )
     return {VARIABLE: confinement.to_text()}
 

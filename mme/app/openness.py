@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from mme.core.allowed_code import EVERYTHING
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,7 +18,10 @@ MANAGE = "load and unload models, and read what the endpoint does"
 
 
 def open_doors(settings: Settings) -> list[str]:
-    """What anyone may do who reaches the endpoint; a sentence each, none where it is only local."""
+    """What anyone may do who reaches the endpoint, where it is not only local, and whose code runs.
+
+    A sentence each.
+    """
     places = [
         (place, may)
         for host, port, may in _places(settings)
@@ -34,7 +39,18 @@ def open_doors(settings: Settings) -> list[str]:
             "requests and answers go unencrypted: MME_TLS_CERT and MME_TLS_KEY, or a proxy, mend"
             " that"
         )
-    return told
+    return told + code_allowed(settings)
+
+
+def code_allowed(settings: Settings) -> list[str]:
+    """Who may run code by writing artifacts: one sentence, none where nobody may."""
+    patterns = settings.allow_code
+    if not patterns:
+        return []
+    if patterns == EVERYTHING:
+        return ["whoever writes artifacts to where models come from may run code: MME_ALLOW_CODE=1"]
+    named = ", ".join(patterns)
+    return [f"whoever writes artifacts of these names may run code: {named} (MME_ALLOW_CODE)"]
 
 
 def _places(settings: Settings) -> Iterator[tuple[str, int, str]]:

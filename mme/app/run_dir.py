@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mme.app.life import EndpointFailed
+from mme.cache.removal import remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "mme-"
 LOCK = "in-use"
+SCRIPTS = "-scripts"
 
 
 @contextlib.contextmanager
@@ -47,11 +49,31 @@ def run_dir() -> Iterator[Path]:
             folder = Path(stack.enter_context(made))
             _check_programs_run(folder)
             stack.enter_context(_locked(folder / LOCK))
+            stack.enter_context(_made(scripts_dir(folder)))
         except OSError as error:
             raise EndpointFailed(
                 f"there is no folder for temporary files (TMPDIR={named or ''}): {error}"
             ) from error
         yield folder
+
+
+def scripts_dir(folder: Path) -> Path:
+    """Where code that artifacts bring may have temporary folders, beside the folder of a run.
+
+    Workers may be another user, who does not come into the run's own.
+    """
+    return folder.with_name(f"{folder.name}{SCRIPTS}")
+
+
+@contextlib.contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """A folder to which every user may add, and that none may list."""
+    folder.mkdir()
+    try:
+        folder.chmod(0o1733)
+        yield
+    finally:
+        remove(folder.parent, folder.name)
 
 
 def _check_programs_run(folder: Path) -> None:
@@ -82,3 +104,4 @@ def _remove_abandoned(parent: Path) -> None:
         with contextlib.suppress(OSError), _locked(folder / LOCK):
             log.info("removing %s, which an endpoint left that was killed", folder)
             shutil.rmtree(folder, ignore_errors=True)
+            remove(folder.parent, scripts_dir(folder).name)

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 from mme.app.modes import Mode
 from mme.core.version import VERSION
 from mme.gateway.logs import Logs
+from mme.gateway.pipelines import PipelineViews
 from mme.gateway.seeing import Seeing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mme.gateway.routing import Route
+    from mme.pipelines.definition import Pipeline
     from mme.residency.store_models import StoreModels
 
 
-def seeing_routes(models: StoreModels) -> list[Route]:
-    """The routes of all of them."""
+def seeing_routes(models: StoreModels, pipelines: Mapping[str, Pipeline]) -> list[Route]:
+    """The routes of all of them; `pipelines` are the operator's."""
     facts: dict[str, object] = {"mode": Mode.STANDALONE.value, "version": VERSION}
-    return [*Seeing(models, facts).routes(), *Logs().routes()]
+    return [*Seeing(models, facts, PipelineViews(pipelines, models)).routes(), *Logs().routes()]

@@ -148,8 +148,9 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 with_places_checked({**plane.operations(), **transforms}, buckets.check),
                 asynchronous=asynchronous,
                 is_sample=asked.of_any(is_sample),
+                pipelines=pipelines,
                 gate=gate,
-                more=[*seeing_routes(models), *measured.routes, *tensors],
+                more=[*seeing_routes(models, pipelines), *measured.routes, *tensors],
                 counts=measured.counts,
             )
             calls = make_grpc_exchange(settings, tensors, bodies, gate=gate, counts=measured.counts)

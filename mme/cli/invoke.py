@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+import urllib.parse
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mme.cli import tables
-from mme.cli.client import model_path, refusal_of
+from mme.cli.client import Refused, model_path, refusal_of
 from mme.cli.codes import EXIT_OK, EXIT_USAGE
 from mme.cli.commands import say
 from mme.cli.options import (
@@ -35,6 +37,7 @@ examples:
   mme invoke de/DocSim.tar.gz --data @pairs.csv --accept text/csv
   mme invoke de/DocSim.tar.gz --data 'one text,another' --content-type text/csv
   mme invoke de/DocSim.tar.gz --sample          with the request that came with the artifact
+  mme invoke claim-check --data 'a claim'       a pipeline of MME_PIPELINES
   some-program | mme invoke en/Search.tar.gz --content-type application/json
 
 Without --content-type it goes by a file's ending; else JSON is application/json and all else
@@ -77,11 +80,19 @@ def invoke(
     accept: Annotated[
         str | None, typer.Option(metavar="TYPE", help="of the answer", show_default=False)
     ] = None,
+    target_model: Annotated[
+        str,
+        typer.Option(
+            metavar="TARGET",
+            help="of a pipeline, the model of the step that requests choose",
+            show_default=False,
+        ),
+    ] = "",
     endpoint: EndpointOption = None,
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Ask a model; it is loaded if need be. The answer is printed as it comes.
+    """Ask a model, or a pipeline; it is loaded if need be. The answer is printed as it comes.
 
     --json has status, headers and answer as one object.
     """
@@ -89,30 +100,48 @@ def invoke(
     if sample and data is not None:
         say("--sample and --data exclude each other")
         return EXIT_USAGE
-    if not target.isprintable():
-        say(f"{target!r} is no name of a model")
-        return EXIT_USAGE
+    for name in (target, target_model):
+        if not name.isprintable():
+            say(f"{name!r} is no name of a model")
+            return EXIT_USAGE
     try:
         request = _sample(asked, target) if sample else _given(data)
     except (OSError, ValueError) as error:
         say(f"--data: {getattr(error, 'strerror', None) or error}")
         return EXIT_USAGE
     headers = {
-        TARGET_HEADER: _ascii(target),
         "Content-Type": content_type or request.content_type,
         "Accept": accept or request.accept or "*/*",
     }
-    reply = about(asked, target, lambda: _asked(asked, target, headers, request.body))
+    reply = about(asked, target, lambda: _asked(asked, target, target_model, headers, request.body))
     _print(reply, as_json=as_json)
     return EXIT_OK
 
 
-def _asked(endpoint: Endpoint, target: str, headers: dict[str, str], body: bytes) -> Reply:
+def _asked(
+    endpoint: Endpoint, target: str, chosen: str, headers: dict[str, str], body: bytes
+) -> Reply:
+    """The answer; `chosen` is the model a pipeline is to ask. Raises Refused."""
+    by_name = f"/endpoints/{urllib.parse.quote(target, safe='')}/invocations"
     with working(f"asking {target}"):
-        reply = endpoint.ask("POST", "/invocations", headers, body)
+        if chosen:
+            reply = endpoint.ask("POST", by_name, headers | {TARGET_HEADER: _ascii(chosen)}, body)
+        else:
+            named = headers | {TARGET_HEADER: _ascii(target)}
+            reply = endpoint.ask("POST", "/invocations", named, body)
+            if reply.status == HTTPStatus.BAD_REQUEST and _is_pipeline(endpoint, target):
+                reply = endpoint.ask("POST", by_name, headers, body)
     if not reply.is_good:
         raise refusal_of(reply)
     return reply
+
+
+def _is_pipeline(endpoint: Endpoint, name: str) -> bool:
+    try:
+        told = endpoint.get(model_path(name))
+    except Refused:
+        return False
+    return isinstance(told, dict) and "pipeline" in told
 
 
 def _given(data: str | None) -> _Request:

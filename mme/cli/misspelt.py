@@ -30,6 +30,7 @@ OF_OTHERS = frozenset(
         "MME_DOORS",
         "MME_GRANTED_BYTES",
         "MME_LOAD_REPORTS",
+        "MME_OWN_TEMP_DIR",
         "MME_POOL_DIR",
         "MME_SCRATCH_DIR",
     }

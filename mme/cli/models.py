@@ -67,13 +67,17 @@ def models(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List the models that are in memory, on the endpoint's disk, or in its store."""
+    """List the models that are in memory, on the endpoint's disk, or in its store.
+
+    Pipelines of the endpoint's operator come last.
+    """
     listing = _Listing(endpoint_of(endpoint, token), prefix, state)
     found = []
     for model in listing:
         found.append(model)
         if len(found) == limit:
             break
+    found += listing.pipelines[: limit - len(found)]
     if as_json:
         tables.print_json(found)
     else:
@@ -94,12 +98,15 @@ class _Listing:
         self._endpoint = endpoint
         self._wanted = {"prefix": prefix, "state": state}
         self.store_error = ""
+        self.pipelines: list[dict[str, Any]] = []
+        """Known once the first page is; of older endpoints there are none."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         token = ""
         while True:
             page = self._endpoint.get("/models", limit=PAGE, next_page_token=token, **self._wanted)
             self.store_error = page.get("store_error") or self.store_error
+            self.pipelines += [each for each in page.get("pipelines", ()) if "pipeline" in each]
             for model in page.get("models", ()):
                 if "target_model" not in model:
                     raise NotOurs(HTTPStatus.OK, "the list of models is in another form")
@@ -111,8 +118,8 @@ class _Listing:
 
 def _row(model: dict[str, Any]) -> list[str]:
     return [
-        model["target_model"],
-        model["state"],
+        model.get("target_model") or model["pipeline"],
+        model.get("state", ""),
         tables.size(model.get("memory_bytes")),
         str(model.get("invocations", "")),
         str(model.get("errors", "")),
@@ -126,6 +133,8 @@ def _row(model: dict[str, Any]) -> list[str]:
 def _note(model: dict[str, Any]) -> str:
     """What else is worth a look."""
     notes = []
+    if steps := model.get("steps"):
+        notes.append(f"pipeline: {', '.join(str(step.get('name')) for step in steps)}")
     if model.get("pinned"):
         notes.append("pinned")
     if model.get("gone_from_store"):

@@ -14,16 +14,18 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mme.core.errors import EndpointError
+from mme.core.errors import EndpointError, ModelFailed
 from mme.core.log import LineWriter
 from mme.core.log_format import Line, quoted
+from mme.core.steps import steps_of
 from mme.core.timing import Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from mme.core.answer import Answer
     from mme.core.terms import Terms
+    from mme.core.timing import StepTime
 
 lines = LineWriter(__name__)
 
@@ -54,10 +56,12 @@ class Asked:
     timing: Timing | None = None
     is_broken: bool = False
     """Whether it failed, whatever status had been sent by then."""
+    steps: Sequence[StepTime] = ()
+    """Of a pipeline or an ensemble."""
 
     def answered(self, answer: Answer) -> None:
         """The model has answered."""
-        self.outcome, self.timing = answer.outcome, answer.timing
+        self.outcome, self.timing, self.steps = answer.outcome, answer.timing, steps_of(answer)
         self.is_broken = answer.status >= FIRST_ERROR
         if answer.target and answer.target != self.target:
             self.meant = answer.target
@@ -65,6 +69,8 @@ class Asked:
     def failed(self, error: EndpointError) -> None:
         """There is no answer."""
         self.outcome, self.is_broken = error.outcome, True
+        if isinstance(error, ModelFailed):
+            self.steps = error.steps
         if error.timing != Timing():  # it did not come so far
             self.timing = error.timing
 
@@ -75,12 +81,13 @@ class Asked:
         took = self.timing
         if took is None:
             outcome = f" {self.outcome}" if self.outcome else ""
-            return f"{self.target}{meant}{outcome}{end}"
+            return f"{self.target}{meant}{outcome}{self._steps_told()}{end}"
         fetch = f" fetch {took.fetch_s * 1000:.1f}" if took.fetch_s else ""
         together = f" together {took.together}" if took.together > 1 else ""
         return (
             f"{self.target}{meant} {self.outcome}{fetch} queue {took.queue_s * 1000:.1f}"
-            f" load {took.load_s * 1000:.1f} model {took.model_s * 1000:.1f}{together}{end}"
+            f" load {took.load_s * 1000:.1f} model {took.model_s * 1000:.1f}{together}"
+            f"{self._steps_told()}{end}"
         )
 
     def members(self) -> str:
@@ -89,14 +96,20 @@ class Asked:
         named = f',"inference_id":{quoted(self.inference_id)}' if self.inference_id else ""
         outcome = f',"outcome":"{self.outcome}"' if self.outcome else ""
         took = self.timing
+        steps = ",".join(f"{quoted(name)}:{seconds * 1000:.3f}" for name, seconds in self.steps)
+        by_step = f',"steps_ms":{{{steps}}}' if steps else ""
         if took is None:
-            return f"{alias}{named}{outcome}"
+            return f"{alias}{named}{outcome}{by_step}"
         together = f',"together":{took.together}' if took.together > 1 else ""
         return (
             f'{alias}{named}{outcome},"fetch_ms":{took.fetch_s * 1000:.3f}'
             f',"queue_ms":{took.queue_s * 1000:.3f},"load_ms":{took.load_s * 1000:.3f}'
-            f',"model_ms":{took.model_s * 1000:.3f}{together}'
+            f',"model_ms":{took.model_s * 1000:.3f}{together}{by_step}'
         )
+
+    def _steps_told(self) -> str:
+        told = ", ".join(f"{name} {seconds * 1000:.1f}" for name, seconds in self.steps)
+        return f" ({told})" if told else ""
 
 
 def level_of(status: int) -> int:

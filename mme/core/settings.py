@@ -189,6 +189,8 @@ class Settings(BaseSettings):
     """Most processor time to check and convert one artifact; small archives have 10 s and more."""
     request_memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(default=None, ge=MIB)
     """Memory a worker may take while it answers; default: 1 GiB, or half of all if that is less."""
+    script_temp_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(default=256 * MIB, ge=0)
+    """What a script model's process may keep in its temporary folder, as `1GiB`; 0: nothing."""
     confine_workers: bool = True
     """Whether workers and admissions of this project's handler give up all rights they can do
     without; see docs/security.md."""

@@ -1,7 +1,7 @@
-"""What the steps of an ensemble took, from its worker to whoever counts: a header of the answer.
+"""What the steps of an answer took: a pipeline's as it says, an ensemble's by a worker's header.
 
-Only the endpoint reads the header; callers never see it. A handler that is not ours may write
-anything into it, so what cannot be read is passed over.
+Only the endpoint reads the header; callers never see it as it is. A handler that is not ours may
+write anything into it, so what cannot be read is passed over.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from mme.core.timing import StepTime
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mme.core.answer import Answer
 
 STEPS = "x-mme-steps"
 MOST = 64
@@ -35,6 +39,11 @@ def steps_in(headers: Mapping[str, str]) -> dict[str, float]:
         if step is not None and math.isfinite(seconds := _number(step[2])) and seconds >= 0:
             found[step[1]] = seconds
     return found
+
+
+def steps_of(answer: Answer) -> tuple[StepTime, ...]:
+    """The steps of a pipeline or an ensemble; of any other answer, none."""
+    return answer.steps or tuple(StepTime(*each) for each in steps_in(answer.headers).items())
 
 
 def _number(text: str) -> float:

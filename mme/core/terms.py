@@ -9,6 +9,16 @@ if TYPE_CHECKING:
     from mme.core.parts import Parts
 
 
+@dataclass(slots=True)
+class Errands:
+    """What ensembles may still ask of others on behalf of one request, all together."""
+
+    asks: int = 256
+    """So often. Each of four ensembles with 64 steps could ask the next one 64 times."""
+    spare_bytes: int = 20 * 1024 * 1024
+    """So much may be held of what has been answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """The terms of one request; None: as the settings say."""
@@ -25,6 +35,8 @@ class Terms:
     """Whether an ensemble may answer with what its steps ask of other target models."""
     depth: int = 0
     """How many ensembles ask on behalf of each other."""
+    errands: Errands | None = None
+    """Of the ensembles that ask on behalf of each other; None: nobody asks yet."""
 
 
 PLAIN = Terms()

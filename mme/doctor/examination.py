@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from mme.app.life import EndpointFailed
 from mme.app.modes import Mode
-from mme.app.openness import open_doors
+from mme.app.openness import code_allowed, open_doors
+from mme.core.allowed_code import may_run_code
 from mme.core.errors import EndpointError
 from mme.doctor.admitting import admitted
 from mme.doctor.aliases import check_aliases
@@ -95,9 +96,8 @@ async def examine(
         yield finding
     for finding in check_pipelines(settings, platform.mode, targets):
         yield finding
-    if is_alone:
-        for door in open_doors(settings):
-            yield warning(OPENNESS, door)
+    for door in open_doors(settings) if is_alone else code_allowed(settings):
+        yield warning(OPENNESS, door)
 
 
 def _ways_in(settings: Settings, platform: Platform) -> list[Finding]:
@@ -151,7 +151,7 @@ async def _artifacts(
                     admissions.refused += 1
                 else:
                     admissions.models.append(outcome.model)
-                if (told := judge_outcome(outcome)) is not None:
+                if (told := judge_outcome(outcome, settings.allow_code)) is not None:
                     yield told
     except (EndpointFailed, StartError) as error:
         yield failed(ARTIFACTS, f"they cannot be checked here: {error}")
@@ -159,8 +159,11 @@ async def _artifacts(
     yield summary(admissions.models, admissions.refused, len(looked.offers) - len(refs))
 
 
-def judge_outcome(outcome: Outcome) -> Finding | None:
-    """What is to be told of one artifact; None: nothing is wrong with it."""
+def judge_outcome(outcome: Outcome, allowed: Sequence[str] = ()) -> Finding | None:
+    """What is to be told of one artifact; None: nothing is wrong with it.
+
+    `allowed` are the patterns of targets whose code may run.
+    """
     if outcome.model is None:
         return failed(
             ARTIFACT, f"{outcome.target}: {outcome.trouble}", outcome.advice,
@@ -168,6 +171,11 @@ def judge_outcome(outcome: Outcome) -> Finding | None:
         )  # fmt: skip
     if outcome.doubt:
         return warning(ARTIFACT, outcome.doubt, target_model=outcome.target)
+    if outcome.model.findings.is_code and not may_run_code(outcome.target, allowed):
+        return warning(
+            ARTIFACT, f"{outcome.target} is code that MME_ALLOW_CODE does not name: it answers 403",
+            "see docs/scripts.md", variable="MME_ALLOW_CODE", target_model=outcome.target,
+        )  # fmt: skip
     return None
 
 

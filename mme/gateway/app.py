@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -21,6 +22,7 @@ from mme.gateway.open_inference.errors import OPEN_INFERENCE_ERRORS
 from mme.gateway.open_inference.names import ROOT
 from mme.gateway.openapi.surface import OpenApi
 from mme.gateway.page import Page
+from mme.gateway.pipelines import PipelineViews
 from mme.gateway.platform import PLATFORM_ERRORS, PlatformSurface
 from mme.gateway.ports import public_only
 from mme.gateway.runtime import Runtime
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from mme.gateway.gate import Gate
     from mme.gateway.routing import Route
     from mme.metrics.http_counts import HttpCounts
+    from mme.pipelines.definition import Pipeline
 
 MANAGEMENT_SHARE = 4
 """The management port has this part of the connections that callers have, beside theirs."""
@@ -58,21 +61,24 @@ def make_app(
     asynchronous: Iterable[Route] = (),
     more: Iterable[Route] = (),
     is_sample: Callable[[str], bool] = lambda _: False,
+    pipelines: Mapping[str, Pipeline] = MappingProxyType({}),
     gate: Gate | None = None,
     counts: HttpCounts | None = None,
 ) -> Door:
     """The standalone endpoint: runtime, management and control plane, on one port or on two.
 
-    `asynchronous` are the routes of `AsyncRuntime`, `more` those of further surfaces; `gate` is
-    before all of them, None where anybody may ask anything. Where management has a port of its own,
-    what answers there is the `management` of what is returned. Requests are counted in `counts`.
+    `pipelines` are the operator's, by name; `asynchronous` the routes of `AsyncRuntime`, `more`
+    those of further surfaces. `gate` is before all of them, None where anybody may ask anything.
+    Where management has a port of its own, what answers there is the `management` of what is
+    returned. Requests are counted in `counts`.
     """
-    routes = Runtime(settings, serving, is_sample).routes() + Management(engine).routes()
+    views = PipelineViews(pipelines, engine)
+    routes = Runtime(settings, serving, is_sample).routes() + Management(engine, views).routes()
     routes += [*asynchronous, *more]
     routes += Streaming(settings, serving, is_sample).routes()
     plane = ControlPlaneSurface(operations or {}, os.environ.get("AWS_REGION"))
     routes += plane.routes()
-    routes += Page(engine, routes).routes()
+    routes += Page(engine, views, routes).routes()
     routes += OpenApi(routes, VERSION, plane.schemas).routes()
     if gate is not None:
         routes = gate.guarded(routes)

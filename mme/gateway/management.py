@@ -6,6 +6,7 @@ ISO-8601 in UTC, sizes bytes, durations seconds.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from mme.core.errors import BodyRefused, InvalidRequest, PayloadTooLarge
 from mme.core.names import check_target
 from mme.gateway.errors import json_answer
 from mme.gateway.openapi import Body, Parameter, Result, described
-from mme.gateway.openapi.schemas import TEXT, ref, thing
+from mme.gateway.openapi.schemas import TEXT, one_of, ref, thing
 from mme.gateway.paging import limit_of, name_in, token_of
 from mme.gateway.sites import check_json, check_origin
 from mme.gateway.views_json import alias_json, model_json
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from mme.gateway.engine import Standalone
     from mme.gateway.exchange import Call
+    from mme.gateway.pipelines import PipelineViews
     from mme.gateway.routing import Route
 
 PING_TIMEOUT_S = 0.9
@@ -41,8 +43,9 @@ PAGE = (
 class Management:
     """Handlers of the management routes."""
 
-    def __init__(self, engine: Standalone) -> None:
+    def __init__(self, engine: Standalone, pipelines: PipelineViews) -> None:
         self._engine = engine
+        self._pipelines = pipelines
 
     def routes(self) -> list[Route]:
         """The routes of this surface."""
@@ -79,7 +82,10 @@ class Management:
         tag=MODELS,
     )
     async def list_models(self, call: Call) -> web.Response:
-        """One page of models in the order of their names: those here, and the store's."""
+        """One page of models in the order of their names: those here, and the store's.
+
+        The first has the operator's pipelines as well, unless a state is asked for.
+        """
         query = call.request.query
         page = await self._engine.listing(
             name_in(query.get("next_page_token")),
@@ -92,6 +98,9 @@ class Management:
             content["nextPageToken"] = token_of(page.next_after)
         if page.store_error:
             content["store_error"] = page.store_error
+        is_whole = not (query.get("next_page_token") or query.get("state"))
+        if is_whole and (listed := await self._pipelines.listed(query.get("prefix", ""))):
+            content["pipelines"] = listed
         return json_answer(content)
 
     @described(Result("A page of aliases.", ref("Aliases")), parameters=PAGE, tag=MODELS)
@@ -105,19 +114,25 @@ class Management:
             page["nextPageToken"] = token_of(views[-1].alias)
         return json_answer(page)
 
-    @described(Result("The model.", ref("Model")), failures=(530,), tag=MODELS)
+    @described(
+        Result("The model, or the pipeline.", one_of(ref("Model"), ref("Pipeline"))),
+        failures=(530,),
+        tag=MODELS,
+    )
     async def describe_model(self, call: Call) -> web.Response:
-        """One model that is here or in the store."""
+        """One model that is here or in the store, or a pipeline of the operator's."""
+        if call.name in self._pipelines:
+            return json_answer(await self._pipelines.view(call.name))
         return json_answer(model_json(await self._engine.describe(call.name)))
 
     @described(
-        Result("It is in memory.", ref("Model")),
+        Result("It is in memory.", one_of(ref("Model"), ref("Pipeline"))),
         body=Body(thing({"target_model": TEXT}, is_open=True)),
         failures=(404, 413, 415, 424, 530),
         tag=MODELS,
     )
     async def load_model(self, call: Call) -> web.Response:
-        """Load a target model now: `{"target_model": "de/DocSim.tar.gz"}`."""
+        """Load a target model now: `{"target_model": "de/DocSim.tar.gz"}`; of a pipeline, all."""
         check_origin(call.request.headers)
         check_json(call.request.headers)
         try:
@@ -126,6 +141,9 @@ class Management:
             raise PayloadTooLarge(error.limit_bytes, "a request to load a model") from None
         target = check_target(_target_in(body))
         call.note = f"load {target}"
+        if target in self._pipelines:
+            await asyncio.gather(*map(self._engine.load, self._pipelines.models(target)))
+            return json_answer(await self._pipelines.view(target))
         return json_answer(model_json(await self._engine.load(target)))
 
     @described(
@@ -135,6 +153,7 @@ class Management:
         """Let a target model go; it stays on disk. Returns when it is out of memory."""
         check_origin(call.request.headers)
         call.note = f"unload {call.name}"
+        self._pipelines.check_no_pipeline(call.name)
         await self._engine.unload(call.name)
         return json_answer({"target_model": call.name, "status": "unloaded"})
 
@@ -143,6 +162,7 @@ class Management:
         """Have a model that is here stay in memory once it is there, until the endpoint ends."""
         check_origin(call.request.headers)
         call.note = f"pin {call.name}"
+        self._pipelines.check_no_pipeline(call.name)
         return json_answer(model_json(self._engine.pin(call.name)))
 
     @described(Result("It may leave.", ref("Model")), failures=(409,), tag=MODELS)
@@ -150,6 +170,7 @@ class Management:
         """Let a pinned model leave for others again."""
         check_origin(call.request.headers)
         call.note = f"unpin {call.name}"
+        self._pipelines.check_no_pipeline(call.name)
         return json_answer(model_json(self._engine.unpin(call.name)))
 
 

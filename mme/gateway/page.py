@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mme.gateway.engine import Standalone
     from mme.gateway.exchange import Call
+    from mme.gateway.pipelines import PipelineViews
     from mme.gateway.routing import Route
 
 FILES = Path(__file__).with_name("page_files")
@@ -59,9 +60,12 @@ class _File:
 class Page:
     """Handlers of the page's routes."""
 
-    def __init__(self, engine: Standalone, others: Iterable[Route] = ()) -> None:
+    def __init__(
+        self, engine: Standalone, pipelines: PipelineViews, others: Iterable[Route] = ()
+    ) -> None:
         """`others` are the routes that a client who wants no HTML is told of."""
         self._engine = engine
+        self._pipelines = pipelines
         self._files = {path.name: _read(path) for path in FILES.iterdir() if path.suffix in TYPES}
         self._calls = sorted(f"{method} {path}" for method, path, _ in [*others, *self.routes()])
 
@@ -95,10 +99,15 @@ class Page:
         tag=PAGE,
     )
     async def sample(self, call: Call) -> web.Response:
-        """A request to try a model with. Raises NotLoaded while it is not on this disk."""
-        sample = await self._engine.sample(call.name)
+        """A request to try a model with. Raises NotLoaded while it is not on this disk.
+
+        A pipeline's is that of its first step.
+        """
+        is_pipeline = call.name in self._pipelines
+        name = self._pipelines.first_model(call.name) if is_pipeline else call.name
+        sample = await self._engine.sample(name)
         content: dict[str, object] = {"content_type": sample.content_type, "body": sample.body}
-        if sample.accept is not None:
+        if sample.accept is not None and not is_pipeline:
             content["accept"] = sample.accept
         return json_answer(content | {"is_own": sample.is_own})
 

@@ -82,7 +82,7 @@ class PlatformSurface:
         name, url = _wanted(await call.body(BODY_LIMIT_BYTES))
         call.note = f"load {name}"
         await self._engine.load(name, url)
-        return json_answer({"status": f"Model {name!r} loaded"})
+        return json_answer({"status": "Workers scaled"})  # in the model server's words
 
     async def describe(self, call: Call) -> web.Response:
         """One loaded model."""
@@ -93,7 +93,7 @@ class PlatformSurface:
         check_origin(call.request.headers)
         call.note = f"unload {call.name}"
         await self._engine.unload(call.name)
-        return json_answer({"status": f"Model {call.name!r} unregistered"})
+        return json_answer({"status": f'Model "{call.name}" unregistered'})
 
     async def invoke(self, call: Call) -> web.StreamResponse:
         """One prediction."""

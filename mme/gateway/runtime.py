@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.core.pipeline_key import in_short
+from mme.core.steps import steps_of
 from mme.core.terms import Terms
 from mme.gateway.headers import (
     CONTENT_TYPE,
@@ -114,7 +115,7 @@ class Runtime:
         returned.setdefault(CONTENT_TYPE, "")
         returned[VARIANT] = chosen.variant
         returned.update(version_headers(chosen, answer.target, answer.version))
-        returned.update(step_headers(answer.steps))
+        returned.update(step_headers(steps_of(answer)))
         if self._is_sample(answer.target or chosen.key):
             returned[SAMPLE] = "true"
         return Reply(answer.status, returned, answer.body)

@@ -12,7 +12,7 @@ from mme.core.events import KINDS, MOST_ASKED
 from mme.gateway import server_sent
 from mme.gateway.errors import json_answer
 from mme.gateway.openapi import Parameter, Result, described
-from mme.gateway.openapi.schemas import ref
+from mme.gateway.openapi.schemas import one_of, ref
 from mme.gateway.paging import limit_of
 from mme.gateway.views_json import event_json, iso, model_json, status_json
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mme.gateway.engine import Observable
     from mme.gateway.exchange import Call
+    from mme.gateway.pipelines import PipelineViews
     from mme.gateway.routing import Route
 
 SEEING = "seeing"
@@ -36,8 +37,11 @@ WHY_EVENTS = 20
 class Seeing:
     """Handlers of the routes that only show; `facts` are added to the state (mode, version, …)."""
 
-    def __init__(self, engine: Observable, facts: dict[str, object]) -> None:
+    def __init__(
+        self, engine: Observable, facts: dict[str, object], pipelines: PipelineViews | None = None
+    ) -> None:
         self._engine = engine
+        self._pipelines = pipelines
         self._facts = facts
         self._began_s = time.monotonic()
         self._started_at = iso(time.time())
@@ -55,9 +59,13 @@ class Seeing:
         """Health, room and who takes it, work, counts."""
         return json_answer(self._status())
 
-    @described(Result("Why it is so.", ref("Why")), failures=(530,), tag=SEEING)
+    @described(
+        Result("Why it is so.", one_of(ref("Why"), ref("WhyPipeline"))), failures=(530,), tag=SEEING
+    )
     async def why(self, call: Call) -> web.Response:
-        """Why a model is in its state, and what happened to it last."""
+        """Why a model is in its state, and what happened to it last; of a pipeline, its models."""
+        if self._pipelines is not None and call.name in self._pipelines:
+            return json_answer(await self._pipelines.why(call.name))
         view, sentence = await self._engine.explain(call.name)
         events = self._engine.observed.events.latest(target=view.target, limit=WHY_EVENTS)
         content = {

@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 from mme.core.answer import Answer
 from mme.core.errors import EndpointError, ModelTimedOut, TargetNeeded
 from mme.core.pipeline_key import in_short
+from mme.core.steps import steps_of
 from mme.core.terms import Terms
 from mme.gateway import event_stream
 from mme.gateway.errors import message_of
@@ -166,7 +167,7 @@ class _Frames:
             headers[CUSTOM_ATTRIBUTES] = back[CUSTOM_ATTRIBUTES]
         headers[VARIANT] = self._chosen.variant
         headers.update(version_headers(self._chosen, answer.target, answer.version))
-        headers.update(step_headers(answer.steps))
+        headers.update(step_headers(steps_of(answer)))
         if self._is_sample(answer.target or self._chosen.key):
             headers[SAMPLE] = "true"
         self._call.sign(self._stream)

@@ -20,13 +20,16 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from mme.core.spent import STAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.trace import Span, TracerProvider
 
+    from mme.core.timing import StepTime
     from mme.residency.observed import Invocation
 
 SERVER_ERRORS = 500
+COMPUTING = "model"
+"""The stage that an ensemble's steps are done in."""
 NS = 1_000_000_000
 
 _incoming: ContextVar[tuple[Mapping[str, str], str] | None] = ContextVar("incoming", default=None)
@@ -78,5 +81,16 @@ class Tracing:
             seconds = getattr(invocation.timing, f"{stage}_s")
             if seconds > 0:
                 child = self._tracer.start_span(stage, below, start_time=start_ns)
+                if stage == COMPUTING:
+                    self._tell_steps(invocation.steps, child, start_ns)
                 start_ns += int(seconds * NS)
                 child.end(end_time=start_ns)
+
+    def _tell_steps(self, steps: Sequence[StepTime], computing: Span, start_ns: int) -> None:
+        """A span for each step of an ensemble, which does one after the other."""
+        below = trace.set_span_in_context(computing, Context())
+        for name, seconds in steps:
+            child = self._tracer.start_span("step", below, start_time=start_ns)
+            child.set_attribute("mme.step", name)
+            start_ns += int(seconds * NS)
+            child.end(end_time=start_ns)

@@ -7,6 +7,7 @@ the URL; the log does.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections import Counter
@@ -22,6 +23,7 @@ from mme.core.timing import Timing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mme.core.parts import Parts
     from mme.core.terms import Terms
     from mme.pipelines.definition import Step
 
@@ -94,10 +96,14 @@ class Urls:
                 is_error = response.status >= FIRST_ERROR
                 if not is_error:
                     _check(step, response, limit_bytes)
+                kept = {name: response.headers[name] for name in KEPT if name in response.headers}
+                # A container that yields announces no length.
+                if terms.parts is not None and not is_error and response.content_length is None:
+                    await _pass_on(step, response, terms.parts, kept, limit_bytes)
+                    return Answer(response.status, kept, b"", cold=False, timing=Timing())
                 content = await _read(response, ERROR_BYTES if is_error else limit_bytes)
                 if len(content) > limit_bytes and not is_error:
                     raise _too_large(step, f"more than {limit_bytes}", limit_bytes)
-                kept = {name: response.headers[name] for name in KEPT if name in response.headers}
                 return Answer(response.status, kept, content, cold=False, timing=Timing())
         except aiohttp.ConnectionTimeoutError:
             reason = f"it could not be reached within {min(CONNECT_S, timeout_s):g} s"
@@ -139,6 +145,40 @@ def _check(step: Step, response: aiohttp.ClientResponse, limit_bytes: int) -> No
 def _too_large(step: Step, size: str, limit_bytes: int) -> ModelFailed:
     reason = f"its answer has {size} bytes; it may have {limit_bytes}"
     return ModelFailed(step.name, NO_ANSWER, reason)
+
+
+async def _pass_on(
+    step: Step,
+    response: aiohttp.ClientResponse,
+    parts: Parts,
+    headers: Mapping[str, str],
+    limit_bytes: int,
+) -> None:
+    """Put the pieces of an answer there as they come. Raises ModelFailed for one too large."""
+    size_bytes, flow = 0, _Flow()
+    try:
+        async for piece in response.content.iter_any():
+            size_bytes += len(piece)
+            if size_bytes > limit_bytes:
+                raise _too_large(step, f"more than {limit_bytes}", limit_bytes)
+            parts.put(piece, headers, flow)
+            await flow.may_go.wait()
+    finally:
+        parts.release()
+
+
+class _Flow:
+    """Whether more is read of a container's answer; what it sends meanwhile waits with it."""
+
+    def __init__(self) -> None:
+        self.may_go = asyncio.Event()
+        self.may_go.set()
+
+    def pause(self) -> None:
+        self.may_go.clear()
+
+    def resume(self) -> None:
+        self.may_go.set()
 
 
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:

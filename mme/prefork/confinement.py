@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from mme.prefork import landlock, seccomp
+from mme.prefork import landlock, seccomp, temporary
 from mme.prefork.limits import status_bytes
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ VARIABLE = "MME_CONFINEMENT"
 """The environment variable that carries a `Confinement` to workers and template."""
 GRANTED = "MME_GRANTED_BYTES"
 """The variable a confined worker leaves its own bound of memory in, for its errors."""
+TEMPORARY = "MME_OWN_TEMP_DIR"
+"""The variable in which it leaves the one folder it may write to, if it has one."""
 WORKER_USER = 65533
 """No account has this number: nobody else's files, and no files of its own."""
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
@@ -56,6 +58,10 @@ class Confinement:
     """Memory a worker of the pool may take beyond what it has when it begins to serve."""
     own_bytes: int
     """The same for the worker of one model, which holds the model as well."""
+    temp_root: str = ""
+    """Where workers of code make temporary folders; "": they have none."""
+    temp_bytes: int = 0
+    """What they may keep there."""
 
     def to_text(self) -> str:
         """For the environment."""
@@ -71,9 +77,15 @@ class Confinement:
         return cls(**{**fields, "readable": tuple(fields["readable"])})
 
 
-def confine_worker(confinement: Confinement, memory_bytes: int) -> None:
-    """Leave this process what a worker needs that has its sockets open: to read and to compute."""
-    limit_worker(memory_bytes)
+def confine_worker(
+    confinement: Confinement, memory_bytes: int, *, is_of_code: bool = False
+) -> None:
+    """Leave this process what a worker needs that has its sockets open: to read and to compute.
+
+    One that will run code has a temporary folder of its own besides.
+    """
+    may_write = is_of_code and confinement.temp_root and confinement.temp_bytes
+    limit_worker(memory_bytes, confinement.temp_bytes if may_write else 0)
     kept: tuple[int, ...] = ()
     if confinement.user is None:
         # Models that a platform unpacked may belong to anybody.
@@ -82,7 +94,11 @@ def confine_worker(confinement: Confinement, memory_bytes: int) -> None:
         become(confinement.user)
     drop_capabilities(kept)
     set_flags()
-    _restrict(read=(*program_files(), *confinement.readable), write=(), names=seccomp.ALL)
+    own = temporary.make(confinement.temp_root) if may_write else None
+    if own is not None:
+        os.environ[TEMPORARY] = own
+    write = () if own is None else (own,)
+    _restrict(read=(*program_files(), *confinement.readable), write=write, names=seccomp.ALL)
 
 
 def confine_admission(read: Iterable[str | Path], write: Iterable[str | Path]) -> None:
@@ -90,16 +106,17 @@ def confine_admission(read: Iterable[str | Path], write: Iterable[str | Path]) -
     drop_capabilities((CAP_DAC_READ_SEARCH,))
     set_flags()
     files = (*program_files(), *read, f"/proc/{os.getpid()}")
-    _restrict(read=files, write=write, names=seccomp.ALL_BUT_SIGNALS)
+    _restrict(read=files, write=write, names=seccomp.FOR_ADMISSIONS)
 
 
 def confine_to_artifact(model_dir: Path) -> None:
     """Leave this process, a confined worker, of all models' files those of one artifact.
 
-    Nothing happens where workers are not confined.
+    Its temporary folder stays. Nothing happens where workers are not confined.
     """
     if GRANTED in os.environ:
-        landlock.restrict((*program_files(), model_dir), ())
+        own = os.environ.get(TEMPORARY)
+        landlock.restrict((*program_files(), model_dir), () if own is None else (own,))
 
 
 def _restrict(
@@ -116,7 +133,7 @@ def prepare() -> None:
     """Do beforehand, in a process that will be forked, what is the same for all its forks."""
     program_files()
     landlock.version()
-    for names in (seccomp.ALL, seccomp.ALL_BUT_SIGNALS):
+    for names in (seccomp.ALL, seccomp.FOR_ADMISSIONS):
         seccomp.prepare(names)
 
 
@@ -135,8 +152,10 @@ def program_files() -> tuple[str, ...]:
     return tuple(found)
 
 
-def limit_worker(memory_bytes: int) -> None:
-    """Let this process take so much memory beyond what it has, write no file and leave no core.
+def limit_worker(memory_bytes: int, file_bytes: int = 0) -> None:
+    """Let this process take so much memory beyond what it has, and leave no core.
+
+    A file it writes may have `file_bytes`; none: it writes no file.
 
     Mapped files do not count: RLIMIT_DATA is about memory of its own (getrlimit(2)).
     """
@@ -145,7 +164,7 @@ def limit_worker(memory_bytes: int) -> None:
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -79,6 +79,8 @@ class Hooks:
     """Called when models were dropped, before the gateway hears of it, and after large requests."""
     on_refusal: Callable[[], None] = lambda: None
     """Called before the model server is told that a load failed."""
+    is_spent: Callable[[], bool] = lambda: False
+    """Asked after each answer at the door: whether another worker is to take this one's place."""
 
 
 class WorkerLoop:
@@ -152,6 +154,7 @@ class WorkerLoop:
             with contextlib.suppress(OSError):
                 os.unlink(self._streams.pop())  # noqa: PTH108
         self._mms.sendall(self._calls.ask_through_mms(message))
+        # Not for being spent: the gateway would hear of the end at the door before the answer came.
         return not self._calls.has_run_out
 
     def _hear_door(self, door: Door) -> bool:
@@ -174,7 +177,8 @@ class WorkerLoop:
                     return False  # the gateway is gone
                 if not door.has_rest:
                     # What has been sent meanwhile lies unread, so another worker gets it.
-                    return not (self._calls is not None and self._calls.has_run_out)
+                    has_run_out = self._calls is not None and self._calls.has_run_out
+                    return not (has_run_out or self._hooks.is_spent())
         except (OSError, DoorError) as error:
             log.warning("the door broke: %s", error)
             return False

@@ -12,6 +12,10 @@ import errno
 import functools
 import platform
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PR_GET_SECCOMP, PR_SET_SECCOMP = 21, 22
 MODE_FILTER = 2
@@ -20,10 +24,11 @@ NUMBER_AT, ARCHITECTURE_AT, FIRST_ARGUMENT_AT = 0, 4, 16
 ALLOW, ERROR = 0x7FFF0000, 0x00050000
 X32_NUMBERS = 0x40000000
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-NUMBERS = {
+NUMBERS: Mapping[str, tuple[int, int | None]] = {
     # name: x86_64, aarch64
     "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
     "execve": (59, 221), "execveat": (322, 281),
+    "fork": (57, None), "vfork": (58, None),
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
     "pidfd_getfd": (438, 438), "kcmp": (312, 272),
     "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131),
@@ -44,12 +49,15 @@ NUMBERS = {
     "kexec_load": (246, 104), "kexec_file_load": (320, 294), "reboot": (169, 142),
     "personality": (135, 92), "quotactl": (179, 60), "acct": (163, 89),
 }  # fmt: skip
+"""None: this architecture has it not, and does the same by another call."""
 ALL = frozenset(NUMBERS)
-ALL_BUT_SIGNALS = ALL - {"kill", "tgkill"}
-"""For those who must be able to end as another process has; Landlock keeps others from them."""
+FOR_ADMISSIONS = ALL - {"kill", "tgkill", "fork", "vfork"}
+"""They fork, and must be able to end as the fork has; Landlock keeps their signals from others."""
 CLONE, CLONE3, PRLIMIT = (56, 220), (435, 435), (302, 261)
 NEW_NAMESPACES = 0x7E020080
 """The flags CLONE_NEW*."""
+NEW_THREAD = 0x00010000
+"""The flag CLONE_THREAD: without it a new process is made."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -83,7 +91,8 @@ def prepare(names: frozenset[str]) -> bytes:
 def program(names: frozenset[str], machine: str) -> bytes:
     """The filter in the kernel's form, classic BPF: eight bytes an instruction."""
     column = list(ARCHITECTURES).index(machine)
-    numbers = sorted(NUMBERS[name][column] for name in names)
+    numbers = sorted(number for name in names if (number := NUMBERS[name][column]) is not None)
+    to_forks = "refuse" if "fork" in names else "allow"
     tests = [
         (LOAD, 0, 0, ARCHITECTURE_AT),
         (JUMP_IF_EQUAL, 0, "refuse", ARCHITECTURES[machine]),
@@ -93,10 +102,11 @@ def program(names: frozenset[str], machine: str) -> bytes:
         # Whose arguments cannot be looked at: libraries try the older call then.
         (JUMP_IF_EQUAL, 0, 1, CLONE3[column]),
         (RETURN, 0, 0, ERROR | errno.ENOSYS),
-        # Threads and forks, but no namespaces.
-        (JUMP_IF_EQUAL, 0, 2, CLONE[column]),
+        # Threads, and forks for some, but no namespaces.
+        (JUMP_IF_EQUAL, 0, 3, CLONE[column]),
         (LOAD, 0, 0, FIRST_ARGUMENT_AT),
-        (JUMP_IF_ANY_BIT, "refuse", "allow", NEW_NAMESPACES),
+        (JUMP_IF_ANY_BIT, "refuse", 0, NEW_NAMESPACES),
+        (JUMP_IF_ANY_BIT, "allow", to_forks, NEW_THREAD),
         # Limits of this process alone.
         (JUMP_IF_EQUAL, 0, "allow", PRLIMIT[column]),
         (LOAD, 0, 0, FIRST_ARGUMENT_AT),

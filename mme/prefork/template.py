@@ -15,10 +15,12 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mme.prefork import temporary
 from mme.prefork.admissions import Admissions
+from mme.prefork.confinement import Confinement
 from mme.prefork.launcher import SEPARATOR
 from mme.prefork.streams import remove_streams_of
-from mme.prefork.worker import WorkerRequest, parse_request, run_child
+from mme.prefork.worker import WorkerRequest, leave_template, parse_request, run_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +60,8 @@ class Template:
         self._own: tuple[int, ...] = ()
         self._stopping = False
         self._rest = b""
+        confinement = Confinement.of(os.environ)
+        self._temp_root = "" if confinement is None else confinement.temp_root
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until SIGTERM. `on_ready` is called once requests are read."""
@@ -75,6 +79,8 @@ class Template:
         if self._paths.admissions is not None:
             self._admissions = Admissions(str(self._paths.admissions), poll)
         on_ready()
+        for pid in temporary.forsaken(self._temp_root) if self._temp_root else ():
+            self._remove_temporary(pid)
         while not self._stopping:
             for descriptor, _ in poll.poll():
                 if descriptor == wake_read:
@@ -117,8 +123,7 @@ class Template:
                 os.kill(request.launcher, signal.SIGKILL)
             return
         if pid == 0:
-            admissions = () if self._admissions is None else self._admissions.descriptors()
-            run_child(request, self._generation, (*self._own, *admissions))
+            run_child(request, self._generation, self._inherited())
         self._workers[pid] = request
         # Whoever ordered the worker can tell from this that there is somebody to wait for.
         with contextlib.suppress(OSError):
@@ -146,6 +151,8 @@ class Template:
         if code not in (0, -signal.SIGKILL):
             log.warning("the worker %s (pid %d) ended with %d", request.model_name, pid, code)
         self._clean_after(request)
+        if self._temp_root:
+            self._remove_temporary(pid)
         with contextlib.suppress(OSError):
             remove_streams_of(pid, request.tmp_dir)
 
@@ -165,6 +172,27 @@ class Template:
         for path in paths:
             with contextlib.suppress(OSError):
                 os.unlink(path)  # noqa: PTH108
+
+    def _inherited(self) -> tuple[int, ...]:
+        """The descriptors that no fork is to keep."""
+        admissions = () if self._admissions is None else self._admissions.descriptors()
+        return (*self._own, *admissions)
+
+    def _remove_temporary(self, pid: int) -> None:
+        """Remove the temporary folder of a worker that ended: in a fork, for it may be large."""
+        if not temporary.is_left(self._temp_root, pid):
+            return
+        try:
+            child = checked_fork()
+        except OSError as error:
+            log.warning("temporary files of the process %d stay for now: %s", pid, error)
+            return
+        if child == 0:
+            try:
+                leave_template(self._inherited())
+                temporary.remove(self._temp_root, pid)
+            finally:
+                os._exit(0)
 
 
 def checked_fork() -> int:

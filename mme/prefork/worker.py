@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mme.prefork.confinement import GRANTED, Confinement, confine_worker
+from mme.prefork import temporary
+from mme.prefork.confinement import GRANTED, TEMPORARY, Confinement, confine_worker
 from mme.prefork.doorway import listening
 from mme.prefork.launcher import STDIN_COPY
 from mme.prefork.links import die_when_closed, open_lifeline, outlive
 from mme.prefork.loop import Hooks, Surroundings, WorkerLoop
 from mme.prefork.output import OUTPUT
+from models.registry import BY_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,6 +81,7 @@ def become_worker(request: WorkerRequest, generation: int) -> None:
         on_serving=_be_quick,
         on_dropped=_give_back,
         on_refusal=lambda: outlive(request.launcher, (lifeline, 0)),
+        is_spent=_is_spent,
     )
     serve(request, generation, hooks)
 
@@ -163,9 +166,20 @@ def _confine(request: WorkerRequest, lifeline: int) -> None:
     is_of_pool = request.model_path == os.environ.get("MME_POOL_DIR")
     memory_bytes = confinement.pool_bytes if is_of_pool else confinement.own_bytes
     os.environ[GRANTED] = str(memory_bytes)
-    confine_worker(confinement, memory_bytes)
+    # Another family's artifact may have such a file as well: a folder it does not use harms nobody.
+    is_of_code = any(os.path.exists(f"{request.model_path}/{file}") for file in BY_CODE)  # noqa: PTH110
+    confine_worker(confinement, memory_bytes, is_of_code=is_of_code)
     for descriptor in (lifeline, 0):
         die_when_closed(descriptor)  # the kernel signals for the user who asked, a former one now
+
+
+def _is_spent() -> bool:
+    """Whether the code in this worker keeps more files than it may."""
+    own, confinement = os.environ.get(TEMPORARY), Confinement.of(os.environ)
+    return (
+        own is not None and confinement is not None
+        and temporary.is_over(own, confinement.temp_bytes)
+    )  # fmt: skip
 
 
 def _give_back() -> None:

@@ -12,16 +12,16 @@ from mme.core.errors import ArtifactRejected, EndpointError, InvalidRequest
 from mme.core.events import Events
 from mme.core.spent import Spent
 from mme.core.statistics import LEFT, Statistics
-from mme.core.steps import STEPS, steps_in
+from mme.core.steps import STEPS, steps_in, steps_of
 from mme.residency.history import History
 from mme.store.base import TargetDenied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mme.core.answer import Answer
     from mme.core.statistics import Outcome
-    from mme.core.timing import Timing
+    from mme.core.timing import StepTime, Timing
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ class Invocation:
     """The kind of error there was in place of an answer, or LEFT; "": there was an answer."""
     seconds: float
     timing: Timing
+    steps: Sequence[StepTime] = ()
+    """Of an ensemble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,10 @@ class Observed:
         if STEPS in answer.headers:
             self.spent.stepped(target, steps_in(answer.headers))
         if self.followers:
-            self._tell(Invocation(target, outcome, answer.status, "", seconds, answer.timing))
+            steps = steps_of(answer)
+            self._tell(
+                Invocation(target, outcome, answer.status, "", seconds, answer.timing, steps)
+            )
         if answer.status >= SERVER_ERRORS:
             self.history.errored(target, f"it answered {answer.status}", time.time())
 

@@ -70,8 +70,8 @@ def _opened(
     question: Question, sets: EvaluationSets, progress: Progress
 ) -> Iterator[tuple[str, LoadedModel]]:
     if question.endpoint is not None:
-        model = RemoteModel(question.endpoint, question.target, question.token)
-        yield _family_of(model, sets), model
+        remote = RemoteModel(question.endpoint, question.target, question.token)
+        yield _family_of(remote, sets), remote
         return
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mme-evaluated-")))

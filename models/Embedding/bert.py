@@ -69,7 +69,7 @@ class Shape:
                 activation=activation,
                 first_position=None if kind == "bert" else int(config.get("pad_token_id", 1)) + 1,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CannotWrite(f"config.json: {error}") from error
         if shape.heads < 1 or shape.size % shape.heads:
             raise CannotWrite(f"{shape.size} numbers for {shape.heads} heads")

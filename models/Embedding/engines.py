@@ -106,8 +106,8 @@ class OnnxEngine:
         if not isinstance(dimensions, int):
             raise ArtifactError(MODEL_FILE, "was converted by another version")
         self.dimensions = dimensions
-        self.batch = TOGETHER if made.facts.get(ALIKE) is True else None
         self.fingerprint = fingerprint(made.facts.get("content"), _shaping(params))
+        self.batch = TOGETHER if made.facts.get(ALIKE) is True else None
 
     def embed(self, texts: Sequence[str], kind: str) -> Embedded:
         """Computes texts of like length together."""
@@ -152,8 +152,11 @@ class OnnxEngine:
         # Where a graph measures what it computes with, as one of eight bits does, a text's vector
         # depends on the others: nobody's answer may depend on who else asks.
         is_alike = np.allclose(self._run([short]), found[:1], rtol=TOLERANCE, atol=TOLERANCE)
-        dimensions = int(found.shape[1])
-        return {"dimensions": dimensions, ALIKE: is_alike, "content": _content(self._files)}
+        return {
+            "dimensions": int(found.shape[1]),
+            "content": _content(self._files),
+            ALIKE: is_alike,
+        }
 
     def _run(self, tokens: Sequence[Tokens]) -> Floats:
         batch = self._tokenizer.padded(tokens)

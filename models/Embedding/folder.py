@@ -125,7 +125,7 @@ class ModelFolder:
             return []
         try:
             kinds = [str(each["type"]).rpartition(".")[2] for each in json.loads(path.read_bytes())]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise NotExportable(f"{path}: cannot be read: {error}") from error
         if others := [kind for kind in kinds if kind not in KNOWN_MODULES]:
             raise NotExportable(
@@ -140,6 +140,6 @@ class ModelFolder:
             return {}
         try:
             said = json.loads(path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NotExportable(f"{path}: is not JSON: {error}") from error
         return said if isinstance(said, dict) else {}

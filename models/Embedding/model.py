@@ -142,8 +142,7 @@ class EmbeddingModel:
             raise BadInput(_too_many(len(given), self._params.max_texts))
         texts = [self._checked(_as_text(each, n), f"Text {n}") for n, each in enumerate(given)]
         self._check_total(texts)
-        options = {key: asked.parameters[key] for key in OPTIONS if key in asked.parameters}
-        kind, cuts = self._options(texts, options)
+        kind, cuts = self._options(texts, asked.parameters)
         return _Tensors(texts, kind, cuts, asked.wanted)
 
     def _outputs(self, asked: _Tensors, found: Embedded) -> dict[str, NDArray[Any]]:

@@ -35,7 +35,13 @@ class Tensors:
         self._start = LENGTH_BYTES + length
         if length > MOST_HEADER_BYTES or self._start > len(self._memory):
             raise ValueError("is no safetensors file")
-        self._header: dict[str, Any] = dict(json.loads(self._memory[LENGTH_BYTES : self._start]))
+        try:
+            header = json.loads(self._memory[LENGTH_BYTES : self._start])
+        except RecursionError:
+            header = None
+        if not isinstance(header, dict):
+            raise ValueError("is no safetensors file")  # noqa: TRY004 - of a file, not an argument
+        self._header: dict[str, Any] = header
 
     def names(self) -> list[str]:
         """The names of all."""
@@ -47,10 +53,15 @@ class Tensors:
         try:
             kind, shape = _KINDS[entry["dtype"]], tuple(entry["shape"])
             begin, end = entry["data_offsets"]
+            count = (end - begin) // kind.itemsize
         except (KeyError, TypeError) as error:
             raise ValueError(f"{name} is of a kind that is not read") from error
-        count = (end - begin) // kind.itemsize
-        raw = np.frombuffer(self._memory, kind, count, self._start + begin).reshape(shape)
+        if not 0 <= begin <= end:  # a negative count is all that follows
+            raise ValueError(f"{name} is from byte {begin} to {end}, which is nowhere")
+        try:
+            raw = np.frombuffer(self._memory, kind, count, self._start + begin).reshape(shape)
+        except (TypeError, OverflowError) as error:
+            raise ValueError(f"{name}: {error}") from error
         if entry["dtype"] == "BF16":
             raw = (raw.astype("<u4") << 16).view("<f4")
         return np.asarray(raw, np.float32)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.Ensemble.kinds import ANY, BOOLEAN, INTEGER, LIST, NUMBER, STRING, Kind
-from models.Ensemble.values import UnusableValue
+from models.Ensemble.values import UnusableValue, check_value
 from models.errors import shorten
 from models.tensors import ANY_SIZE, BYTES, NUMPY_TYPES
 
@@ -75,6 +75,17 @@ def plain(value: Any) -> Any:
             return value
 
 
+def listed(value: Any, what: str) -> Any:
+    """The same of a value that is small enough, before and after. Raises TooMuchBetweenSteps.
+
+    One that holds another many times over takes no memory until it is gone through.
+    """
+    check_value(value, what)
+    made = plain(value)
+    check_value(made, what)
+    return made
+
+
 def _of_texts(value: Any) -> NDArray[Any]:
     texts = np.array(value, object)
     made = np.empty(texts.size, object)
@@ -87,7 +98,14 @@ def _of_numbers(value: Any, spec: TensorSpec) -> NDArray[Any]:
     found = np.array(value)
     if found.size and found.dtype.kind not in _WRITTEN[element(spec)]:
         raise ValueError
-    return np.array(value, NUMPY_TYPES[spec.datatype])
+    with np.errstate(over="ignore"):
+        made = found.astype(NUMPY_TYPES[spec.datatype], casting="unsafe")
+    if made.dtype.kind == "f":
+        if not np.isfinite(made).all():
+            raise OverflowError
+    elif not np.array_equal(made, found):
+        raise OverflowError
+    return made
 
 
 def _listed(array: NDArray[Any]) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.bodies import parse_json, to_json
 from models.Ensemble.kinds import BOOLEAN, INTEGER, NUMBER, STRING
+from models.Ensemble.values import UnusableValue
 from models.errors import BadInput
 from models.tensors import ANY_SIZE, BYTES, NUMPY_TYPES, Signature, TensorSpec
 
@@ -48,15 +49,20 @@ def value_of_tensor(name: str, kind: Kind, array: NDArray[Any]) -> Any:
     return items[0] if _is_plain(kind) else parse_json(items[0])
 
 
-def tensor_of_value(kind: Kind, value: Any) -> NDArray[Any]:
-    """The tensor that an output is."""
-    spec = _spec("", kind)
+def tensor_of_value(name: str, kind: Kind, value: Any) -> NDArray[Any]:
+    """The tensor that an output is. Raises UnusableValue."""
+    spec = _spec(name, kind)
     items = value if _is_list(kind) else [value if _is_plain(kind) else to_json(value)]
     if spec.datatype == BYTES:
         made = np.empty(len(items), object)
         made[:] = [each.encode() for each in items]
         return made
-    return np.array(items, NUMPY_TYPES[spec.datatype])
+    try:
+        return np.array(items, NUMPY_TYPES[spec.datatype])
+    except OverflowError:
+        raise UnusableValue(
+            f"Output {name}: it holds a number that is none of {spec.datatype}"
+        ) from None
 
 
 def _spec(name: str, kind: Kind, *, is_optional: bool = False) -> TensorSpec:

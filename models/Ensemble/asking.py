@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.bodies import decode, parse_json, to_csv, to_json
-from models.Ensemble.arrays import as_array, element, innermost, kind_of_tensor, plain
+from models.Ensemble.arrays import as_array, element, innermost, kind_of_tensor, listed
 from models.Ensemble.kinds import ANY, LIST, STRING, Kind, WrongKind, fits, shown
 from models.Ensemble.templates import Template, fill, kind, said
 from models.Ensemble.values import MAX_BYTES, TooMuchBetweenSteps, UnusableValue, check_value
 from models.errors import shorten
 from models.media import CSV, JSON, PLAIN, MediaType
-from models.serving import Request
+from models.serving import Request, as_bytes
 from models.tensors import TensorModel
 
 if TYPE_CHECKING:
@@ -55,17 +55,17 @@ class RequestWork:
 
     def do(self, values: Values, members: Members) -> Any:
         """See Work."""
-        body = body_of(plain(fill(self.request, values)), self.content_type)
+        body = body_of(fill(self.request, values), self.content_type)
         response = members[self.member].predict(Request(self.content_type, self.accept, body))
         answer = response.body
         if response.pieces is not None:
-            answer = "".join(response.pieces)
+            answer = b"".join(map(as_bytes, response.pieces))
         return value_of(answer, response.content_type)
 
 
 def body_of(value: Any, sent: str) -> bytes:
     """A request of the type `sent`. Raises UnusableValue, TooMuchBetweenSteps."""
-    check_value(value, "The request")
+    value = listed(value, "The request")
     if sent == JSON:
         return to_json(value).encode()
     if sent == PLAIN and isinstance(value, str):
@@ -126,13 +126,12 @@ class TensorWork:
         model, signature = members[self.member], self._signature(members)
         assert isinstance(model, TensorModel)  # noqa: S101 - `kind` has looked
         specs = {spec.name: spec for spec in signature.inputs}
-        given = {
-            name: as_array(fill(template, values), specs[name])
-            for name, template in self.tensors.items()
-        }
-        check_value(list(given.values()), "The request")
+        sent = fill(dict(self.tensors), values)
+        check_value(sent, "The request")
+        given = {name: as_array(value, specs[name]) for name, value in sent.items()}
+        parameters = listed(fill(dict(self.parameters), values), "The parameters")
         wanted = self.outputs or tuple(spec.name for spec in signature.outputs)
-        found = model.infer(given, plain(fill(dict(self.parameters), values)), wanted)
+        found = model.infer(given, parameters, wanted)
         return {name: found[name] for name in wanted}
 
     def _signature(self, members: Members) -> Signature:

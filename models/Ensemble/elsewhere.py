@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from models.bodies import to_json
 from models.elsewhere import FAILURES, NotAskedHere, message_of, nothing_to_go_on_with
 from models.elsewhere import read_answers as read_said
-from models.Ensemble.arrays import plain
+from models.Ensemble.arrays import listed
 from models.Ensemble.asking import SENT, body_of, value_of
 from models.Ensemble.kinds import ANY, STRING, Kind, WrongKind, fits, shown
 from models.Ensemble.templates import Template, fill, kind
-from models.Ensemble.values import check_value
 from models.errors import BadInput, ServingError
 from models.media import JSON
 
@@ -64,7 +63,7 @@ class TargetWork:
 
     def ask(self, values: Values) -> dict[str, str]:
         """What is to be asked."""
-        body = body_of(plain(fill(self.request, values)), self.content_type).decode()
+        body = body_of(fill(self.request, values), self.content_type).decode()
         said = {"target": self.target, "content_type": self.content_type, "accept": self.accept}
         return said | {"body": body}
 
@@ -80,8 +79,7 @@ class TargetWork:
 
 def asking(asks: list[dict[str, str]], values: Mapping[str, Any], how: Mapping[str, Any]) -> str:
     """What the ensemble answers while target models are to be asked."""
-    state = plain({"values": dict(values), "how": dict(how)})
-    check_value(state, "The values of all steps together")
+    state = listed({"values": dict(values), "how": dict(how)}, "The values of all steps together")
     return to_json({"asks": asks, "state": state})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.Ensemble.definition import FILE
-from models.Ensemble.kinds import ANY, LIST, Kind, WrongKind, fits, shown
+from models.Ensemble.kinds import ANY, LIST, Kind, WrongKind, bounded, fits, shown
 from models.Ensemble.templates import kind, references
 from models.errors import ArtifactError
 from models.steps import StepsWait, in_turn
@@ -57,7 +57,8 @@ def in_order(definition: Definition) -> list[Step]:
 def check_kinds(definition: Definition, order: Iterable[Step], members: Members) -> None:
     """Raise ArtifactError where types do not fit."""
     kinds: dict[str, Kind] = {
-        name: ANY if each.default is None else each.kind for name, each in definition.inputs.items()
+        name: ANY if each.default is None else bounded(each.kind)
+        for name, each in definition.inputs.items()
     }
     for step in order:
         try:
@@ -76,9 +77,10 @@ def _kind_of_step(step: Step, kinds: Mapping[str, Kind], members: Members) -> Ki
     found = step.work.kind({**kinds, **items}, members)
     if step.each:
         found = [found]
+    found = bounded(found)
     _check_fits(found, step.kind)
     if step.kind != ANY:
-        found = step.kind
+        found = bounded(step.kind)
     if step.when is not None:
         kind(step.when, kinds)
     elif not step.is_optional:

@@ -22,6 +22,8 @@ ANY, STRING, NUMBER, INTEGER, BOOLEAN, OBJECT, LIST = (
 )  # fmt: skip
 NAMES = (ANY, STRING, NUMBER, INTEGER, BOOLEAN, OBJECT, LIST)
 OPTIONAL = "?"
+MOST_PARTS = 10_000
+"""Of a type that is told of a step."""
 
 _NAMES_OF: Mapping[type, tuple[str, ...]] = {
     bool: (BOOLEAN,),
@@ -55,8 +57,33 @@ def read_kind(said: object) -> Kind:
 
 def shown(kind: Kind) -> str:
     """A type in words for errors: as the file has it, cut where it is long."""
-    text = kind if isinstance(kind, str) else json.dumps(kind, ensure_ascii=False)
-    return text if len(text) <= 100 else f"{text[:100]}…"  # noqa: PLR2004 - a line or so
+    if isinstance(kind, str):
+        return kind
+    text = ""
+    for piece in json.JSONEncoder(ensure_ascii=False).iterencode(kind):
+        text += piece
+        if len(text) > 100:  # noqa: PLR2004 - a line or so
+            return f"{text[:100]}…"
+    return text
+
+
+def bounded(kind: Kind) -> Kind:
+    """A type of at most MOST_PARTS; of a larger one no more than that it is a list or an object.
+
+    One that holds another twice, which does the same, is twice as large, and so on: nobody could
+    go through it.
+    """
+    waiting, parts = [kind], 0
+    while waiting:
+        each = waiting.pop()
+        parts += 1
+        if parts > MOST_PARTS:
+            return _name(kind)
+        if isinstance(each, list):
+            waiting += each
+        elif isinstance(each, dict):
+            waiting += each.values()
+    return kind
 
 
 def kind_of(value: object) -> Kind:

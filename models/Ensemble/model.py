@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.bodies import check_keys, decode, parse_json, to_json
 from models.elsewhere import ANSWERS, ASKS, MAY_ASK
-from models.Ensemble.arrays import plain
+from models.Ensemble.arrays import listed
 from models.Ensemble.as_tensors import signature_of, tensor_of_value, value_of_tensor
 from models.Ensemble.definition import TRACE
 from models.Ensemble.elsewhere import asking, read_answers
@@ -112,7 +112,7 @@ class EnsembleModel:
         ran = self._course.run(self._inputs(sent))
         made = self._outputs(ran.values)
         self.steps_s = {each.step.name: each.seconds for each in ran.done if not each.is_left_out}
-        return {name: tensor_of_value(outputs[name].kind, made[name]) for name in wanted}
+        return {name: tensor_of_value(name, outputs[name].kind, made[name]) for name in wanted}
 
     def describe(self) -> dict[str, object]:
         """Inputs, steps in their order, outputs, and all members."""
@@ -162,10 +162,9 @@ class EnsembleModel:
         made: dict[str, Any] = {}
         for name, output in self._definition.outputs.items():
             try:
-                value = plain(fill(output.value, values))
+                value = listed(fill(output.value, values), f"Output {name}")
             except Missing as error:
                 raise UnusableValue(f"Output {name}: {error.message}") from error
-            check_value(value, f"Output {name}")
             if found := fault(value, output.kind):
                 raise UnusableValue(f"Output {name} {found}")
             made[name] = value

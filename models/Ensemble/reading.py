@@ -16,7 +16,14 @@ from models.Ensemble.asking import SENT, RequestWork, TensorWork
 from models.Ensemble.definition import FILE, NOTHING, TRACE, Definition, Input, Output, Step
 from models.Ensemble.elsewhere import TargetWork
 from models.Ensemble.kinds import ANY, Kind, WrongKind, fault, read_kind
-from models.Ensemble.templates import NAME, Reference, Template, read_reference, read_template
+from models.Ensemble.templates import (
+    NAME,
+    Reference,
+    Template,
+    read_reference,
+    read_template,
+    references,
+)
 from models.Ensemble.values import UnusableValue, check_value
 from models.Ensemble.work import ASCENDING, DESCENDING, RankWork, TextWork, ValueWork
 from models.errors import ArtifactError, shorten
@@ -31,6 +38,10 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 1024 * 1024
 MAX_STEPS = 64
 MAX_MEMBERS = 16
+MOST_REFERENCES = 1000
+"""In what is one value: each may stand for a list of thousands."""
+MOST_LISTS = 16
+"""That one step goes through side by side, or ranks by."""
 COMMON = ("each", "when", "optional", "otherwise", "type")
 WORKS = {
     "model": ("request", "content_type", "accept", "tensors", "parameters", "outputs"),
@@ -124,6 +135,8 @@ def _step(name: str, said: object) -> Step:
         alias: _reference(reference, f"{what}: each")
         for alias, reference in _named(_object(values.get("each", {}), f"{what}: each"), "each")
     }
+    if len(each) > MOST_LISTS:
+        _refuse(f"{what}: each has {len(each)} lists; at most {MOST_LISTS} are taken")
     optional = values.get("optional", False)
     if not isinstance(optional, bool):
         _refuse(f"{what}: optional must be true or false, not {shorten(optional, 60)}")
@@ -160,6 +173,8 @@ def _rank(values: Mapping[str, Any], what: str) -> Work:
         _refuse(f"{what}: order must be {DESCENDING} or {ASCENDING}, not {shorten(order, 60)}")
     by = values.get("by")
     names = by if isinstance(by, list) and by else [by]
+    if len(names) > MOST_LISTS:
+        _refuse(f"{what}: by has {len(names)} paths; at most {MOST_LISTS} are taken")
     return RankWork(
         _reference(values["rank"], f"{what}: rank"),
         tuple(_within_item(each, f"{what}: by") for each in names),
@@ -211,7 +226,10 @@ def _types(values: Mapping[str, Any], what: str) -> tuple[str, str]:
     sent = _text(values.get("content_type", JSON), f"{what}: content_type")
     if sent not in SENT:
         _refuse(f"{what}: content_type must be one of {', '.join(SENT)}, not {shorten(sent, 60)}")
-    return sent, _text(values.get("accept", JSON), f"{what}: accept")
+    accept = _text(values.get("accept", JSON), f"{what}: accept")
+    if not (accept.isascii() and accept.isprintable()):
+        _refuse(f"{what}: accept must be printable ASCII, not {shorten(accept, 60)}")
+    return sent, accept
 
 
 def _named(values: Mapping[str, Any], what: str) -> Iterator[tuple[str, Any]]:
@@ -233,9 +251,13 @@ def _kind(said: object, what: str) -> Kind:
 
 def _template(said: object, what: str) -> Template:
     try:
-        return read_template(said)
+        found = read_template(said)
     except ValueError as error:
         _refuse(f"{what}: {error}")
+    count = sum(1 for _ in references(found))
+    if count > MOST_REFERENCES:
+        _refuse(f"{what} has {count} references; at most {MOST_REFERENCES} are taken")
+    return found
 
 
 def _reference(said: object, what: str) -> Reference:

@@ -113,16 +113,13 @@ def _follow(value: Any, reference: Reference, place: int) -> Any:
     while place < len(path):
         key = path[place]
         place += 1
-        if key == EACH and isinstance(value, (list, np.ndarray)):
+        is_list = isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim > 0)
+        if key == EACH and is_list:
             check_items(len(value), str(reference))
             return [_follow(each, reference, place) for each in value]
         if isinstance(value, dict) and key in value:
             value = value[key]
-        elif (
-            isinstance(value, (list, np.ndarray))
-            and _NUMBER.fullmatch(key)
-            and int(key) < len(value)
-        ):
+        elif is_list and _NUMBER.fullmatch(key) and int(key) < len(value):
             value = value[int(key)]
         elif reference.is_optional:
             return None

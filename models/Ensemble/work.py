@@ -23,7 +23,12 @@ from models.Ensemble.kinds import (
     shown,
 )
 from models.Ensemble.templates import Reference, Template, fill, kind, said
-from models.Ensemble.values import UnusableValue
+from models.Ensemble.values import (
+    MAX_BYTES,
+    TooMuchBetweenSteps,
+    UnusableValue,
+    check_value,
+)
 from models.errors import BadInput, shorten
 
 if TYPE_CHECKING:
@@ -106,7 +111,12 @@ class TextWork:
 
     def do(self, values: Values, _: Members) -> str:
         """See Work."""
-        return self.separator.join(_texts(fill(self.parts, values)))
+        parts = fill(self.parts, values)
+        check_value(parts, "What is joined")
+        texts = list(_texts(parts))
+        if len(self.separator) * len(texts) > MAX_BYTES:
+            raise TooMuchBetweenSteps("What is joined")
+        return self.separator.join(texts)
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from models import own_modules
 from models.errors import CodeNotAllowed, CorpusError
-from models.Script.requirements import read_requirements
+from models.Script.requirements import FILE, read_requirements
 from models.Script.source import ENTRY, read_source
 from models.serving import Needs, Request
 
 if TYPE_CHECKING:
     from models.serving import Lessons, LoadedModel, Material, Progress, Response
+
+log = logging.getLogger(__name__)
 
 RUNNING = "models.Script.running"
 NEEDS = Needs(is_data=False, is_code=True)
@@ -80,6 +83,9 @@ class ScriptModel:
 
         Raises a ServingError that tells what the code raised.
         """
+        wanted = read_requirements(self._model_dir)
+        if wanted is not None and wanted.missing:
+            log.warning("%s asks for what is missing here: %s", FILE, ", ".join(wanted.missing))
         # Imported here, before the code may hide modules: an admission needs none of the toolkit.
         running = importlib.import_module(RUNNING)
         own_modules.take_over((self._model_dir / ENTRY).parent)

@@ -10,7 +10,9 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,8 @@ MOST_BYTES = 64 * 1024
 MOST_LINE_CHARS = 500
 MOST_LINES = 200
 SHOWN_CHARS = 120
+SENSELESS = (InvalidVersion, UndefinedComparison, UndefinedEnvironmentName)
+"""What is raised for a marker that compares what cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,14 @@ def read_requirements(model_dir: Path) -> Requirements | None:
     lines = [line for line in lines if not line.startswith("#")]
     met, unread, missing = 0, max(0, len(lines) - MOST_LINES), []
     for line in lines[:MOST_LINES]:
-        wanted = _requirement(line)
+        try:
+            wanted = _requirement(line)
+            lack = None if wanted is None else _lack(wanted)
+        except SENSELESS:
+            wanted = None
         if wanted is None:
             unread += 1
-        elif (lack := _lack(wanted)) is None:
+        elif lack is None:
             met += 1
         else:
             missing.append(f"{_shown(wanted)} ({lack})")

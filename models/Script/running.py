@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sagemaker_inference import content_types
@@ -37,7 +39,7 @@ class RunningScript:
         self._count = 0
         try:
             self._transformer.validate_and_initialize(str(model_dir), self._context)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise self._as_error(error) from error
 
     def predict(self, request: Request) -> Response:
@@ -48,8 +50,8 @@ class RunningScript:
         data = [{"body": bytearray(request.body)}]
         try:
             answer = self._transformer.transform(data, self._context)[0]
-            body = _body(answer)
-        except (Exception, SystemExit) as error:
+            body, pieces = _begun(answer, in_parts=request.in_parts)
+        except BaseException as error:  # whatever its code makes up
             raise self._as_error(error) from error
         given = self._context.get_response_headers(0)
         # By those of ours the worker tells the endpoint of itself.
@@ -57,9 +59,18 @@ class RunningScript:
         return Response(
             str(headers.pop(CONTENT_TYPE, content_types.OCTET_STREAM)),
             body,
+            None if pieces is None else self._going_on(pieces),
             status=self._context.get_response_status(0)[0] or OK,
             headers=headers,
         )
+
+    def _going_on(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from pieces
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # whatever its code makes up
+            raise self._as_error(error) from error
 
     def describe(self) -> dict[str, object]:
         """As the admission found it."""
@@ -79,7 +90,7 @@ class RunningScript:
             if error.status_code in STATUSES:
                 status = int(error.status_code)
         if isinstance(error, ImportError):
-            message += self._lacking()
+            message += _absent(error) + self._lacking()
         # Where it lies on this machine is nobody's business.
         message = message.replace(str(self._model_dir), "<model_dir>")
         return CodeError(message, kind, status)
@@ -89,6 +100,14 @@ class RunningScript:
         if wanted is None or not wanted.missing:
             return ""
         return f"; of what {FILE} asks for, this is missing here: {', '.join(wanted.missing)}"
+
+
+def _absent(error: ImportError) -> str:
+    """Which package it was that is not there."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    package = error.name.partition(".")[0]
+    return f": neither this image nor the artifact's code/ has {package}"
 
 
 def _check_text(request: Request) -> None:
@@ -115,8 +134,31 @@ def _body(answer: Any) -> str | bytes:
     return json.dumps(answer, indent=2)
 
 
+def _begun(answer: Any, *, in_parts: bool) -> tuple[str | bytes, Iterator[bytes] | None]:
+    """An answer's body, or what makes it. Raises what the script raises, and JSON.
+
+    A generator runs up to its first piece: until then it may set status and headers.
+    """
+    if not isinstance(answer, Iterator):
+        return _body(answer), None
+    pieces = _pieces(answer)
+    first = next(pieces, b"")
+    if in_parts:
+        return b"", chain((first,), pieces)
+    return b"".join((first, *pieces)), None
+
+
+def _pieces(answer: Iterator[Any]) -> Iterator[bytes]:
+    """What an answer that comes in pieces has of them. Raises TypeError for what is none."""
+    for piece in answer:
+        if not isinstance(piece, (str, bytes, bytearray, memoryview)):
+            kind = type(piece).__name__
+            raise TypeError(f"a piece of an answer must be text or bytes, not {kind}")
+        yield piece.encode() if isinstance(piece, str) else bytes(piece)
+
+
 def _words(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - a script's own class may do anything
+    except BaseException:  # noqa: BLE001 - a script's own class may do anything
         return ""

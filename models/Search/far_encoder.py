@@ -36,6 +36,8 @@ STEP = "embedding"
 TEXT, TEXTS, EMBEDDING, EMBEDDINGS = "text", "texts", "embedding", "embeddings"
 QUERY, PASSAGE = "query", "passage"
 FINGERPRINT = "fingerprint"
+CONFLICT = 409
+"""The status of an answer by another model than the one that is meant."""
 FALLBACK_LANGUAGE = "en"
 LEAST_DEVIATION = 0.001
 ANSWER_BYTES = 4 * 1024 * 1024
@@ -155,7 +157,8 @@ class AskedEncoder:
     def _read(self, told: Told) -> dict[str, Floats]:
         """The vectors of the texts that were asked for."""
         if told.failure is not None:
-            raise EncoderFailed(f"{STEP}: {told.failure}")
+            advice = ": train the index anew" if told.status == CONFLICT else ""
+            raise EncoderFailed(f"{STEP}: {told.failure}{advice}")
         texts = parse_json(told.ask.body)[TEXTS]
         try:
             said = parse_json(told.body)

@@ -38,6 +38,7 @@ _INNER = {
 """Kind of message -> the fields of it that are messages to look into."""
 _OPERATION, _DOMAIN, _OPSET_DOMAIN = 4, 7, 1
 _LOCATION, _EXTERNAL, _EXTERNAL_DATA = 14, 1, 13
+MOST_ENUM = 0xFFFFFFFF
 _FUNCTIONS, _FUNCTION_DOMAIN = 25, 10
 
 
@@ -104,7 +105,9 @@ def _check(path: Path, kind: int, found: memoryview, known: frozenset[str]) -> N
 
 def _check_tensor(path: Path, found: memoryview) -> None:
     for number, value in fields(found):
-        if number == _EXTERNAL_DATA or (number == _LOCATION and value == _EXTERNAL):
+        # An enumeration is the low 32 bits of whatever number is sent.
+        is_outside = isinstance(value, int) and value & MOST_ENUM == _EXTERNAL
+        if number == _EXTERNAL_DATA or (number == _LOCATION and is_outside):
             raise ArtifactError(
                 path,
                 "keeps weights in another file; an artifact has one file, as onnx.save writes"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MOST_VARINT_BYTES = 10
+MOST_KEY = 0xFFFFFFFF
+"""Readers differ in what they make of a longer one: Google's drops what is above 32 bits."""
 
 Value: TypeAlias = "int | float | str | bytes"
 
@@ -56,6 +58,8 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     place, end = 0, len(data)
     while place < end:
         key, place = _read_varint(data, place)
+        if key > MOST_KEY:
+            raise NotProtobuf("a field's number of more than 32 bits")
         number, kind = key >> 3, key & 7
         if kind == VARINT:
             value, place = _read_varint(data, place)

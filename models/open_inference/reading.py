@@ -144,9 +144,8 @@ def _inputs(
             inputs[name] = from_json(name, specs[name].datatype, shape, each["data"])
             continue
         size = _binary_size(name, parameters[BINARY_SIZE], None if rest is None else rest[place:])
-        if rest is not None:
-            data = rest[place : place + size]
-            inputs[name] = from_bytes(name, specs[name].datatype, shape, data)
+        data = memoryview(b"") if rest is None else rest[place : place + size]
+        inputs[name] = from_bytes(name, specs[name].datatype, shape, data)
         place += size
     if rest is not None and place != len(rest):
         raise BadInput(f"{len(rest)} bytes follow the JSON, and the inputs have {place} of them")
@@ -158,6 +157,8 @@ def _binary_size(name: str, size: object, left: memoryview | None) -> int:
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise BadInput(f"The input {name} has a {BINARY_SIZE} that is none: {shorten(size, 60)}")
     if left is None:
+        if size == 0:  # KServe's client sends no size of the JSON if no bytes follow
+            return 0
         raise BadInput(f"The input {name} has a {BINARY_SIZE}, but no size of the JSON was sent")
     if size > len(left):
         raise BadInput(f"The input {name} is said to have {size} bytes; {len(left)} are left")

@@ -51,7 +51,11 @@ def answer(model: LoadedModel, request: Request) -> Response:
 
 def _answer(model: LoadedModel, request: Request) -> Response:
     kind = kind_of(request.content_type)
-    if kind is None or not isinstance(model, TensorModel):
+    if not isinstance(model, TensorModel):
+        if kind is Kind.SIGNATURE:  # nobody has sent it a request
+            raise BadInput("This model says nothing of tensors")
+        return model.predict(request)
+    if kind is None:
         return model.predict(request)
     if kind is Kind.SIGNATURE:
         return Response(JSON, to_json(model.signature().as_json()))
@@ -62,9 +66,8 @@ def infer(model: TensorModel, request: Request) -> Response:
     """Answer one request in tensors; without a content type all of its body is JSON."""
     asked = read(model, request)
     outputs = model.infer(asked.inputs, asked.parameters, asked.names)
-    steps_s = dict(model.steps_s) if isinstance(model, SteppedModel) else {}
     made = tell(request, asked, outputs)
-    return replace(made, steps_s=steps_s) if steps_s else made
+    return replace(made, steps_s=dict(model.steps_s)) if isinstance(model, SteppedModel) else made
 
 
 def read(model: TensorModel, request: Request) -> Inference:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import tarfile
 from typing import Any
@@ -11,14 +12,12 @@ from typing import Any
 import pytest
 import requests
 
-from mme.training.ensemble_command import make_ensemble
 from tests.support import archives
 from tests.support.endpoint import PROJECT, running_endpoint
+from tests.support.fact_checks import CLAIMS, ENSEMBLE, MEMBERS, SOURCE, make_sample, one_by_one
 
-ENSEMBLE, SEARCH = "FactCheckEnsemble.tar.gz", "Search.tar.gz"
-SOURCE = PROJECT / "models" / "Ensemble" / "FactCheckEnsemble"
-MEMBERS = {"keyphrases": "TopicalPageRank", "search": "Search", "similarity": "DocSim"}
-CLAIM = "Unter der Maske sammelt sich CO2"
+SEARCH = "Search.tar.gz"
+CLAIM = CLAIMS[0]
 
 
 def with_graph(archive, change):
@@ -54,9 +53,8 @@ def endpoint(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("ensembles")
     store = tmp_path / "store"
     store.mkdir()
-    sources = {name: PROJECT / "artifacts" / f"{each}.tar.gz" for name, each in MEMBERS.items()}
-    made = make_ensemble(SOURCE, sources, store)
-    shutil.copy(sources["search"], store)
+    made = make_sample(store)
+    shutil.copy(PROJECT / "artifacts" / SEARCH, store)
     (store / "circle.tar.gz").write_bytes(with_graph(made, close_circle))
     (store / "failing.tar.gz").write_bytes(with_graph(made, ask_for_bytes))
     (store / "elsewhere.tar.gz").write_bytes(with_graph(made, search_elsewhere))
@@ -77,6 +75,18 @@ def test_an_ensemble_answers_and_tells_the_time_of_its_steps(endpoint):
     steps = {each["step"]: each["ms"] for each in said["trace"]["steps"]}
     assert steps.keys() == json.loads((SOURCE / "ensemble.json").read_text("utf-8"))["steps"].keys()
     assert sum(steps.values()) <= said["trace"]["ms"] + 0.1
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_an_ensemble_answers_what_its_steps_answer_one_by_one(endpoint, claim):
+    def asked(target, body):
+        answer = ask(endpoint, target, body)
+        answer.raise_for_status()
+        return answer.json()
+
+    said = asked(ENSEMBLE, {"claim": claim})
+    assert said["fact_checks"]
+    assert said == one_by_one(asked, claim)
 
 
 def test_an_ensemble_is_one_model_that_tells_its_steps_and_members(endpoint):
@@ -105,9 +115,13 @@ def test_a_failing_step_is_named_with_its_own_status(endpoint):
     assert "400" in refused.text
 
 
-def test_the_times_of_steps_are_among_the_metrics_and_in_no_caller_s_headers(endpoint):
+def test_the_times_of_steps_are_in_the_answer_s_header_in_the_log_and_among_the_metrics(endpoint):
     answer = ask(endpoint, ENSEMBLE, {"claim": CLAIM, "with_tags": False})
-    assert not [name for name in answer.headers if "steps" in name.lower()]
+    steps = [each.partition(";dur=") for each in answer.headers["X-Mme-Steps"].split(", ")]
+    assert [name for name, _, _ in steps][:2] == ["keyphrases", "query"]
+    assert all(float(ms) >= 0 for _, _, ms in steps)
+    line = rf"{answer.headers['x-amzn-RequestId']} {ENSEMBLE} .* \(keyphrases [0-9.]+, query "
+    assert re.search(line, endpoint.log)
     found = requests.get(f"{endpoint.url}/metrics", timeout=10).text
     labels = f'step="search",target_model="{ENSEMBLE}"'
     series = f"mme_model_step_duration_seconds_count{{{labels}}} "

@@ -19,7 +19,9 @@ import ctypes, json, mmap, os, signal, socket, subprocess, sys, threading
 from mme.prefork.confinement import Confinement, confine_admission, confine_worker
 told = json.loads(sys.argv[1])
 if told["as"] == "worker":
-    confine_worker(Confinement(None, tuple(told["read"]), 0, 0), told["memory_bytes"])
+    confinement = Confinement(None, tuple(told["read"]), 0, 0, told["temp_root"], 1 << 20)
+    is_of_code = bool(told["temp_root"])
+    confine_worker(confinement, told["memory_bytes"], is_of_code=is_of_code)
 else:
     confine_admission(told["read"], told["write"])
 folder, parent = told["folder"], os.getppid()
@@ -40,8 +42,11 @@ def outcome(
     read: Sequence[Path] = (),
     write: Sequence[Path] = (),
     memory_bytes: int = 100 * MIB,
+    temp_root: Path | None = None,
 ) -> str:
     """What became of `code`: "done", or the name of what it raised.
+
+    A worker with a `temp_root` is one of code, which may keep 1 MiB below that.
 
     It finds `folder`, the number of its `parent`, and these modules: ctypes, json, mmap, os,
     signal, socket, subprocess, sys, threading.
@@ -51,6 +56,7 @@ def outcome(
         "read": [str(path) for path in read],
         "write": [str(path) for path in write],
         "memory_bytes": memory_bytes,
+        "temp_root": str(temp_root or ""),
         "folder": str(folder),
         "code": code,
     }

@@ -23,7 +23,8 @@ HEADER = """# Conformance
 
 What SageMaker expects of a multi-model container, and what the container of this image was seen to
 do: each row is a check in `tests/container/test_conformance_*.py`, made through a driver that
-behaves as the platform does. `make conformance` writes this file anew.
+behaves as the platform does. `make conformance` writes this file anew. What comes of other servers'
+own tests: [conformance-peers.md](conformance-peers.md).
 """
 
 

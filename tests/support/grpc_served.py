@@ -15,35 +15,14 @@ from mme.gateway import make_grpc_exchange
 from mme.gateway.grpc.server import GrpcServer
 from mme.gateway.open_inference import open_inference_routes
 from mme.metrics.http_counts import HttpCounts
-from models.open_inference import answer
-from models.serving import Request
-from tests.support.fake_engine import Answer, FakeStandalone
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from mme.core.settings import Settings
-    from mme.core.terms import Terms
     from mme.gateway import BodyBudget
     from mme.gateway.gate import Gate
     from mme.gateway.tls import TlsFiles
-    from tests.support.tensors import Echo
-
-
-class TensorEngine(FakeStandalone):
-    """Answers requests in tensors as a worker does that has this model."""
-
-    def __init__(self, model: Echo) -> None:
-        super().__init__()
-        self.model = model
-
-    async def invoke(
-        self, target: str, headers: Mapping[str, str], body: bytes, terms: Terms | None = None
-    ) -> Answer:
-        lower = {name.lower(): value for name, value in headers.items()}
-        response = answer(self.model, Request(lower["content-type"], None, body, headers=lower))
-        sent = response.body.encode() if isinstance(response.body, str) else response.body
-        return Answer(headers={"content-type": response.content_type}, body=sent, target=target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +48,7 @@ class ServedGrpc:
 @contextlib.asynccontextmanager
 async def served_grpc(
     settings: Settings,
-    engine: FakeStandalone,
+    engine: Any,
     bodies: BodyBudget,
     *,
     gate: Gate | None = None,

@@ -67,6 +67,59 @@ def output_fn(predictions, response_content_type, context):
         context.set_response_header(0, "X-Amzn-SageMaker-Custom-Attributes", asked[::-1])
     return encoder.encode(predictions, response_content_type), response_content_type
 '''
+HANDLER_FORM = '''
+"""As scripts are written that change the toolkit's own handler; code/ has a package beside."""
+import os
+
+from sagemaker_inference import content_types, decoder, default_inference_handler, encoder
+
+from helpers.weights import read_weights
+
+
+class Handler(default_inference_handler.DefaultInferenceHandler):
+    VALID_CONTENT_TYPES = (content_types.JSON, content_types.NPY)
+
+    def default_model_fn(self, model_dir, context=None):
+        return read_weights(os.path.join(model_dir, "model.json"))
+
+    def default_input_fn(self, input_data, content_type, context=None):
+        return decoder.decode(input_data, content_type)
+
+    def default_predict_fn(self, data, model, context=None):
+        return data @ model
+
+
+HANDLER = Handler()
+
+
+def model_fn(model_dir, context):
+    return HANDLER.default_model_fn(model_dir, context)
+
+
+def input_fn(input_data, content_type, context):
+    return HANDLER.default_input_fn(input_data, content_type, context)
+
+
+def predict_fn(data, model, context):
+    return HANDLER.default_predict_fn(data, model, context)
+
+
+def output_fn(prediction, accept, context):
+    return encoder.encode(prediction, accept)
+'''
+HELPERS = {
+    "code/helpers/__init__.py": "",
+    "code/helpers/weights.py": """
+import json
+
+import numpy as np
+
+
+def read_weights(path):
+    with open(path) as f:
+        return np.array(json.load(f))
+""",
+}
 
 
 def script(folder: Path, source: str, others: Mapping[str, str] | None = None) -> Path:

@@ -35,6 +35,8 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
     ModelTimedOut: HTTPStatus.GATEWAY_TIMEOUT,
 }
 """Where another status says more to these clients."""
+UNKNOWN = "Request for unknown model"
+"""As Triton begins what clients look for."""
 
 
 def error_answer(
@@ -68,7 +70,10 @@ class OpenInferenceErrors(ErrorTable):
         )
         headers = CIMultiDict(usual.headers)
         headers.popall("Content-Length", None)
-        return error_answer(message_of(error, "The endpoint"), status, headers)
+        message = message_of(error, "The endpoint")
+        if isinstance(error, TargetNotFound):
+            message = f"{UNKNOWN}: {message}"
+        return error_answer(message, status, headers)
 
 
 def json_in(body: bytes) -> Any:

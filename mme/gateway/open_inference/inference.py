@@ -102,7 +102,7 @@ class Inference:
             return self._failed(call, chosen, answer)
         returned = self._returned(chosen, answer)
         said, _, json_bytes = answer.headers.get("content-type", "").partition(JSON_SIZE)
-        if json_bytes and said == INFER_TYPE:
+        if said == INFER_TYPE and LENGTH.fullmatch(json_bytes):
             returned[HEADER_LENGTH] = json_bytes
             returned[CONTENT_TYPE] = BYTES
         body = answer.body

@@ -31,6 +31,11 @@ def array_of(schema: Schema) -> Schema:
     return {"type": "array", "items": schema}
 
 
+def one_of(*schemas: Schema) -> Schema:
+    """One or the other."""
+    return {"oneOf": list(schemas)}
+
+
 def thing(members: Mapping[str, Schema], *optional: str, is_open: bool = False) -> dict[str, Any]:
     """An object that has these members, but for those that are optional, and no others."""
     return {
@@ -117,6 +122,8 @@ STATUS = {
     "last_event_id": COUNT,
 }
 ALIAS = {"alias": TEXT, "target_model": TEXT, "wanted": TEXT, "state": TEXT, "reason": TEXT}
+STEP_MORE = {"target_model": TEXT, "targets": TEXT, "is_container": FLAG, "state": TEXT}
+STEP = {"name": TEXT, **STEP_MORE}
 SCHEMAS: dict[str, Schema] = {
     "Model": thing(MODEL | MODEL_MORE, *MODEL_MORE),
     "Event": thing(EVENT, is_open=True),
@@ -124,9 +131,27 @@ SCHEMAS: dict[str, Schema] = {
     "Status": thing(STATUS),
     "Alias": thing(ALIAS, "wanted", "state", "reason"),
     "Models": thing(
-        {"models": array_of(ref("Model")), "nextPageToken": TEXT, "store_error": TEXT},
+        {
+            "models": array_of(ref("Model")),
+            "nextPageToken": TEXT,
+            "store_error": TEXT,
+            "pipelines": array_of(ref("Pipeline")),
+        },
         "nextPageToken",
         "store_error",
+        "pipelines",
+    ),
+    "Pipeline": thing(
+        {
+            "pipeline": TEXT,
+            "state": TEXT,
+            "takes_target_model": FLAG,
+            "steps": array_of(ref("PipelineStep")),
+        }
+    ),
+    "PipelineStep": thing(STEP, *STEP_MORE),
+    "WhyPipeline": thing(
+        {"pipeline": TEXT, "state": TEXT, "why": TEXT, "steps": array_of(ref("PipelineStep"))}
     ),
     "Aliases": thing({"aliases": array_of(ref("Alias")), "nextPageToken": TEXT}, "nextPageToken"),
     "Events": thing({"events": array_of(ref("Event")), "last_id": COUNT}),

@@ -7,6 +7,7 @@ import { Events, kindsOf, listEvents } from "./events.js";
 import { showStatus, showStoreError } from "./health.js";
 import { Logs } from "./logs.js";
 import { Models, ORDERS } from "./models.js";
+import { showPipelines } from "./pipelines.js";
 import { showShares } from "./shares.js";
 import { follow } from "./stream.js";
 import { Table } from "./table.js";
@@ -23,6 +24,7 @@ const models = new Models();
 const events = new Events();
 let status = null;
 let storeError = null;
+let pipelines = []; // the operator's, as the list told them
 let hasAll = false;
 let listing = null; // the reading of the whole list that is under way
 let following = null;
@@ -83,6 +85,7 @@ function take(changed) {
 function draw({ isHeld = false } = {}) {
   const names = models.shown({ isHeld });
   table.show(names, models, nothingWords());
+  showPipelines(pipelines, (target) => models.get(target));
   const all = counted(models.size, "model");
   const found = names.length === models.size ? all : `${number(names.length)} of ${all}`;
   setText(byId("count"), hasAll ? found : `${found}, reading on …`);
@@ -163,6 +166,7 @@ async function list(signal) {
       for (const model of page.models) mine.touched.add(model.target_model);
       take(page.models);
       storeError = page.store_error || null;
+      if (!token) pipelines = page.pipelines || [];
       token = page.nextPageToken;
       if (!token) break;
       draw();

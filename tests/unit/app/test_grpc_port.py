@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from typing import Any
 
 import grpc
 import pytest
@@ -42,7 +43,8 @@ class Started:
 
     def __init__(self, settings):
         self.settings = settings
-        engine, bodies = FakeStandalone(), BodyBudget(1 << 20)
+        engine: Any = FakeStandalone()
+        bodies = BodyBudget(1 << 20)
         serving = Serving(settings, engine)
         self.app = make_app(settings, engine, serving, bodies)
         routes = open_inference_routes(settings, engine, serving, lambda _: False)
@@ -114,6 +116,7 @@ async def test_it_speaks_tls_by_the_files_there_are(tmp_path, signer):
                 assert (await live(channel)).live
             other = authority()
             other.signs("renewed").written(tmp_path, "server")
+            assert at.tls is not None
             at.tls.look()
             renewed = grpc.ssl_channel_credentials(other.pem)
             async with grpc.aio.secure_channel(place, renewed) as channel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mme.app.openness import open_doors
+from mme.app.openness import code_allowed, open_doors
 from mme.core.settings import Settings
 
 HERE = [
@@ -41,3 +41,19 @@ def test_where_callers_are_known_only_what_else_is_off_is_said(tmp_path, name):
 def test_where_clients_show_certificates_nothing_is_said(tmp_path):
     certified = Settings(host="0.0.0.0", tls_cert=tmp_path, tls_client_ca=tmp_path)
     assert open_doors(certified) == []
+
+
+@pytest.mark.parametrize("settings", HERE)
+def test_whose_code_may_run_is_said_wherever_it_is(settings):
+    (said,) = open_doors(Settings(**settings, allow_code="team/*,Ranker.tar.gz"))
+    assert "team/*, Ranker.tar.gz" in said
+
+
+def test_where_all_code_may_run_everybody_is_named_who_writes_artifacts():
+    (said,) = code_allowed(Settings(allow_code="1"))
+    assert said.startswith("whoever writes artifacts to where models come from may run code")
+    assert said.endswith("MME_ALLOW_CODE=1")
+
+
+def test_where_no_code_may_run_nothing_is_said_of_it():
+    assert code_allowed(Settings(allow_code="0")) == []

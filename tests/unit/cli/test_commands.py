@@ -41,6 +41,15 @@ LINE = {
 }
 MISSING = Canned({"Message": "Target model 'en/Serch.tar.gz' was not found"}, 400)
 LISTING = ("GET", "/models")
+CHECK = {
+    "pipeline": "check",
+    "state": "on-disk",
+    "takes_target_model": True,
+    "steps": [
+        {"name": "phrases", "target_model": "en/Search.tar.gz", "state": "on-disk"},
+        {"name": "rank", "targets": "de/"},
+    ],
+}
 
 
 @pytest.fixture
@@ -79,6 +88,16 @@ def test_models_of_all_pages_are_in_one_table(mme):
 def test_models_are_told_as_they_are_as_json(mme):
     answers = {LISTING: Canned({"models": [SEARCH, STORED]})}
     assert json.loads(mme(answers, "models", "--json")[1]) == [SEARCH, STORED]
+    assert json.loads(mme(answers, "models", "--json", "--limit", "1")[1]) == [SEARCH]
+
+
+def test_pipelines_come_after_the_models_with_their_steps(mme):
+    answers = {LISTING: Canned({"models": [SEARCH], "pipelines": [CHECK]})}
+    _, printed, _, _ = mme(answers, "models")
+    last = printed.splitlines()[-1]
+    assert last.startswith("check")
+    assert last.endswith("pipeline: phrases, rank")
+    assert json.loads(mme(answers, "models", "--json")[1]) == [SEARCH, CHECK]
     assert json.loads(mme(answers, "models", "--json", "--limit", "1")[1]) == [SEARCH]
 
 
@@ -211,6 +230,21 @@ def test_the_sample_request_is_that_of_the_model(mme):
     code, printed, _, came = mme(answers, "invoke", "a", "--sample")
     assert (code, printed) == (0, "1\n")
     assert (came[-1].body, came[-1].headers["Accept"]) == (b"x,y", "text/csv")
+
+
+def test_a_pipeline_is_asked_by_its_name_where_there_is_no_such_model(mme):
+    answers = {
+        ("POST", "/invocations"): MISSING,
+        ("GET", "/models/check"): Canned(CHECK),
+        ("POST", "/endpoints/check/invocations"): Canned(b"[1]"),
+    }
+    code, printed, _, came = mme(answers, "invoke", "check", "--data", "x")
+    assert (code, printed) == (0, "[1]")
+    assert "X-Amzn-SageMaker-Target-Model" not in came[-1].headers
+    code, _, _, came = mme(answers, "invoke", "check", "--data", "x", "--target-model", "de/m")
+    assert code == 0
+    assert [each.path for each in came] == ["/endpoints/check/invocations"]
+    assert came[0].headers["X-Amzn-SageMaker-Target-Model"] == "de/m"
 
 
 def test_an_answer_as_json_has_status_and_headers(mme):

@@ -41,8 +41,8 @@ def test_each_command_tells_what_it_does_with_an_example(name, capsys):
 def test_help_lists_all_commands_and_codes(capsys):
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
-    for name, known in COMMANDS.items():
-        assert f"  {name:<10} {known.meaning}\n" in printed
+    for name, (_, meaning) in COMMANDS.items():
+        assert f"  {name:<10} {meaning}\n" in printed
     for code, meaning in MEANINGS.items():
         assert f"{code:>5}  {meaning}" in printed
 

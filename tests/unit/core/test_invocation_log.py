@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from mme.core.answer import Answer
 from mme.core.errors import Busy, ModelFailed
 from mme.core.invocation_log import Asked, Work, level_of, noted
 from mme.core.terms import Terms
-from mme.core.timing import Timing
+from mme.core.timing import StepTime, Timing
 
 TIMING = Timing(fetch_s=0.25, queue_s=0.0005, load_s=0.002, model_s=0.01)
 
@@ -130,3 +131,25 @@ def test_a_failed_one_has_times_only_if_it_came_so_far():
 )  # fmt: skip
 def test_what_is_not_the_callers_fault_is_a_warning(status, level):
     assert level_of(status) == level
+
+
+STEPS = (StepTime("clean", 0.001), StepTime("rank", 0.0025))
+
+
+def test_what_each_step_took_is_told_of_pipelines_and_of_ensembles():
+    ours = replace(answer(), steps=STEPS)
+    theirs = replace(answer(), headers={"x-mme-steps": "clean=0.001,rank=0.0025"})
+    for each in (ours, theirs):
+        asked = Asked("m", inference_id="i")
+        asked.answered(each)
+        assert asked.told().endswith(" model 10.0 (clean 1.0, rank 2.5) i")
+        assert json.loads(f'{{"x":1{asked.members()}}}')["steps_ms"] == {"clean": 1.0, "rank": 2.5}
+
+
+def test_the_step_that_failed_is_told_with_those_before_it():
+    error = ModelFailed("m", 0, "why")
+    error.steps = STEPS
+    asked = Asked("m")
+    asked.failed(error)
+    assert asked.told() == "m (clean 1.0, rank 2.5)"
+    assert json.loads(f'{{"x":1{asked.members()}}}')["steps_ms"] == {"clean": 1.0, "rank": 2.5}

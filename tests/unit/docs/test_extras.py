@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.endpoint import PROJECT
 
-EXTRAS = ("embeddings", "onnx")
+EXTRAS = ("embeddings", "onnx", "triton")
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -35,9 +35,10 @@ def test_an_extra_is_locked_whole_and_known_to_make_and_to_the_image(extra):
     assert f"{file} $(RUNTIME)" in (PROJECT / "Makefile").read_text()
 
 
-def test_what_runs_models_has_the_versions_that_tests_have():
+@pytest.mark.parametrize("extra", ["onnx", "triton"])
+def test_what_runs_models_has_the_versions_that_tests_have(extra):
     tested = locked("dev")
-    assert {name: tested[name] for name in locked("onnx")} == locked("onnx")
+    assert {name: tested[name] for name in locked(extra)} == locked(extra)
 
 
 def test_an_extra_brings_no_other_version_of_what_everybody_has():

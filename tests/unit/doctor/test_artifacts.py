@@ -17,6 +17,7 @@ from mme.doctor.store import look_at_store
 from models.registry import family
 from tests.support.archives import tar_gz
 from tests.support.endpoint import free_port
+from tests.support.scripts import DOUBLING
 
 GOOD, SAMPLED = "de/Good.tar.gz", "de/Sampled.tar.gz"
 BROKEN = {
@@ -117,6 +118,19 @@ async def test_bounds_of_admissions_that_are_too_low_are_named(folder):
     ]
     assert "larger than 100 bytes" in finding.found
     assert "MME_ARTIFACT_LIMIT_BYTES" in finding.advice
+
+
+@pytest.mark.parametrize(("allowed", "is_told"), [("", True), ("team/*", False)])
+async def test_code_that_may_not_run_is_told(tmp_path, allowed, is_told):
+    target = "team/Doubling.tar.gz"
+    (tmp_path / "team").mkdir()
+    (tmp_path / target).write_bytes(tar_gz({"code/inference.py": DOUBLING.encode()}))
+    findings, _ = await examined(Wish(), store=str(tmp_path), allow_code=allowed)
+    told = [each for each in findings if each.facts.get("target_model") == target]
+    assert [each.verdict for each in told] == ["warning"] * is_told
+    assert all("MME_ALLOW_CODE" in each.found for each in told)
+    open_to = [each.found for each in findings if each.check == "openness"]
+    assert any("team/*" in each for each in open_to) == (not is_told)
 
 
 async def test_nothing_is_left_of_it(folder, tmp_path, monkeypatch):

@@ -23,7 +23,8 @@ async def ask(served, method, path, **options):
 
 async def test_a_model_is_loaded_listed_described_asked_and_unloaded(container, platform):
     wanted = {"model_name": "m", "url": FOLDER}
-    assert (await ask(container, "POST", "/models", json=wanted))[0] == 200
+    loaded = await ask(container, "POST", "/models", json=wanted)
+    assert loaded == (200, {"status": "Workers scaled"})
     described = {"modelName": "m", "modelUrl": FOLDER}
     assert await ask(container, "GET", "/models") == (200, {"models": [described]})
     assert await ask(container, "GET", "/models/m") == (200, described)
@@ -36,7 +37,8 @@ async def test_a_model_is_loaded_listed_described_asked_and_unloaded(container, 
     assert asked.headers[TARGET] == "t"
     assert "X-Secret" not in asked.headers
     assert (await ask(container, "POST", "/models", json=wanted))[0] == 409
-    assert (await ask(container, "DELETE", "/models/m"))[0] == 200
+    unloaded = await ask(container, "DELETE", "/models/m")
+    assert unloaded == (200, {"status": 'Model "m" unregistered'})
     for method, path in (
         ("GET", "/models/m"),
         ("DELETE", "/models/m"),

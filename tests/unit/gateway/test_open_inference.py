@@ -126,6 +126,18 @@ async def test_a_request_goes_to_its_model_as_bytes(protocol, engine):
     assert engine.terms.request_id == back["x-amzn-RequestId"]
 
 
+@pytest.mark.hostile("isolation")
+@pytest.mark.parametrize("size", ["", "x", "-1", "2;a=b", "2\r\nX-Own: 1", "\u0669"])
+async def test_a_size_of_the_json_that_is_none_stays_with_the_model(protocol, engine, size):
+    said = f"{TYPE};json-header-size={size}"
+    engine.answer = Answer(headers={"content-type": said}, body=b"{}")
+    status, back, _ = await ask(protocol, ("POST", f"{PATH}/infer"), data=b"{}")
+    assert status == 200
+    assert back["Content-Type"].startswith(TYPE)
+    assert "Inference-Header-Content-Length" not in back
+    assert "X-Own" not in back
+
+
 async def test_json_goes_without_a_size_and_comes_back_as_json(protocol, engine):
     engine.answer = Answer(body=b"{}", target="sample.tar.gz")
     status, back, _ = await ask(protocol, INFER, data=b"[1]")
@@ -216,6 +228,8 @@ async def test_every_error_has_the_protocols_form(protocol, engine, error, statu
     assert found == status
     assert text
     assert "secret" not in text
+    # In the words that clients of Triton look for.
+    assert text.startswith("Request for unknown model") is (status == 404)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
 from mme.core.errors import Busy
-from mme.core.timing import Timing
+from mme.core.timing import StepTime, Timing
 from mme.metrics.tracing import Tracing
 from mme.metrics.tracing import _incoming as incoming
-from mme.residency.observed import Observed
+from mme.residency.observed import Invocation, Observed
 from tests.support.measured import answered
 
 TRACE, PARENT = 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
@@ -149,3 +149,16 @@ def test_what_is_not_sampled_is_not_made():
     answered(observed, "m", model_s=0.1)
     assert not exporter.get_finished_spans()
     assert observed.statistics.requests == 1
+
+
+def test_an_ensembles_steps_are_below_its_computing(tracing, exporter):
+    steps = (StepTime("search", 0.25), StepTime("rank", 0.5))
+    timing = Timing(queue_s=0.1, model_s=0.8)
+    tracing.follow(Invocation("m", "warm", 200, "", 1.0, timing, steps))
+    search, rank, computing = [
+        span for span in exporter.get_finished_spans() if span.name in ("step", "model")
+    ]
+    assert [each.attributes["mme.step"] for each in (search, rank)] == ["search", "rank"]
+    assert {each.parent.span_id for each in (search, rank)} == {computing.context.span_id}
+    assert search.start_time == computing.start_time
+    assert rank.start_time == search.end_time == search.start_time + 250_000_000

@@ -255,6 +255,39 @@ def test_what_a_folder_lacks_is_told(folder, tmp_path, name, content, wrong):
         export(Wanted(folder), tmp_path / "artifact")
 
 
+@pytest.mark.hostile("artifacts")
+@pytest.mark.parametrize(
+    "entry",
+    [
+        5,
+        {},
+        {"dtype": "F32", "shape": 5, "data_offsets": [0, 4]},
+        {"dtype": [], "shape": [1], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": ["a"], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [10**30], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [1], "data_offsets": ["a", "b"]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [8, 4]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [0, 10**30]},
+        {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]},
+    ],
+)
+def test_a_weight_that_is_not_where_it_is_said_to_be_is_refused(folder, tmp_path, entry):
+    text = json.dumps({"embeddings.word_embeddings.weight": entry}).encode()
+    content = struct.pack("<Q", len(text)) + text + bytes(16)
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(NotExportable, match=r"model\.safetensors: cannot be read"):
+        export(Wanted(folder), tmp_path / "artifact")
+
+
+@pytest.mark.hostile("artifacts")
+@pytest.mark.parametrize("content", [b"5", b"[" * 100_000])
+def test_a_header_of_weights_that_is_none_is_refused(folder, tmp_path, content):
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(content)) + content)
+    with pytest.raises(NotExportable, match="is no safetensors file"):
+        export(Wanted(folder), tmp_path / "artifact")
+
+
 def test_parameters_are_checked_before_anything_is_made(folder, tmp_path):
     with pytest.raises(NotExportable, match="pooling is 'max'"):
         export(Wanted(folder, params={"pooling": "max"}), tmp_path / "artifact")

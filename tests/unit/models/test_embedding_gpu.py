@@ -70,7 +70,9 @@ def test_the_session_of_a_gpu_is_taken(with_gpu):
         asked.append(providers)
         return Session(BOTH)
 
-    assert gpu.session("auto", make).get_providers() == BOTH
+    made = gpu.session("auto", make)
+    assert made is not None
+    assert made.get_providers() == BOTH
     assert asked == [BOTH]
     assert gpu.session("cpu", make) is None
     with_gpu.unlink()

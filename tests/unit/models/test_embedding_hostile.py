@@ -70,6 +70,19 @@ def test_weights_in_another_file_are_found_wherever_they_are(folder):
 
 
 @hostile
+@pytest.mark.parametrize("more", [1 << 32, 3 << 33])
+def test_weights_in_another_file_are_found_however_numbers_are_written(folder, more):
+    # Google's reader takes the low 32 bits of a field's key, and of an enumeration.
+    external = message((14, 1 + more))
+    (folder / MODEL).write_bytes(model_of(tensor=external))
+    assert "keeps weights in another file" in refusal(folder)
+    entry = message((1, "location"), (2, "weights.bin"))
+    tensor = message((13 + (more >> 3), entry))
+    (folder / MODEL).write_bytes(model_of(tensor=tensor))
+    assert "is no ONNX file: a field's number of more than 32 bits" in refusal(folder)
+
+
+@hostile
 def test_operations_of_other_libraries_are_refused(folder):
     (folder / MODEL).write_bytes(model_of(node=message((4, "Run"), (7, "org.evil"))))
     assert "operations of 'org.evil', of a library of its own" in refusal(folder)

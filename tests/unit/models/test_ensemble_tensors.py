@@ -14,8 +14,9 @@ from models.Ensemble.model import EnsembleModel
 from models.Ensemble.reading import read_definition
 from models.Ensemble.values import UnusableValue
 from models.errors import ArtifactError, BadInput, ServingError
+from models.registry import load_model
 from models.serving import Needs, Request
-from models.tensors import Signature, TensorModel, TensorSpec
+from models.tensors import Signature, TensorModel, TensorSpec, texts_tensor
 
 
 class Encoder:
@@ -143,7 +144,8 @@ def test_a_tensor_of_another_shape_is_refused_when_it_is_there(made):
     [
         ([1.5], "INT32"), ([300], "UINT8"), (["1"], "FP32"), ([True], "FP32"), ([1, [2]], "FP32"),
         ([10**400], "FP64"), ([None], "FP32"), ([{}], "FP32"), ([1], "BYTES"),
-        ([["a"], "b"], "BYTES"), ([0], "BOOL"), ({"a": 1}, "FP32"), ([1], "BF16"),
+        ([["a"], "b"], "BYTES"), ([0], "BOOL"), ([1e300], "FP32"), ({"a": 1}, "FP32"),
+        ([1], "BF16"),
     ],
 )  # fmt: skip
 def test_lists_that_are_no_tensor_of_a_datatype_are_refused(value, datatype):
@@ -221,3 +223,16 @@ def test_only_the_outputs_that_are_wanted_are_given(whole):
 def test_tensors_that_are_no_inputs_are_refused(whole, name, array, message):
     with pytest.raises(BadInput, match=message):
         whole.infer(SENT | {name: array}, {}, ["s"])
+
+
+def test_an_output_that_no_tensor_holds_is_told(tmp_path):
+    said = {
+        "inputs": {"text": {"type": "string"}},
+        "steps": {"answer": {"value": ["$text", 2**70]}},
+        "outputs": {"number": {"value": "$answer/1", "type": "integer"}},
+    }
+    (tmp_path / "ensemble.json").write_text(json.dumps(said))
+    model = load_model(tmp_path)
+    assert isinstance(model, TensorModel)
+    with pytest.raises(UnusableValue, match="Output number: it holds a number that is none of INT"):
+        model.infer({"text": texts_tensor(["a"])}, {}, ["number"])

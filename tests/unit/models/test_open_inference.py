@@ -9,44 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 
 from models.errors import BadInput
 from models.open_inference import answer
 from models.open_inference.arrays import from_bytes, from_json, to_bytes, to_json
 from models.serving import Request
-from models.tensors import NUMPY_TYPES, TensorSpec
+from models.tensors import TensorSpec
+from tests.support.drawn_tensors import FINITE, is_utf8, same, tensors
 from tests.support.tensors import ALL, TYPE, Echo, echo_of, objects, request
 
 PLAIN = [name for name in ALL if name not in ("BYTES", "BF16")]
-SHAPES = arrays.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=4)
-
-
-def tensors(datatype, **options):
-    """Arrays of a datatype, as models have them."""
-    if datatype == "BYTES":
-        return SHAPES.flatmap(
-            lambda shape: st.lists(
-                st.binary(max_size=9) | st.text(max_size=9).map(str.encode),
-                min_size=shape[0] * shape[1],
-                max_size=shape[0] * shape[1],
-            ).map(lambda elements: objects(*elements).reshape(shape))
-        )
-    kind = NUMPY_TYPES[datatype]
-    elements = arrays.from_dtype(kind, **options) if options else None
-    return arrays.arrays(kind, SHAPES, elements=elements)
-
-
-def is_utf8(text):
-    return text.decode(errors="replace").encode() == text
-
-
-def same(one, other):
-    """Whether two arrays are the same to the last bit."""
-    if one.dtype == object:
-        return one.shape == other.shape and one.ravel().tolist() == other.ravel().tolist()
-    return one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize("datatype", ALL)
@@ -64,7 +37,7 @@ def test_the_bytes_of_a_tensor_are_the_tensor(datatype, data):
 @settings(deadline=None)
 @given(data=st.data())
 def test_the_json_of_a_tensor_is_the_tensor_flat_or_nested(datatype, data):
-    finite = {"allow_nan": False, "allow_infinity": False} if datatype.startswith("FP") else {}
+    finite = FINITE if datatype.startswith("FP") else {}
     array = data.draw(tensors(datatype, **finite))
     if datatype == "BYTES" and not all(map(is_utf8, array.ravel())):
         with pytest.raises(BadInput, match="no UTF-8"):
@@ -184,6 +157,17 @@ def test_the_protocols_own_parameters_are_no_models():
     )  # fmt: skip
     answer(model, request(body, json_bytes))
     assert model.parameters == {"mine": "x"}
+
+
+def test_no_bytes_of_an_empty_input_may_follow_a_body_that_is_all_json():
+    model = echo_of("FP32")
+    empty = {"name": "FP32", "shape": [0, 2], "datatype": "FP32", "data": None}
+    empty["parameters"] = {"binary_data_size": 0}
+    answer(model, request(json.dumps({"inputs": [empty]}).encode()))
+    assert model.inputs["FP32"].shape == (0, 2)
+    empty["shape"] = [1, 2]
+    with pytest.raises(BadInput, match="takes 8 bytes; 0 are there"):
+        answer(model, request(json.dumps({"inputs": [empty]}).encode()))
 
 
 def test_a_body_without_json_is_the_one_input():

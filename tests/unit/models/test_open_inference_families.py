@@ -9,7 +9,7 @@ import pytest
 
 from models.errors import BadInput
 from models.open_inference import answer
-from models.serving import Request
+from models.serving import Needs, Request, Response
 from models.tensors import TensorModel
 from tests.support.tensors import objects, request
 
@@ -122,3 +122,25 @@ def test_generate_answers_the_json_of_one_text(search):
     said = answer(search.model, Request("application/vnd.mme.generate+json", None, body))
     text = json.loads(said.body)["text_output"]
     assert json.loads(text) == search.json({"claims": [TEXTS[0]], "top_k": 1})["results"][0]
+
+
+def test_a_model_without_tensors_is_not_asked_for_its_signature():
+    class Plain:
+        def __init__(self):
+            self.asked = []
+
+        def predict(self, request):
+            self.asked.append(request)
+            return Response("text/plain", "a")
+
+        def describe(self):
+            return {}
+
+        def needs(self):
+            return Needs()
+
+    model = Plain()
+    assert answer(model, Request("text/plain", None, b"")).body == "a"
+    with pytest.raises(BadInput, match="says nothing of tensors"):
+        answer(model, Request("application/vnd.mme.signature+json", None, b""))
+    assert len(model.asked) == 1

@@ -8,10 +8,19 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from models.errors import BadInput, ServingError
 from models.serving import Request
-from tests.support.scripts import DOUBLING, PYTORCH_FORM, own_imports, script, started
+from tests.support.scripts import (
+    DOUBLING,
+    HANDLER_FORM,
+    HELPERS,
+    PYTORCH_FORM,
+    own_imports,
+    script,
+    started,
+)
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 
@@ -27,6 +36,12 @@ def asked(model, body=b"[1, 2]", content_type="application/json", accept=None, *
     if accept is not None:
         given["accept"] = accept
     return model.predict(Request(content_type, accept, body, headers=given))
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
 def npy(array, **options):
@@ -70,6 +85,22 @@ def test_a_script_of_the_pytorch_container_runs(tmp_path):
     assert np.load(io.BytesIO(image.body)).tolist() == [[1.0, 4.0]]
 
 
+def test_a_script_around_the_toolkits_handler_runs_with_packages_of_its_own(tmp_path):
+    model = started(script(tmp_path, HANDLER_FORM, {"model.json": "[[1, 0], [0, 2]]", **HELPERS}))
+    assert json.loads(asked(model, b"[[3, 4]]").body) == [[3, 8]]
+    answer = asked(model, npy(np.array([[1.0, 1.0]])), "application/x-npy", "text/csv")
+    assert answer.body == "1.0,2.0\n"
+
+
+def test_a_package_that_is_not_there_is_named_with_and_without_requirements(tmp_path, caplog):
+    source = f"import torch.nn as nn\n{DOUBLING}"
+    with pytest.raises(ServingError, match=r"No module named 'torch'.* nor .* has torch$"):
+        started(script(tmp_path / "a", source))
+    with pytest.raises(ServingError, match=r"has torch; of what .* torch>=2 \(not installed\)"):
+        started(script(tmp_path / "b", source, {"code/requirements.txt": "torch>=2\n"}))
+    assert "asks for what is missing here: torch>=2 (not installed)" in caplog.text
+
+
 def test_headers_are_found_in_any_spelling_and_the_endpoints_own_are_hidden(tmp_path):
     source = """
 def model_fn(model_dir, context):
@@ -100,6 +131,47 @@ def test_answers_of_any_kind_are_sent_as_the_model_server_sends_them(tmp_path, e
     assert asked(started(script(tmp_path, answering(expression)))).body == body
 
 
+GENERATING = transforming("""
+def transform_fn(model, data, content_type, accept, context):
+    context.set_response_header(0, "x-amzn-sagemaker-custom-attributes", "begun")
+    yield "one, "
+    yield bytearray(b"two, ")
+    if data == b"fail":
+        raise ValueError("in between")
+    yield 3 if data == b"three" else memoryview(b"three")
+""")
+
+
+def test_an_answer_that_is_generated_is_joined_for_who_wants_it_whole(tmp_path):
+    answer = asked(started(script(tmp_path, GENERATING)), b"x", "application/x-data")
+    assert (answer.body, answer.pieces) == (b"one, two, three", None)
+    assert answer.headers[ATTRIBUTES] == "begun"
+
+
+def in_parts(body):
+    headers = {"content-type": "application/x-data"}
+    return Request("application/x-data", None, body, in_parts=True, headers=headers)
+
+
+def test_an_answer_that_is_generated_comes_in_its_pieces(tmp_path):
+    answer = started(script(tmp_path, GENERATING)).predict(in_parts(b"x"))
+    assert list(answer.pieces) == [b"one, ", b"two, ", b"three"]
+    assert answer.headers[ATTRIBUTES] == "begun"
+
+
+@pytest.mark.parametrize(("body", "kind"), [(b"fail", "ValueError"), (b"three", "TypeError")])
+def test_an_answer_that_breaks_off_tells_what_was_raised(tmp_path, body, kind):
+    model = started(script(tmp_path, GENERATING))
+    with pytest.raises(ServingError) as caught:
+        asked(model, body, "application/x-data")
+    assert caught.value.type == kind
+    pieces = model.predict(in_parts(body)).pieces
+    assert next(pieces) == b"one, "
+    with pytest.raises(ServingError) as caught:
+        list(pieces)
+    assert (caught.value.type, caught.value.status_code) == (kind, 500)
+
+
 def test_a_status_that_the_script_sets_is_the_answers(tmp_path):
     source = transforming("""
 def transform_fn(model, data, content_type, accept, context):
@@ -117,6 +189,8 @@ def transform_fn(model, data, content_type, accept, context):
     [
         ("ValueError('off')", 500, "ValueError", "off"),
         ("SystemExit(3)", 500, "SystemExit", "3"),
+        ("KeyboardInterrupt('4')", 500, "KeyboardInterrupt", "4"),
+        ("type('Odd', (BaseException,), {})('5')", 500, "Odd", "5"),
         ("GenericInferenceToolkitError(429, 'slow down')", 429, "GenericInferenceToolkitError",
          "slow down"),
         ("GenericInferenceToolkitError(200, 'odd')", 500, "GenericInferenceToolkitError", "odd"),
@@ -173,11 +247,37 @@ def test_an_unknown_content_type_is_the_toolkits_error(tmp_path):
         ("application/json", b"[" * 100_000),
         ("application/x-npy", b"none"),
         ("application/x-npz", b"none"),
+        ("application/x-npy", npy(np.arange(3)).replace(b"'fortran", b"('fortran")),
+        ("application/x-npy", npz(a=np.arange(3))),
+        ("application/x-npz", npz(a=np.arange(3))),
+        ("application/x-npz", npz(a=np.arange(3))[:-40]),
     ],
 )
 def test_a_body_that_is_not_what_it_says_is_the_callers_fault(tmp_path, content_type, body):
     with pytest.raises(BadInput, match=content_type):
         asked(started(script(tmp_path, DOUBLING)), body, content_type)
+
+
+@pytest.mark.hostile("requests to models")
+@pytest.mark.parametrize("kind", ["csr", "csc", "bsr"])
+@pytest.mark.parametrize("place", [10**9, 2, -1])
+def test_indices_that_lead_out_of_a_sparse_array_are_refused(tmp_path, kind, place):
+    whole = scipy.sparse.csr_matrix(np.eye(2)).asformat(kind)
+    body = npz(
+        format=kind.encode(), shape=np.array([2, 2]), data=whole.data, indptr=whole.indptr,
+        indices=np.full_like(whole.indices, place),
+    )  # fmt: skip
+    source = DOUBLING.replace("data * model", "data.toarray()")
+    with pytest.raises(BadInput, match=r"(indices|index values) must be"):
+        asked(started(script(tmp_path, source)), body, "application/x-npz")
+
+
+@pytest.mark.hostile("requests to models")
+def test_an_array_that_is_said_to_be_larger_than_its_body_takes_no_memory(tmp_path):
+    model = started(script(tmp_path, DOUBLING))
+    body = npy(np.arange(4.0)).replace(b"(4,), }        ", b"(4000000000000)")
+    with pytest.raises(BadInput, match="said to have"):
+        asked(model, body.replace(b"000000)", b"000,),}"), "application/x-npy")
 
 
 class _Writes:
@@ -207,7 +307,7 @@ def test_an_import_that_fails_tells_which_requirements_are_missing(tmp_path):
         tmp_path, "import torch_is_not_here\n" + DOUBLING,
         {"code/requirements.txt": "torch-is-not-here>=2\nnumpy\n"},
     )  # fmt: skip
-    with pytest.raises(ServingError, match="No module named 'torch_is_not_here'; ") as caught:
+    with pytest.raises(ServingError, match=r"'torch_is_not_here': neither .*; of ") as caught:
         started(folder)
     assert "torch-is-not-here>=2 (not installed)" in caught.value.message
     assert caught.value.type == "ModuleNotFoundError"

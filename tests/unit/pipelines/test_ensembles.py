@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mme.core.answer import Answer
-from mme.core.errors import Busy, ModelFailed, ModelTimedOut, TargetNotFound
+from mme.core.errors import Busy, LoadFailed, ModelFailed, ModelTimedOut, TargetNotFound
 from mme.core.terms import Terms
 from mme.core.through_mms import MAY_ASK
 from mme.core.timing import Timing
@@ -59,7 +59,7 @@ class Models:
             await asyncio.sleep(0)
             self.running -= 1
             status, said = model(json.loads(body))
-            return answer(status, "application/json", json.dumps(said))
+            return answer(status, "application/json", json.dumps(said), str(id(model)))
         received = {name.lower(): value for name, value in headers.items()}
         received |= {MAY_ASK.lower(): "1"} if terms.may_ask else {}
         try:
@@ -68,15 +68,19 @@ class Models:
             )
         except ServingError as error:
             return answer(
-                error.status_code, "application/json", json.dumps({"message": str(error)})
+                error.status_code,
+                "application/json",
+                json.dumps({"message": str(error)}),
+                str(id(model)),
             )
-        return answer(200, found.content_type, found.body)
+        return answer(200, found.content_type, found.body, str(id(model)))
 
 
-def answer(status, content_type, body):
+def answer(status, content_type, body, version=""):
     return Answer(
-        status, {"content-type": content_type}, body.encode(), cold=False, timing=Timing()
-    )
+        status, {"content-type": content_type}, body.encode(), cold=False, version=version,
+        timing=Timing(),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -175,6 +179,89 @@ async def test_all_steps_together_have_the_time_of_one_request(models, ensemble)
     assert left[-1] < left[0] == 3.0
     with pytest.raises(ModelTimedOut):
         await ask(models, "E", {"text": "a"}, timeout_s=1e-9)
+
+
+@pytest.mark.hostile("isolation")
+async def test_what_ensembles_ask_on_behalf_of_one_request_is_bounded_together(models, ensemble):
+    steps = {f"s{n}": {"target": "One", "request": "$text"} for n in range(20)}
+    models.known["E"] = ensemble(steps, [f"$s{n}" for n in range(20)])
+    assert (await ask(models, "E", {"text": 1}))[1] == {"answer": [[1]] * 20}
+    models.known["E"] = ensemble(
+        {
+            name: each | {"target": "E", "request": {"text": "$text"}}
+            for name, each in steps.items()
+        },
+        [f"$s{n}" for n in range(20)],
+    )
+    models.asked.clear()
+    with pytest.raises(ModelFailed, match="it and those it asks have asked others 256 times"):
+        await ask(models, "E", {"text": 1})
+    assert len(models.asked) < 600
+
+
+@pytest.mark.hostile("isolation")
+async def test_ensembles_ask_one_model_only_so_often_at_once(models, ensemble):
+    names = [f"s{n}" for n in range(40)]
+    steps = {name: {"target": "One", "request": "$text"} for name in names}
+    models.known["E"] = ensemble(steps, [f"${name}" for name in names])
+    answers = await asyncio.gather(*(ask(models, "E", {"text": n}) for n in range(3)))
+    assert answers == [(200, {"answer": [[n]] * 40}) for n in range(3)]
+    assert models.most_running == ensembles.MOST_AT_ONCE
+    assert len(models.ensembles._slots) == 0
+
+
+async def test_a_step_that_takes_too_long_is_named(models, ensemble):
+    def late(_):
+        raise ModelTimedOut("One", 1)
+
+    models.known |= {"One": late, "E": ensemble(STEPS, "$three")}
+    with pytest.raises(ModelTimedOut) as caught:
+        await ask(models, "E", {"text": "a"})
+    assert caught.value.body == "Step one: One did not answer in the time that was left"
+
+
+async def test_a_target_that_does_not_load_is_the_step_s_with_its_status(models, ensemble):
+    def unloadable(_):
+        raise LoadFailed("One", 507, "no room")
+
+    models.known |= {"One": unloadable, "E": ensemble(STEPS, "$three")}
+    with pytest.raises(ModelFailed, match=r"Step one: .*no room") as caught:
+        await ask(models, "E", {"text": "a"})
+    assert caught.value.status == 507
+
+
+@pytest.mark.hostile("isolation")
+async def test_what_is_held_of_answers_is_bounded_together(models, ensemble):
+    models.known["One"] = lambda _: (200, "a" * 5_000_000)
+    steps = {f"s{n}": {"target": "One", "request": "$text"} for n in range(5)}
+    models.known["E"] = ensemble(steps, [f"$s{n}" for n in range(5)])
+    with pytest.raises(ModelFailed, match="its steps give more than 20971520 bytes"):
+        await ask(models, "E", {"text": 1})
+
+
+async def test_an_ensemble_that_changes_in_between_is_asked_from_the_start(models, ensemble):
+    other = ensemble({"two": {"target": "Two", "request": ["$text", 2]}}, "$two")
+
+    def replacing(value):
+        models.known["E"] = other
+        return 200, value
+
+    models.known |= {"One": replacing, "E": ensemble(STEPS, "$three")}
+    assert await ask(models, "E", {"text": "a"}) == (200, {"answer": [["a", 2]]})
+
+    models.known |= {"E": ensemble(STEPS, "$three")}
+    other = lambda value: (200, {"no": "ensemble"})  # noqa: E731
+    assert await ask(models, "E", {"text": "a"}) == (200, {"no": "ensemble"})
+
+
+async def test_an_ensemble_that_changes_again_and_again_is_an_error(models, ensemble):
+    def replacing(_):
+        models.known["E"] = ensemble(STEPS, "$three")
+        return 200, 1
+
+    models.known |= {"One": replacing, "E": ensemble(STEPS, "$three")}
+    with pytest.raises(ModelFailed, match="its artifact is changed again and again"):
+        await ask(models, "E", {"text": "a"})
 
 
 @pytest.mark.hostile("requests to models")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 
 import pytest
 from aiohttp import web
 
 from mme.core.errors import Busy, ModelFailed, ModelTimedOut
+from mme.core.parts import HIGH_WATER_BYTES, Parts
 from mme.core.terms import Terms
 from mme.pipelines.definition import Step
 from mme.pipelines.urls import Urls
@@ -217,3 +219,93 @@ async def test_an_answer_that_breaks_off_is_none(container, urls):
     container.answer = half
     with pytest.raises(ModelFailed, match="broke"):
         await urls.ask(container.step, {}, b"", Terms())
+
+
+async def pieces_of(parts):
+    found = []
+    while (piece := await parts.next()) is not None:
+        found.append(piece)
+    return b"".join(found)
+
+
+def yields(container, *pieces, between=None):
+    """The container yields; `between` is waited for after the first piece."""
+
+    async def answer(request, _):
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for number, piece in enumerate(pieces):
+            await response.write(piece)
+            if between is not None and number == 0:
+                await between.wait()
+        return response
+
+    container.answer = answer
+
+
+async def test_an_answer_that_is_yielded_comes_in_parts_where_these_are_wanted(container, urls):
+    going_on, begun = asyncio.Event(), asyncio.Event()
+    yields(container, b"one", b"two", between=going_on)
+    parts = Parts(begun.set)
+    asked = asyncio.create_task(urls.ask(container.step, {}, b"", Terms(parts=parts)))
+    assert await parts.next() == b"one"  # while the container waits
+    assert begun.is_set()
+    assert parts.headers["content-type"] == "text/plain"
+    going_on.set()
+    answer = await asked
+    parts.end()
+    assert (await pieces_of(parts), answer.status, answer.body) == (b"two", 200, b"")
+
+
+async def test_an_answer_of_known_length_and_one_that_is_wanted_whole_come_whole(container, urls):
+    parts = Parts()
+    answer = await urls.ask(container.step, {}, b"abc", Terms(parts=parts))
+    assert (answer.body, parts.has_begun) == (b"cba", False)
+    yields(container, b"one", b"two")
+    assert (await urls.ask(container.step, {}, b"", Terms())).body == b"onetwo"
+
+
+async def test_an_error_does_not_come_in_parts(container, urls):
+    container.says(418, b"no tea")
+    parts = Parts()
+    answer = await urls.ask(container.step, {}, b"", Terms(parts=parts))
+    assert (answer.status, answer.body, parts.has_begun) == (418, b"no tea", False)
+
+
+async def test_parts_that_become_too_many_break_the_answer_off(container, urls):
+    going_on = asyncio.Event()
+    yields(container, b"x" * LIMIT, b"y", between=going_on)
+    parts = Parts()
+    asked = asyncio.create_task(urls.ask(container.step, {}, b"", Terms(parts=parts)))
+    assert await parts.next() == b"x" * LIMIT
+    going_on.set()
+    with pytest.raises(ModelFailed, match=f"it may have {LIMIT}"):
+        await asked
+
+
+class SlowlyRead(Parts):
+    """Says when its sender has to wait."""
+
+    def __init__(self):
+        super().__init__()
+        self.held_up = asyncio.Event()
+
+    def put(self, body, headers, flow):
+        super().put(body, headers, flow)
+        if self.is_held_up:
+            self.held_up.set()
+
+
+async def test_who_reads_slowly_has_the_container_wait(container, urls):
+    pieces = [bytes([65 + number]) * HIGH_WATER_BYTES for number in range(8)]
+    yields(container, *pieces)
+    parts = SlowlyRead()
+    terms = Terms(answer_limit_bytes=sys.maxsize, parts=parts)
+    asked = asyncio.create_task(urls.ask(container.step, {}, b"", terms))
+    await parts.held_up.wait()
+    assert not asked.done()
+    rest = asyncio.create_task(pieces_of(parts))
+    await asked
+    parts.end()
+    assert await rest == b"".join(pieces)

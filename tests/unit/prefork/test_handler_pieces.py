@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,8 @@ HEADERS = {"x-mme-model": "m", "x-mme-model-dir": "/m", "x-amzn-sagemaker-target
 @dataclass
 class Context:
     headers: dict[str, str]
+    model_name: str = "stock"
+    system_properties: dict[str, str] = field(default_factory=lambda: {"model_dir": "/stock"})
     statuses: list[tuple[int, str]] = field(default_factory=list)
     types: list[str] = field(default_factory=list)
 
@@ -54,6 +57,7 @@ class Yielding:
 @pytest.fixture
 def answered(monkeypatch):
     def ask(model):
+        monkeypatch.setattr(model_handler._SERVED, "by_endpoint", True)
         monkeypatch.setattr(RESIDENTS, "get", lambda *_: model)
         context = Context(HEADERS | {"x-mme-in-parts": "1"})
         answers = model_handler.handle([{"body": b"x"}], context)
@@ -106,3 +110,23 @@ def test_an_error_in_between_breaks_off_and_says_why(answered, error, status, ki
 def test_of_nothing_one_empty_piece_is_made(answered):
     answer, _ = answered(Yielding([]))
     assert list(answer) == [b""]
+
+
+def test_under_a_stock_server_nobody_chooses_a_model_or_folder_by_headers(monkeypatch):
+    asked = []
+
+    class Answering:
+        def predict(self, request):
+            asked.append(request)
+            return Response("a/b", "c")
+
+    loaded = []
+    monkeypatch.setattr(model_handler._SERVED, "by_endpoint", False)
+    monkeypatch.setattr(RESIDENTS, "get", lambda name, load: (loaded.append(name), load())[1])
+    monkeypatch.setattr(model_handler, "_loaded", lambda *given, **_: loaded.append(given) or model)
+    model = Answering()
+    sent = HEADERS | {"X-Mme-In-Parts": "1", "X-Mme-Scratch-Dir": "/s", "X-Mme-Load-Only": "1"}
+    assert model_handler.handle([{"body": b"x"}], Context(sent)) == ["c"]
+    assert loaded == ["stock", (Path("/stock"), None)]
+    assert not asked[0].in_parts
+    assert list(asked[0].headers) == ["x-amzn-sagemaker-target-model"]

@@ -260,7 +260,9 @@ def test_orphans_are_collected_and_our_own_children_left_alone():
         os._exit(4)
     while "Z" not in state_of(orphan) or "Z" not in state_of(own):
         os.sched_yield()
-    assert orphan in reap_orphans({own})
+    # The kernel's list may lack one while others end; who reaps looks again soon.
+    while orphan not in reap_orphans({own}):
+        os.sched_yield()
     assert os.waitpid(own, 0)[1] >> 8 == 3
 
 
