@@ -79,6 +79,7 @@ def endpoint(containers, tmp_path_factory):
         "wrong": [step("pairs"), step("similar")],
     }
     scratch = tmp_path_factory.mktemp("pipelines")
+    (scratch / "store").mkdir()
     (scratch / "pipelines.json").write_text(json.dumps(pipelines))
     settings = {"MME_PIPELINES": str(scratch / "pipelines.json"), "MME_INVOKE_TIMEOUT_S": "3"}
     with running_endpoint(str(scratch / "store"), scratch, settings) as running:
