@@ -70,12 +70,12 @@ def containers(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def endpoint(containers, tmp_path_factory):
-    def step(name, **more):
-        return {"name": name, "url": f"{containers[name].url}/invocations"} | more
+    def step(name):
+        return {"name": name, "url": f"{containers[name].url}/invocations"}
 
     pipelines = {
         "all": [step("phrases"), step("pairs"), step("similar")],
-        "streamed": [step("pairs"), step("pairs", name="last")],
+        "streamed": [step("pairs"), step("pairs") | {"name": "last"}],
         "wrong": [step("pairs"), step("similar")],
     }
     scratch = tmp_path_factory.mktemp("pipelines")
