@@ -40,10 +40,9 @@ class NotAskedHere(ServingError):
 
     status = 501
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, besides: str = "") -> None:
         super().__init__(
-            f"it asks the target model {target}, which only a standalone endpoint does, and not for"
-            " tensors"
+            f"it asks the target model {target}, which only a standalone endpoint does{besides}"
         )
 
 

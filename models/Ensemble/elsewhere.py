@@ -59,7 +59,7 @@ class TargetWork:
 
     def do(self, values: Values, _: Members) -> Any:  # noqa: ARG002 - as all works
         """Fail: see the module."""
-        raise NotAskedHere(self.target)
+        raise NotAskedHere(self.target, ", and not for tensors")
 
     def ask(self, values: Values) -> dict[str, str]:
         """What is to be asked."""

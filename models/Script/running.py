@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sagemaker_inference import content_types
 from sagemaker_inference.errors import BaseInferenceToolkitError
 
-from models.errors import BadInput, CodeError, ServingError
+from models.errors import BadInput, CodeError, ServingError, shorten
 from models.Script.requirements import FILE, read_requirements
 from models.Script.toolkit import OURS, ScriptTransformer, begin_request, new_context
 from models.serving import Response
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 OK = 200
 STATUSES = range(400, 600)
+SENDABLE = range(200, 600)
+UNSENDABLE = "UnsendableAnswer"
+"""What an answer is called that the script made and no server can send."""
 CONTENT_TYPE = "content-type"
 
 
@@ -53,14 +56,17 @@ class RunningScript:
             body, pieces = _begun(answer, in_parts=request.in_parts)
         except BaseException as error:  # whatever its code makes up
             raise self._as_error(error) from error
-        given = self._context.get_response_headers(0)
+        given = dict(self._context.get_response_headers(0))
+        content_type = str(given.pop(CONTENT_TYPE, content_types.OCTET_STREAM))
+        status = self._context.get_response_status(0)[0] or OK
+        _check_answer(status, {CONTENT_TYPE: content_type} | given, body)
         # By those of ours the worker tells the endpoint of itself.
         headers = {n: v for n, v in given.items() if not str(n).lower().startswith(OURS)}
         return Response(
-            str(headers.pop(CONTENT_TYPE, content_types.OCTET_STREAM)),
+            content_type,
             body,
             None if pieces is None else self._going_on(pieces),
-            status=self._context.get_response_status(0)[0] or OK,
+            status=status,
             headers=headers,
         )
 
@@ -123,6 +129,28 @@ def _headers(request: Request) -> dict[str, str]:
     """Of a request that came without: those it has fields for."""
     given = {CONTENT_TYPE: request.content_type, "accept": request.accept}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _check_answer(status: object, headers: Mapping[Any, object], body: str | bytes) -> None:
+    """Raise CodeError for what no answer can have: the model server would not say what it is."""
+    if not isinstance(status, int) or status not in SENDABLE:
+        raise CodeError(f"It sets the status {shorten(status)}; there are 200 to 599", UNSENDABLE)
+    for name, value in headers.items():
+        texts = [each for each in (name, value) if isinstance(each, str) and each.isascii()]
+        if len(texts) < 2 or not name or not all(map(_is_printable, texts)):  # noqa: PLR2004
+            said = f"{shorten(name, 60)}: {shorten(value, 60)}"
+            raise CodeError(f"It sets the header {said}, which is no printable ASCII", UNSENDABLE)
+    if isinstance(body, str):
+        try:
+            body.encode()
+        except UnicodeEncodeError as error:
+            raise CodeError(
+                f"Its answer is no text that can be sent: {error}", UNSENDABLE
+            ) from error
+
+
+def _is_printable(text: str) -> bool:
+    return text.replace("\t", "").isprintable()
 
 
 def _body(answer: Any) -> str | bytes:

@@ -185,6 +185,28 @@ def transform_fn(model, data, content_type, accept, context):
 
 
 @pytest.mark.parametrize(
+    ("does", "words"),
+    [
+        ("context.set_response_status(600, 'no')", "the status 600; there are 200 to 599"),
+        ("context.set_response_status('no', 'no')", "the status 'no'; there are"),
+        ("context.set_response_header(0, 'X-Own', 'a\\r\\nX-More: 1')", "the header 'X-Own': 'a"),
+        ("context.set_response_header(0, 'X-Own', 5)", "the header 'X-Own': 5, which is no"),
+        ("context.set_response_header(0, '', 'a')", "the header '': 'a', which is no"),
+        ("return '\\ud800'", "is no text that can be sent: .*surrogates not allowed"),
+    ],
+)
+def test_an_answer_that_cannot_be_sent_is_named(tmp_path, does, words):
+    source = transforming(f"""
+def transform_fn(model, data, content_type, accept, context):
+    {does}
+    return "told"
+""")
+    with pytest.raises(ServingError, match=words) as caught:
+        asked(started(script(tmp_path, source)))
+    assert (caught.value.status_code, caught.value.type) == (500, "UnsendableAnswer")
+
+
+@pytest.mark.parametrize(
     ("raised", "status", "kind", "message"),
     [
         ("ValueError('off')", 500, "ValueError", "off"),
