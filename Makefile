@@ -11,6 +11,7 @@ RUNTIME := $(VENV)/.runtime-installed
 EMBEDDINGS := $(VENV)/.embeddings-installed
 ONNX := $(VENV)/.onnx-installed
 TRITON := $(VENV)/.triton-installed
+GRPC := $(VENV)/.grpc-installed
 DEV := $(VENV)/.dev-installed
 SDK_VENV := .venv-sdk
 SDK := $(SDK_VENV)/.sdk-installed
@@ -24,9 +25,10 @@ ENSEMBLE := artifacts/FactCheckEnsemble.tar.gz
 ARTIFACTS := $(GERMAN) $(ENGLISH) $(ENSEMBLE)
 
 # For serve, train and image as well: EXTRAS=embeddings, the sentence encoders; EXTRAS=onnx, what runs
-# models of one's own; EXTRAS=triton, artifacts laid out for Triton; several: EXTRAS="embeddings onnx"
+# models of one's own; EXTRAS=triton, artifacts laid out for Triton; EXTRAS=grpc, what MME_GRPC_PORT
+# needs; several: EXTRAS="embeddings onnx"
 EXTRAS ?=
-$(if $(filter-out embeddings onnx triton,$(EXTRAS)),$(error EXTRAS may have embeddings, onnx and triton, not $(EXTRAS)))
+$(if $(filter-out embeddings onnx triton grpc,$(EXTRAS)),$(error EXTRAS may have embeddings, onnx, triton and grpc, not $(EXTRAS)))
 INSTALLED := $(RUNTIME) $(EXTRAS:%=$(VENV)/.%-installed)
 
 ONLY ?=
@@ -134,6 +136,8 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	  --generate-hashes -c requirements/dev.lock requirements/oracles.in -o requirements/oracles.lock
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes -c requirements/dev.lock requirements/triton.in -o requirements/triton.lock
+	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
+	  --generate-hashes -c requirements/dev.lock requirements/grpc.in -o requirements/grpc.lock
 
 clean: ## forget the environment and caches (artifacts stay)
 	@rm -rf $(VENV) $(SDK_VENV) $(ORACLES_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
@@ -171,6 +175,11 @@ $(ONNX): requirements/onnx.lock $(RUNTIME)
 
 $(TRITON): requirements/triton.lock $(RUNTIME)
 	@echo "installing what reads and runs artifacts laid out for Triton"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(GRPC): requirements/grpc.lock $(RUNTIME)
+	@echo "installing what gRPC is answered with"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 

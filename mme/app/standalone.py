@@ -153,7 +153,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 more=[*seeing_routes(models, pipelines), *measured.routes, *tensors],
                 counts=measured.counts,
             )
-            calls = make_grpc_exchange(settings, tensors, bodies, gate=gate, counts=measured.counts)
+            calls = None
+            if settings.grpc_port is not None:
+                calls = make_grpc_exchange(
+                    settings, tensors, bodies, gate=gate, counts=measured.counts
+                )
             await stack.enter_async_context(measured.running())
             address = await stack.enter_async_context(
                 answering(app, at, run, settings.drain_timeout_s, calls)

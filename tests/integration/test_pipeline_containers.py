@@ -70,15 +70,16 @@ def containers(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def endpoint(containers, tmp_path_factory):
-    def step(name, **more):
-        return {"name": name, "url": f"{containers[name].url}/invocations"} | more
+    def step(name):
+        return {"name": name, "url": f"{containers[name].url}/invocations"}
 
     pipelines = {
         "all": [step("phrases"), step("pairs"), step("similar")],
-        "streamed": [step("pairs"), step("pairs", name="last")],
+        "streamed": [step("pairs"), step("pairs") | {"name": "last"}],
         "wrong": [step("pairs"), step("similar")],
     }
     scratch = tmp_path_factory.mktemp("pipelines")
+    (scratch / "store").mkdir()
     (scratch / "pipelines.json").write_text(json.dumps(pipelines))
     settings = {"MME_PIPELINES": str(scratch / "pipelines.json"), "MME_INVOKE_TIMEOUT_S": "3"}
     with running_endpoint(str(scratch / "store"), scratch, settings) as running:

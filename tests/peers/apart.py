@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-INSIDE = "MME_PEERS_INSIDE"
+INSIDE = "PEERS_INSIDE"
 AS_ROOT = ("--mount", "--net", "--propagation", "private")
 AS_USER = ("--user", "--map-current-user", "--keep-caps", *AS_ROOT)
 ROOT = ("--mount", "--net")

@@ -29,7 +29,21 @@ TOOLKIT, TRITON, CLIENT, MMS = (
     "sagemaker-inference-toolkit", "server", "client", "multi-model-server",
 )  # fmt: skip
 """The folders of the checkouts, as `git clone` calls them."""
-TIMEOUT_S = 300
+TIMEOUT_S, START_TIMEOUT_S = 400, 200
+PYTEST = (
+    "pytest",
+    "-q",
+    "-s",
+    "-p",
+    "peers_plugin",
+    "-p",
+    "no:cacheprovider",
+    "-c",
+    os.devnull,
+    "--rootdir=/",
+)
+UNITTEST = ("peers_unittest",)
+TOOLKIT_SUITE, TRITON_SUITE, CLIENT_SUITE, MMS_SUITE = "toolkit", "triton", "client", "mms"
 PICTURES = ("resnet_152", "resnet_18")
 CONTAINER = {
     "SAGEMAKER_MULTI_MODEL": "true",
@@ -64,7 +78,8 @@ def toolkit(peers: Path, scratch: Path) -> Iterator[Case]:
         "MME_MODELS_DIR": "/",
     }
     file = peers / TOOLKIT / "test" / "integration" / "local" / "test_dummy_multi_model.py"
-    yield from _tests("toolkit", file, peers / TOOLKIT, scratch, environment, sleep_s=15)
+    # As its own sleeps are: it gives a container a minute to start.
+    yield from _tests(PYTEST, file, peers / TOOLKIT, scratch, environment, sleep_s=60)
 
 
 def triton(peers: Path, scratch: Path) -> Iterator[Case]:
@@ -74,8 +89,8 @@ def triton(peers: Path, scratch: Path) -> Iterator[Case]:
     here.mkdir()
     (scratch / "common").symlink_to(qa / "common")
     file = qa / "L0_sagemaker" / "sagemaker_multi_model_test.py"
-    with _endpoint(scratch, "triton", CONTAINER):
-        yield from _tests("triton", file, here, scratch, CONTAINER, sleep_s=1)
+    with _endpoint(scratch, TRITON_SUITE, CONTAINER):
+        yield from _tests(UNITTEST, file, here, scratch, CONTAINER, sleep_s=0.5)
 
 
 def client(peers: Path, scratch: Path) -> Iterator[Case]:
@@ -93,7 +108,7 @@ def client(peers: Path, scratch: Path) -> Iterator[Case]:
     (store / "models-id.json").write_text(json.dumps({f.name: "1" for f in made.iterdir()}))
     settings = {"MME_PORT": "8000", "MME_STORE": str(store), "MME_ALLOW_CODE": "1"}
     examples = peers / CLIENT / "src" / "python" / "examples"
-    with _endpoint(scratch, "client", settings) as endpoint:
+    with _endpoint(scratch, CLIENT_SUITE, settings) as endpoint:
         # Triton has all models loaded when it is asked.
         load = requests.post(f"{endpoint.url}/v2/repository/models/simple/load", timeout=60)
         sys.stderr.write(f"load of simple: {load.status_code} {load.text[:300]}\n")
@@ -108,21 +123,23 @@ def mms(peers: Path, scratch: Path) -> Iterator[Case]:
     variables = read_environment(folder / "environment.json") | {"mgmt-port": "8080"}
     row = json.loads((folder / "inference_data.json").read_bytes())[0]
     variables |= {key: str(value) for key, value in row.items()}
-    with _endpoint(scratch, "mms", CONTAINER):
+    with _endpoint(scratch, MMS_SUITE, CONTAINER):
         for kind in ("management", "inference"):
             collection = folder / f"{kind}_api_test_collection.json"
             for number, asked in enumerate(read_collection(collection, variables), 1):
                 passed, said = ask(asked, peers / MMS)
-                yield Case("mms", f"{kind} {number}: {asked.name}", passed, said)
+                yield Case(MMS_SUITE, f"{kind} {number}: {asked.name}", passed, said)
 
 
 def _endpoint(scratch: Path, name: str, settings: Mapping[str, str]):
     (scratch / name).mkdir()
-    return running_endpoint("/opt/ml/models", scratch / name, settings)
+    return running_endpoint(
+        "/opt/ml/models", scratch / name, settings, start_timeout_s=START_TIMEOUT_S
+    )
 
 
 def _tests(
-    suite: str,
+    runner: Sequence[str],
     file: Path,
     folder: Path,
     scratch: Path,
@@ -130,7 +147,8 @@ def _tests(
     *,
     sleep_s: float,
 ) -> Iterator[Case]:
-    """Run a file of tests under pytest in `folder`; a sleep of theirs takes at most `sleep_s`."""
+    """Run a file of tests in `folder`; a sleep of theirs takes at most `sleep_s`."""
+    suite = TOOLKIT_SUITE if runner is PYTEST else TRITON_SUITE
     results = scratch / f"{suite}.jsonl"
     given = dict(environment) | {
         "PEERS_RESULTS": str(results),
@@ -138,11 +156,9 @@ def _tests(
         "PYTHONPATH": str(SHIMS),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "peers_plugin"]
-    command += ["-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={scratch}", str(file)]
     ended = subprocess.run(
-        command, cwd=folder, env=os.environ | given, capture_output=True, text=True,
-        timeout=TIMEOUT_S, check=False,
+        [sys.executable, "-m", *runner, str(file)], cwd=folder, env=os.environ | given,
+        capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     if not results.exists():
         raise SystemExit(f"{file} did not run:\n{ended.stdout}{ended.stderr}")
@@ -166,4 +182,4 @@ def _example(file: Path, options: Sequence[str], scratch: Path) -> Case:
     )  # fmt: skip
     lines = (ended.stdout + ended.stderr).strip().splitlines()
     name = " ".join([file.stem, *(each.rpartition("=")[2] for each in options[:1])])
-    return Case("client", name, ended.returncode == 0, " ".join(lines[-2:])[:300])
+    return Case(CLIENT_SUITE, name, ended.returncode == 0, " ".join(lines[-2:])[:300])

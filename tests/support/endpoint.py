@@ -84,6 +84,8 @@ def running_endpoint(
     settings: Mapping[str, str] | None = None,
     before_start: Callable[[], None] | None = None,
     program: Sequence[str] = ("serve.py",),
+    *,
+    start_timeout_s: float = START_TIMEOUT_S,
 ) -> Iterator[Endpoint]:
     """Start an endpoint on a free port with its cache below `scratch`.
 
@@ -122,7 +124,7 @@ def running_endpoint(
     for reader in readers:
         reader.start()
     try:
-        url = ready.get(timeout=START_TIMEOUT_S)
+        url = ready.get(timeout=start_timeout_s)
         assert url is not None, f"the endpoint ended while starting:\n{endpoint.log}"
         endpoint.url = url
         yield endpoint

@@ -20,13 +20,17 @@ def sleep(seconds: float) -> None:
 time.sleep = sleep
 
 
+def write(name, passed, said):
+    """Write a line for a test."""
+    line = {"name": name, "passed": passed, "said": " ".join(said.split())[:300]}
+    with Path(os.environ["PEERS_RESULTS"]).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
 def pytest_runtest_logreport(report):
     """Write a line for a test that ended, or did not begin."""
     if report.when != "call" and not report.failed:
         return
     lines = report.longreprtext.strip().splitlines()
     told = [line[1:].strip() for line in lines if line.startswith("E")] or lines[-1:]
-    name = report.nodeid.rpartition("::")[2]
-    line = {"name": name, "passed": report.passed, "said": " ".join(told[:2])[:300]}
-    with Path(os.environ["PEERS_RESULTS"]).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    write(report.nodeid.rpartition("::")[2], report.passed, " ".join(told[:2]))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.endpoint import PROJECT
 
-EXTRAS = ("embeddings", "onnx", "triton")
+EXTRAS = ("embeddings", "onnx", "triton", "grpc")
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -35,7 +35,7 @@ def test_an_extra_is_locked_whole_and_known_to_make_and_to_the_image(extra):
     assert f"{file} $(RUNTIME)" in (PROJECT / "Makefile").read_text()
 
 
-@pytest.mark.parametrize("extra", ["onnx", "triton"])
+@pytest.mark.parametrize("extra", ["onnx", "triton", "grpc"])
 def test_what_runs_models_has_the_versions_that_tests_have(extra):
     tested = locked("dev")
     assert {name: tested[name] for name in locked(extra)} == locked(extra)

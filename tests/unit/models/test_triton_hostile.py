@@ -120,7 +120,7 @@ def test_a_long_chain_of_steps_is_checked_and_done_in_proportion(tmp_path):
 @hostile
 @pytest.mark.parametrize("place", ["m/config.pbtxt", "m/1/model.onnx", "m", "m/1"])
 def test_a_link_that_leads_out_of_the_artifact_is_refused(tmp_path, place):
-    files = {
+    files: dict[str, str | bytes] = {
         "m/config.pbtxt": SCALING_CONFIG.replace('"scale"', '"m"'),
         "m/1/model.onnx": scaling(),
     }

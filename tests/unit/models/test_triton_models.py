@@ -102,7 +102,7 @@ def test_requests_in_json_are_answered_whatever_they_are_called(tmp_path):
 def test_a_request_that_does_not_fit_is_the_callers_fault(tmp_path, inputs, said):
     root = laid_out(tmp_path, {"config.pbtxt": SCALING_CONFIG, "1/model.onnx": scaling()})
     with pytest.raises(BadInput, match=said):
-        load_model(root).infer(inputs, {}, ["Y"])
+        started(root).infer(inputs, {}, ["Y"])
 
 
 def test_code_does_not_run_before_it_is_started(tmp_path):

@@ -42,6 +42,7 @@ def test_a_datatype_without_a_type_in_numpy_is_refused():
 def test_texts_become_the_bytes_that_tritonclient_makes(array):
     wanted = client_utils.serialize_byte_tensor(array.astype(object)).item()
     made = pb_utils.serialize_byte_tensor(array)
+    assert made is not None
     assert made == wanted
     assert pb_utils.deserialize_bytes_tensor(made).tolist() == list(
         client_utils.deserialize_bytes_tensor(wanted)
@@ -78,7 +79,9 @@ def test_a_response_has_tensors_or_an_error():
     assert not response.has_error()
     failed = pb_utils.InferenceResponse(error=pb_utils.TritonError("no", 3))
     assert failed.has_error()
-    assert (failed.error().message(), failed.error().code()) == ("no", 3)
+    error = failed.error()
+    assert error is not None
+    assert (error.message(), error.code()) == ("no", 3)
 
 
 def test_lines_go_to_the_log_by_their_levels(caplog):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mme.workers.batches import BATCH_S, SIZES, Batch, BatchSizes, batch_of, take
@@ -13,6 +13,7 @@ from mme.workers.dispatch import Dispatch
 from tests.support.dispatched import Clock, Item, bring, with_workers
 
 BATCH = Batch(4, 100)
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TAKES = st.builds(Batch, st.integers(2, 8), st.integers(1, 200)) | st.none()
 
 
@@ -26,6 +27,7 @@ def queues(draw):
     ]
 
 
+@PATIENT
 @given(queues(), st.floats(0, 1))
 def test_all_are_taken_in_their_order_each_once_and_within_the_bounds(items, average_s):
     waiting, taken = deque(items), []
@@ -42,6 +44,7 @@ def test_all_are_taken_in_their_order_each_once_and_within_the_bounds(items, ave
     assert all(one is other for one, other in zip(taken, items, strict=True))
 
 
+@PATIENT
 @given(queues())
 def test_whoever_could_go_along_is_not_left_behind(items):
     waiting = deque(items)
