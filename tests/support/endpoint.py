@@ -84,6 +84,7 @@ def running_endpoint(
     settings: Mapping[str, str] | None = None,
     before_start: Callable[[], None] | None = None,
     program: Sequence[str] = ("serve.py",),
+    *,
     start_timeout_s: float = START_TIMEOUT_S,
 ) -> Iterator[Endpoint]:
     """Start an endpoint on a free port with its cache below `scratch`.
