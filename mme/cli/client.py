@@ -9,10 +9,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import ssl
 import time
 import urllib.parse
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -38,6 +40,7 @@ RECONNECT_S = (0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0)
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 SHOWN_CHARS = 500
+LINE_ENDS = re.compile(r"\s*\n\s*")
 UNAUTHORIZED = 401
 
 
@@ -293,15 +296,18 @@ def refusal_of(reply: Reply) -> Refused:
     text = message if isinstance(message, str) else reply.body.decode("utf-8", "replace").strip()
     if reply.status == UNAUTHORIZED:
         text = f"{text or 'the endpoint wants a token'} (--token or {TOKEN})"
-    return Refused(
-        reply.status, tables.plain(text[:SHOWN_CHARS]) or f"the endpoint answers {reply.status}"
-    )
+    line = tables.plain(LINE_ENDS.sub(" ", text[:SHOWN_CHARS].strip()))
+    return Refused(reply.status, line or f"the endpoint answers {reply.status}")
 
 
 def _message_in(content: Mapping[str, Any]) -> object:
     """The message, a model's own where it is the model that refuses."""
     original = content.get("OriginalMessage")
     if isinstance(original, str):
-        original = (json_object(original) or {}).get("message", original)
-        return f"the model answers {content.get('OriginalStatusCode')}: {original}"
+        status, said = content.get("OriginalStatusCode"), json_object(original) or {}
+        text = said.get("message", original)
+        if isinstance(status, int) and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            # Of what code raises the message alone may say nothing: a KeyError's is the key.
+            text = ": ".join(str(part) for part in (said.get("type"), text) if part)
+        return f"the model answers {status}: {text}"
     return content.get("message") or content.get("Message")

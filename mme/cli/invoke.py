@@ -102,7 +102,8 @@ def invoke(
     try:
         request = _sample(asked, target) if sample else _given(data)
     except (OSError, ValueError) as error:
-        say(f"--data: {getattr(error, 'strerror', None) or error}")
+        option = "--sample" if sample else "--data"
+        say(f"{option}: {getattr(error, 'strerror', None) or error}")
         return EXIT_USAGE
     headers = {
         "Content-Type": content_type or request.content_type,
@@ -164,10 +165,12 @@ def _looks_like(body: bytes) -> str:
 
 
 def _sample(endpoint: Endpoint, target: str) -> _Request:
-    """The model's sample request; the model comes to the endpoint's disk for it."""
+    """The model's sample request, for which it is loaded. Raises ValueError: it has none."""
     with working(f"loading {target}"):
         about(endpoint, target, lambda: endpoint.post("/models", {"target_model": target}))
     told = endpoint.get(model_path(target, "sample"))
+    if not told["body"]:
+        raise ValueError(f"{target} has no sample request: send one of your own by --data")
     body = str(told["body"]).encode()
     return _Request(str(told["content_type"]), str(told.get("accept") or ""), body)
 

@@ -86,6 +86,21 @@ def test_a_path_below_which_a_proxy_has_the_endpoint_is_kept():
             ),
             "the model answers 400: one column",
         ),
+        (
+            Canned(
+                {
+                    "OriginalStatusCode": 500,
+                    "OriginalMessage": json.dumps({"type": "KeyError", "message": "'x'"}),
+                },
+                424,
+            ),
+            "the model answers 500: KeyError: 'x'",
+        ),
+        (
+            Canned({"OriginalStatusCode": 500, "OriginalMessage": "no JSON"}, 424),
+            "the model answers 500: no JSON",
+        ),
+        (Canned({"Message": "one.\n\n    two\n"}, 400), "one. two"),
         (Canned(b"[" * 100_000, 400), "[" * 500),
         (Canned(b"no JSON"), "answers /status with no JSON object"),
     ],

@@ -232,6 +232,17 @@ def test_the_sample_request_is_that_of_the_model(mme):
     assert (came[-1].body, came[-1].headers["Accept"]) == (b"x,y", "text/csv")
 
 
+def test_a_model_without_a_sample_request_is_sent_nothing(mme):
+    answers = {
+        ("POST", "/models"): Canned(SEARCH),
+        ("GET", "/models/a/sample"): Canned({"content_type": "application/json", "body": ""}),
+    }
+    code, printed, said, came = mme(answers, "invoke", "a", "--sample")
+    assert (code, printed) == (2, "")
+    assert said == "mme: --sample: a has no sample request: send one of your own by --data\n"
+    assert came[-1].path == "/models/a/sample"
+
+
 def test_a_pipeline_is_asked_by_its_name_where_there_is_no_such_model(mme):
     answers = {
         ("POST", "/invocations"): MISSING,
