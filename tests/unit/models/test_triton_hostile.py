@@ -63,7 +63,8 @@ def refusal(root) -> str:
         (f"{SCALING_CONFIG} instance_group {{ kind: 99 }}", "kind 99 is none of its values"),
         (SCALING_CONFIG.replace("TYPE_FP32", "99999999999"), "no model configuration"),
         (
-            f"{SCALING_CONFIG} version_policy {{ specific {{ versions: {[*range(1, 2000)]} }} }}",
+            SCALING_CONFIG.replace('"scale"', '"m"')
+            + f"version_policy {{ specific {{ versions: {[*range(1, 2000)]} }} }}",
             "version_policy wants the versions",
         ),
         (SCALING_CONFIG + "input [{ name: 'i' data_type: TYPE_BOOL dims: 1 }]\n" * 300, "at most"),
