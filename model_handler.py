@@ -82,7 +82,8 @@ def handle(data: list[dict[str, Any]] | None, context: Any) -> list[Any] | None:
     if data is None:
         _start(context)
         return None
-    if len(data) > 1 and TOGETHER in context.get_all_request_header(0):
+    # Under a stock model server anybody may send that header, and nobody knows None.
+    if len(data) > 1 and _SERVED.by_endpoint and TOGETHER in context.get_all_request_header(0):
         return _answer_together(data, context)
     return [_answer(item, context, index) for index, item in enumerate(data)]
 

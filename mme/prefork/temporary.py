@@ -9,6 +9,7 @@ after each answer.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -43,7 +44,8 @@ def make(root: str) -> str | None:
 
 def is_over(folder: str, most_bytes: int) -> bool:
     """Whether more is in the folder than may be kept there."""
-    left_bytes, left_files = most_bytes, MOST_FILES
+    left_bytes: float = most_bytes
+    left_files = MOST_FILES
     for size_bytes in _sizes(folder):
         left_bytes -= size_bytes
         left_files -= 1
@@ -87,16 +89,28 @@ def _is_alive(pid: str) -> bool:
     return os.path.exists(f"/proc/{pid}")  # noqa: PTH110
 
 
-def _sizes(folder: str) -> Iterator[int]:
-    """What each file and folder takes, in bytes; what comes and goes meanwhile is passed over."""
+def _sizes(folder: str) -> Iterator[float]:
+    """What each file and folder takes, in bytes; what comes and goes meanwhile is passed over.
+
+    A folder that cannot be looked into, as one with too long a path, holds who knows how much.
+    """
     waiting = [folder]
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
-                    status = entry.stat(follow_symlinks=False)
-                    yield max(status.st_size, status.st_blocks * 512)
+                    yield _size(entry)
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
+        except OSError:
+            yield math.inf
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return 0
+    return max(status.st_size, status.st_blocks * 512)

@@ -17,7 +17,7 @@ from models.Embedding.params import (
     TOKENIZER_FILE,
 )
 from models.Embedding.pooling import normalized, pooled
-from models.Embedding.tokens import Tokenizer
+from models.Embedding.tokens import Tokenizer, Tokens
 from models.encoding.encoders import KEY, NoEncoderError, encoder, installed_version
 from models.errors import ArtifactError
 from models.onnx import running
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.Embedding.params import EmbeddingParams
-    from models.Embedding.tokens import Padded, Tokens
+    from models.Embedding.tokens import Padded
 
     Floats = NDArray[np.float32]
 
@@ -151,12 +151,23 @@ class OnnxEngine:
             raise ArtifactError(MODEL_FILE, f"gives vectors of shape {found.shape}")
         # Where a graph measures what it computes with, as one of eight bits does, a text's vector
         # depends on the others: nobody's answer may depend on who else asks.
-        is_alike = np.allclose(self._run([short]), found[:1], rtol=TOLERANCE, atol=TOLERANCE)
+        alone = self._run([short])
         return {
             "dimensions": int(found.shape[1]),
             "content": _content(self._files),
-            ALIKE: is_alike,
+            ALIKE: _is_close(alone, found[:1]) and _is_close(alone, self._beside_all(short)),
         }
+
+    def _beside_all(self, tokens: Tokens) -> Floats | None:
+        """The vector of a text beside one of tokens of all kinds; None: that has none.
+
+        Words repeated have the same largest and smallest numbers as each of them has.
+        """
+        ids = np.linspace(0, self._tokenizer.size - 1, self._params.max_tokens).astype(np.int64)
+        try:
+            return self._run([tokens, Tokens(ids, was_cut=False)])[:1]
+        except ArtifactError:  # a token without a text may have no number either
+            return None
 
     def _run(self, tokens: Sequence[Tokens]) -> Floats:
         batch = self._tokenizer.padded(tokens)
@@ -183,6 +194,10 @@ class OnnxEngine:
     def _fed(self, batch: Padded) -> dict[str, NDArray[Any]]:
         values = {IDS: batch.ids, MASK: batch.mask, SEGMENTS: np.zeros_like(batch.ids)}
         return {name: values[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
+
+
+def _is_close(alone: Floats, beside: Floats | None) -> bool:
+    return beside is not None and np.allclose(alone, beside, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def _inputs(session: Any) -> dict[str, Any]:

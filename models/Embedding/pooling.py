@@ -28,5 +28,6 @@ def pooled(states: Floats, mask: NDArray[np.int64], pooling: str) -> Floats:
 
 def normalized(vectors: Floats) -> Floats:
     """The vectors made 1 long; those of length 0 stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    # The squares of numbers of 32 bits may have no place in 32 bits.
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)

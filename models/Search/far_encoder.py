@@ -188,5 +188,6 @@ def _usable(text: str) -> str:
 
 
 def _of_length_one(vectors: Floats) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    # The squares of numbers of 32 bits may have no place in 32 bits.
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)

@@ -26,6 +26,8 @@ NEWEST = -1
 MOST_AXES = 32
 MOST_ELEMENTS = 2**40
 MOST_TENSORS = 256
+MOST_NAME_BYTES = 255
+"""Of a file."""
 MOST_STEPS = 64
 
 
@@ -115,7 +117,11 @@ def parse_config(
         found.refuse(f"max_batch_size is {found.max_batch_size}; it is 0 or more")
     if not found.outputs:
         found.refuse("has no output; every input and output must be in the configuration")
-    if any(char in found.model_file for char in "/\\\0") or found.model_file in (".", ".."):
+    if (
+        any(char in found.model_file for char in "/\\\0")
+        or found.model_file in (".", "..")
+        or len(found.model_file.encode()) > MOST_NAME_BYTES
+    ):
         found.refuse(
             f"default_model_filename {shorten(found.model_file, 60)} is no name of a file in the"
             " folder of a version"

@@ -89,11 +89,11 @@ class TritonModel:
         names = list(wanted)
         try:
             tensors = taken(self._asked, inputs)
+            if self._plan.graph is None:
+                made = self._backends[self._plan.keys[None]].run(tensors, names, parameters)
         except UnusableTensor as error:
             raise BadInput(error.message) from error
-        if self._plan.graph is None:
-            made = self._backends[self._plan.keys[None]].run(tensors, names, parameters)
-        else:
+        if self._plan.graph is not None:
             made = self._through(self._plan.graph, tensors, parameters, names)
         return given(self._asked, made, names)
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.errors import BadInput
 from models.onnx import running
 from models.onnx.conversion import converted
 from models.tensors import ANY_SIZE, BYTES
-from models.Triton.shapes import WrongOutput
+from models.Triton.shapes import UnusableTensor, WrongOutput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +82,7 @@ def _texts(name: str, array: NDArray[Any]) -> NDArray[Any]:
     try:
         made[:] = [each.decode() for each in array.flat]
     except UnicodeDecodeError as error:
-        raise BadInput(f"The input {name} holds bytes that are no UTF-8") from error
+        raise UnusableTensor(f"The input {name} holds bytes that are no UTF-8") from error
     return made.reshape(array.shape)
 
 

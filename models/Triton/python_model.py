@@ -49,6 +49,8 @@ def check_source(path: Path, file: str) -> None:
     """Refuse code that has no such class, without running it. Raises ArtifactError."""
     if path.suffix != ".py":
         raise ArtifactError(file, "must be a source file of Python, .py")
+    if "." in path.stem:
+        raise ArtifactError(file, "has a dot in its name, so it cannot be imported")
     names: set[str] = set()
     for node in outermost(parsed(path, file).body):
         names.update(bound(node))

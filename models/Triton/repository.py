@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_MODELS = 16
+SHOWN_CHARS = 300
 MOST_ENTRIES = 1000
 """In the root, and in the folder of a model."""
 FORM = "triton.v1"
@@ -42,7 +43,7 @@ class Model:
         if wanted == NEWEST:
             return self.versions[-1]
         if wanted not in self.versions:
-            there = ", ".join(map(str, self.versions))
+            there = ", ".join(map(str, self.versions))[:SHOWN_CHARS]
             self.config.refuse(f"has no version {wanted} to serve, but {there}")
         return wanted
 
@@ -161,7 +162,10 @@ def _served(config: Config, there: list[int]) -> list[int]:
         wanted = sorted(set(policy[SPECIFIC].get("versions", [])))
         missing = [version for version in wanted if version not in there]
         if missing or not wanted:
-            config.refuse(f"version_policy wants the versions {wanted}, and there are {there}")
+            config.refuse(
+                f"version_policy wants the versions {shorten(wanted)}, and there are"
+                f" {shorten(there)}"
+            )
         return wanted
     count = len(there) if ALL in policy else policy.get(LATEST, {}).get("num_versions", 1)
     if not there or count < 1:

@@ -45,12 +45,12 @@ def read_config(path: Path, file: str) -> dict[str, Any]:
     schema, text_format, json_format = _libraries(file)
     try:
         message = text_format.Parse(text, schema.ModelConfig())
-    except text_format.ParseError as error:
+        said = json_format.MessageToDict(message, preserving_proto_field_name=True)
+        return _with_numbers(said, message.DESCRIPTOR)
+    except (text_format.ParseError, ValueError) as error:  # of numbers beyond 32 bits ValueError
         raise ArtifactError(file, f"is no model configuration: {_words(error)}") from error
     except RecursionError as error:
         raise ArtifactError(file, "is nested too deeply") from error
-    said = json_format.MessageToDict(message, preserving_proto_field_name=True)
-    return _with_numbers(said, message.DESCRIPTOR)
 
 
 def _words(error: Exception) -> str:
@@ -58,12 +58,18 @@ def _words(error: Exception) -> str:
 
 
 def _with_numbers(said: dict[str, Any], descriptor: Any) -> dict[str, Any]:
-    """The same with ints where JSON's form of Protocol Buffers has strings of digits."""
+    """The same with ints where JSON's form of Protocol Buffers has strings of digits.
+
+    Raises ValueError for a number in place of a name that the schema does not know.
+    """
     made: dict[str, Any] = {}
     for key, value in said.items():
         field = descriptor.fields_by_name[key]
         inner = field.message_type
-        if inner is None:
+        if field.enum_type is not None:
+            _check_names(key, value)
+            made[key] = value
+        elif inner is None:
             made[key] = _number(value) if _is_long(field) else value
         elif inner.GetOptions().map_entry:
             of_values = inner.fields_by_name["value"].message_type
@@ -76,6 +82,12 @@ def _with_numbers(said: dict[str, Any], descriptor: Any) -> dict[str, Any]:
         else:
             made[key] = _with_numbers(value, inner)
     return made
+
+
+def _check_names(key: str, value: Any) -> None:
+    for each in value if isinstance(value, list) else [value]:
+        if not isinstance(each, str):
+            raise ValueError(f"{key} {each} is none of its values")  # noqa: TRY004 - it is a value
 
 
 def _is_long(field: Any) -> bool:

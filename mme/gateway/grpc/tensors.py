@@ -17,7 +17,7 @@ from tritonclient.grpc import service_pb2 as pb
 from mme.core.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sized
 
 BINARY, ALL_BINARY, SIZE = "binary_data", "binary_data_output", "binary_data_size"
 SHARED = "shared_memory_region"
@@ -37,10 +37,19 @@ CONTENTS: Mapping[str, tuple[str, str]] = {
 }
 """Datatype -> where its elements are, and what `array` calls them. Others are sent as bytes."""
 LENGTH = struct.Struct("<I")
+MOST_NAMED = 1024
+"""So many inputs, outputs or parameters a request has at most, and sizes in a shape.
+
+Each is some bytes of a message and hundreds here, and all are read where every other call waits.
+"""
 
 
 def body_of(sent: Any) -> tuple[bytes, int]:
     """A ModelInferRequest as a body, and how much of it is JSON. Raises InvalidRequest."""
+    for what, each in (("inputs", sent.inputs), ("outputs", sent.outputs)):
+        _check_count(what, each)
+    for each in sent.inputs:
+        _check_count(f"sizes in the shape of the input {each.name[:60]}", each.shape)
     # What is in shared memory is not here; the worker refuses it by that name.
     here = [each for each in sent.inputs if SHARED not in each.parameters]
     raw = sent.raw_input_contents
@@ -82,12 +91,21 @@ def inferred(body: bytes, json_bytes: int | None) -> Any:
 
 
 def values_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What parameters say, by their names; bytes have no place in JSON, and are None."""
+    """What parameters say, by their names; bytes have no place in JSON, and are None.
+
+    Raises InvalidRequest.
+    """
+    _check_count("parameters", parameters)
     kinds = {name: each.WhichOneof("parameter_choice") for name, each in parameters.items()}
     return {
         name: None if kind in (None, "bytes_param") else getattr(parameters[name], kind)
         for name, kind in kinds.items()
     }
+
+
+def _check_count(what: str, found: Sized) -> None:
+    if len(found) > MOST_NAMED:
+        raise InvalidRequest(f"There are {len(found)} {what}; at most {MOST_NAMED} are taken")
 
 
 def _told(each: Any) -> dict[str, Any]:
@@ -105,7 +123,11 @@ def _packed(each: Any) -> bytes:
         ) from None
     elements = getattr(each.contents, field)
     if not code:
-        return b"".join([part for one in elements for part in (LENGTH.pack(len(one)), one)])
+        texts = bytearray()
+        for one in elements:
+            texts += LENGTH.pack(len(one))
+            texts += one
+        return bytes(texts)
     try:
         packed = array.array(code, elements)
     except OverflowError:

@@ -108,3 +108,23 @@ def test_what_is_in_shared_memory_is_left_to_the_worker_to_refuse():
     sent.inputs[0].parameters["shared_memory_region"].string_param = "region"
     with pytest.raises(Exception, match="shared memory, which is not"):
         asked(sent, "FP32", "INT8")
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (b"\x2a\x00" * 1025, "There are 1025 inputs; at most 1024 are taken"),
+        (b"\x32\x00" * 1025, "There are 1025 outputs; at most 1024 are taken"),
+        (
+            pb.ModelInferRequest(inputs=[{"name": "a", "shape": [1] * 1025}]).SerializeToString(),
+            "There are 1025 sizes in the shape of the input a; at most 1024 are taken",
+        ),
+        (
+            b"".join(b"\x22\x06\x0a\x04%04d" % number for number in range(1025)),
+            "There are 1025 parameters; at most 1024 are taken",
+        ),
+    ],
+)
+def test_a_request_of_very_many_small_parts_is_refused_before_they_are_read(message, said):
+    with pytest.raises(InvalidRequest, match=said):
+        body_of(pb.ModelInferRequest.FromString(message))

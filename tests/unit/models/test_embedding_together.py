@@ -140,6 +140,27 @@ def leaning() -> bytes:
     return helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
 
 
+def test_a_model_that_measures_by_the_numbers_of_all_texts_does_not_offer_it(folder):
+    (folder / "Embedding-model").write_bytes(of_eight_bits())
+    assert BATCH not in load_model(folder, folder / "scratch").describe()
+
+
+def of_eight_bits() -> bytes:
+    """A graph that knows no place of a token: words repeated are as large as each of them is."""
+    nodes = [
+        helper.make_node("Gather", ["words", "input_ids"], ["vectors"]),
+        helper.make_node("DynamicQuantizeLinear", ["vectors"], ["bytes", "scale", "zero"]),
+        helper.make_node("DequantizeLinear", ["bytes", "scale", "zero"], ["last_hidden_state"]),
+    ]
+    numbers = [0.0, 0.0, 0.31, 0.77, 0.5, 0.1, 0.2, 0.9, 3.3, -2.1]
+    words = helper.make_tensor("words", TensorProto.FLOAT, [5, 2], numbers)
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])
+    out = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["b", "t", 2])
+    graph = helper.make_graph(nodes, "eight", [ids], [out], [words])
+    opsets = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+
+
 class Plain:
     def predict(self, request: Request) -> Response:
         return Response("text/plain", request.body)

@@ -7,10 +7,12 @@ import csv
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.elsewhere import ANSWERS, ASKS, MAY_ASK, AskingModel
 from models.Embedding.miniature import write_miniature
+from models.Embedding.pooling import normalized
 from models.errors import ArtifactError, BadInput, ServingError
 from models.evaluation.asking import ask as evaluated
 from models.mapped.folder import Mapped, read, write
@@ -338,3 +340,11 @@ def test_a_member_of_an_ensemble_asks_nobody(artifact, tmp_path):
     (tmp_path / "ensemble.json").write_text(json.dumps(said))
     with pytest.raises(ArtifactError, match=r"search: asks embeddings/e5.tar.gz, and a member"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("make_length_one", [far_encoder._of_length_one, normalized])
+def test_vectors_of_very_large_and_small_numbers_keep_their_direction(make_length_one):
+    vectors = np.array([[1e38, 1e38], [1e-30, 0], [0, 0]], np.float32)
+    made = make_length_one(vectors)
+    assert made.dtype == np.float32
+    assert made == pytest.approx(np.array([[0.5**0.5, 0.5**0.5], [1, 0], [0, 0]]))

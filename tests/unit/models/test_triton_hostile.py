@@ -58,6 +58,15 @@ def refusal(root) -> str:
         ('name: "' + "\\n" * 400_000 + '"', "is no name of a folder"),
         ("max_batch_size: 1\n" * 50_000, "no model configuration"),
         (f"{SCALING_CONFIG} default_model_filename: 'a\\000b'", "is no name of a file"),
+        (f"{SCALING_CONFIG} default_model_filename: '{'é' * 150}.onnx'", "is no name of a file"),
+        (SCALING_CONFIG.replace("TYPE_FP32", "99"), "data_type 99 is none of its values"),
+        (f"{SCALING_CONFIG} instance_group {{ kind: 99 }}", "kind 99 is none of its values"),
+        (SCALING_CONFIG.replace("TYPE_FP32", "99999999999"), "no model configuration"),
+        (
+            SCALING_CONFIG.replace('"scale"', '"m"')
+            + f"version_policy {{ specific {{ versions: {[*range(1, 2000)]} }} }}",
+            "version_policy wants the versions",
+        ),
         (SCALING_CONFIG + "input [{ name: 'i' data_type: TYPE_BOOL dims: 1 }]\n" * 300, "at most"),
         (SCALING_CONFIG + tensor_line("output", "o", "BOOL", "1," * 99 + "1"),
          "is a shape that no tensor has"),
@@ -165,6 +174,12 @@ def test_source_without_measure_is_refused_without_running(tmp_path, source):
 
 
 @hostile
+def test_a_file_of_code_that_no_import_finds_is_refused_before_it_starts(tmp_path):
+    config = f'backend: "python" default_model_filename: "my.model.py"{OUT}'
+    files = {"config.pbtxt": config, "1/my.model.py": python_model("return []")}
+    assert "has a dot in its name" in refusal(laid_out(tmp_path, files))
+
+
 def test_a_folder_where_a_file_should_be_is_refused(tmp_path):
     root = laid_out(tmp_path, {"config.pbtxt": SCALING_CONFIG, "1/model.onnx/model.onnx": b""})
     assert refusal(root) == "1/model.onnx: is a folder"

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from models.errors import ArtifactError, BadInput, CodeNotAllowed, ServingError
 from models.open_inference import answer
@@ -270,6 +271,31 @@ def test_a_tensor_that_a_later_step_cannot_take_is_no_fault_of_the_caller(tmp_pa
     error = failure(started(ensemble(tmp_path, first=longer)))
     assert error.status_code == 500
     assert error.message == "Step second: The input X is of shape [-1, 2], not [1, 3]"
+
+
+def test_bytes_that_are_no_text_are_the_fault_of_who_sent_them(tmp_path):
+    x, y = tensor_line("input", "X", "STRING", "1"), tensor_line("output", "Y", "STRING", "1")
+    given, made = (
+        helper.make_tensor_value_info(name, TensorProto.STRING, ["n", 1]) for name in "XY"
+    )
+    graph = helper.make_graph([helper.make_node("Identity", ["X"], ["Y"])], "g", [given], [made])
+    opsets = [helper.make_opsetid("", 17)]
+    same = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+    config = f'platform: "onnxruntime_onnx"\nmax_batch_size: 4\n{x}{y}'
+    sent = {"X": np.array([[b"\xff"]], object)}
+    alone = laid_out(tmp_path / "alone", {"config.pbtxt": config, "1/model.onnx": same})
+    with pytest.raises(BadInput, match="The input X holds bytes that are no UTF-8"):
+        started(alone).infer(sent, {}, ["Y"])
+    files = {
+        "e/config.pbtxt": ENSEMBLE.replace(X + Y, x + y),
+        "first/config.pbtxt": PYTHON.replace(X + Y, x + y),
+        "first/1/model.py": python_model('return [pb_utils.Tensor("Y", array(request, "X"))]'),
+        "second/config.pbtxt": config,
+        "second/1/model.onnx": same,
+    }
+    with pytest.raises(ServingError, match="Step second: The input X holds bytes") as raised:
+        started(laid_out(tmp_path / "steps", files)).infer(sent, {}, ["Y"])
+    assert raised.value.status_code == 500
 
 
 def test_python_and_onnx_steps_work_together(tmp_path):

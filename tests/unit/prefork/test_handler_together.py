@@ -6,7 +6,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from mms.context import Context
+from mms.context import Context, RequestProcessor
 
 import model_handler
 from mme.core.door import Question
@@ -56,6 +56,7 @@ class Doubling:
 def model(monkeypatch):
     made = Doubling()
     monkeypatch.setattr(RESIDENTS, "get", lambda *_: made)
+    monkeypatch.setattr(model_handler._SERVED, "by_endpoint", True)
     monkeypatch.delenv("MME_ANSWER_LIMIT_BYTES", raising=False)
     return made
 
@@ -120,6 +121,16 @@ def test_after_one_that_runs_out_of_memory_no_other_is_answered_here(calls, mode
     together = calls.ask_together([asked(b"a"), asked(b"huge"), asked(b"b")])
     assert [each.status for each in together] == [200, 507]
     assert calls.has_run_out
+
+
+def test_a_stock_model_server_has_each_answered_whatever_callers_send(model, monkeypatch):
+    monkeypatch.setattr(model_handler._SERVED, "by_endpoint", False)
+    context = Context("m", "/m", {}, 2, None, "1.0")
+    context.request_processor = [RequestProcessor({**TARGET, "X-Mme-Together": "1"}) for _ in "ab"]
+    told = model_handler.handle([{"body": b"a"}, {"body": b"bad"}], context)
+    assert told is not None
+    assert told[0] == b"aa"
+    assert "no such text" in told[1]
 
 
 def test_a_handler_that_knows_nothing_of_it_answers_as_ever(monkeypatch):

@@ -74,6 +74,23 @@ def test_what_is_too_much_is_seen_by_bytes_and_by_files(root, monkeypatch):
     assert temporary.is_over(str(root), 2 * MIB)
 
 
+@pytest.mark.hostile("isolation")
+def test_what_cannot_be_counted_is_too_much_and_goes_all_the_same(root):
+    """Paths that are too long to be looked at hold files all the same."""
+    made = root / str(os.getpid())
+    made.mkdir()
+    within = os.open(made, os.O_RDONLY)
+    for _ in range(32):
+        os.mkdir("a" * 200, dir_fd=within)
+        deeper = os.open("a" * 200, os.O_RDONLY, dir_fd=within)
+        os.close(within)
+        within = deeper
+    os.close(within)
+    assert temporary.is_over(str(made), MIB)
+    temporary.remove(str(root), os.getpid())
+    assert not made.exists()
+
+
 def test_folders_of_those_that_ended_are_found_and_removed(root):
     ended = subprocess.Popen(["true"])
     ended.wait()
