@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import docsim  # type: ignore[import-not-found]
-from mlserver import MLModel  # type: ignore[import-not-found]
-from mlserver.types import (  # type: ignore[import-not-found]
+from mlserver import MLModel
+from mlserver.types import (
     InferenceResponse,
     ResponseOutput,
 )

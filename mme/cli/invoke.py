@@ -26,6 +26,7 @@ from mme.cli.options import (
 )
 from mme.cli.progress import working
 from mme.cli.targets import about
+from mme.core.command_options import option
 from mme.core.names import TARGET_HEADER
 
 if TYPE_CHECKING:
@@ -74,18 +75,12 @@ def invoke(
     sample: Annotated[
         bool, typer.Option("--sample", help="send the model's sample request")
     ] = False,
-    content_type: Annotated[
-        str | None, typer.Option(metavar="TYPE", help="of the data", show_default=False)
-    ] = None,
-    accept: Annotated[
-        str | None, typer.Option(metavar="TYPE", help="of the answer", show_default=False)
-    ] = None,
+    content_type: Annotated[str | None, option("--content-type", "TYPE", "of the data")] = None,
+    accept: Annotated[str | None, option("--accept", "TYPE", "of the answer")] = None,
     target_model: Annotated[
         str,
-        typer.Option(
-            metavar="TARGET",
-            help="of a pipeline, the model of the step that requests choose",
-            show_default=False,
+        option(
+            "--target-model", "TARGET", "of a pipeline, the model of the step that requests choose"
         ),
     ] = "",
     endpoint: EndpointOption = None,

@@ -39,6 +39,8 @@ MODEL_VERSION = istr("X-Mme-Model-Version")
 STEPS = istr("X-Mme-Steps")
 """Of a pipeline: what each step took, in milliseconds, written as in `Server-Timing`."""
 MEANT_TARGET = istr("X-Mme-Target-Model")
+MODEL_NAME = "X-Mme-Model-Name"
+"""What the caller calls the model, percent-encoded: its answer in tensors has it."""
 ERROR_TYPE = istr("x-amzn-ErrorType")
 TARGET_ATTRIBUTE = re.compile(r"(?:^|[,;])[ \t]*target-model[ \t]*=([^,;]*)", re.IGNORECASE)
 SESSION = istr("X-Amzn-SageMaker-Session-Id")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -18,7 +19,7 @@ from mme.core.terms import Terms
 from mme.gateway.bodies import ExpectationFailed
 from mme.gateway.container import PING_TIMEOUT_S, answer_as_it_comes, failure
 from mme.gateway.errors import ErrorTable, json_answer, message_of
-from mme.gateway.headers import TARGET, passed_on, printable, target_in
+from mme.gateway.headers import MODEL_NAME, TARGET, passed_on, printable, target_in
 from mme.gateway.paging import limit_of
 from mme.gateway.routing import MethodNotAllowed, NoSuchPath
 from mme.gateway.sites import Forbidden, check_origin
@@ -115,6 +116,8 @@ class PlatformSurface:
         target = target_in(given)
         if target is not None:
             headers[str(TARGET)] = printable(target)
+        else:  # answers in tensors name the model
+            headers[MODEL_NAME] = quote(name, safe="/", errors="replace")
 
         asked = call.asks(name)
 

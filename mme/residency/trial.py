@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mme.core.artifact import SAMPLE_REQUEST
 from mme.core.errors import LoadFailed
+from mme.core.names import TARGET_HEADER
 from mme.core.terms import PLAIN
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _headers(said: Mapping[str, Any], target: str) -> dict[str, str]:
         if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
             raise SampleFailed(target, f"{member} in its {SAMPLE_REQUEST} is no header's value")
         headers[header] = value
-    headers["X-Amzn-SageMaker-Target-Model"] = target.encode("ascii", "backslashreplace").decode()
+    headers[TARGET_HEADER] = target.encode("ascii", "backslashreplace").decode()
     return headers
 
 

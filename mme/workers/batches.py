@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mme.core.door import MOST_TOGETHER
+from mme.workers.times import SLOW_S
 
 if TYPE_CHECKING:
     from collections import deque
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from mme.workers.given import R
 
-BATCH_S = 0.1
+BATCH_S = SLOW_S
 """A batch is no larger than what is computed in so long: others wait behind it."""
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 """Upper ends of the classes of sizes; above the last one is one more."""

@@ -7,6 +7,7 @@ do what ours can, a test says so.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ FEW = settings(deadline=None, max_examples=30)
 def line(name, array, *, is_binary=True):
     """A tensor as the other program reads it."""
     if name == "BYTES":
-        content = [each.hex() for each in array.ravel()]
+        content: Any = [each.hex() for each in array.ravel()]
     else:
         content = np.ascontiguousarray(array, NUMPY_TYPES[name]).tobytes().hex()
     head = {"name": name, "datatype": name, "shape": list(array.shape)}

@@ -29,8 +29,8 @@ def main() -> int:
         if not (peers / name).is_dir():
             parser.error(f"{peers} has no checkout {name}")
     if not apart.is_inside():
-        with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
-            return apart.run_inside("tests.peers", sys.argv[1:], Path(scratch))
+        with tempfile.TemporaryDirectory(prefix="peers-") as name:
+            return apart.run_inside("tests.peers", sys.argv[1:], Path(name))
     scratch = apart.scratch()
     (scratch / "root").mkdir()
     commits = {name: _commit(peers / name) for name in NAMES}

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 INSIDE = "PEERS_INSIDE"
 AS_ROOT = ("--mount", "--net", "--propagation", "private")
 AS_USER = ("--user", "--map-current-user", "--keep-caps", *AS_ROOT)
-ROOT = ("--mount", "--net")
-AS_USER = ("--user", "--map-current-user", "--keep-caps", *AS_ROOT)
 ROOT = """
 set -euo pipefail
 root=$1

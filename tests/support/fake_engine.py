@@ -264,7 +264,8 @@ class Served:
             return await reader.read()
         finally:
             writer.close()
-            await writer.wait_closed()
+            with contextlib.suppress(ConnectionResetError):  # it has answered, and read no more
+                await writer.wait_closed()
 
 
 @contextlib.asynccontextmanager

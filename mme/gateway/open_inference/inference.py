@@ -18,6 +18,7 @@ from mme.core.terms import Terms
 from mme.gateway.errors import JSON
 from mme.gateway.headers import (
     CONTENT_TYPE,
+    MODEL_NAME,
     SAMPLE,
     TARGET,
     passed_back,
@@ -46,8 +47,6 @@ TAG = "open inference"
 INFER_TYPE = "application/vnd.sagemaker-triton.binary+json"
 GENERATE_TYPE = "application/vnd.mme.generate+json"
 JSON_SIZE = ";json-header-size="
-MODEL_NAME = "X-Mme-Model-Name"
-"""What the caller calls the model, percent-encoded: its answer has it."""
 HEADER_LENGTH = istr("Inference-Header-Content-Length")
 LENGTH = re.compile("[0-9]{1,10}", re.ASCII)
 BYTES, EVENTS = "application/octet-stream", "text/event-stream"

@@ -17,7 +17,7 @@ def sleep(seconds: float) -> None:
     _sleep(min(seconds, MOST_S))
 
 
-time.sleep = sleep
+time.sleep = sleep  # type: ignore[assignment]
 
 
 def write(name, passed, said):

@@ -4,7 +4,7 @@ import importlib.util
 import sys
 import unittest
 
-import peers_plugin
+import peers_plugin  # type: ignore[import-not-found]
 
 
 class Results(unittest.TextTestResult):
@@ -25,10 +25,12 @@ class Results(unittest.TextTestResult):
 
 def main() -> None:
     spec = importlib.util.spec_from_file_location("peers_file", sys.argv[1])
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     tests = unittest.defaultTestLoader.loadTestsFromModule(module)
-    unittest.TextTestRunner(resultclass=Results).run(tests)
+    unittest.TextTestRunner(resultclass=Results).run(tests)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ async def test_a_model_is_loaded_listed_described_asked_and_unloaded(container, 
     assert asked.headers["Content-Type"] == "text/csv"
     assert asked.headers[TARGET] == "t"
     assert "X-Secret" not in asked.headers
+    await ask(container, "POST", "/models/m/invoke", data=b"a")
+    assert platform.asked[-1].headers["X-Mme-Model-Name"] == "m"  # nobody names a target
     assert (await ask(container, "POST", "/models", json=wanted))[0] == 409
     unloaded = await ask(container, "DELETE", "/models/m")
     assert unloaded == (200, {"status": 'Model "m" unregistered'})

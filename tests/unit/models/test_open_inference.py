@@ -161,8 +161,8 @@ def test_the_protocols_own_parameters_are_no_models():
 
 def test_no_bytes_of_an_empty_input_may_follow_a_body_that_is_all_json():
     model = echo_of("FP32")
-    empty = {"name": "FP32", "shape": [0, 2], "datatype": "FP32", "data": None}
-    empty["parameters"] = {"binary_data_size": 0}
+    told = {"parameters": {"binary_data_size": 0}, "data": None}
+    empty = {"name": "FP32", "shape": [0, 2], "datatype": "FP32"} | told
     answer(model, request(json.dumps({"inputs": [empty]}).encode()))
     assert model.inputs["FP32"].shape == (0, 2)
     empty["shape"] = [1, 2]

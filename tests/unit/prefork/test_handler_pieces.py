@@ -121,10 +121,18 @@ def test_under_a_stock_server_nobody_chooses_a_model_or_folder_by_headers(monkey
             return Response("a/b", "c")
 
     loaded = []
+
+    def get(name, load):
+        loaded.append(name)
+        return load()
+
+    def load(*given, **_):
+        loaded.append(given)
+        return Answering()
+
     monkeypatch.setattr(model_handler._SERVED, "by_endpoint", False)
-    monkeypatch.setattr(RESIDENTS, "get", lambda name, load: (loaded.append(name), load())[1])
-    monkeypatch.setattr(model_handler, "_loaded", lambda *given, **_: loaded.append(given) or model)
-    model = Answering()
+    monkeypatch.setattr(RESIDENTS, "get", get)
+    monkeypatch.setattr(model_handler, "_loaded", load)
     sent = HEADERS | {"X-Mme-In-Parts": "1", "X-Mme-Scratch-Dir": "/s", "X-Mme-Load-Only": "1"}
     assert model_handler.handle([{"body": b"x"}], Context(sent)) == ["c"]
     assert loaded == ["stock", (Path("/stock"), None)]
