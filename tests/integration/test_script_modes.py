@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import tempfile
 
 import pytest
 import requests
@@ -174,15 +175,16 @@ def test_in_a_single_model_container_a_generated_answer_comes_in_chunks(tmp_path
 
 def test_a_single_model_container_whose_code_may_not_run_ends_and_says_so(tmp_path):
     folder = script(tmp_path / "model", DOUBLING)
-    environment = {"SAGEMAKER_BIND_TO_PORT": str(free_port()), "TMPDIR": str(tmp_path)}
-    ended = subprocess.run(
-        [sys.executable, *SERVER, str(folder)],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    # Not below `tmp_path`: sockets need a short path.
+    with tempfile.TemporaryDirectory(prefix="mme-test-") as temp:
+        ended = subprocess.run(
+            [sys.executable, *SERVER, str(folder)],
+            cwd=PROJECT,
+            env={"SAGEMAKER_BIND_TO_PORT": str(free_port()), "TMPDIR": temp},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert ended.returncode != 0
     assert "MME_ALLOW_CODE does not name 'model'" in ended.stderr

@@ -132,6 +132,7 @@ def test_requests_in_json_are_answered_in_json(endpoint, media):
 
 
 def test_an_ensemble_tells_of_itself_as_one_model(endpoint, client):
+    client.load_model(IMAGES)
     metadata = client.get_model_metadata(IMAGES)
     assert metadata["platform"] == "ensemble"
     assert metadata["inputs"] == [{"name": "IMAGE", "datatype": "BYTES", "shape": [-1, 1]}]

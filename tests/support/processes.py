@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mme.app.run_dir import SCRIPTS
 from tests.support.endpoint import processes_with
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ COMPUTES_S = 0.1
 
 
 def run_dir(endpoint: Endpoint) -> Path:
-    return next(endpoint.run_dir_parent.glob("mme-*"))
+    found = endpoint.run_dir_parent.glob("mme-*")
+    return next(each for each in found if not each.name.endswith(SCRIPTS))
 
 
 def pids_of(endpoint: Endpoint, words: str) -> list[int]:
