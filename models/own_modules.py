@@ -30,75 +30,57 @@ class OwnModules:
     def __init__(self, folders: Iterable[Path], given: Mapping[str, ModuleType] = NONE) -> None:
         """`given` are there without being in a folder."""
         self._folders = [str(folder) for folder in folders]
-        self._names = {name for folder in self._folders for name in _names_in(folder)}
+        self._names = {name for folder in self._folders for name in _names_in(folder)} - FIRST
         self._known = given
 
     def take_turn(self) -> None:
         """Have these found, as they were at its last turn, and no other part's."""
-        if not (_taken and _taken[0].holder is self):
-            _take(self._folders, self._names, self._known, self)
+        if _taken and _taken[0].holder is self:
+            return
+        forget()
+        names = self._names | self._known.keys()
+        hidden = _taken_out(names)
+        sys.modules.update(self._known)
+        sys.path[:0] = self._folders
+        # The artifact's files are not to be written beside.
+        sys.dont_write_bytecode = True
+        _taken.append(_Taken(self, names, hidden, len(sys.modules)))
 
-    def keep(self, found: Mapping[str, ModuleType]) -> None:
-        """For `forget`: what it had when its turn ended."""
-        self._known = found
+    def end_turn(self, now: _Taken) -> None:
+        """Have them found no more, and keep them. For `forget`."""
+        for folder in self._folders:
+            while folder in sys.path:
+                sys.path.remove(folder)
+        known = self._known.keys()
+        if len(sys.modules) == now.count and known <= sys.modules.keys():  # none came since
+            self._known = {name: sys.modules.pop(name) for name in known}
+        else:
+            self._known = _taken_out(now.names)
 
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
     """What this process, or one it was forked from, has found first now."""
 
-    folders: list[str]
+    holder: OwnModules
     names: set[str]
-    """Of the modules that come from there."""
+    """Of its modules."""
     hidden: dict[str, ModuleType]
-    """What was imported before under names of theirs."""
-    known: frozenset[str]
-    """Those of them that were imported already."""
+    """What was imported before under these names."""
     count: int
     """Of all modules that were imported then."""
-    holder: OwnModules | None
 
 
 _taken: list[_Taken] = []
 """One at most."""
 
 
-def take_over(code: Path) -> None:
-    """Have modules of the folder `code` found first, and those of former artifacts not at all."""
-    _take([str(code)], set(_names_in(str(code))), NONE, None)
-
-
-def _take(
-    folders: list[str],
-    found: set[str],
-    known: Mapping[str, ModuleType],
-    holder: OwnModules | None,
-) -> None:
-    forget()
-    names = (found - FIRST) | known.keys()
-    hidden = _taken_out(names)
-    sys.modules.update(known)
-    sys.path[:0] = folders
-    # The artifact's files are not to be written beside.
-    sys.dont_write_bytecode = True
-    _taken.append(_Taken(folders, names, hidden, frozenset(known), len(sys.modules), holder))
-
-
 def forget() -> None:
     """Let the modules taken over be found no more, and what they hid again."""
-    if not _taken:
-        return
-    now = _taken.pop()
-    for folder in now.folders:
-        while folder in sys.path:
-            sys.path.remove(folder)
-    if len(sys.modules) == now.count and now.known <= sys.modules.keys():  # none came since
-        found = {name: sys.modules.pop(name) for name in now.known}
-    else:
-        found = _taken_out(now.names)
-    sys.modules.update(now.hidden)
-    if now.holder is not None:
-        now.holder.keep(found)
+    if _taken:
+        now = _taken.pop()
+        now.holder.end_turn(now)
+        sys.modules.update(now.hidden)
 
 
 def _taken_out(names: set[str]) -> dict[str, ModuleType]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from models.errors import InternalError, NoRoom, NotConverted, ServingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class StepsWait(ValueError):
@@ -20,11 +20,11 @@ class StepsWait(ValueError):
 
 
 class StepFailed(ServingError):
-    """A step's error, named after the step; status and type are those of the error."""
+    """A step's error, named after the step; the type is that of the error."""
 
-    def __init__(self, step: str, error: ServingError, status: int | None = None) -> None:
+    def __init__(self, step: str, error: ServingError, status: int) -> None:
         super().__init__(f"Step {step}: {error.message}")
-        self.status_code = error.status_code if status is None else status
+        self.status_code = status
         self._type = error.type
 
     @property
@@ -43,10 +43,8 @@ def in_turn(after: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 @contextlib.contextmanager
-def named(
-    step: str, status: Callable[[ServingError], int | None] = lambda _: None
-) -> Iterator[None]:
-    """Let errors name the step; `status` may give one another status than its own."""
+def named(step: str, came: type[ServingError] | None = None) -> Iterator[None]:
+    """Let errors name the step; those of the class `came` came with the request and are 400s."""
     try:
         yield
     except (NoRoom, NotConverted):
@@ -54,7 +52,8 @@ def named(
     except MemoryError as error:
         raise NoRoom(f"Step {step}: there is not enough memory for it") from error
     except ServingError as error:
-        raise StepFailed(step, error, status(error)) from error
+        has_come = came is not None and isinstance(error, came)
+        raise StepFailed(step, error, 400 if has_come else error.status_code) from error
     except Exception as error:
         kind = type(error).__name__
         raise InternalError(

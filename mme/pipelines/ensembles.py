@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mme.core.errors import Busy, EndpointError, ModelFailed, ModelTimedOut, ShuttingDown
 from mme.core.terms import PLAIN, Errands, Terms
+from mme.pipelines.running import BETWEEN_BYTES, NO_ANSWER
 from mme.pipelines.slots import Slots
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 ASKS = "application/vnd.mme.ensemble-asks+json"
 ANSWERS = "application/vnd.mme.ensemble-answers+json"
 CONTENT_TYPE, TARGET = "content-type", "X-Amzn-SageMaker-Target-Model"
-BETWEEN_BYTES = 5 * 1024 * 1024
 MOST_ROUNDS = 64
 MOST_AT_ONCE = 16
 """So often all ensembles together ask one model at once: its other callers have their turns."""
@@ -39,7 +39,6 @@ MOST_DEEP = 4
 """So many ensembles may ask for each other on one request's behalf."""
 SMALL_BYTES = 64 * 1024
 """JSON that is read and written on the event loop; more is in a thread."""
-NO_ANSWER = 0
 AS_THEY_ARE = (Busy, ShuttingDown)
 """Errors that say when to try again."""
 
@@ -64,16 +63,17 @@ class _Round:
     folder: str
     """From where the names of targets are seen."""
     terms: Terms
+    """Of what is asked, but for the time that is left then."""
+    errands: Errands
     deadline_s: float
     held_bytes: int = 0
     """Of the answers that are there."""
 
     def hold(self, size_bytes: int) -> None:
         """Count an answer in. Raises ModelFailed if more is held than may be for one request."""
-        errands = self.terms.errands or Errands()
         self.held_bytes += size_bytes
-        errands.spare_bytes -= size_bytes
-        if errands.spare_bytes < 0:
+        self.errands.spare_bytes -= size_bytes
+        if self.errands.spare_bytes < 0:
             reason = f"its steps give more than {Errands().spare_bytes} bytes"
             raise ModelFailed(self.ensemble, NO_ANSWER, reason)
 
@@ -134,11 +134,8 @@ class Ensembles:
         version = answer.version
         for _ in range(MOST_ROUNDS):
             began_s = self._clock()
-            terms = replace(terms, timeout_s=left.seconds)
-            body, fetch_s = await self._asked(target, answer, terms)
+            body, fetch_s = await self._asked(target, answer, terms, began_s + left.seconds)
             left.seconds -= self._clock() - began_s - fetch_s
-            if left.seconds <= 0:
-                raise ModelTimedOut(target, left.total_s)
             terms = replace(terms, timeout_s=left.seconds)
             answer = await self._timed(target, headers, body, terms, left)
             if answer.version != version:
@@ -158,12 +155,14 @@ class Ensembles:
         left.seconds -= self._clock() - began_s - answer.timing.fetch_s
         return answer
 
-    async def _asked(self, target: str, answer: Answer, terms: Terms) -> tuple[bytes, float]:
+    async def _asked(
+        self, target: str, answer: Answer, terms: Terms, deadline_s: float
+    ) -> tuple[bytes, float]:
         """What the ensemble goes on with, and how long it took to bring models in, in seconds."""
-        said = await _read(answer.body)
-        if said is None:
+        asked = await _read(answer.body)
+        if asked is None:
             raise ModelFailed(target, NO_ANSWER, "what it asks of others cannot be read")
-        asks, state = said
+        asks, state = asked
         if terms.depth >= MOST_DEEP:
             reason = f"more than {MOST_DEEP} ensembles ask for each other"
             raise ModelFailed(target, NO_ANSWER, reason)
@@ -180,15 +179,16 @@ class Ensembles:
             reason = f"it and those it asks have asked others {Errands().asks} times"
             raise ModelFailed(target, NO_ANSWER, reason)
         inner = Terms(
-            terms.timeout_s, BETWEEN_BYTES, request_id=terms.request_id, depth=terms.depth + 1,
+            answer_limit_bytes=BETWEEN_BYTES, request_id=terms.request_id, depth=terms.depth + 1,
             errands=errands,
         )  # fmt: skip
-        total_s = self._timeout_s if terms.timeout_s is None else terms.timeout_s
-        going = _Round(target, folder, inner, self._clock() + total_s)
+        going = _Round(target, folder, inner, errands, deadline_s)
         tasks = [asyncio.ensure_future(self._one(each, going)) for each in asks]
         try:
             found = await asyncio.gather(*tasks)
-            body = await _written({"state": state, "answers": [each for each, _ in found]})
+            said = {"state": state, "answers": [each for each, _ in found]}
+            # Nobody knows how large it is.
+            body = (await asyncio.to_thread(json.dumps, said)).encode()
         finally:
             for task in tasks:
                 task.cancel()
@@ -242,7 +242,11 @@ def _goes_on(headers: Mapping[str, str]) -> bool:
 async def _read(body: bytes) -> tuple[list[dict[str, str]], Any] | None:
     """What is asked, and the state; None: it is not written so."""
     try:
-        said = json.loads(body) if len(body) < SMALL_BYTES else await _apart(json.loads, body)
+        said = (
+            json.loads(body)
+            if len(body) < SMALL_BYTES
+            else await asyncio.to_thread(json.loads, body)
+        )
     except (ValueError, RecursionError):
         return None
     match said:
@@ -255,13 +259,3 @@ async def _read(body: bytes) -> tuple[list[dict[str, str]], Any] | None:
 def _is_asked(each: object) -> bool:
     keys = ("step", "target", "content_type", "accept", "body")
     return isinstance(each, dict) and all(isinstance(each.get(key), str) for key in keys)
-
-
-async def _written(said: dict[str, object]) -> bytes:
-    """As JSON; in a thread, since nobody knows how large it is."""
-    text: str = await _apart(json.dumps, said)
-    return text.encode()
-
-
-async def _apart(work: Callable[[Any], Any], what: object) -> Any:
-    return await asyncio.to_thread(work, what)

@@ -41,6 +41,8 @@ TOKENS_AT_ONCE = 512
 More take a core longer than one after the other would: its cache is too small for them.
 """
 TOKENS_AT_ONCE_ON_GPU = 16_384
+MANY_TOKENS = 512
+"""After so many the memory for intermediate results is given back."""
 TEXTS_AT_ONCE = 64
 CHARS_OF_TOKEN = 8
 """So many characters a token has at most, where nobody counts them."""
@@ -173,7 +175,9 @@ class OnnxEngine:
         batch = self._tokenizer.padded(tokens)
         with running.translated("cannot be computed", MODEL_FILE):
             (states,) = self._session.run(
-                [self._output], self._fed(batch), running.run_options(batch.ids.size)
+                [self._output],
+                self._fed(batch),
+                running.run_options(is_large=batch.ids.size >= MANY_TOKENS),
             )
         wanted = 2 if self._params.pooling == NONE else 3
         if not isinstance(states, np.ndarray) or states.ndim != wanted:

@@ -138,13 +138,8 @@ class Course:
 
     def _named(self, step: Step) -> AbstractContextManager[None]:
         """Let errors name the step."""
-
-        def status(error: ServingError) -> int | None:
-            # What a step that takes only inputs cannot use came with the request.
-            came = isinstance(error, UnusableValue) and step.name in self._of_inputs
-            return 400 if came else None
-
-        return named(step.name, status)
+        # What a step that takes only inputs cannot use came with the request.
+        return named(step.name, UnusableValue if step.name in self._of_inputs else None)
 
     def _value(self, step: Step, values: Mapping[str, Any]) -> Any:
         if not step.each:

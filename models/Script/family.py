@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from models import own_modules
 from models.errors import CodeNotAllowed, CorpusError
+from models.own_modules import OwnModules, forget
 from models.Script.requirements import FILE, read_requirements
 from models.Script.source import ENTRY, read_source
 from models.serving import Needs, Request
@@ -88,11 +88,11 @@ class ScriptModel:
             log.warning("%s asks for what is missing here: %s", FILE, ", ".join(wanted.missing))
         # Imported here, before the code may hide modules: an admission needs none of the toolkit.
         running = importlib.import_module(RUNNING)
-        own_modules.take_over((self._model_dir / ENTRY).parent)
+        OwnModules([(self._model_dir / ENTRY).parent]).take_turn()
         try:
             made = running.RunningScript(self._model_dir, self.describe(), self.needs())
         except BaseException:
-            own_modules.forget()  # or another try would find the artifact's modules for ours
+            forget()  # or another try would find the artifact's modules for ours
             raise
         return cast("LoadedModel", made)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sagemaker_inference import content_types
 from sagemaker_inference.errors import BaseInferenceToolkitError
 
-from models.errors import BadInput, CodeError, ServingError, shorten
+from models.errors import BadInput, CodeError, ServingError, shorten, words_of
 from models.Script.requirements import FILE, read_requirements
 from models.Script.toolkit import OURS, ScriptTransformer, begin_request, new_context
 from models.serving import Response
@@ -90,7 +90,7 @@ class RunningScript:
         """What a caller is told of what the script raised; the log gets the rest."""
         if isinstance(error, (ServingError, MemoryError)):
             return error
-        kind, status, message = type(error).__name__, 500, _words(error)
+        kind, status, message = type(error).__name__, 500, words_of(error)
         if isinstance(error, BaseInferenceToolkitError):
             message = str(error.message)
             if error.status_code in STATUSES:
@@ -183,10 +183,3 @@ def _pieces(answer: Iterator[Any]) -> Iterator[bytes]:
             kind = type(piece).__name__
             raise TypeError(f"a piece of an answer must be text or bytes, not {kind}")
         yield piece.encode() if isinstance(piece, str) else bytes(piece)
-
-
-def _words(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException:  # noqa: BLE001 - a script's own class may do anything
-        return ""

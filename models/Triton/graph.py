@@ -62,11 +62,13 @@ def read_graph(repository: Repository) -> Graph:
         each.name: Node(REQUEST, each.datatype, each.inner_shape(ensemble.max_batch_size))
         for each in ensemble.inputs
     }
+    configs: dict[str, Config] = {}
     for step in ensemble.steps:
-        _add_outputs(step, _config(step, ensemble, repository), ensemble, nodes)
+        configs[step.name] = _config(step, ensemble, repository)
+        _add_outputs(step, configs[step.name], ensemble, nodes)
     optional = {each.name for each in ensemble.inputs if each.is_optional}
     for step in ensemble.steps:
-        _check_inputs(step, _config(step, ensemble, repository), ensemble, nodes, optional)
+        _check_inputs(step, configs[step.name], ensemble, nodes, optional)
     for each in ensemble.outputs:
         _check_output(each, ensemble, nodes)
     makers = {name: node.maker for name, node in nodes.items() if node.maker != REQUEST}

@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from models.errors import BadInput, CodeNotAllowed, ServingError
+from models.errors import BadInput, CodeNotAllowed
 from models.media import JSON, content_type
 from models.open_inference.serving import infer
 from models.own_modules import forget
@@ -118,7 +117,7 @@ class TritonModel:
             began_s = time.perf_counter()
             # What a step that takes only tensors of the request cannot use came with it.
             is_first = graph.makers.keys().isdisjoint(step.input_map.values())
-            with named(step.name, partial(_status, is_first=is_first)):
+            with named(step.name, UnusableTensor if is_first else None):
                 made = self._ask(step, tensors, parameters)
             for name, tensor in step.output_map.items():
                 if name in made:
@@ -177,10 +176,6 @@ class TritonCode:
             forget()  # or another try would find the artifact's modules for ours
             raise
         return TritonModel(self._plan, backends)
-
-
-def _status(error: ServingError, *, is_first: bool) -> int | None:
-    return 400 if is_first and isinstance(error, UnusableTensor) else None
 
 
 def _plain(name: str) -> str:

@@ -67,7 +67,7 @@ class OnnxModel:
             for name, array in inputs.items()
         }
         is_large = sum(array.nbytes for array in fed.values()) > LARGE_BYTES
-        options = running.run_options(running.MANY_TOKENS) if is_large else None
+        options = running.run_options(is_large=is_large)
         with running.translated("cannot be computed", self._file):
             found = self._session.run(list(wanted), fed, options)
         made = dict(zip(wanted, found, strict=True))

@@ -94,7 +94,7 @@ def read_plan(root: Path, scratch: Path | None) -> Plan:
     graph = read_graph(repository) if asked.config.backend == ENSEMBLE else None
     keys: dict[str | None, Key] = {}
     if graph is None:
-        keys[None] = (_folder_name(repository, asked), asked.versions[-1])
+        keys[None] = (asked.folder.name, asked.versions[-1])
     else:
         for step in graph.order:
             version = repository.models[step.model].version(step.version)
@@ -119,8 +119,3 @@ def signature_of(config: Config) -> Signature:
 
     platform = PLATFORMS.get(config.backend, config.backend)
     return Signature(specs(config.inputs), specs(config.outputs), platform)
-
-
-def _folder_name(repository: Repository, model: Model) -> str:
-    """The name a model has in the repository."""
-    return next(name for name, each in repository.models.items() if each is model)

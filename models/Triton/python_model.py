@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.errors import ArtifactError, CodeError, ServingError
+from models.errors import ArtifactError, CodeError, ServingError, words_of
 from models.own_modules import OwnModules
 from models.python_source import bound, outermost, parsed
 from models.Triton import backend_utils
@@ -121,11 +121,7 @@ class PythonModel:
         """What a caller is told of what the code raised; the log gets the rest."""
         if isinstance(error, (ServingError, MemoryError)):
             return error
-        try:
-            message = str(error)
-        except Exception:  # noqa: BLE001 - a class of the artifact's may do anything
-            message = ""
-        return CodeError(self._told(message), type(error).__name__)
+        return CodeError(self._told(words_of(error)), type(error).__name__)
 
     def _told(self, message: str) -> str:
         for path in self._secret:

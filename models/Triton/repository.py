@@ -139,7 +139,7 @@ def _model(folder: Path, name: str, said: dict[str, Any], root: Path) -> Model:
     for version in versions:
         path = folder / str(version) / config.model_file
         if not path.is_file():
-            where = f"{path.relative_to(root)}"
+            where = str(path.relative_to(root))
             raise ArtifactError(where, "is a folder" if path.is_dir() else "is missing")
         _check_inside(path, root)
     return Model(config, folder, tuple(versions), tuple(warnings))

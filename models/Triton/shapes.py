@@ -45,12 +45,15 @@ def taken(config: Config, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
             if spec.is_optional:
                 continue
             raise UnusableTensor(f"The input {spec.name} is missing")
-        _check_input(spec, array, spec.shape(config.max_batch_size))
+        shape = spec.shape(config.max_batch_size)
+        _check_input(spec, array, shape)
         if config.max_batch_size:
             batch = batch or (spec.name, len(array))
             _check_batch(config, spec.name, len(array), batch)
         if spec.reshape is not None:
-            array = array.reshape(_other(array.shape, spec, config, is_inner=True))
+            array = array.reshape(
+                _other(array.shape, shape, spec.inner_shape(config.max_batch_size))
+            )
         found[spec.name] = array
     return found
 
@@ -118,14 +121,10 @@ def _reshaped(spec: Tensor, array: NDArray[Any], config: Config) -> NDArray[Any]
             f"The output {spec.name} is of shape {list(inner)} before it is reshaped, not"
             f" {list(array.shape)}"
         )
-    return array.reshape(_other(array.shape, spec, config, is_inner=False))
+    return array.reshape(_other(array.shape, inner, spec.shape(config.max_batch_size)))
 
 
-def _other(
-    sizes: tuple[int, ...], spec: Tensor, config: Config, *, is_inner: bool
-) -> tuple[int, ...]:
+def _other(sizes: tuple[int, ...], now: Shape, then: Shape) -> tuple[int, ...]:
     """The sizes of a tensor in its other form: of each pair of axes that vary, the same one."""
-    outer, inner = spec.shape(config.max_batch_size), spec.inner_shape(config.max_batch_size)
-    now, then = (outer, inner) if is_inner else (inner, outer)
     varying = iter([size for size, said in zip(sizes, now, strict=True) if said == ANY_SIZE])
     return tuple(next(varying) if said == ANY_SIZE else said for said in then)

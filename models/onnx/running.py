@@ -28,7 +28,6 @@ QUIET = {
 FATAL_ONLY = 4
 """What is logged: errors are raised as well."""
 CPU_PROVIDER = "CPUExecutionProvider"
-MANY_TOKENS = 512
 SHOWN_CHARS = 300
 _NO_MEMORY = ("bad allocation", "bad_alloc", "Failed to allocate memory", "out of memory")
 
@@ -67,9 +66,9 @@ def options(settings: Mapping[str, str], *, optimizes: bool) -> Any:
     return made
 
 
-def run_options(tokens: int) -> Any:
-    """For one computing of so many tokens; after a large one its memory is given back."""
-    if tokens < MANY_TOKENS:
+def run_options(*, is_large: bool) -> Any:
+    """For one computing; after a large one the memory for what came in between is given back."""
+    if not is_large:
         return None
     made = library("onnxruntime").RunOptions()
     made.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")

@@ -32,6 +32,23 @@ def store_dir(tmp_path):
     return folder
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """An endpoint that tests leave as it was; each has a target of its own there."""
+    folder = tmp_path_factory.mktemp("shared")
+    store = folder / "store"
+    store.mkdir()
+    for target in (SIMILARITY, "mended.tar.gz"):
+        shutil.copy(PROJECT / "artifacts" / SIMILARITY, store / target)
+    settings = {
+        "MME_MAX_BODY_BYTES": "65536",
+        "MME_FAILURE_MEMORY_S": "0",
+        "MME_ENDPOINT_NAMES": "demo,facts",
+    }
+    with running_endpoint(str(store), folder, settings) as endpoint:
+        yield endpoint, store
+
+
 def ask(endpoint, target=SIMILARITY, body="Impfstoff,Erbgut"):
     return (
         endpoint.client()
@@ -58,20 +75,17 @@ def test_a_stopped_endpoint_leaves_no_process_socket_or_file(store_dir, tmp_path
             pass
 
 
-def test_an_answer_that_is_too_large_is_an_error_of_its_own_and_costs_no_worker(
-    store_dir, tmp_path
-):
-    settings = {"MME_MAX_BODY_BYTES": "65536"}
-    with running_endpoint(str(store_dir), tmp_path, settings) as endpoint:
-        client = endpoint.client()
-        ask(endpoint)
-        before = workers(endpoint)
-        with pytest.raises(client.exceptions.ModelError) as caught:
-            ask(endpoint, body="x,y\n" * 16_000)
-        assert caught.value.response["OriginalStatusCode"] == 413
-        assert "65536" in caught.value.response["OriginalMessage"]
-        ask(endpoint)
-        assert workers(endpoint) == before
+def test_an_answer_that_is_too_large_is_an_error_of_its_own_and_costs_no_worker(shared):
+    endpoint, _ = shared
+    client = endpoint.client()
+    ask(endpoint)
+    before = workers(endpoint)
+    with pytest.raises(client.exceptions.ModelError) as caught:
+        ask(endpoint, body="x,y\n" * 16_000)
+    assert caught.value.response["OriginalStatusCode"] == 413
+    assert "65536" in caught.value.response["OriginalMessage"]
+    ask(endpoint)
+    assert workers(endpoint) == before
 
 
 def test_a_request_that_runs_when_the_endpoint_is_stopped_is_answered(store_dir, tmp_path):
@@ -141,17 +155,15 @@ def described(endpoint, target=SIMILARITY):
     return requests.get(f"{endpoint.url}/models/{target}", timeout=10).json()
 
 
-def test_a_failed_load_is_tried_again_after_a_moment_and_works_once_it_is_mended(
-    store_dir, tmp_path
-):
-    good = (store_dir / SIMILARITY).read_bytes()
-    (store_dir / SIMILARITY).write_bytes(archives.tar_gz({"DocSim-params.json": b"{}"}))
-    with running_endpoint(str(store_dir), tmp_path, {"MME_FAILURE_MEMORY_S": "0"}) as endpoint:
-        client = endpoint.client()
-        with pytest.raises(client.exceptions.ModelError):
-            ask(endpoint)
-        (store_dir / SIMILARITY).write_bytes(good)
-        assert json.loads(ask(endpoint))
+def test_a_failed_load_is_tried_again_after_a_moment_and_works_once_it_is_mended(shared):
+    endpoint, store = shared
+    artifact = store / "mended.tar.gz"
+    good = artifact.read_bytes()
+    artifact.write_bytes(archives.tar_gz({"DocSim-params.json": b"{}"}))
+    with pytest.raises(endpoint.client().exceptions.ModelError):
+        ask(endpoint, artifact.name)
+    artifact.write_bytes(good)
+    assert json.loads(ask(endpoint, artifact.name))
 
 
 def test_when_the_model_server_is_killed_the_endpoint_starts_another(store_dir, tmp_path):
@@ -166,15 +178,13 @@ def test_when_the_model_server_is_killed_the_endpoint_starts_another(store_dir, 
         assert requests.get(f"{endpoint.url}/ping", timeout=10).status_code == 200
 
 
-def test_endpoint_names_can_be_restricted(store_dir, tmp_path):
-    with running_endpoint(str(store_dir), tmp_path, {"MME_ENDPOINT_NAMES": "facts"}) as endpoint:
-        client = endpoint.client()
-        with pytest.raises(client.exceptions.ValidationError, match="'demo' is not served here"):
-            ask(endpoint)
-        answer = client.invoke_endpoint(
-            EndpointName="facts", TargetModel=SIMILARITY, ContentType="text/csv", Body="a,b"
-        )
-        assert json.load(answer["Body"]) == ["0.00"]
+def test_endpoint_names_can_be_restricted(shared):
+    client = shared[0].client()
+    asked = {"TargetModel": SIMILARITY, "ContentType": "text/csv", "Body": "a,b"}
+    with pytest.raises(client.exceptions.ValidationError, match="'other' is not served here"):
+        client.invoke_endpoint(EndpointName="other", **asked)
+    answer = client.invoke_endpoint(EndpointName="facts", **asked)
+    assert json.load(answer["Body"]) == ["0.00"]
 
 
 def test_a_model_not_ready_in_time_is_429_and_its_load_goes_on(store_dir, tmp_path):

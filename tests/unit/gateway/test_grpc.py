@@ -30,20 +30,8 @@ TENSORS = {
 }
 NAME = "de/größe 1.tar.gz"
 TYPE = "application/vnd.sagemaker-triton.binary+json"
-HEAD = json.dumps(
-    {
-        "model_name": NAME,
-        "model_version": "1",
-        "outputs": [
-            {
-                "name": "score",
-                "datatype": "FP32",
-                "shape": [1],
-                "parameters": {"binary_data_size": 4},
-            }
-        ],
-    }
-).encode()
+SCORE = {"name": "score", "datatype": "FP32", "shape": [1], "parameters": {"binary_data_size": 4}}
+HEAD = json.dumps({"model_name": NAME, "model_version": "1", "outputs": [SCORE]}).encode()
 SCORED = Answer(
     headers={"content-type": f"{TYPE};json-header-size={len(HEAD)}"},
     body=HEAD + np.array([0.5], np.float32).tobytes(),

@@ -27,6 +27,7 @@ TENSORS = {
     "outputs": [{"name": "score", "datatype": "FP32", "shape": [-1]}],
 }
 TYPE = "application/vnd.sagemaker-triton.binary+json"
+SIZED = {"content-type": f"{TYPE};json-header-size=2"}
 NAME = "de/größe 1.tar.gz"
 PATH = "/v2/models/de/gr%C3%B6%C3%9Fe%201.tar.gz"
 INFER = ("POST", "/v2/models/m.tar.gz/infer")
@@ -106,12 +107,7 @@ async def test_a_model_is_ready_when_it_is_in_memory(protocol, engine, state, st
 
 
 async def test_a_request_goes_to_its_model_as_bytes(protocol, engine):
-    engine.answer = Answer(
-        headers={"content-type": f"{TYPE};json-header-size=2"},
-        body=b"{}\0\1",
-        target="t",
-        version="v",
-    )
+    engine.answer = Answer(headers=SIZED, body=b"{}\0\1", target="t", version="v")
     headers = {"Inference-Header-Content-Length": "3", "Content-Type": "text/plain"}
     sent = ("POST", f"{PATH}/versions/1/infer")
     status, back, text = await ask(protocol, sent, headers=headers, data=b"[1]\0\0")
@@ -158,9 +154,7 @@ async def test_a_length_that_is_none_is_refused(protocol, length):
 
 @pytest.mark.parametrize(("coding", "pack"), [("gzip", gzip), ("deflate", zlib)])
 async def test_bodies_are_packed_both_ways(protocol, engine, coding, pack):
-    engine.answer = Answer(
-        headers={"content-type": f"{TYPE};json-header-size=2"}, body=b"{}" + bytes(200_000)
-    )
+    engine.answer = Answer(headers=SIZED, body=b"{}" + bytes(200_000))
     headers = {"Content-Encoding": coding, "Accept-Encoding": coding}
     async with protocol.client.post(
         INFER[1], headers=headers, data=pack.compress(b"[1]"), auto_decompress=False
