@@ -49,6 +49,8 @@ def bound_grpc(settings: Settings, tls: TlsFiles | None) -> GrpcServer | None:
         return None
     # Else gRPC's core writes lines of its own on stderr, as often as a handshake fails.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Else its core looks after forks, and a child process may end before it has become another.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     try:
         from mme.gateway.grpc.server import GrpcServer  # noqa: PLC0415
     except (ImportError, RuntimeError) as error:  # the client's messages know two of these

@@ -121,6 +121,7 @@ class Groups:
                 and anonymous_bytes(each.started.pid) - each.born_bytes > GROWN_BYTES
             }
         if self._fewest:
+            self._wait_for_no_pipeline_in_vain()
             self._step_pool()
         for name in waiting:
             artifact = self._own_artifacts.get(name)
@@ -195,6 +196,15 @@ class Groups:
             del self._own_artifacts[name]
         for own_model in self._paused_until_s.keys() - names - {None}:
             del self._paused_until_s[own_model]
+
+    def _wait_for_no_pipeline_in_vain(self) -> None:
+        """Let any worker take requests whose pipeline no template will have, after all."""
+        for first in self._dispatch.oldest():
+            if first.pipeline is not None and not self._template.learn(first.pipeline):
+                waiting = self._dispatch.take_all(first.model)
+                for request in waiting:
+                    request.pipeline = None
+                self._live.send(self._dispatch.submit_again(*waiting))
 
     def _step_pool(self) -> None:
         now_s = self._clock()

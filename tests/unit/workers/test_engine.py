@@ -378,6 +378,14 @@ async def test_a_pipeline_no_template_can_learn_is_no_obstacle(bench):
     assert (await bench.ask(bench.model(pipeline="xx"))).status == 200
 
 
+async def test_requests_that_wait_for_a_pipeline_that_cannot_be_learned_are_answered(bench):
+    asked = [bench.asking(bench.model(pipeline="xx")) for _ in range(3)]
+    await until(lambda: bench.template.wanted)
+    assert not any(each.done() for each in asked)
+    bench.template.in_vain = frozenset({"xx"})
+    assert [answer.status for answer in await asyncio.gather(*asked)] == [200] * 3
+
+
 # ---- the model server ends, the endpoint ends
 
 
