@@ -58,7 +58,7 @@ train: $(INSTALLED) ## train the models switched on in models/models_to_be_train
 	@for family in $(FAMILIES); do $(TRAIN_ENGLISH); done
 
 test: $(DEV) $(ARTIFACTS) ## run the tests, two at a time
-	@$(BIN)/python -m pytest -n 2 --cov
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov
 
 bench: $(DEV) $(ARTIFACTS) ## measure, against stock MMS, and write benchmarks/README.md (ONLY="cold memory")
 	@$(BIN)/python -m benchmarks $(ONLY)
