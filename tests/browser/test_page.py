@@ -177,7 +177,7 @@ def test_a_link_to_a_model_opens_it(page, endpoint):
     page.evaluate("history.back()")
     wait_for_text(page, "#detail-title", "en/Search.tar.gz")
     page.click("#detail-close")
-    assert page.evaluate("location.hash") == ""
+    page.wait_for("location.hash === ''")
 
 
 def test_what_an_action_is_refused_for_is_said_in_words(page, endpoint):
