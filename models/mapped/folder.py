@@ -19,6 +19,7 @@ import json
 import logging
 import mmap
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,8 +153,8 @@ def _array(entry: Mapping[str, Any], memory: mmap.mmap, start: int) -> NDArray[A
 
 def _number(dtype: object) -> np.dtype[Any]:
     """A dtype of plain numbers; others would let a file's bytes be taken for objects."""
-    # As `write` says it: NumPy reads much more into a string.
-    if not (isinstance(dtype, str) and len(dtype) == 3 and dtype[1] in "uif"):  # noqa: PLR2004
+    # As `write` says it: NumPy reads much more into a string, and raises whatever comes of that.
+    if not (isinstance(dtype, str) and re.fullmatch("[<>|=][uif][1248]", dtype)):
         raise ValueError(f"an array of {dtype!r}")
     return np.dtype(dtype)
 

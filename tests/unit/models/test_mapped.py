@@ -90,6 +90,8 @@ LIES: dict[str, dict[str, object]] = {
     "no shape": {"shape": None},
     "shape in words": {"shape": "12"},
     "objects": {"dtype": "|O8"},
+    "what NumPy takes for a list of types": {"dtype": ",f4"},
+    "numbers of a size that none has": {"dtype": "<f1"},
     "records": {"dtype": "f4,f4"},
     "a shape in the dtype": {"dtype": "(2,2)<f4"},
     "words": {"dtype": "<U4"},
