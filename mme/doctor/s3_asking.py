@@ -86,7 +86,7 @@ class AskingS3:
             region=client.meta.region_name,
             endpoint_url=client.meta.endpoint_url,
             profile=session.profile_name,
-            identity=self._identity(client.meta.endpoint_url, client.meta.region_name),
+            identity=self._identity(session, client.meta.endpoint_url, client.meta.region_name),
         )
 
     def list_one(self, bucket: str, prefix: str) -> Heard:
@@ -124,10 +124,13 @@ class AskingS3:
         except (TypeError, ValueError):
             return None
 
-    def _identity(self, s3_url: str, region: str) -> str:
-        """The ARN that STS knows us by. Beside an S3 that is not AWS's, AWS's STS is not asked."""
+    def _identity(self, session: boto3.session.Session, s3_url: str, region: str) -> str:
+        """The ARN that STS knows us by. Beside an S3 that is not AWS's, AWS's STS is not asked.
+
+        Of the session that was looked at: boto3's own may have kept other credentials.
+        """
         try:
-            sts = boto3.client(
+            sts = session.client(
                 "sts",
                 region_name=region,
                 config=Config(

@@ -70,6 +70,13 @@ def verdicts(by_check):
     return {check: each.verdict for check, each in by_check.items()}
 
 
+def test_who_asks_is_told_of_the_credentials_that_were_found(look, monkeypatch):
+    kept = boto3.session.Session("another", "secret")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", kept)
+    _, by_check = look("both")
+    assert by_check["credentials"].facts["identity"].endswith(":user/both")
+
+
 def test_all_is_well_for_a_user_with_both_rights(look):
     looked, by_check = look("both")
     assert verdicts(by_check) == {
