@@ -45,7 +45,7 @@ TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.c
 
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-sdk oracles peers test-browser test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-sdk oracles peers test-browser test-deploy test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -78,6 +78,10 @@ peers: $(DEV) ## run other servers' own tests against this one (PEERS=folder of 
 test-browser: $(DEV) ## look at pages in a real browser (Debian's Chromium, installed if it is missing)
 	@.ci/browser-up
 	@$(BIN)/python -m pytest tests/browser
+
+test-deploy: $(DEV) $(ARTIFACTS) ## check and try what is in deploy/ (installs Debian's HAProxy if it is missing)
+	@.ci/haproxy-up
+	@$(BIN)/python -m pytest tests/deploy
 
 pictures: $(DEV) ## write the pictures of docs/images
 	@.ci/browser-up
