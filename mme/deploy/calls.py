@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
 
 HIDDEN = "(hidden)"
+STDERR = 2
 SECRET = re.compile(r"password|secret|token(?!s\b)|credential", re.IGNORECASE)
 NOT_SECRET = frozenset({"nextToken", "NextToken", "ClientRequestToken"})
 TEMPLATE = "TemplateBody"
@@ -64,13 +64,14 @@ def run_program(argv: Sequence[str], *, stdin: str = "", is_read: bool = False) 
             input=stdin,
             text=True,
             check=False,
-            stdout=subprocess.PIPE if is_read else sys.stderr,
+            stdout=subprocess.PIPE if is_read else STDERR,
             stderr=subprocess.PIPE if is_read else None,
         )
     except OSError as error:
         raise DeployError(f"{argv[0]} cannot be run: {error.strerror}") from None
     if ended.returncode:
-        why = (ended.stderr or "").strip().splitlines()
+        lines = [line for line in (ended.stderr or "").splitlines() if line.strip()]
+        why = [line for line in lines if "rror" in line] or lines
         raise DeployError(
             f"`{' '.join(argv)}` ended with code {ended.returncode}"
             + (f": {why[-1]}" if why else ", as said above")
