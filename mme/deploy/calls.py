@@ -159,8 +159,8 @@ def is_refused(error: Exception, *codes: str) -> bool:
 def shown(value: Any, name: str = "") -> Any:
     """Parameters as they may be shown: secrets are hidden, and a template is told by its length."""
     if isinstance(value, dict):
-        named = value.get("ParameterKey", "")
-        return {key: shown(each, f"{named}{key}") for key, each in value.items()}
+        named = {"ParameterValue": value.get("ParameterKey", "")}  # as CloudFormation has them
+        return {key: shown(each, named.get(key, key)) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [shown(each, name) for each in value]
     if name not in NOT_SECRET and SECRET.search(name) and isinstance(value, str):

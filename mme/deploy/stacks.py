@@ -91,6 +91,9 @@ class Stacks:
             seen_events = self._event_ids(name)
             self._calls.change(CLOUDFORMATION, "execute_change_set", **named)
         except ClientError as error:
+            if NOTHING_NEW[1] in message_of(error):
+                self._say(f"{name}: nothing to change")
+                return False
             raise explained(error, f"changing the stack {name}") from None
         self._await(name, seen_events)
         return True

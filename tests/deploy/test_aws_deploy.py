@@ -78,8 +78,7 @@ def test_an_endpoint_is_made_shown_changed_and_deleted(deploy):
     assert stacks() == {}
     assert sagemaker.list_endpoints()["Endpoints"] == []
     assert boto3.client("ecr").describe_repositories()["repositories"] == []
-    assert boto3.client("logs").describe_log_groups()["logGroups"] == []
-    assert boto3.client("iam").list_roles()["Roles"] == []
+    assert sagemaker.list_models()["Models"] == []
 
 
 def test_the_log_group_ends_its_lines_and_is_read_back(deploy):
@@ -205,7 +204,7 @@ def test_what_cannot_be_is_refused_before_anything_is_made(deploy, monkeypatch):
             1,
             "no no-engine here",
         ),
-        (("up", "texts", "--image", f"{REGISTRY}/x:1", *MODELS), 1, "no repository x"),
+        (("up", "texts", "--image", f"{REGISTRY}/xy:1", *MODELS), 1, "no repository xy"),
         (
             ("up", "texts", "--image", f"{REGISTRY.replace('123', '999')}/x:1", *MODELS),
             1,

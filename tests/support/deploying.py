@@ -23,13 +23,16 @@ case "$1" in
     echo "sha256:$(printf %s "$5" | sha256sum | cut -d ' ' -f 1)" ;;
   push)
     place=${2%:*}; tag=${2##*:}
-    curl --silent --fail --output /dev/null "$AWS_ENDPOINT_URL/" \
+    cat > "$folder/image" <<END
+{"repositoryName": "${place#*/}", "imageTag": "$tag",
+ "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
+ "imageManifest": "{\\"schemaVersion\\": 2, \\"config\\": {\\"digest\\": \\"$2\\"}}"}
+END
+    scope="test/20260101/$AWS_DEFAULT_REGION/ecr/aws4_request"
+    curl --silent --fail --output /dev/null "$AWS_ENDPOINT_URL/" --data "@$folder/image" \
+      -H "Authorization: AWS4-HMAC-SHA256 Credential=$scope" \
       -H 'X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.PutImage' \
-      -H 'Content-Type: application/x-amz-json-1.1' \
-      -H "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/$AWS_DEFAULT_REGION/ecr/aws4_request" \
-      --data "{\"repositoryName\": \"${place#*/}\", \"imageTag\": \"$tag\", \"imageManifestMediaType\":
-        \"application/vnd.oci.image.manifest.v1+json\", \"imageManifest\":
-        \"{\\\"schemaVersion\\\": 2, \\\"config\\\": {\\\"digest\\\": \\\"$2\\\"}, \\\"layers\\\": []}\"}" ;;
+      -H 'Content-Type: application/x-amz-json-1.1' ;;
 esac
 """
 
