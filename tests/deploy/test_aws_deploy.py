@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
+import time
 
 import boto3
 import pytest
 
 from tests.support.deploying import REGISTRY, Deploying, empty, environment
+from tests.support.endpoint import PROJECT
 from tests.support.s3 import running_s3
 
 MODELS = ("--models", "s3://models/de/")
@@ -39,6 +43,17 @@ def stacks():
 def parameters(name="texts"):
     [stack] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     return {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
+
+
+def test_the_commands_of_the_page_run_one_after_the_other(deploy):
+    page = (PROJECT / "docs" / "deploy-aws.md").read_text("utf-8").replace("\\\n", " ")
+    commands = re.findall(r"^\$ mme deploy (.*)$", page, re.MULTILINE)
+    assert len(commands) == 7
+    for command in commands:
+        code, printed, said = deploy(*shlex.split(command))
+        assert code == 0, (command, printed, said)
+    assert set(stacks()) == {"later", "later-repository"}
+    assert parameters("later")["Inference"] == "Asynchronous"
 
 
 def test_an_endpoint_is_made_shown_changed_and_deleted(deploy):
@@ -87,8 +102,6 @@ def test_the_log_group_ends_its_lines_and_is_read_back(deploy):
     [group] = logs.describe_log_groups()["logGroups"]
     assert group["logGroupName"] == "/aws/sagemaker/Endpoints/texts"
     logs.create_log_stream(logGroupName=group["logGroupName"], logStreamName="AllTraffic/i-1")
-    import time  # noqa: PLC0415
-
     logs.put_log_events(
         logGroupName=group["logGroupName"],
         logStreamName="AllTraffic/i-1",

@@ -9,7 +9,6 @@ from mme.deploy.endpoint import check_name, place_of, steps
 from mme.deploy.errors import DeployError
 from mme.deploy.images import IN_REGISTRY
 
-
 DIGEST = f"sha256:{'0' * 64}"
 
 
