@@ -159,8 +159,11 @@ def is_refused(error: Exception, *codes: str) -> bool:
 def shown(value: Any, name: str = "") -> Any:
     """Parameters as they may be shown: secrets are hidden, and a template is told by its length."""
     if isinstance(value, dict):
-        named = {"ParameterValue": value.get("ParameterKey", "")}  # as CloudFormation has them
-        return {key: shown(each, named.get(key, key)) for key, each in value.items()}
+        parameter = str(value.get("ParameterKey", ""))  # as CloudFormation has them
+        return {
+            key: shown(each, parameter if key == "ParameterValue" else key)
+            for key, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return [shown(each, name) for each in value]
     if name not in NOT_SECRET and SECRET.search(name) and isinstance(value, str):

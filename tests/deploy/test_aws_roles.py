@@ -7,6 +7,7 @@ it does not evaluate, other services and conditions, is asked of tests/support/i
 from __future__ import annotations
 
 import json
+from typing import Any, TypeAlias
 
 import boto3
 import pytest
@@ -35,7 +36,9 @@ ASYNCHRONOUS = GIVEN | {
 ECR = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository"
 GROUP = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints"
 SUCCESS_TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:SuccessTopic"
-ALLOWED = [
+Case: TypeAlias = tuple[str, str, dict[str, str]]
+"""An action, on a resource, in a context."""
+ALLOWED: list[Case] = [
     ("s3:GetObject", "arn:aws:s3:::models/de/DocSim.tar.gz", {}),
     ("s3:ListBucket", "arn:aws:s3:::models", {"s3:prefix": "de/"}),
     ("s3:ListBucket", "arn:aws:s3:::models", {"s3:prefix": "de/Doc"}),
@@ -46,7 +49,7 @@ ALLOWED = [
     ("logs:PutLogEvents", f"{GROUP}/texts:log-stream:AllTraffic/i-1", {}),
     ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}),
 ]
-REFUSED = [
+REFUSED: list[Case] = [
     ("s3:GetObject", "arn:aws:s3:::models/en/DocSim.tar.gz", {}),
     ("s3:GetObject", "arn:aws:s3:::models/de", {}),
     ("s3:GetObject", "arn:aws:s3:::models-of-others/de/DocSim.tar.gz", {}),
@@ -67,14 +70,14 @@ REFUSED = [
     ("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/Role", {}),
     ("sagemaker:InvokeEndpoint", f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/texts", {}),
 ]
-ALLOWED_ASYNCHRONOUSLY = [
+ALLOWED_ASYNCHRONOUSLY: list[Case] = [
     ("s3:GetObject", "arn:aws:s3:::requests/async/in/1.csv", {}),
     ("s3:PutObject", "arn:aws:s3:::answers/async/out/1.out", {}),
     ("s3:PutObject", "arn:aws:s3:::answers/async/failed/1-error.out", {}),
     ("sns:Publish", SUCCESS_TOPIC, {}),
     ("sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT}:errors", {}),
 ]
-REFUSED_ASYNCHRONOUSLY = [
+REFUSED_ASYNCHRONOUSLY: list[Case] = [
     ("s3:PutObject", "arn:aws:s3:::requests/async/in/1.csv", {}),
     ("s3:GetObject", "arn:aws:s3:::answers/async/out/1.out", {}),
     ("s3:GetObject", "arn:aws:s3:::requests/other/1.csv", {}),
@@ -151,8 +154,8 @@ def as_role():
             admin.put_object(Bucket="models", Key=key, Body=b"x")
             admin.put_object(Bucket="models-of-others", Key=key, Body=b"x")
         admin.put_object(Bucket="requests", Key="async/in/1.csv", Body=b"x")
-        given = {"endpoint_url": server.url, "region_name": REGION}
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        given: Any = {"endpoint_url": server.url, "region_name": REGION}
+        keys: Any = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         iam = boto3.client("iam", **given, **keys)
         # Who may assume it is tested above: moto knows no services as principals.
         trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -46,7 +48,7 @@ class SlowCloudFormation:
     def _look(self):
         status = self._statuses.pop(0)
         if status is None:
-            told = {"Error": {"Code": "ValidationError", "Message": "Stack x does not exist"}}
+            told: Any = {"Error": {"Code": "ValidationError", "Message": "Stack x does not exist"}}
             raise ClientError(told, "DescribeStacks")
         if self._coming:
             for name, state, reason in self._coming.pop(0):
@@ -55,6 +57,10 @@ class SlowCloudFormation:
         return {
             "Stacks": [{"StackName": "texts", "StackId": "id", "StackStatus": status, "Tags": tags}]
         }
+
+
+def slow(*given, **named) -> Any:
+    return SlowCloudFormation(*given, **named)
 
 
 def event(name, status, reason, number):
@@ -74,7 +80,8 @@ def there(**parameters):
 
 
 def applied(calls, parameters, seen=None):
-    said, slept = [], []
+    said: list[str] = []
+    slept: list[float] = []
     stacks = Stacks(calls, said.append, sleep=slept.append)
     try:
         return stacks.apply("texts", "texts", ENDPOINT, parameters, seen=seen), said, slept
@@ -86,7 +93,7 @@ STARTED = ("texts", "CREATE_IN_PROGRESS", "User Initiated")
 
 
 def test_progress_is_told_once_each_until_the_stack_is_there():
-    calls = SlowCloudFormation(
+    calls = slow(
         ["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"],
         [
             [STARTED, ("Role", "CREATE_IN_PROGRESS", "")],
@@ -101,7 +108,7 @@ def test_progress_is_told_once_each_until_the_stack_is_there():
 
 
 def test_a_change_that_is_rolled_back_fails_with_the_first_reason():
-    calls = SlowCloudFormation(
+    calls = slow(
         ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"],
         [
             [STARTED, ("Endpoint", "UPDATE_FAILED", "the image has no /ping")],
@@ -116,7 +123,7 @@ def test_a_change_that_is_rolled_back_fails_with_the_first_reason():
 
 
 def test_what_is_not_given_keeps_its_value_where_the_template_still_has_it():
-    calls = SlowCloudFormation(["UPDATE_COMPLETE"])
+    calls = slow(["UPDATE_COMPLETE"])
     applied(calls, {"MaxInstances": "8"}, there(ModelBucket="b", MaxInstances="4", Former="x"))
     operation, parameters = calls.changes[0]
     assert (operation, parameters["ChangeSetType"]) == ("create_change_set", "UPDATE")
@@ -129,7 +136,7 @@ def test_what_is_not_given_keeps_its_value_where_the_template_still_has_it():
 
 def test_nothing_to_change_is_no_failure():
     reason = "The submitted information didn't contain changes. Submit different information."
-    calls = SlowCloudFormation([], change_set=("FAILED", reason))
+    calls = slow([], change_set=("FAILED", reason))
     is_changed, said, _ = applied(calls, {"MaxInstances": "4"}, there(ModelBucket="b"))
     assert is_changed is False
     assert said == ["texts: nothing to change"]
@@ -140,7 +147,7 @@ def test_nothing_to_change_is_no_failure():
 
 
 def test_a_refused_change_of_what_is_not_there_leaves_no_empty_stack():
-    calls = SlowCloudFormation([], change_set=("FAILED", "An asynchronous endpoint needs"))
+    calls = slow([], change_set=("FAILED", "An asynchronous endpoint needs"))
     error, _, _ = applied(calls, {"ModelBucket": "b"})
     assert "is refused: An asynchronous endpoint needs" in str(error)
     assert [operation for operation, _ in calls.changes][1:] == [
@@ -150,14 +157,14 @@ def test_a_refused_change_of_what_is_not_there_leaves_no_empty_stack():
 
 
 def test_a_deletion_ends_when_the_stack_is_gone():
-    calls = SlowCloudFormation(["DELETE_IN_PROGRESS", None])
-    said = []
+    calls = slow(["DELETE_IN_PROGRESS", None])
+    said: list[str] = []
     Stacks(calls, said.append, sleep=lambda _: None).delete(there())
     assert calls.changes == [("delete_stack", {"StackName": "id"})]
 
 
 def test_a_deletion_that_fails_says_what_stays():
     failed = ("Repository", "DELETE_FAILED", "the repository has images")
-    calls = SlowCloudFormation(["DELETE_FAILED"], [[STARTED, failed]])
+    calls = slow(["DELETE_FAILED"], [[STARTED, failed]])
     with pytest.raises(DeployError, match="Repository \\(T\\): the repository has images"):
         Stacks(calls, print, sleep=lambda _: None).delete(there())
