@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import boto3
 import typer
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mme.cli import tables
 from mme.cli.codes import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_OK, EXIT_USAGE
@@ -273,6 +273,8 @@ class _Run:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, ClientError):
+            error = explained(error, str(error.operation_name))
         if not isinstance(error, DeployError):
             return False
         say(str(error))

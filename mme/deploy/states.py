@@ -12,7 +12,6 @@ from mme.deploy.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
 TAG = "mme:deploy"
 """On all stacks that were made here, with the deployment's name."""
@@ -40,8 +39,6 @@ class Stack:
     owner: str
     """The deployment it belongs to; "" of a stack that was made elsewhere."""
     parameters: Mapping[str, str]
-    outputs: Mapping[str, str]
-    changed_at: datetime | None
 
     @classmethod
     def from_answer(cls, told: Mapping[str, Any]) -> Stack:
@@ -53,8 +50,6 @@ class Stack:
             reason=told.get("StackStatusReason") or "",
             owner=_pairs(told.get("Tags"), "Key", "Value").get(TAG, ""),
             parameters=_pairs(told.get("Parameters"), "ParameterKey", "ParameterValue"),
-            outputs=_pairs(told.get("Outputs"), "OutputKey", "OutputValue"),
-            changed_at=told.get("LastUpdatedTime") or told.get("CreationTime"),
         )
 
     @property

@@ -19,6 +19,7 @@ from tests.support.endpoint import PROJECT
 if TYPE_CHECKING:
     from pathlib import Path
 
+HAS_RESOURCES = re.compile(r"^\s*\"?Resources\"?\s*:", re.MULTILINE)
 FOLDER = PROJECT / "deploy" / "aws"
 ACCOUNT, REGION, STACK = "111122223333", "eu-central-1", "texts"
 SERVICES = {"SNS": "sns", "SQS": "sqs", "IAM": "iam", "Lambda": "lambda", "SageMaker": "sagemaker"}
@@ -30,7 +31,7 @@ def templates() -> list[Path]:
         path
         for path in sorted(FOLDER.rglob("*"))
         if path.suffix in {".yaml", ".yml", ".json"}
-        and re.search(r"\bResources\b", path.read_text())
+        and HAS_RESOURCES.search(path.read_text("utf-8"))
     ]
 
 

@@ -76,7 +76,7 @@ def event(name, status, reason, number):
 
 
 def there(**parameters):
-    return Stack("texts", "id", "CREATE_COMPLETE", "", "texts", parameters, {}, None)
+    return Stack("texts", "id", "CREATE_COMPLETE", "", "texts", parameters)
 
 
 def applied(calls, parameters, seen=None):
