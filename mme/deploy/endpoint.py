@@ -148,6 +148,7 @@ class Deployment:
 
     def _apply(self, order: Order, former: Stack | None, seen: Stack | None) -> bool:
         parameters = dict(order.parameters)
+        self._stacks.known(ENDPOINT, parameters)  # before an image is built for nothing
         if order.image is not None:
             parameters |= self._images.bring(order.image, self.name).parameters
         is_changed = False

@@ -69,7 +69,7 @@ class Stacks:
         """
         kind = kind_of_change(seen, owner)
         former = set(seen.parameters) if seen and kind == "UPDATE" else set()
-        kept = self._known(template_name, parameters) & former - set(parameters)
+        kept = self.known(template_name, parameters) & former - set(parameters)
         named = {"StackName": name, "ChangeSetName": f"mme-{uuid.uuid4().hex}"}
         try:
             self._calls.change(
@@ -155,7 +155,7 @@ class Stacks:
                 raise DeployError(f"the change of {named['StackName']} is refused: {reason}")
             self._sleep(POLL_S)
 
-    def _known(self, template_name: str, given: Mapping[str, str]) -> set[str]:
+    def known(self, template_name: str, given: Mapping[str, str]) -> set[str]:
         """The names of a template's parameters. Raises DeployError if others are given."""
         answer = self._calls.read(
             CLOUDFORMATION, "get_template_summary", TemplateBody=template(template_name)
