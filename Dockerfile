@@ -81,6 +81,8 @@ COPY serve.py model_handler.py /opt/mme/
 COPY mme /opt/mme/mme
 COPY models /opt/mme/models
 COPY artifacts /opt/mme/artifacts
+# What mme/deploy links to.
+COPY deploy/aws/endpoint.yaml deploy/aws/repository.yaml /opt/mme/deploy/aws/
 WORKDIR /opt/mme
 RUN printf '%s\n' '#!/opt/venv/bin/python' 'import sys' 'sys.path.insert(0, "/opt/mme")' \
       'from mme.cli.main import run' 'run()' >/opt/venv/bin/mme \
