@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mme.cli.batch_run import Batch, BatchFailed, Interrupted, run_batch
-from mme.cli.batch_where import Endpoint, Ray, ray_named
+from mme.cli.batch_where import Endpoint, Ray
 from mme.cli.client import BadAddress, endpoint_url
 from mme.cli.codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from mme.cli.options import EndpointOption, JsonOption, TokenOption, complete_target
+from mme.cli.ray_address import ray_address
 from mme.core.command_options import option
 from mme.core.log import configure_logging
 from mme.core.settings import SettingsError, read_settings
@@ -158,7 +159,7 @@ def batch(
     def who() -> Endpoint | Ray:
         if on is None:
             return Endpoint(endpoint_url(endpoint), token or "")
-        return ray_named(on, read_settings(), has_shared_folders=shared_folders)
+        return Ray(ray_address(on), read_settings(), has_shared_folders=shared_folders)
 
     def wanted() -> Batch:
         return Batch(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mme.cli.batch_endpoint import remote_endpoint
 from mme.cli.batch_places import is_in_s3
+from mme.cli.ray_address import check_reachable
 from mme.core.settings import Settings
 from mme.jobs.transform.errors import TransformRefused
 from mme.jobs.transform.running import TransformRun
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from mme.jobs.transform.ledger import Ledger
     from mme.jobs.transform.spec import Transform
     from mme.jobs.transform.targets import Targets
-
-RAY, LOCAL = "ray", "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Ray:
     """Engines of the run's own, one on each node of a cluster."""
 
     address: str
-    """As Ray has them."""
+    """ray://HOST:PORT; empty: of the cluster that this machine is of."""
     settings: Settings
     """Of the command."""
     has_shared_folders: bool
@@ -54,19 +53,6 @@ class Terms:
     places: tuple[Place, Place]
     """Inputs, outputs."""
     ledger: Ledger
-
-
-def ray_named(named: str, settings: Settings, *, has_shared_folders: bool) -> Ray:
-    """From what the command line names: `ray`, or `ray://HOST:PORT`. Raises TransformRefused."""
-    scheme, separator, rest = named.partition("://")
-    if scheme != RAY or bool(separator) != bool(rest):
-        raise TransformRefused(f"--on is {named!r}: write ray or ray://HOST:PORT")
-    if importlib.util.find_spec("ray") is None:
-        raise TransformRefused(
-            f"--on {named} needs the extra mme[ray], of which ray is not installed: pip install"
-            " 'mme[ray]', or EXTRAS=ray for make"
-        )
-    return Ray(named if separator else LOCAL, settings, has_shared_folders)
 
 
 def check_folders(where: Endpoint | Ray, places: tuple[Place, Place]) -> None:
@@ -106,6 +92,7 @@ async def running(
                 on_skipped=lambda skipped: on_read(skipped.ref.size_bytes),
             )
         return
+    await asyncio.to_thread(check_reachable, where.address)
     from mme.cli import ray_cluster  # noqa: PLC0415 - an extra, and it takes seconds
     from mme.cli.ray_piece import Work  # noqa: PLC0415
 

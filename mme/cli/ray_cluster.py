@@ -16,9 +16,9 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from mme.cli.ray_address import ClusterFailed
 from mme.cli.ray_engine import NodeEngine
 from mme.cli.ray_piece import NodeUnfit, Work, name_of_engine, transform_piece
-from mme.core.errors import EndpointError
 from mme.jobs.transform.asking import Unreachable
 from mme.jobs.transform.running import Summary
 from mme.jobs.transform.spread import Came
@@ -26,6 +26,7 @@ from mme.jobs.transform.spread import Came
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from mme.core.errors import EndpointError
     from mme.jobs.transform.inputs import Input
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,9 @@ ATTEMPTS = 5
 """Nodes, engines and processes an input may lose before it is given up."""
 ENGINE_RESTARTS = 5
 STOP_S = 15.0
+LOCAL = "auto"
+"""Ray's word for the cluster that this machine is of."""
 CPU = "CPU"
-
-
-class ClusterFailed(EndpointError):
-    """The cluster cannot be reached, or cannot do what is wanted."""
 
 
 @contextlib.asynccontextmanager
@@ -51,9 +50,10 @@ async def cluster(
 ) -> AsyncIterator[RayCluster]:
     """Connected, with an engine of these settings on each node. Raises ClusterFailed."""
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(address or LOCAL, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RayError, RuntimeError, TimeoutError, ValueError) as error:
-        raise ClusterFailed(f"no Ray cluster can be reached at {address!r}: {error}") from error
+        where = f"at {address}" if address else "from this machine"
+        raise ClusterFailed(f"no Ray cluster can be reached {where}: {error}") from error
     made = RayCluster(work, settings)
     try:
         await made.look()
@@ -77,6 +77,8 @@ class RayCluster:
         self._run = work.run
         self._settings = dict(settings)
         self._engines: dict[str, Any] = {}
+        self._nodes = set[str]()
+        self._has_begun = False
         self._processors = 0
         self._piece: Any = ray.remote(transform_piece).options(
             num_cpus=1,
@@ -88,7 +90,7 @@ class RayCluster:
     @property
     def has_nodes(self) -> bool:
         """Whether there is anybody to do an input."""
-        return bool(self._engines)
+        return bool(self._nodes)
 
     def most(self) -> int:
         """See Elsewhere."""
@@ -96,6 +98,9 @@ class RayCluster:
 
     async def __call__(self, source: Input) -> Came:
         """See Elsewhere."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._equip()
         reference = self._piece.remote(self._work, source)
         try:
             came: Came = await asyncio.wrap_future(reference.future())
@@ -120,14 +125,18 @@ class RayCluster:
                 log.warning("the nodes cannot be looked at: %s", error)
 
     async def look(self) -> None:
-        """Give each node that is there an engine."""
+        """See which nodes are there, and give each an engine once there is anything to do."""
         nodes = [each for each in await asyncio.to_thread(ray.nodes) if _computes(each)]
-        there = {str(each["NodeID"]) for each in nodes}
+        self._nodes = {str(each["NodeID"]) for each in nodes}
         self._processors = int(sum(each["Resources"][CPU] for each in nodes))
-        for node in self._engines.keys() - there:
+        if self._has_begun:
+            self._equip()
+
+    def _equip(self) -> None:
+        for node in self._engines.keys() - self._nodes:
             log.warning("node %s is lost: others do what it did", node)
             del self._engines[node]
-        for node in there - self._engines.keys():
+        for node in self._nodes - self._engines.keys():
             self._engines[node] = self._engine(node)
 
     def _engine(self, node: str) -> Any:

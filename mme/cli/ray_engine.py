@@ -1,7 +1,7 @@
 """The engine of one node of a Ray cluster: `mme serve` on a Unix socket, held by an actor.
 
-It is there for one run of `mme batch`, and as long as it: the kernel ends it with the actor, and Ray
-ends the actor with the run. If it ends by itself, so does the actor, which Ray starts again.
+It is there for one run of `mme batch`, and as long as it: the kernel ends it with the actor, which
+Ray ends with the run. If it ends by itself, so does the actor, and Ray starts both again.
 """
 
 from __future__ import annotations
