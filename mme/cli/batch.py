@@ -139,6 +139,8 @@ def batch(
     targets = _targets_of(target_model, target_column, target_pattern)
     if on is None and shared_folders:
         raise typer.BadParameter("--shared-folders says nothing without --on")
+    if on is not None and endpoint:
+        raise typer.BadParameter("name --endpoint or --on: with --on no endpoint is asked")
     configure_logging("WARNING" if quiet else "INFO")
 
     def transform(content_type: str) -> spec.Transform:

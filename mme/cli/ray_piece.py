@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import ray
+from ray.exceptions import RayActorError
 
 from mme.cli.batch_endpoint import remote_endpoint
 from mme.cli.batch_places import places_of
 from mme.core.version import VERSION
+from mme.jobs.transform.asking import Unreachable
 from mme.jobs.transform.running import TransformRun
 from mme.jobs.transform.spread import Came, NotedInMemory
 
@@ -73,8 +75,15 @@ def _engine(run: str) -> Engine:
                 raise NodeUnfit(f"it has no engine after {ENGINE_COMES_S:g} s") from None
             time.sleep(PERIOD_S)
         else:
-            found: Engine = ray.get(actor.engine.remote())
-            return found
+            return _ready(actor)
+
+
+def _ready(actor: Any) -> Engine:
+    try:
+        found: Engine = ray.get(actor.engine.remote())
+    except RayActorError as error:  # as where the node is about to be lost: others may do it
+        raise Unreachable(f"the engine of a node is lost: {error}") from error
+    return found
 
 
 async def _transformed(work: Work, source: Input, address: str) -> Came:
