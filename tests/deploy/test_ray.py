@@ -51,33 +51,45 @@ def cluster(s3):
         yield nodes
 
 
+class Batches:
+    """Runs of one `mme batch` on the cluster, one after the other."""
+
+    def __init__(self, cluster, folder):
+        self._summary, self._log = folder / "summary.json", folder / "log"
+        self._command = [
+            sys.executable, "-m", "mme", "batch", "--on", "ray", "--input", "s3://data/in/",
+            "--output", "s3://data/out/", "--target-model", "DocSim.tar.gz", "--split-type", "Line",
+            "--batch-strategy", "SingleRecord", "--accept", "text/csv", "--assemble-with", "Line",
+            "--join-source", "Input", "--summary", str(self._summary),
+        ]  # fmt: skip
+        settings = {"MME_STORE": "s3://models/", "MME_STATE_DIR": str(folder / "state")}
+        self._environment = {**cluster.environment, **settings}
+        self.started = []
+
+    def start(self, **changes):
+        with self._log.open("a") as log:
+            process = subprocess.Popen(
+                self._command,
+                cwd=PROJECT,
+                env=self._environment | changes,
+                stdout=log,
+                stderr=log,
+            )
+        self.started.append(process)
+        return process
+
+    def summary(self):
+        return json.loads(self._summary.read_text())
+
+    def log(self):
+        return self._log.read_text()
+
+
 @pytest.fixture
 def batch(cluster, tmp_path):
-    """Starts `mme batch` on the cluster; `summary` of it is read from its file."""
-    summary = tmp_path / "summary.json"
-    command = [
-        sys.executable, "-m", "mme", "batch", "--on", "ray", "--input", "s3://data/in/",
-        "--output", "s3://data/out/", "--target-model", "DocSim.tar.gz", "--split-type", "Line",
-        "--batch-strategy", "SingleRecord", "--accept", "text/csv", "--assemble-with", "Line",
-        "--join-source", "Input", "--summary", str(summary),
-    ]  # fmt: skip
-    settings = {"MME_STORE": "s3://models/", "MME_STATE_DIR": str(tmp_path / "state")}
-    environment = {**cluster.environment, **settings}
-    started = []
-
-    def batch(**changes):
-        with (tmp_path / "log").open("a") as log:
-            started.append(
-                subprocess.Popen(
-                    command, cwd=PROJECT, env=environment | changes, stdout=log, stderr=log
-                )
-            )
-        return started[-1]
-
-    batch.summary = lambda: json.loads(summary.read_text())
-    batch.log = (tmp_path / "log").read_text
-    yield batch
-    for process in started:
+    batches = Batches(cluster, tmp_path)
+    yield batches
+    for process in batches.started:
         if process.poll() is None:
             process.kill()
         process.wait()
@@ -101,7 +113,7 @@ def until_outputs(s3, count, process, batch):
 
 
 def test_stopped_and_with_a_node_killed_each_record_is_answered_once(cluster, batch, s3):
-    first = batch()
+    first = batch.start()
     until_outputs(s3, 4, first, batch)
     first.send_signal(signal.SIGINT)
     assert first.wait(WAIT_S) == 130, batch.log()
@@ -109,7 +121,7 @@ def test_stopped_and_with_a_node_killed_each_record_is_answered_once(cluster, ba
     assert 0 < stopped["done"] < INPUTS
     assert eventually(lambda: engines(cluster), lambda left: not left) == []
 
-    second = batch()
+    second = batch.start()
     until_outputs(s3, len(outputs(s3)) + 6, second, batch)
     eventually(lambda: engines(cluster), lambda found: len(found) == 2, WAIT_S)
     cluster.kill_second()
@@ -126,14 +138,14 @@ def test_stopped_and_with_a_node_killed_each_record_is_answered_once(cluster, ba
         rows = list(csv.reader(body.decode().splitlines()))
         assert [row[0] for row in rows] == [f"satz {number} {row}" for row in range(ROWS)]
         assert all(0 <= float(row[2]) <= 1 for row in rows)
-    assert batch().wait(WAIT_S) == 0
+    assert batch.start().wait(WAIT_S) == 0
     assert (batch.summary()["done"], batch.summary()["already_done"]) == (0, INPUTS)
     assert outputs(s3) == before
 
 
 def test_an_engine_that_does_not_start_ends_the_run_and_says_why(cluster, batch, s3):
     s3.client().put_object(Bucket="data", Key="in/new.csv", Body=b"ein satz,noch einer\n")
-    process = batch(MME_STORE="s3://Not A Bucket/")
+    process = batch.start(MME_STORE="s3://Not A Bucket/")
     assert process.wait(WAIT_S) == 1
     assert "its engine does not start: mme: MME_STORE='s3://Not A Bucket/'" in batch.log()
     assert eventually(lambda: engines(cluster), lambda left: not left) == []
