@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.endpoint import PROJECT, free_port
+from tests.support.endpoint import PROJECT, START_TIMEOUT_S, free_port
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ATTEMPTS = 5
-"""Ray gives up a node of which a part is not up within 15 s; a machine may have much else to do."""
+"""Ray gives up a node that is not up within half a minute; a machine may have much else to do."""
 STORE_BYTES = 80 * 1024 * 1024
 QUICK_TO_NOTICE = {
     "health_check_initial_delay_ms": 0,
@@ -32,7 +35,8 @@ PORTS = (
     "metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port",
     "metrics_export_port",
 )  # fmt: skip
-"""Named, so that a node waits for fewer of its processes to say which they have taken."""
+"""Named, so that a node does not wait until its processes say which they have taken."""
+NODE_ID, LISTEN_PORT = "RAY_OVERRIDE_NODE_ID_FOR_TESTING", "dashboard_agent_listen_port"
 AT, KILL, KILLED = "ray is at ", "kill\n", "killed\n"
 
 
@@ -98,11 +102,13 @@ def main() -> None:
     """Be the nodes until the end of stdin."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - an extra
 
+    session = Path(os.environ["RAY_TMPDIR"]) / "ray" / "session_latest"
+    session.unlink(missing_ok=True)
     cluster: Any = Cluster()
     cluster.add_node(
-        **_node(), include_dashboard=False, no_monitor=True, _system_config=QUICK_TO_NOTICE
+        **_node(session), include_dashboard=False, no_monitor=True, _system_config=QUICK_TO_NOTICE
     )
-    second = cluster.add_node(**_node())
+    second = cluster.add_node(**_node(session))
     print(f"{AT}{cluster.address}", flush=True)
     for line in sys.stdin:
         if line == KILL:
@@ -111,11 +117,22 @@ def main() -> None:
     cluster.shutdown()
 
 
-def _node() -> dict[str, Any]:
+def _node(session: Path) -> dict[str, Any]:
+    name = secrets.token_hex(28)
     ports = {name: free_port() for name in PORTS}
+    threading.Thread(
+        target=_say_port, args=(session, name, ports[LISTEN_PORT]), daemon=True
+    ).start()
     return {
-        "num_cpus": 1, "object_store_memory": STORE_BYTES, "include_log_monitor": False, **ports,
+        "num_cpus": 1, "object_store_memory": STORE_BYTES, "include_log_monitor": False,
+        "env_vars": {NODE_ID: name}, **ports,
     }  # fmt: skip
+
+
+def _say_port(session: Path, node: str, port: int) -> None:
+    """Write what the node's agent of the dashboard, of no use here, says when it is up at last."""
+    eventually(session.is_dir, bool, START_TIMEOUT_S)
+    (session / f"{LISTEN_PORT}_{node}").write_text(str(port))
 
 
 if __name__ == "__main__":
