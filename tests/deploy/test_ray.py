@@ -17,11 +17,11 @@ from tests.support.waiting import eventually
 
 pytest.importorskip("ray", reason="the extra mme[ray] is not installed")
 
-INPUTS = 60
+INPUTS = 40
 ROWS = 3
-WAIT_S = 240.0
+WAIT_S = 400.0
 """For what a quiet machine does in ten seconds: two nodes and two engines start side by side."""
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 LIGHT = {"MME_POOL_MIN": "1", "MME_POOL_MAX": "1", "MME_PRELOAD_LANGUAGES": ""}
 """The engines' settings that are the nodes' own."""
 

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 """Ray gives up a node that is not up within half a minute; a machine may have much else to do."""
 STORE_BYTES = 80 * 1024 * 1024
-QUICK_TO_NOTICE = {
+SYSTEM = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 500,
-    "health_check_failure_threshold": 6,
+    "health_check_failure_threshold": 10,
+    "enable_worker_prestart": False,
+    "worker_register_timeout_seconds": 300,
 }
 PORTS = (
     "metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port",
@@ -106,7 +108,7 @@ def main() -> None:
     session.unlink(missing_ok=True)
     cluster: Any = Cluster()
     cluster.add_node(
-        **_node(session), include_dashboard=False, no_monitor=True, _system_config=QUICK_TO_NOTICE
+        **_node(session), include_dashboard=False, no_monitor=True, _system_config=SYSTEM
     )
     second = cluster.add_node(**_node(session))
     print(f"{AT}{cluster.address}", flush=True)
