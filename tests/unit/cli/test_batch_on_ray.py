@@ -51,11 +51,18 @@ def test_a_folder_that_other_nodes_may_not_have_is_refused(capsys, monkeypatch, 
     assert "--shared-folders" in said
 
 
-def test_shared_folders_without_a_cluster_say_nothing_and_are_refused(capsys):
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--shared-folders"], "--shared-folders says nothing without --on"),
+        (["--on", "ray", "--endpoint", "http://a:80"], "name --endpoint or --on"),
+    ],
+)
+def test_options_that_would_say_nothing_are_refused(capsys, options, why):
     with pytest.raises(SystemExit) as ended:
-        main(["batch", "--shared-folders", *S3])
+        main(["batch", *options, *S3])
     assert ended.value.code == 2
-    assert "says nothing without --on" in capsys.readouterr().err
+    assert why in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("scheme", ["ray://", ""])
