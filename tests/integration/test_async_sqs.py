@@ -17,7 +17,7 @@ from tests.support.s3 import running_s3
 from tests.support.sqs import REGION, made_queue
 from tests.support.waiting import eventually
 
-CALLS, PATIENCE_S = 300, 60.0
+CALLS, PATIENCE_S = 200, 60.0
 STORE = str(PROJECT / "artifacts")
 
 
@@ -95,8 +95,8 @@ def test_an_endpoint_that_stops_returns_at_once_what_it_has_not_ended(endpoints,
     before = {*outputs(aws_server)}
     accepted = accepted_by(first, 60)
     assert first.stop() == 0
-    waiting, taken = queue.counts()
-    assert taken == 0
+    # What just came and had no room stays away for seconds; leases would for an hour.
+    waiting, _ = eventually(queue.counts, lambda counts: counts[1] == 0, PATIENCE_S)
     assert waiting >= 60 - completed(first)
     endpoints("second", **settings)
     eventually(
@@ -105,7 +105,6 @@ def test_an_endpoint_that_stops_returns_at_once_what_it_has_not_ended(endpoints,
 
 
 def test_how_a_request_stands_is_told_by_who_accepted_it_whoever_executed_it(endpoints, aws_server):
-    # One that was accepted where nothing is executed of it: the other one has it by then.
     first = endpoints("first")
     second = endpoints("second")
     answers = [invoke(second.client()) for _ in range(4)]
@@ -118,7 +117,7 @@ def test_how_a_request_stands_is_told_by_who_accepted_it_whoever_executed_it(end
         assert found["OutputLocation"] == answer["OutputLocation"]
     with pytest.raises(urllib.error.HTTPError) as unknown:
         status(first, "never-accepted")
-    assert unknown.value.code == 400
+    assert unknown.value.code == 404
     assert b"MME_QUEUE" in unknown.value.read()
 
 
@@ -142,6 +141,6 @@ def test_a_queue_that_cannot_be_used_is_told_before_anything_is_accepted(endpoin
 def test_what_sqs_does_not_take_is_not_acknowledged(endpoints, queue):
     endpoint = endpoints("first")
     queue.client.delete_queue(QueueUrl=queue.url)
-    with pytest.raises(ClientError, match="MME_QUEUE.*no such queue") as refused:
+    with pytest.raises(ClientError, match=r"MME_QUEUE.*no such queue") as refused:
         invoke(endpoint.client())
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
