@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mme.core.errors import EndpointError, StateUnavailable
+from mme.store import s3_errors
 from mme.store.s3_errors import code_of, words_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 SEND, RECEIVE, DELETE = "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"
 CHANGE, ATTRIBUTES = "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"
-DENIED = ("AccessDenied", "AccessDeniedException")
+DENIED = (*s3_errors.DENIED, "AccessDeniedException")
 ABSENT = ("NonExistentQueue", "QueueDoesNotExist")
 LOST = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue")
 """A lease that has run out: the message is somebody else's by now, or gone."""
