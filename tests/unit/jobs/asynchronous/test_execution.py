@@ -196,6 +196,17 @@ async def test_a_model_that_takes_too_long_has_failed(queue, executor, world):
     assert "900 s" in standing.reason
 
 
+async def test_what_its_queue_gives_out_no_more_fails_with_the_reason(queue, executor, world):
+    world.outcomes = [Busy("m", 100)]
+    await queue.add(REQUEST, b"", NOW, NOW + 60)
+    (entry,) = await queue.claim(lambda _: 1, 1, NOW)
+    await executor.execute(replace(entry, attempts=400, is_last=True))
+    standing = await queue.standing("e", "i")
+    assert standing.state is State.FAILED
+    assert standing.reason.startswith("InternalServerError: given up after 400 deliveries: Model")
+    assert b"busy" in world.objects["s3://out/i-error.out"][0]
+
+
 @pytest.mark.parametrize("error", [Busy("m", 100), ShuttingDown()], ids=str)
 async def test_what_may_pass_puts_a_request_back(queue, executor, world, error):
     world.outcomes = [error]
