@@ -123,6 +123,11 @@ class Settings(BaseSettings):
     async_output: str = ""
     """Where answers of asynchronous invocations go, as `s3://bucket/prefix/`, for endpoints that
     were not created; empty: those answer none."""
+    queue: str = ""
+    """Queue of SQS that asynchronous invocations wait in, for all endpoints that name it, as
+    `sqs://ACCOUNT/NAME`; empty: they wait in MME_STATE_DIR. See docs/async.md."""
+    queue_lease_s: int = Field(default=60, ge=3, le=12 * 3600)
+    """How long a request from MME_QUEUE is left to an endpoint that is not heard of any more."""
     max_async_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(default=64 * MIB, ge=1)
     """Largest input in S3, and largest answer, of an asynchronous invocation."""
     invoke_timeout_s: float = Field(default=60.0, gt=0)
