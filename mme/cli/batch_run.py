@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mme.cli.batch_endpoint import remote_endpoint
-from mme.core.database import Database
+from mme.core.database import Database, NewerDatabase
 from mme.core.errors import EndpointError
 from mme.jobs.transform import ledger
 from mme.jobs.transform.errors import TransformRefused
@@ -189,7 +189,7 @@ def _database(folder: Path) -> Iterator[Database]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         database = Database(folder / STATE_FILE)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, NewerDatabase) as error:
         raise BatchFailed(
             f"the state in {folder} cannot be used (MME_STATE_DIR): {error}", Summary()
         ) from error
