@@ -74,8 +74,8 @@ class Engine:
 
     def save(self, image: str, path: Path) -> None:
         """Write an image as an OCI archive (docker writes that form since version 25)."""
-        form = ["--format=oci-archive"] if self.is_podman else []
-        self._run("save", "--quiet" if self.is_podman else "save", *form, f"--output={path}", image)
+        form = ["--quiet", "--format=oci-archive"] if self.is_podman else []
+        self._run("save", *form, f"--output={path}", image)
 
     def parts(self, image: str) -> list[Part]:
         """What is in an image, as it says itself."""

@@ -123,7 +123,7 @@ def _make_into(plan: Plan, folder: Path, scratch: Path, say: Callable[[str], Non
     build_wheel(tree, folder, time_s)
     lock = tree / "requirements" / "runtime.lock"
     shutil.copyfile(lock, folder / f"{name}-requirements.lock")
-    python = locked_environment(lock, scratch / "environment")
+    python = locked_environment(lock, scratch / "environment", to_read=True)
     bill.write_packages_bill(python, tree / "pyproject.toml", folder / f"{name}.cdx.json", time_s)
 
 

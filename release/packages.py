@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)", re.MULTILINE)
 
 
+METADATA = ".dist-info"
+
+
 class NotInstalled(RuntimeError):
     """What is installed here is not what is locked."""
 
@@ -45,10 +48,10 @@ def build_wheel(tree: Path, folder: Path, time_s: int) -> Path:
     return wheel
 
 
-def locked_environment(lock: Path, folder: Path) -> Path:
+def locked_environment(lock: Path, folder: Path, *, to_read: bool = False) -> Path:
     """A virtual environment at `folder` with just the packages of `lock`; returns its Python.
 
-    Raises NotInstalled where this environment has others.
+    `to_read`: only what packages say of themselves, which a bill is made of. Raises NotInstalled where this environment has others.
     """
     venv.create(folder, with_pip=False)
     (target,) = (folder / "lib").glob("python*/site-packages")
@@ -59,7 +62,8 @@ def locked_environment(lock: Path, folder: Path) -> Path:
             raise NotInstalled(f"{name}=={version} is locked in {lock.name} and not here") from None
         if found.version != version:
             raise NotInstalled(f"{name} is {found.version} here and {version} in {lock.name}")
-        _link(found.files or (), Path(str(found.locate_file(""))), target)
+        files = [file for file in found.files or () if not to_read or METADATA in file.parts[0]]
+        _link(files, Path(str(found.locate_file(""))), target)
     return folder / "bin" / "python"
 
 
