@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     """Most files and folders an artifact may hold."""
     idle_s: float | None = Field(default=None, gt=0)
     """After so long without a request workers and model server go down until the next one."""
+    drain_notice_s: float = Field(default=0.0, ge=0)
+    """How long after SIGTERM `/readyz` says no while requests are still taken."""
     drain_timeout_s: float = Field(default=20.0, ge=0)
     """How long running requests may take to end after SIGTERM."""
     start_timeout_s: float = Field(default=60.0, gt=0)
