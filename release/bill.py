@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -40,14 +41,23 @@ class Part:
 
 
 def write_packages_bill(python: Path, pyproject: Path, path: Path, time_s: int) -> None:
-    """The bill of an environment: versions, licences, what depends on what."""
+    """The bill of an environment: versions, licences, what depends on what.
+
+    That the project needs all of it is added: its dependencies are not in `pyproject` itself.
+    """
     subprocess.run(
         [
             sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible",
             "--pyproject", pyproject, "--output-file", path, python,
         ],
-        env=os.environ | {"SOURCE_DATE_EPOCH": str(time_s)}, check=True,
+        env=os.environ | {"SOURCE_DATE_EPOCH": str(time_s), "PYTHONWARNINGS": "ignore"}, check=True,
     )  # fmt: skip
+    said = json.loads(path.read_text("utf-8"))
+    root = said["metadata"]["component"]["bom-ref"]
+    others = [each for each in said["dependencies"] if each["ref"] != root]
+    needed = sorted(each["bom-ref"] for each in said["components"])
+    said["dependencies"] = [{"ref": root, "dependsOn": needed}, *others]
+    path.write_text(json.dumps(said, indent=2) + "\n", "utf-8")
 
 
 def write_image_bill(

@@ -51,7 +51,8 @@ def build_wheel(tree: Path, folder: Path, time_s: int) -> Path:
 def locked_environment(lock: Path, folder: Path, *, to_read: bool = False) -> Path:
     """A virtual environment at `folder` with just the packages of `lock`; returns its Python.
 
-    `to_read`: only what packages say of themselves, which a bill is made of. Raises NotInstalled where this environment has others.
+    `to_read`: only what packages say of themselves, which a bill is made of.
+    Raises NotInstalled where this environment has others.
     """
     venv.create(folder, with_pip=False)
     (target,) = (folder / "lib").glob("python*/site-packages")

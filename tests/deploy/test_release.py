@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -135,7 +134,10 @@ def test_the_changes_are_those_of_the_version(released):
 def test_the_bill_has_each_locked_package_at_its_version_and_nothing_else(released):
     said = json.loads((released / f"mme-{VERSION}.cdx.json").read_text("utf-8"))
     assert said["bomFormat"] == "CycloneDX"
-    assert said["metadata"]["component"]["name"] == "mme"
+    whole = said["metadata"]["component"]
+    assert whole["name"] == "mme"
+    (needs,) = (each for each in said["dependencies"] if each["ref"] == whole["bom-ref"])
+    assert len(needs["dependsOn"]) == len(said["components"])
     found = {_folded(each["name"]): each["version"] for each in said["components"]}
     assert found == {_folded(name): version for name, version in locked(LOCK).items()}
     licensed = [each["name"] for each in said["components"] if each.get("licenses")]
@@ -209,15 +211,16 @@ def test_the_command_of_the_wheel_asks_a_sample_of_several_models(endpoint, inst
     assert json.loads(asked.stdout)
 
 
-def test_the_wheel_trains_from_a_table_and_serves_what_it_made(installed, scratch):
+def test_the_wheel_trains_from_a_table_and_its_doctor_finds_the_artifact_well(installed, scratch):
     corpus = scratch / "claims.csv"
-    shutil.copy(PROJECT / "models" / "corpus" / "factchecks_en.csv", corpus)
+    lines = (PROJECT / "models" / "corpus" / "factchecks_en.csv").read_text("utf-8").splitlines()
+    corpus.write_text("\n".join(lines[:40]) + "\n", "utf-8")
     made = installed.mme("train", "Search", "--corpus", str(corpus), "--language", "en")
     assert made.returncode == 0, made.stderr
-    artifact = installed.folder / "artifacts" / "Search.tar.gz"
-    assert artifact.is_file()
-    found = installed.mme("doctor", "--artifact", str(artifact))
+    store = installed.folder / "artifacts"
+    found = installed.mme("doctor", "--artifact", "Search.tar.gz", MME_STORE=str(store))
     assert found.returncode == 0, found.stdout + found.stderr
+    assert re.search(r"ok\s+artifact\s", found.stdout)
 
 
 def test_all_that_is_no_python_file_of_the_package_is_in_the_wheel(wheel):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from mme.core.version import VERSION
 from tests.support.collector import collecting
 from tests.support.dashboards import missing_in, queries_in
 from tests.support.endpoint import PROJECT, free_port, running_endpoint
