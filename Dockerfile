@@ -100,7 +100,6 @@ LABEL com.amazonaws.sagemaker.capabilities.multi-models="true" \
       com.amazonaws.sagemaker.capabilities.accept-bind-to-port="true" \
       org.opencontainers.image.title="mme" \
       org.opencontainers.image.description="A multi-model endpoint you can run anywhere" \
-      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 # What the endpoint writes lies in one folder, which anybody may use: mount a volume there to keep
 # unpacked models, or to run with a read-only root file system or as another user.

@@ -43,9 +43,16 @@ IMAGE_OPTIONS ?=
 
 TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.csv --language en --name en/$$family
 
+# said in one place
+VERSION_NOW = $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' mme/core/version.py)
+# For version: as 1.2.0. For release: DRY=1 tries it with what is in the checkout, IMAGES= makes none
+VERSION ?=
+DRY ?=
+IMAGES ?= 1
+
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-sdk oracles peers test-browser test-deploy test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-sdk oracles peers test-browser test-deploy test-container pictures conformance coverage-page openapi security examples dashboard fuzz image wheel version release bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -88,8 +95,17 @@ pictures: $(DEV) ## write the pictures of docs/images
 	@$(BIN)/python -m pytest tests/browser -k picture_of_the_documentation --write-pictures
 
 image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE, EXTRAS)
-	@$(BUILD) $(if $(EXTRAS),--build-arg EXTRAS="$(EXTRAS)") -t $(IMAGE) .
+	@$(BUILD) $(if $(EXTRAS),--build-arg EXTRAS="$(EXTRAS)") --label org.opencontainers.image.version=$(VERSION_NOW) -t $(IMAGE) .
 	@$(BUILD) -t $(IMAGE)-store -f docker/store.Dockerfile .
+
+wheel: $(DEV) ## build the wheel of what is in the checkout, with source and bill of materials, into dist/VERSION-try
+	@$(BIN)/python -m release make --try
+
+version: $(DEV) ## write VERSION=1.2.0 into code and changelog, to be committed before a release
+	@$(BIN)/python -m release prepare $(VERSION)
+
+release: $(DEV) ## make all that is published of the committed version into dist/VERSION (DRY=1, IMAGES=, ENGINE)
+	@$(BIN)/python -m release make $(if $(DRY),--try) $(if $(IMAGES),--engine "$(ENGINE)" --image-options="$(IMAGE_OPTIONS)")
 
 test-container: $(DEV) image ## test the image as a container, as the platform and as its users do
 	@MME_IMAGE=$(IMAGE) MME_ENGINE=$(ENGINE) $(BIN)/python -m pytest tests/container

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mme.cli.batch_places import place
 from mme.cli.batch_where import Terms, check_folders, running
-from mme.core.database import Database
+from mme.core.database import Database, NewerDatabase
 from mme.core.errors import EndpointError
 from mme.jobs.transform import ledger
 from mme.jobs.transform.errors import TransformRefused
@@ -167,7 +167,7 @@ def _database(folder: Path) -> Iterator[Database]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         database = Database(folder / STATE_FILE)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, NewerDatabase) as error:
         raise BatchFailed(
             f"the state in {folder} cannot be used (MME_STATE_DIR): {error}", Summary()
         ) from error
