@@ -24,6 +24,8 @@ class Machine:
     tasks: int = UNLIMITED_TASKS
     disk_bytes: int | None = None
     """Most the unpacked artifacts may take; None: no limit."""
+    starts_admitted: bool = False
+    """Whether all artifacts are on the disk when the trace begins."""
     mode: Literal["pool", "own"] = "pool"
     """Whether models share the pool's workers, or each has a process of its own."""
     pool_min: int | None = None
