@@ -86,12 +86,23 @@ class Exact:
         self._added_s = costs.return_s + (0.0 if is_shared else costs.overhead_s)
         self._is_heavy = self._drawing.each(lambda cost: float(cost.mapped_bytes > HEAVY_BYTES))
         self._pool = Pool(
-            costs, machine, self.processors, tally, on_end=self._ended, on_refused=self._refuse,
+            costs,
+            machine,
+            self.processors,
+            tally,
+            on_end=self._ended,
+            on_refused=self._refuse,
             hear=self._gateway.do,
         )
         self._arriving = Arriving(
-            names, costs, machine, self.processors, tally,
-            submit=self._pool.submit, refuse=self._refuse, is_in_use=self._pool.has,
+            names,
+            costs,
+            machine,
+            self.processors,
+            tally,
+            submit=self._pool.submit,
+            refuse=self._refuse,
+            is_in_use=self._pool.has,
         )
         self._over: list[tuple[int, float, int, int, float]] = []
         self._count = self._open = 0

@@ -80,5 +80,7 @@ class Processors:
     def _advance(self, to_s: float) -> None:
         if to_s > self.now_s:
             elapsed_s = to_s - self.now_s
-            self._virtual_s = to_s if self._cores == math.inf else self._virtual_s + elapsed_s * self._pace()
+            self._virtual_s = (
+                to_s if self._cores == math.inf else self._virtual_s + elapsed_s * self._pace()
+            )
             self.now_s = to_s
