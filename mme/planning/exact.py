@@ -105,7 +105,7 @@ class Exact:
             is_in_use=self._pool.has,
         )
         self._over: list[tuple[int, float, int, int, float]] = []
-        self._count = 0
+        self._count = self._open = 0
 
     def run(
         self, chunks: Iterable[Trace], progress: Callable[[int, float], None] | None = None
@@ -124,10 +124,13 @@ class Exact:
                     bool(self._is_heavy[model]),
                 )  # fmt: skip
                 self._count += 1
+                self._open += 1
                 self._gateway.do(lambda call=call: self._arriving.came(call))
                 if progress is not None and self._count % TOLD_EVERY == 0:
                     progress(self._count, at_s)
-        self.processors.run()
+        # Not until nothing is due any more: where memory stays short, something always is.
+        while self._open:
+            self.processors.step()
         self._flush()
         self._tally.busy_s = self.processors.busy_s
 
@@ -143,6 +146,7 @@ class Exact:
         self._note(call, REFUSED, 0.0)
 
     def _note(self, call: Call, kind: int, latency_s: float) -> None:
+        self._open -= 1
         self._over.append((call.index, call.at_s, call.number, kind, latency_s))
         if len(self._over) >= FLUSH:
             self._flush()

@@ -45,23 +45,27 @@ class Processors:
         """Something is due at a time."""
         heappush(self._timers, (at_s, next(self._order), then))
 
-    def run(self, until_s: float = math.inf) -> None:
+    def run(self, until_s: float) -> None:
         """Do all that ends or is due up to then; the clock then stands there."""
-        while self._works or self._timers:
-            ends_s = self._next_end_s()
-            due_s = self._timers[0][0] if self._timers else math.inf
-            if min(ends_s, due_s) > until_s:
-                break
-            if ends_s <= due_s:
-                end_s, _, then = heappop(self._works)
-                # Exactly its end: the pace's rounding does not add up.
-                self.now_s, self._virtual_s = max(self.now_s, ends_s), end_s
-            else:
-                _, _, then = heappop(self._timers)
-                self._advance(due_s)
-            then()
-        if until_s < math.inf:
-            self._advance(until_s)
+        while self._next_s() <= until_s:
+            self.step()
+        self._advance(until_s)
+
+    def step(self) -> None:
+        """Do what is next; there must be something."""
+        ends_s = self._next_end_s()
+        if self._timers and self._timers[0][0] < ends_s:
+            due_s, _, then = heappop(self._timers)
+            self._advance(due_s)
+        else:
+            end_s, _, then = heappop(self._works)
+            # Exactly its end: the pace's rounding does not add up.
+            self.now_s, self._virtual_s = max(self.now_s, ends_s), end_s
+        then()
+
+    def _next_s(self) -> float:
+        ends_s = self._next_end_s()
+        return min(ends_s, self._timers[0][0]) if self._timers else ends_s
 
     def _pace(self) -> float:
         return min(1.0, self._cores / len(self._works)) if self._works else 1.0
