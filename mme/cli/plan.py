@@ -26,7 +26,7 @@ from mme.core.settings import SettingsError, read_settings
 from mme.memory.readings import MemoryReader
 from mme.planning.costs import Costs, CostsError, read_costs
 from mme.planning.machine import Machine
-from mme.planning.plan import MOST_COMPARED, Question, planned
+from mme.planning.plan import MOST_COMPARED, NoRoom, Question, planned
 from mme.planning.prices import DEFAULT_REGION, SHIPPED, PricesError, read_prices
 from mme.planning.reading import TraceError
 from mme.planning.report import report_of
@@ -46,7 +46,7 @@ A trace is CSV with a column of times and one of models, lines of JSON, or an en
 Exit code 1: no instance meets the target. docs/capacity.md tells how it reckons."""
 MOST_COUNT = 64
 BAD_INPUT = (
-    CostsError, OutputError, PricesError, SettingsError, SourceError, TargetError, TraceError,
+    CostsError, NoRoom, OutputError, PricesError, SettingsError, SourceError, TargetError, TraceError,
     ZipfError,
 )  # fmt: skip
 
@@ -92,7 +92,9 @@ def plan(
     region: Annotated[str, typer.Option(metavar="NAME", help="of the prices")] = DEFAULT_REGION,
     compare: Annotated[
         int,
-        typer.Option(metavar="N", help="requests that memories and instances are compared by", min=1),
+        typer.Option(
+            metavar="N", help="requests that memories and instances are compared by", min=1
+        ),
     ] = MOST_COMPARED,
     output: Annotated[
         Path | None, option("--output", "DIR", "write plan.json, plan.html and plan.png there")

@@ -36,7 +36,13 @@ class Room:
     """Of one fast replay."""
 
     def __init__(
-        self, names: Sequence[str], costs: Costs, machine: Machine, tally: Tally, drawing: Drawing, fast: Fast
+        self,
+        names: Sequence[str],
+        costs: Costs,
+        machine: Machine,
+        tally: Tally,
+        drawing: Drawing,
+        fast: Fast,
     ) -> None:
         self._names = names
         self._machine = machine
@@ -49,7 +55,11 @@ class Room:
         self._again_s = costs.again_s
         self.used_bytes = costs.base_bytes + machine.pool[0] * costs.worker_bytes
         tally.holds(0.0, self.used_bytes)
-        most = machine.pool[0] * min(machine.resident_models, len(names)) * max(self._own_bytes, default=0)
+        most = (
+            machine.pool[0]
+            * min(machine.resident_models, len(names))
+            * max(self._own_bytes, default=0)
+        )
         self._may_be_short = self.used_bytes + most > machine.high * machine.memory_bytes
         self._now_s = 0.0
         self._book = MemoryBook(

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 
 MEMORIES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of the machine's memory: what the curve is drawn at."""
-MOST_COMPARED = 200_000
+MOST_COMPARED = 100_000
+MIB = 1024**2
+
+
+class NoRoom(ValueError):
+    """The machine's memory does not hold the endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,12 @@ class Plan:
 def planned(chunks: Chunks, question: Question, phase: Phase) -> Plan:
     """The plan; `phase` is told what begins, and gives what is told how it goes on."""
     costs, machine = question.costs, question.machine
+    if not has_room(machine, costs):
+        raise NoRoom(
+            f"{machine.memory_bytes / MIB:.0f} MiB do not hold the endpoint itself, which takes"
+            f" {empty_bytes(machine, costs) / MIB:.0f} MiB of the share MME_MEMORY_HIGH"
+            f" ({machine.high:g}): allow more with --memory"
+        )
     asked = asked_in(chunks(), costs, phase("reading"))
     outcome = replayed(chunks, costs, machine, 1, phase("replaying"))
 
@@ -102,6 +113,8 @@ def planned(chunks: Chunks, question: Question, phase: Phase) -> Plan:
     for share in MEMORIES:
         memory_bytes = int(machine.memory_bytes * share)
         of_memory = replace(machine, memory_bytes=memory_bytes)
+        if not has_room(of_memory, costs):
+            continue
         if share == 1.0 and asked.requests <= question.compared:
             curve.append((memory_bytes, outcome))
             continue
@@ -111,20 +124,34 @@ def planned(chunks: Chunks, question: Question, phase: Phase) -> Plan:
     return Plan(asked, question, outcome, curve, min(asked.requests, question.compared), choice)
 
 
+def empty_bytes(machine: Machine, costs: Costs) -> int:
+    """What the endpoint takes before there is any model."""
+    return costs.base_bytes + machine.pool[0] * costs.worker_bytes
+
+
+def has_room(machine: Machine, costs: Costs) -> bool:
+    """Whether models fit beside the endpoint itself."""
+    return empty_bytes(machine, costs) < machine.memory_bytes * machine.high
+
+
 def _chosen(few: Chunks, asked: Asked, question: Question, phase: Phase) -> Choice | None:
     if question.target is None:
         return None
 
+    def machine_of(candidate: Candidate) -> Machine:
+        cores, memory_bytes = candidate.instance.cores, candidate.memory_bytes
+        return replace(question.machine, memory_bytes=memory_bytes, cores=cores)
+
     def replay(candidate: Candidate) -> Outcome:
-        on = replace(
-            question.machine,
-            memory_bytes=candidate.memory_bytes,
-            cores=candidate.instance.cores,
-        )
+        on = machine_of(candidate)
         told = phase(f"{candidate.count} x {candidate.instance.name}")
         return replayed(few, question.costs, on, candidate.count, told)
 
-    offered = candidates(question.instances, question.counts)
+    offered = [
+        each
+        for each in candidates(question.instances, question.counts)
+        if has_room(machine_of(each), question.costs)
+    ]
     return cheapest(offered, replay, question.target, busy_cores=asked.busy_cores)
 
 

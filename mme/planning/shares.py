@@ -45,9 +45,7 @@ def replayed(
     for number in range(count):
         before = sum(outcome.requests for outcome in outcomes)
         told = None if progress is None else _after(before, progress)
-        outcomes.append(
-            simulate(_share(chunks(), number, count), costs, machine, progress=told)
-        )
+        outcomes.append(simulate(_share(chunks(), number, count), costs, machine, progress=told))
     return joined(outcomes)
 
 
