@@ -1,14 +1,14 @@
 """`mme plan`: what a trace of requests takes, from its options to what is printed.
 
-Reading traces, replaying and choosing are `mme.planning`'s; the page is `plan_page.py`'s, the picture
-`plan_picture.py`'s.
+Reading traces, replaying and choosing are `mme.planning`'s; the page is `plan_page.py`'s, the
+picture `plan_picture.py`'s.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -40,14 +40,14 @@ EXAMPLES = """\
 examples:
   mme plan --trace http://127.0.0.1:8080/trace --memory 4GiB --cores 4
   mme plan --trace requests.csv.gz --costs costs.json --target 'hit>=0.99,p99<=200ms'
-  mme plan --zipf models=100000,requests=1e6,s=1.1,rate=500/s --memory 8GiB --output plan/
+  mme plan --zipf models=100000,requests=1e6,s=1.1,rate=500/s --memory 8GiB
 
 A trace is CSV with a column of times and one of models, lines of JSON, or an endpoint's log.
 Exit code 1: no instance meets the target. docs/capacity.md tells how it reckons."""
 MOST_COUNT = 64
 BAD_INPUT = (
-    CostsError, NoRoom, OutputError, PricesError, SettingsError, SourceError, TargetError, TraceError,
-    ZipfError,
+    CostsError, NoRoom, OutputError, PricesError, SettingsError, SourceError, TargetError,
+    TraceError, ZipfError,
 )  # fmt: skip
 
 
@@ -92,9 +92,7 @@ def plan(
     region: Annotated[str, typer.Option(metavar="NAME", help="of the prices")] = DEFAULT_REGION,
     compare: Annotated[
         int,
-        typer.Option(
-            metavar="N", help="requests that memories and instances are compared by", min=1
-        ),
+        typer.Option(metavar="N", help="requests to compare memories and instances by", min=1),
     ] = MOST_COMPARED,
     output: Annotated[
         Path | None, option("--output", "DIR", "write plan.json, plan.html and plan.png there")

@@ -34,20 +34,13 @@ def tell(report: Mapping[str, Any], written: Sequence[Path]) -> None:
 def lines_of(report: Mapping[str, Any]) -> list[str]:
     """The trace, the machine and what comes of it, in words."""
     trace, machine, outcome = report["trace"], report["machine"], report["outcome"]
+    assumed = "; what models cost is assumed (--costs)" if report["assumed_costs"] else ""
     told = [
-        f"trace      {trace['requests']:,} requests for {trace['models']:,} models in"
-        f" {trace['duration_s']:,.1f} s, {trace['requests_per_s']:.4g} a second;"
-        f" {_percent(trace['top_tenth_share'])} of them for the tenth of the models asked most",
-        f"machine    {size(machine['memory_bytes'])}, {machine['cores']} cores,"
-        f" policy {machine['policy']}"
-        + ("; what models cost is assumed (--costs)" if report["assumed_costs"] else ""),
-        f"hits       {_percent(outcome['hit_ratio'])} warm, {_percent(outcome['cold_share'])} cold:"
-        f" {outcome['cold']:,} loads, {outcome['first']:,} first requests;"
-        f" {outcome['refused']:,} refused",
-        f"latency    p50 {milliseconds(outcome['p50_ms'])}, p99 {milliseconds(outcome['p99_ms'])},"
-        f" mean {milliseconds(outcome['mean_ms'])}",
-        f"takes      {size(outcome['peak_bytes'])} at most, {outcome['busy_cores']:.2f} cores on"
-        f" average, {outcome['peak_workers']} workers; {outcome['evictions']:,} evictions",
+        "trace      " + _trace_told(trace),
+        "machine    " + _machine_told(machine) + assumed,
+        "hits       " + _hits_told(outcome),
+        "latency    " + _latency_told(outcome),
+        "takes      " + _use_told(outcome),
     ]
     if report["is_met"] is not None:
         told.append(f"target     {'met' if report['is_met'] else 'not met'} by this machine")
@@ -58,6 +51,39 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
             f" {report['compared_requests']:,} requests (--compare)"
         )
     return told
+
+
+def _trace_told(trace: Mapping[str, Any]) -> str:
+    return (
+        f"{trace['requests']:,} requests for {trace['models']:,} models in"
+        f" {trace['duration_s']:,.1f} s, {trace['requests_per_s']:.4g} a second;"
+        f" {_percent(trace['top_tenth_share'])} of them for the tenth of the models asked most"
+    )
+
+
+def _machine_told(machine: Mapping[str, Any]) -> str:
+    return f"{size(machine['memory_bytes'])}, {machine['cores']} cores, policy {machine['policy']}"
+
+
+def _hits_told(outcome: Mapping[str, Any]) -> str:
+    return (
+        f"{_percent(outcome['hit_ratio'])} warm, {_percent(outcome['cold_share'])} cold:"
+        f" {outcome['cold']:,} loads, {outcome['first']:,} first requests;"
+        f" {outcome['refused']:,} refused"
+    )
+
+
+def _latency_told(outcome: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {milliseconds(outcome[f'{name}_ms'])}" for name in ("p50", "p99", "mean")
+    )
+
+
+def _use_told(outcome: Mapping[str, Any]) -> str:
+    return (
+        f"{size(outcome['peak_bytes'])} at most, {outcome['busy_cores']:.2f} cores on average,"
+        f" {outcome['peak_workers']} workers; {outcome['evictions']:,} evictions"
+    )
 
 
 def figures_told(figures: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 Candidates are tried from the cheapest on, so the first that meets the target is the answer. What
 cannot do better than one that failed (no more of them, no more memory, no more cores) is not tried
-at all, nor is what has too few cores for the work that there is. Trying is the caller's: `shares.py`.
+at all, nor is what has too few cores for the work that there is. Trying is the caller's.
 """
 
 from __future__ import annotations

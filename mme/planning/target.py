@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ FIGURES: Mapping[str, Callable[[Outcome], float]] = {
     "p99": lambda outcome: outcome.p99_s,
     "mean": lambda outcome: outcome.mean_s,
 }
+ROUNDING = 1e-9
 TIMES = ("p50", "p99", "mean")
 SCALES = {"ms": 1e-3, "s": 1.0, "us": 1e-6, "%": 1e-2, "": 1.0}
 BOUND = re.compile(r"\s*([a-z0-9]+)\s*(>=|<=)\s*(\d+(?:\.\d+)?|\.\d+)\s*(ms|us|s|%|)\s*")
@@ -39,8 +41,9 @@ class Bound:
 
     def holds(self, outcome: Outcome) -> bool:
         """Whether it is kept."""
-        is_value = FIGURES[self.figure](outcome)
-        return is_value >= self.value if self.is_least else is_value <= self.value
+        found = FIGURES[self.figure](outcome)
+        is_at = math.isclose(found, self.value, rel_tol=ROUNDING)
+        return is_at or (found > self.value if self.is_least else found < self.value)
 
 
 @dataclass(frozen=True, slots=True)
