@@ -26,7 +26,7 @@ def asked(tmp_path_factory):
     (store / "de").mkdir()
     for model in MODELS:
         shutil.copy(PROJECT / "artifacts" / "en" / "DocSim.tar.gz", store / model)
-    with running_endpoint(str(store), settings={}) as endpoint:
+    with running_endpoint(str(store), tmp_path_factory.mktemp("scratch")) as endpoint:
         for model in islice(cycle(MODELS), REQUESTS):
             answer = requests.post(
                 f"{endpoint.url}/endpoints/e/invocations",
