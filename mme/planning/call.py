@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mme.prefork.residents import Residents
-
 if TYPE_CHECKING:
+    from mme.prefork.residents import Residents
     from mme.residency.table import Known
     from mme.workers.batches import Batch
 

@@ -129,12 +129,14 @@ def _check_members(said: Any, kind: type[Cost | Costs], where: str) -> None:
 def _value(name: str, value: Any, where: str) -> Any:
     try:
         if name.endswith("service_s"):
-            samples = value if isinstance(value, list) else [value]
-            if name == "service_s" and not samples:
-                raise ValueError("no sample")
-            if len(samples) > MOST_SAMPLES:
-                raise ValueError(f"{len(samples)} samples, at most {MOST_SAMPLES}")
-            return tuple(sorted(checked_number(each) for each in samples))
+            return _samples(value, least=1 if name == "service_s" else 0)
         return checked_size(value) if name.endswith("_bytes") else checked_number(value)
     except (TypeError, ValueError) as error:
         raise CostsError(f"{where}: {name}={value!r}: {error}") from error
+
+
+def _samples(value: Any, least: int) -> tuple[float, ...]:
+    samples = value if isinstance(value, list) else [value]
+    if not least <= len(samples) <= MOST_SAMPLES:
+        raise ValueError(f"{len(samples)} times, not {least} to {MOST_SAMPLES}")
+    return tuple(sorted(checked_number(each) for each in samples))

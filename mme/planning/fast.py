@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mme.planning.fast_room import Room
-from mme.planning.outcome import COLD, FIRST, REFUSED, WARM
+from mme.planning.outcome import COLD, REFUSED, WARM
 from mme.planning.work import Drawing
 from mme.workers.requests import HEAVY_BYTES
 from mme.workers.scaling import PATIENCE_S
@@ -41,12 +41,10 @@ FastCall = tuple[int, int, float, float, float, float, int]
 class Fast:
     """One replay in mode `pool`. Workers are numbers, in the order they came."""
 
-    def __init__(
-        self, names: Sequence[str], costs: Costs, machine: Machine, tally: Tally
-    ) -> None:
+    def __init__(self, names: Sequence[str], costs: Costs, machine: Machine, tally: Tally) -> None:
         self._names = names
         self._tally = tally
-        self._drawing = drawing = Drawing(names, costs)
+        self.drawing = drawing = Drawing(names, costs)
         workers = machine.pool[0]
         self._most = machine.resident_models
         self._queue_length = machine.queue_length
@@ -79,7 +77,7 @@ class Fast:
         self._may_be_slow = drawing.most_s > SLOW_S
         self._has_rules = self._may_be_slow or any(self._is_heavy)
         """Whether a call may have to wait though a worker is idle."""
-        self._room = Room(names, costs, machine, tally, drawing, self)
+        self._room = Room(names, costs, machine, tally, self)
         tally.peak_workers = workers
 
     def run(
@@ -87,11 +85,16 @@ class Fast:
     ) -> None:
         """Replay all of them."""
         for chunk in chunks:
-            work = self._drawing.of(chunk)
+            work = self.drawing.of(chunk)
             for start in range(0, len(chunk.at_s), PART):
                 part = slice(start, start + PART)
                 at_s, model = chunk.at_s[part], chunk.model[part]
-                self._part(at_s.tolist(), model.tolist(), work.warm_s[part].tolist(), work.cold_s[part].tolist())
+                self._part(
+                    at_s.tolist(),
+                    model.tolist(),
+                    work.warm_s[part].tolist(),
+                    work.cold_s[part].tolist(),
+                )
                 self._flush(at_s, model)
                 if progress is not None:
                     progress(self._base, float(at_s[-1]))
@@ -102,8 +105,10 @@ class Fast:
     def notes(self) -> list[str]:
         """What the figures leave out, in words."""
         said = ["cores shared with gateway and admissions slow nothing down"]
-        if self._drawing.most_s > PATIENCE_S:
-            said.append(f"no further workers come, though some requests take {self._drawing.most_s:.3f} s")
+        if self.drawing.most_s > PATIENCE_S:
+            said.append(
+                f"no further workers come, though some requests take {self.drawing.most_s:.3f} s"
+            )
         return said
 
     # ---- the loop
@@ -111,7 +116,12 @@ class Fast:
     def _part(
         self, at_s: list[float], model: list[int], warm_s: list[float], cold_s: list[float]
     ) -> None:
-        coming, ready, in_flight, calls = self._coming, self._room.ready, self.in_flight, self._calls
+        coming, ready, in_flight, calls = (
+            self._coming,
+            self._room.ready,
+            self.in_flight,
+            self._calls,
+        )
         room = self._room
         queues, length, base = self._queues, self._queue_length, self._base
         self._kinds, self._latencies = bytearray(len(at_s)), [0.0] * len(at_s)
@@ -136,7 +146,6 @@ class Fast:
                 self.submit(call, now_s)
             else:
                 in_flight[asked] += 1
-                having = self.having[asked]
                 idle = [worker for worker, each in enumerate(calls) if each is None]
                 worker = self._choose(asked, idle, now_s)
                 self._begin(worker, call, now_s)
@@ -280,7 +289,11 @@ class Fast:
             if not having or not self._times.is_quick(self._names[model]):
                 return
             worker = next(
-                (each for each in range(len(self._calls)) if having >> each & 1 and self._may_send_ahead(each, now_s)),
+                (
+                    each
+                    for each in range(len(self._calls))
+                    if having >> each & 1 and self._may_send_ahead(each, now_s)
+                ),
                 -1,
             )
             if worker < 0:
@@ -310,7 +323,9 @@ class Fast:
                     return worker
         if self._is_heavy[model]:
             loading = sum(
-                1 << worker for worker, call in enumerate(self._calls) if call is not None and call[1] == model
+                1 << worker
+                for worker, call in enumerate(self._calls)
+                if call is not None and call[1] == model
             )
             if (having | loading).bit_count() >= self._heavy_workers:
                 return -1
@@ -340,7 +355,9 @@ class Fast:
         kind = np.frombuffer(bytes(self._kinds), np.int8)
         known = np.flatnonzero(kind != PENDING)
         latencies_s = np.array(self._latencies)
-        self._tally.add(self._base + known, at_s[known], model[known], kind[known], latencies_s[known])
+        self._tally.add(
+            self._base + known, at_s[known], model[known], kind[known], latencies_s[known]
+        )
         if self._over:
             columns = zip(*self._over, strict=True)
             index, asked_s, models, kinds, late_s = columns

@@ -6,11 +6,13 @@ The settings are those of `mme.core.settings` that decide who waits and who leav
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from mme.core.settings import Settings
 from mme.memory.readings import UNLIMITED_TASKS
 from mme.workers.scaling import pool_size
+
+if TYPE_CHECKING:
+    from mme.core.settings import Settings
 
 GIB = 1024**3
 
