@@ -35,12 +35,8 @@ class Cost:
     """Computing the first answer after a load, as `service_s`; empty: it takes no longer."""
     first_s: float = 0.3
     """Download and admission."""
-    start_s: float = 0.15
-    """The start of a process of its own, with the model loaded."""
     own_bytes: int = MIB
     """Memory of its own in each worker of the pool that has it."""
-    process_bytes: int = 16 * MIB
-    """Memory of a process of its own, with the model."""
     mapped_bytes: int = 0
     """Size of the files a worker maps."""
     disk_bytes: int = MIB

@@ -90,9 +90,7 @@ def _usual(costs: Sequence[Cost]) -> Cost:
         load_s=fmean(cost.load_s for cost in costs),
         cold_service_s=_quantiles(cold_s) if cold_s else (),
         first_s=fmean(cost.first_s for cost in costs),
-        start_s=fmean(cost.start_s for cost in costs),
         own_bytes=int(fmean(cost.own_bytes for cost in costs)),
-        process_bytes=int(fmean(cost.process_bytes for cost in costs)),
         mapped_bytes=int(median(cost.mapped_bytes for cost in costs)),
         disk_bytes=int(fmean(cost.disk_bytes for cost in costs)),
     )

@@ -21,10 +21,20 @@ if TYPE_CHECKING:
 
     from mme.planning.trace import Trace
 
-__all__ = ["Cost", "Costs", "Machine", "Outcome", "simulate"]
+__all__ = ["Cost", "Costs", "Machine", "NotSimulated", "Outcome", "simulate"]
 
 EXACT_REQUESTS = 200_000
 """So many are replayed by the product's objects."""
+
+
+class NotSimulated(ValueError):
+    """Models with a process of their own are not replayed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "only models that share the workers of the pool are simulated; MME_ISOLATION=model"
+            " gives each a process of its own"
+        )
 
 
 def simulate(
@@ -38,7 +48,10 @@ def simulate(
     """What comes of the requests of `chunks`, which follow one another in time.
 
     `progress` is told now and then how many requests were replayed, and up to which second.
+    Raises NotSimulated.
     """
+    if machine.mode == "own":
+        raise NotSimulated
     chunks = iter(chunks)
     seen: list[Trace] = []
     count = 0
@@ -50,7 +63,7 @@ def simulate(
     names = seen[0].names if seen else ()
     tally = Tally(names)
     trace = chain(seen, chunks)
-    if count > exact_requests and machine.mode == "pool":
+    if count > exact_requests:
         fast = Fast(names, costs, machine, tally)
         fast.run(trace, progress)
         return tally.outcome("fast", machine.cores, fast.notes())

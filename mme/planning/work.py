@@ -84,5 +84,4 @@ def _drawn(
     place = at * (width - 1)
     below = np.minimum(place.astype(np.int64), width - 2)
     part = place - below
-    drawn: NDArray[np.float64] = table[kind, below] * (1.0 - part) + table[kind, below + 1] * part
-    return drawn
+    return np.asarray(table[kind, below] * (1.0 - part) + table[kind, below + 1] * part)
