@@ -56,14 +56,14 @@ RUN find /opt/venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -
 # The extras that are asked for, without what is never read here: an engine's source, a second model
 # (of Portuguese) and a sparse head; tests' models. Their own wheels only: the numpy they need is there.
 ARG EXTRAS=
-COPY requirements/embeddings.lock requirements/onnx.lock requirements/triton.lock requirements/grpc.lock /tmp/
+COPY requirements/embeddings.lock requirements/onnx.lock requirements/triton.lock requirements/grpc.lock requirements/plan.lock /tmp/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca.crt \
     set -eu; \
     cd /opt/venv/lib/python3.11/site-packages; \
     for extra in $EXTRAS; do \
-      case "$extra" in embeddings|onnx|triton|grpc) ;; \
-        *) echo "EXTRAS may have 'embeddings', 'onnx', 'triton' and 'grpc', not '$extra'" >&2; exit 1 ;; esac; \
+      case "$extra" in embeddings|onnx|triton|grpc|plan) ;; \
+        *) echo "EXTRAS may have 'embeddings', 'onnx', 'triton', 'grpc' and 'plan', not '$extra'" >&2; exit 1 ;; esac; \
       /opt/pip/bin/pip --python /opt/venv/bin/python install --no-deps --no-cache-dir --no-compile \
         --disable-pip-version-check --require-hashes --only-binary :all: -r "/tmp/$extra.lock"; \
       case "$extra" in \

@@ -22,10 +22,10 @@ ARTIFACTS := $(GERMAN) $(ENGLISH) $(ENSEMBLE)
 
 # For serve, train and image as well: EXTRAS=embeddings, the sentence encoders; EXTRAS=onnx, what runs
 # models of one's own; EXTRAS=triton, artifacts laid out for Triton; EXTRAS=grpc, what MME_GRPC_PORT
-# needs; several: EXTRAS="embeddings onnx"
+# needs; EXTRAS=plan, what the pictures of `mme plan` are drawn with; several: EXTRAS="embeddings onnx"
 EXTRAS ?=
-KNOWN_EXTRAS := embeddings onnx triton grpc
-$(if $(filter-out $(KNOWN_EXTRAS),$(EXTRAS)),$(error EXTRAS may have embeddings, onnx, triton and grpc, not $(EXTRAS)))
+KNOWN_EXTRAS := embeddings onnx triton grpc plan
+$(if $(filter-out $(KNOWN_EXTRAS),$(EXTRAS)),$(error EXTRAS may have embeddings, onnx, triton, grpc and plan, not $(EXTRAS)))
 INSTALLED := $(RUNTIME) $(EXTRAS:%=$(VENV)/.%-installed)
 
 ONLY ?=
@@ -131,7 +131,7 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	    --generate-hashes requirements/$$name.in -o requirements/$$name.lock; done
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes requirements/embeddings.in -o requirements/embeddings.lock
-	@for name in onnx oracles triton grpc; do \
+	@for name in onnx oracles triton grpc plan; do \
 	  uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	    --generate-hashes -c requirements/dev.lock requirements/$$name.in -o requirements/$$name.lock; done
 
@@ -162,6 +162,7 @@ $(VENV)/.embeddings-installed: WHAT := the sentence encoders (120 MB to fetch)
 $(VENV)/.onnx-installed: WHAT := what runs ONNX models (45 MB to fetch)
 $(VENV)/.triton-installed: WHAT := what reads and runs artifacts laid out for Triton
 $(VENV)/.grpc-installed: WHAT := what gRPC is answered with
+$(VENV)/.plan-installed: WHAT := what pictures are drawn with
 
 $(KNOWN_EXTRAS:%=$(VENV)/.%-installed): $(VENV)/.%-installed: requirements/%.lock $(RUNTIME)
 	@echo "installing $(WHAT)"

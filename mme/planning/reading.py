@@ -1,8 +1,8 @@
 """Traces as files have them: CSV, JSON lines, and an endpoint's own log as text or as JSON.
 
-Which of them it is, and which columns it has, is seen from its beginning; gzip from its first bytes.
-A bad line ends the reading with its number and what stood there. Lines of a log that are about no
-invocation are passed over.
+Which of them it is, and which columns it has, is seen from its beginning; gzip from its first
+bytes. A bad line ends the reading with its number and what stood there. Lines of a log that are
+about no invocation are passed over.
 """
 
 from __future__ import annotations
@@ -175,18 +175,18 @@ def _of_json(lines: Iterable[str], name: str) -> Iterator[tuple[float, str, floa
         if not line.strip():
             continue
         try:
-            said = json.loads(line)
-            if not isinstance(said, dict):
-                raise ValueError("no object")  # noqa: TRY004 - what json raises, too
-            found = _of_object({str(key).lower(): value for key, value in said.items()})
+            found = _of_object(json.loads(line))
         except (ValueError, RecursionError) as error:
             raise TraceError(f"{name} line {number}: {error} in {_shown(line)}") from error
         if found is not None:
             yield found
 
 
-def _of_object(said: Mapping[str, Any]) -> tuple[float, str, float] | None:
+def _of_object(content: Any) -> tuple[float, str, float] | None:
     """None: it is a line of a log that is about no invocation."""
+    if not isinstance(content, dict):
+        raise ValueError("no object")  # noqa: TRY004 - what json raises, too
+    said: Mapping[str, Any] = {key.lower(): value for key, value in content.items()}
     is_logged = "logger" in said
     if is_logged and (said.get("outcome") not in OUTCOMES[1:] or "total_ms" not in said):
         return None

@@ -1,4 +1,4 @@
-"""Traces that are made up: models asked for by Zipf's law, as callers who know nothing of each other.
+"""Traces that are made up: models asked for by Zipf's law, by callers independent of each other.
 
 Made in chunks, so that one of any length takes little memory; the same words give the same trace.
 """
@@ -6,6 +6,7 @@ Made in chunks, so that one of any length takes little memory; the same words gi
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,7 +87,7 @@ class Zipf:
 def _hours(at_s: NDArray[np.float64]) -> Iterator[tuple[int, int, int]]:
     hours = (at_s / 3600.0).astype(np.int64)
     edges = [0, *(np.flatnonzero(np.diff(hours)) + 1), len(hours)]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         yield int(hours[start]), int(start), int(end)
 
 
