@@ -7,6 +7,7 @@ requests that wait for it. What is on the disk is bounded as the cache is.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,13 +111,9 @@ class Arriving:
             self._all -= 1
             cost = self._costs.of(model)
             slot = [True]
-            self._processors.at(
-                self._processors.now_s + PATIENCE_S, lambda slot=slot: self._release(slot)
-            )
+            self._processors.at(self._processors.now_s + PATIENCE_S, partial(self._release, slot))
             takes_s = self._costs.again_s if model in self._disk else cost.first_s
-            self._processors.work(
-                takes_s, lambda model=model, slot=slot: self._arrived(model, slot)
-            )
+            self._processors.work(takes_s, partial(self._arrived, model, slot))
 
     def _release(self, slot: list[bool]) -> None:
         if slot[0]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mme.prefork.residents import Residents
-
 if TYPE_CHECKING:
+    from mme.prefork.residents import Residents
     from mme.residency.table import Known
     from mme.workers.batches import Batch
 
@@ -24,7 +23,6 @@ class Call:
     at_s: float
     warm_s: float
     cold_s: float
-    is_own: bool
     is_heavy: bool
     came_at_s: float = 0.0
     """When it came to the workers: as it was there, or when its model had arrived."""
@@ -33,6 +31,7 @@ class Call:
     is_first: bool = False
     is_cold: bool = False
     is_over: bool = False
+    is_own: bool = False
     is_large: bool = False
     is_streamed: bool = False
     pipeline: str | None = None
@@ -45,7 +44,6 @@ class SimulatedWorker:
     """A worker with the product's own book of the models it has."""
 
     name: str
-    own_model: str | None
     residents: Residents
     call: Call | None = None
     next: Call | None = None

@@ -35,12 +35,8 @@ class Cost:
     """Computing the first answer after a load, as `service_s`; empty: it takes no longer."""
     first_s: float = 0.3
     """Download and admission."""
-    start_s: float = 0.15
-    """The start of a process of its own, with the model loaded."""
     own_bytes: int = MIB
     """Memory of its own in each worker of the pool that has it."""
-    process_bytes: int = 16 * MIB
-    """Memory of a process of its own, with the model."""
     mapped_bytes: int = 0
     """Size of the files a worker maps."""
     disk_bytes: int = MIB
@@ -129,12 +125,14 @@ def _check_members(said: Any, kind: type[Cost | Costs], where: str) -> None:
 def _value(name: str, value: Any, where: str) -> Any:
     try:
         if name.endswith("service_s"):
-            samples = value if isinstance(value, list) else [value]
-            if name == "service_s" and not samples:
-                raise ValueError("no sample")
-            if len(samples) > MOST_SAMPLES:
-                raise ValueError(f"{len(samples)} samples, at most {MOST_SAMPLES}")
-            return tuple(sorted(checked_number(each) for each in samples))
+            return _samples(value, least=1 if name == "service_s" else 0)
         return checked_size(value) if name.endswith("_bytes") else checked_number(value)
     except (TypeError, ValueError) as error:
         raise CostsError(f"{where}: {name}={value!r}: {error}") from error
+
+
+def _samples(value: Any, least: int) -> tuple[float, ...]:
+    samples = value if isinstance(value, list) else [value]
+    if not least <= len(samples) <= MOST_SAMPLES:
+        raise ValueError(f"{len(samples)} times, not {least} to {MOST_SAMPLES}")
+    return tuple(sorted(checked_number(each) for each in samples))

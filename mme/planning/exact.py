@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,7 +81,6 @@ class Exact:
         self._names = names
         self._drawing = Drawing(names, costs)
         self._tally = tally
-        self._machine = machine
         self.processors = Processors(machine.cores if is_shared else math.inf)
         self._gateway = Gateway(self.processors, costs.overhead_s / 2 if is_shared else 0.0)
         self._added_s = costs.return_s + (0.0 if is_shared else costs.overhead_s)
@@ -111,7 +111,6 @@ class Exact:
         self, chunks: Iterable[Trace], progress: Callable[[int, float], None] | None = None
     ) -> None:
         """Replay all of them."""
-        is_own = self._machine.mode == "own"
         for chunk in chunks:
             work = self._drawing.of(chunk)
             for at_s, model, warm_s, cold_s in zip(
@@ -120,12 +119,12 @@ class Exact:
             ):  # fmt: skip
                 self.processors.run(at_s)
                 call = Call(
-                    self._count, model, self._names[model], at_s, warm_s, cold_s, is_own,
+                    self._count, model, self._names[model], at_s, warm_s, cold_s,
                     bool(self._is_heavy[model]),
                 )  # fmt: skip
                 self._count += 1
                 self._open += 1
-                self._gateway.do(lambda call=call: self._arriving.came(call))
+                self._gateway.do(partial(self._arriving.came, call))
                 if progress is not None and self._count % TOLD_EVERY == 0:
                     progress(self._count, at_s)
         # Not until nothing is due any more: where memory stays short, something always is.

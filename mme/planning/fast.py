@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mme.planning.fast_room import Room
-from mme.planning.outcome import COLD, FIRST, REFUSED, WARM
+from mme.planning.outcome import COLD, REFUSED, WARM
 from mme.planning.work import Drawing
 from mme.workers.requests import HEAVY_BYTES
 from mme.workers.scaling import PATIENCE_S
@@ -44,7 +44,7 @@ class Fast:
     def __init__(self, names: Sequence[str], costs: Costs, machine: Machine, tally: Tally) -> None:
         self._names = names
         self._tally = tally
-        self._drawing = drawing = Drawing(names, costs)
+        self.drawing = drawing = Drawing(names, costs)
         workers = machine.pool[0]
         self._most = machine.resident_models
         self._queue_length = machine.queue_length
@@ -77,7 +77,7 @@ class Fast:
         self._may_be_slow = drawing.most_s > SLOW_S
         self._has_rules = self._may_be_slow or any(self._is_heavy)
         """Whether a call may have to wait though a worker is idle."""
-        self._room = Room(names, costs, machine, tally, drawing, self)
+        self._room = Room(names, costs, machine, tally, self)
         tally.peak_workers = workers
 
     def run(
@@ -85,7 +85,7 @@ class Fast:
     ) -> None:
         """Replay all of them."""
         for chunk in chunks:
-            work = self._drawing.of(chunk)
+            work = self.drawing.of(chunk)
             for start in range(0, len(chunk.at_s), PART):
                 part = slice(start, start + PART)
                 at_s, model = chunk.at_s[part], chunk.model[part]
@@ -105,9 +105,9 @@ class Fast:
     def notes(self) -> list[str]:
         """What the figures leave out, in words."""
         said = ["cores shared with gateway and admissions slow nothing down"]
-        if self._drawing.most_s > PATIENCE_S:
+        if self.drawing.most_s > PATIENCE_S:
             said.append(
-                f"no further workers come, though some requests take {self._drawing.most_s:.3f} s"
+                f"no further workers come, though some requests take {self.drawing.most_s:.3f} s"
             )
         return said
 
@@ -146,7 +146,6 @@ class Fast:
                 self.submit(call, now_s)
             else:
                 in_flight[asked] += 1
-                having = self.having[asked]
                 idle = [worker for worker, each in enumerate(calls) if each is None]
                 worker = self._choose(asked, idle, now_s)
                 self._begin(worker, call, now_s)

@@ -6,7 +6,6 @@ Memory is relieved by the product's own book.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from heapq import heapreplace
 from typing import TYPE_CHECKING
 
 from mme.memory import MemoryBook
@@ -26,10 +25,9 @@ if TYPE_CHECKING:
     from mme.planning.fast import Fast, FastCall
     from mme.planning.machine import Machine
     from mme.planning.tally import Tally
-    from mme.planning.work import Drawing
 
 PRESSURE, LOOK, WAITED, ARRIVAL = -1, -2, -3, -4
-"""What happens; an arrival of model n is ARRIVAL - n."""
+"""What happens; ARRIVAL - 2 n: model n has arrived; one less: it takes long."""
 
 
 class Room:
@@ -41,17 +39,16 @@ class Room:
         costs: Costs,
         machine: Machine,
         tally: Tally,
-        drawing: Drawing,
         fast: Fast,
     ) -> None:
         self._names = names
         self._machine = machine
         self._tally = tally
         self._fast = fast
-        self._own_bytes = [int(each) for each in drawing.each(lambda cost: cost.own_bytes)]
-        self._load_s = drawing.each(lambda cost: cost.load_s)
-        self._first_s = drawing.each(lambda cost: cost.first_s)
-        self._disk_of = [int(each) for each in drawing.each(lambda cost: cost.disk_bytes)]
+        self._own_bytes = [int(each) for each in fast.drawing.each(lambda cost: cost.own_bytes)]
+        self._load_s = fast.drawing.each(lambda cost: cost.load_s)
+        self._first_s = fast.drawing.each(lambda cost: cost.first_s)
+        self._disk_of = [int(each) for each in fast.drawing.each(lambda cost: cost.disk_bytes)]
         self._again_s = costs.again_s
         self.used_bytes = costs.base_bytes + machine.pool[0] * costs.worker_bytes
         tally.holds(0.0, self.used_bytes)
@@ -78,10 +75,11 @@ class Room:
         self._disk: OrderedDict[int, None] = OrderedDict()
         self._disk_bytes = 0
         self._waiting: dict[int, deque[FastCall]] = {}
-        self._quick_s = [0.0] * machine.parallel_loads
-        self._all_s = [0.0] * (machine.parallel_loads * SLOW_TIMES)
-        """When slots fall free."""
-        self._started_s = 0.0
+        self._to_start: deque[int] = deque()
+        self._quick, self._all = machine.parallel_loads, machine.parallel_loads * SLOW_TIMES
+        """Slots that are free."""
+        self._slow: set[int] = set()
+        """Those that arrive and have given their slots up."""
         if machine.starts_admitted:
             for model in range(len(names)):
                 self._placed(model)
@@ -94,7 +92,8 @@ class Room:
     def happens(self, what: int, now_s: float) -> None:
         """Something is due."""
         if what <= ARRIVAL:
-            self._arrived(ARRIVAL - what, now_s)
+            model, is_slow = divmod(ARRIVAL - what, 2)
+            (self._gives_up_slot if is_slow else self._arrived)(model, now_s)
             return
         self._expected.discard(what)
         if what == PRESSURE:
@@ -116,15 +115,25 @@ class Room:
             return
         self._known.pop(model, None)
         self._waiting[model] = deque([call])
-        # In the order they came: none starts before the one ahead of it.
-        starts_s = self._started_s = max(now_s, self._all_s[0], self._quick_s[0], self._started_s)
-        takes_s = self._again_s if model in self._disk else self._first_s[model]
-        self._fast.worked(takes_s)
-        ends_s = starts_s + takes_s
-        heapreplace(self._all_s, ends_s)
-        heapreplace(self._quick_s, min(ends_s, starts_s + PATIENCE_S))
-        self._fast.expect(ends_s, ARRIVAL - model)
+        self._to_start.append(model)
+        self._start(now_s)
         self._expect(LOOK, now_s + LOOK_S)
+
+    def _start(self, now_s: float) -> None:
+        while self._to_start and self._quick and self._all:
+            model = self._to_start.popleft()
+            self._quick -= 1
+            self._all -= 1
+            takes_s = self._again_s if model in self._disk else self._first_s[model]
+            self._fast.worked(takes_s)
+            self._fast.expect(now_s + takes_s, ARRIVAL - 2 * model)
+            if takes_s > PATIENCE_S:
+                self._fast.expect(now_s + PATIENCE_S, ARRIVAL - 2 * model - 1)
+
+    def _gives_up_slot(self, model: int, now_s: float) -> None:
+        self._slow.add(model)
+        self._quick += 1
+        self._start(now_s)
 
     def touch(self, model: int) -> None:
         """A request to a model that is ready."""
@@ -140,6 +149,10 @@ class Room:
         for call in self._waiting.pop(model):
             self.touch(model)
             self._fast.submit((*call[:3], now_s, *call[4:]), now_s)
+        self._all += 1
+        self._quick += model not in self._slow
+        self._slow.discard(model)
+        self._start(now_s)
 
     def _forget_idle(self) -> None:
         if len(self._known) >= MOST_IDLE:

@@ -6,11 +6,13 @@ The settings are those of `mme.core.settings` that decide who waits and who leav
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from mme.core.settings import Settings
 from mme.memory.readings import UNLIMITED_TASKS
 from mme.workers.scaling import pool_size
+
+if TYPE_CHECKING:
+    from mme.core.settings import Settings
 
 GIB = 1024**3
 
@@ -27,10 +29,9 @@ class Machine:
     starts_admitted: bool = False
     """Whether all artifacts are on the disk when the trace begins."""
     mode: Literal["pool", "own"] = "pool"
-    """Whether models share the pool's workers, or each has a process of its own."""
+    """Whether models share the pool's workers; models with processes of their own are refused."""
     pool_min: int | None = None
     pool_max: int | None = None
-    workers_per_model: int | None = None
     resident_models: int = 1000
     """Most models one worker of the pool keeps."""
     queue_length: int = 100
@@ -60,7 +61,6 @@ class Machine:
             mode="own" if settings.isolation == "model" else "pool",
             pool_min=settings.pool_min,
             pool_max=settings.pool_max,
-            workers_per_model=settings.workers_per_model,
             resident_models=settings.resident_models,
             queue_length=settings.queue_length,
             invoke_timeout_s=settings.invoke_timeout_s,

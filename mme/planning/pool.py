@@ -90,7 +90,7 @@ class Pool:
         self._steps = self._looks = self._presses = False
         """What is going to be looked at."""
         for _ in range(self._fewest):
-            self._join(None)
+            self._join()
 
     def has(self, model: str) -> bool:
         """Whether a worker has a model."""
@@ -168,15 +168,13 @@ class Pool:
 
     # ---- how many workers
 
-    def _join(self, own_model: str | None) -> None:
+    def _join(self) -> None:
         self._started += 1
-        worker = SimulatedWorker(
-            f"w{self._started}", own_model, Residents(self._machine.resident_models)
-        )
+        worker = SimulatedWorker(f"w{self._started}", Residents(self._machine.resident_models))
         self._workers[worker.name] = worker
         self._tally.peak_workers = max(self._tally.peak_workers, len(self._workers))
         self._holds(self._costs.worker_bytes)
-        self.send(self.dispatch.join(worker.name, own_model))
+        self.send(self.dispatch.join(worker.name))
 
     def _step_later(self) -> None:
         if not self._steps:
@@ -214,7 +212,7 @@ class Pool:
     def _has_started(self) -> None:
         self._starting -= 1
         self.book.kept("one more")
-        self._join(None)
+        self._join()
         self._step_later()
 
     def _leave(self, name: str) -> None:

@@ -51,12 +51,16 @@ class Drawing:
         """The work of a chunk's requests."""
         kind = self._kind[chunk.model]
         load_s = self._load_s[kind]
-        if chunk.service_s is not None:
-            said_s = chunk.service_s.astype(np.float64)
-            self.most_s = max(self.most_s, float((said_s + load_s).max(initial=0.0)))
-            return Work(said_s, said_s + load_s)
         at = self._random.random(len(kind))
-        return Work(_drawn(self._warm, kind, at), _drawn(self._cold, kind, at) + load_s)
+        work = Work(_drawn(self._warm, kind, at), _drawn(self._cold, kind, at) + load_s)
+        if chunk.service_s is None:
+            return work
+        said_s = chunk.service_s.astype(np.float64)
+        is_said = ~np.isnan(said_s)
+        self.most_s = max(self.most_s, float((said_s + load_s)[is_said].max(initial=0.0)))
+        return Work(
+            np.where(is_said, said_s, work.warm_s), np.where(is_said, said_s + load_s, work.cold_s)
+        )
 
     def each(self, fact: Callable[[Cost], float]) -> list[float]:
         """A fact of each model's cost, in the order of the names."""
@@ -80,5 +84,4 @@ def _drawn(
     place = at * (width - 1)
     below = np.minimum(place.astype(np.int64), width - 2)
     part = place - below
-    drawn: NDArray[np.float64] = table[kind, below] * (1.0 - part) + table[kind, below + 1] * part
-    return drawn
+    return np.asarray(table[kind, below] * (1.0 - part) + table[kind, below + 1] * part)

@@ -19,6 +19,8 @@ from mme.planning.trace import Trace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 MIB = 1024 * 1024
 
 
@@ -29,7 +31,14 @@ class Noting(Tally):
         super().__init__(names)
         self.each: dict[int, tuple[int, float]] = {}
 
-    def add(self, index, at_s, model, kind, latency_s) -> None:  # type: ignore[no-untyped-def]
+    def add(
+        self,
+        index: NDArray[np.int64],
+        at_s: NDArray[np.float64],
+        model: NDArray[np.int32],
+        kind: NDArray[np.int8],
+        latency_s: NDArray[np.float64],
+    ) -> None:
         for number, which, latency in zip(index, kind, latency_s, strict=True):
             assert int(number) not in self.each
             self.each[int(number)] = (int(which), float(latency))
@@ -70,7 +79,7 @@ kinds = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     models=st.integers(1, 60),
