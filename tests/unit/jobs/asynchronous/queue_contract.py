@@ -30,7 +30,7 @@ async def claim(queue, wanted, room=MANY):
 
 async def claimed(queue, wanted, count):
     """So many entries, however many looks that takes."""
-    entries = []
+    entries: list[Entry] = []
     async with asyncio.timeout(PATIENCE_S):
         while len(entries) < count:
             left = dict(wanted)
