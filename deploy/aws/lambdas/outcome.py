@@ -23,12 +23,12 @@ class NotYet(Exception):
     """The artifact is not published yet, nor refused."""
 
 
-def handler(event: Mapping[str, str], _: object) -> dict[str, str]:
+def handler(event: Mapping[str, str], _: object) -> dict[str, object]:
     """The outcome for `{"artifact": "s3://..."}`. Raises NotYet."""
     return outcome_of(event["artifact"], boto3.client("s3"))
 
 
-def outcome_of(artifact_uri: str, s3: Any) -> dict[str, str]:
+def outcome_of(artifact_uri: str, s3: Any) -> dict[str, object]:
     """What the record beside an artifact says. Raises NotYet, InvalidRequest."""
     arrived = read_key(*place_of(artifact_uri))
     try:
@@ -38,4 +38,5 @@ def outcome_of(artifact_uri: str, s3: Any) -> dict[str, str]:
             raise NotYet(f"{arrived.target} has arrived, and is not published yet") from error
         raise
     outcome = read_outcome(answer["Body"].read())
-    return {**asdict(outcome), "said": outcome.sentence}
+    is_serving = outcome.state == "serving"
+    return {**asdict(outcome), "is_serving": is_serving, "said": outcome.sentence}

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
     from mme.store.base import Store
 
-ASK_AGAIN = ("ModelNotReadyException", "ServiceUnavailable", "ThrottlingException")
+LOADING = ("ModelNotReadyException", "ServiceUnavailable", "ThrottlingException")
+"""Asked again until the deadline."""
+FAULTS = ("InternalDependencyException", "InternalFailure")
+"""The platform's own, which no model is to be rolled back for at once."""
+FAULTS_BORNE = 4
 PAUSE_S = 5.0
 UNREADABLE = (tarfile.TarError, EOFError, zlib.error, OSError)
 """What a broken archive raises, gzip's BadGzipFile among it."""
@@ -70,19 +74,25 @@ def why_it_fails(
 ) -> str:
     """Why the endpoint does not answer a sample request, or ""."""
     parameters = _parameters(endpoint, target, sample)
+    faults = 0
     while True:
         try:
             runtime.invoke_endpoint(**parameters)["Body"].read()
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
-            if code in ASK_AGAIN and time_left_s() > PAUSE_S:
-                pause(PAUSE_S)
-                continue
             said = error.response.get("OriginalMessage") or error.response["Error"].get("Message")
-            return f"its sample request is answered with {code}: {said}"
+            reason = f"its sample request is answered with {code}: {said}"
+            faults += code in FAULTS
+            may_pass = code in (*LOADING, *FAULTS)
         except BotoCoreError as error:
-            return f"its sample request is not answered: {error}"
-        return ""
+            reason = f"its sample request is not answered: {error}"
+            faults += 1
+            may_pass = True
+        else:
+            return ""
+        if not may_pass or faults > FAULTS_BORNE or time_left_s() <= PAUSE_S:
+            return reason
+        pause(PAUSE_S)
 
 
 def _parameters(endpoint: str, target: str, sample: Sample) -> dict[str, object]:
