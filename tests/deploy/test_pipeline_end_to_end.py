@@ -8,6 +8,7 @@ of SageMaker, which moto lacks, is a function that answers as it does.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import tarfile
@@ -19,7 +20,7 @@ import pytest
 from cfnlint.decode import cfn_yaml
 
 from deploy.aws import training_plan
-from deploy.aws.lambdas import outcome, publish
+from deploy.aws.lambdas import api, outcome, publish
 from tests.support.endpoint import PROJECT, running_endpoint
 from tests.support.pipeline_aws import (
     CREDENTIALS,
@@ -292,7 +293,7 @@ def test_training_that_fails_is_told_with_its_reason_and_nothing_is_published(
 ):
     said = planned(tmp_path, capsys, world, "bad", corpus="id,title\n1,x\n")
     ended = world.run(machine, said)
-    assert (ended["status"], ended["error"]) == ("FAILED", "NotAllServe")
+    assert (ended["status"], ended["error"]) == ("FAILED", "NotAllServe"), ended["cause"]
     subject, words = world.next_told()
     assert subject == "Training bad has failed"
     assert "no column 'claim_text'" in words
@@ -302,6 +303,49 @@ def test_training_that_fails_is_told_with_its_reason_and_nothing_is_published(
 def test_a_run_with_nothing_switched_on_succeeds(world, machine):
     ended = world.run(machine, {"image": "mme:1", "version": "0", "models": [], "corpora": {}})
     assert ended["status"] == "SUCCEEDED"
+
+
+def api_event(name, body, **headers):
+    """As API Gateway sends it (payload format 2.0): text as it is, else base64."""
+    is_text = isinstance(body, str)
+    return {
+        "version": "2.0",
+        "routeKey": "POST /models/{model_name+}",
+        "rawPath": f"/models/{name}",
+        "headers": {"content-type": "text/csv", **headers},
+        "pathParameters": {"model_name": name},
+        "body": body if is_text else base64.b64encode(body).decode(),
+        "isBase64Encoded": not is_text,
+        "requestContext": {"http": {"method": "POST"}},
+    }
+
+
+def test_the_api_answers_as_the_model_that_the_alias_means(world):
+    text = "Impfstoff Corona,Corona Viren"
+    expected, _ = world.ask("DocSim-1.tar.gz")
+    for body in (text, text.encode()):
+        answer = api.handler(api_event("DocSim", body), None)
+        assert (answer["statusCode"], answer["body"]) == (200, expected.decode())
+        assert answer["headers"]["x-mme-target-model"] == "DocSim-1.tar.gz"
+        assert answer["headers"]["content-type"].startswith("application/json")
+        assert not answer["isBase64Encoded"]
+    assert api.handler(api_event("DocSim-1.tar.gz", text), None)["body"] == expected.decode()
+
+
+def test_the_api_says_whose_fault_it_is(world):
+    def asked(name, body="a,b", **headers):
+        answer = api.handler(api_event(name, body, **headers), None)
+        return answer["statusCode"], answer["body"]
+
+    assert asked("Nobody") == (404, '{"message": "There is no model Nobody"}')
+    assert asked("../DocSim")[0] == 400
+    status, said = asked("DocSim", "one text only")
+    assert status == 400
+    assert "message" not in json.loads(said) or "DocSim" not in said  # the model's own words
+    status, said = asked("Missing-1.tar.gz")
+    assert (status, "Missing-1.tar.gz" in said) == (400, True)
+    event = api_event("DocSim", b"a,b")
+    assert api.handler({**event, "body": "no base64!"}, None)["statusCode"] == 400
 
 
 def listed(world):

@@ -93,9 +93,10 @@ def publish(
         Body=outcome.as_json(),
         ContentType="application/json",
     )
+    subject = f"{outcome.name} {outcome.id}: {outcome.state}"
     shop.sns.publish(
         TopicArn=shop.topic,
-        Subject=f"{outcome.name} {outcome.id}: {outcome.state}"[:SUBJECT_CHARS],
+        Subject=subject.encode("ascii", "replace").decode()[:SUBJECT_CHARS],
         Message=outcome.sentence,
     )
     return outcome
