@@ -15,13 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from deploy.aws.lambdas import empty_bucket, outcome
 from deploy.aws.lambdas.api import Api
 from deploy.aws.lambdas.arrival import Outcome, read_event, read_key
 from deploy.aws.lambdas.publish import Shop, publish
-from mme.core.errors import EndpointError, InvalidRequest
+from mme.core.errors import EndpointError, InvalidRequest, TargetNotFound
 from mme.store.address import open_s3
 from mme.store.alias_changes import meaning_of, set_alias
 from tests.support.s3 import running_s3
@@ -352,6 +351,6 @@ def test_aliases_that_cannot_be_read_are_no_missing_models(shop):
     assert away.answer({"pathParameters": {"model_name": "A"}})["statusCode"] == 503
 
 
-def test_a_denied_copy_is_raised_and_not_taken_for_a_missing_one(shop):
-    with pytest.raises((ClientError, EndpointError)):
-        publish(read_key("nobodys", KEY.format("1")), shop, time_left_s=lambda: 60.0)
+def test_an_arrival_that_is_gone_is_raised_with_where_it_was(shop):
+    with pytest.raises(TargetNotFound, match="s3://work/training/de/DocSim/7/job"):
+        publish(read_key("work", KEY.format("7")), shop, time_left_s=lambda: 60.0)

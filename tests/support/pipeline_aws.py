@@ -189,7 +189,9 @@ def train(parameters: dict[str, Any], s3: Any) -> dict[str, Any]:
                 "TrainingJobStatus": "Failed",
                 "FailureReason": f"AlgorithmError: {failure.read_text('utf-8')}",
             }
-            raise FunctionError("TrainingJobFailed", json.dumps(described))  # .sync: States.TaskFailed
+            raise FunctionError(
+                "TrainingJobFailed", json.dumps(described)
+            )  # .sync: States.TaskFailed
         archive = base / "model.tar.gz"
         with tarfile.open(archive, "w:gz") as packed:
             packed.add(base / "model", ".")
