@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mme.store.alias_file import check_id
 from mme.training.plan import TrainingError, make_plan
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 S3 = "s3://"
 
 
-def plan(jobs: Sequence[Job], *, work: str, version_id: str, image: str) -> dict[str, object]:
+def plan(jobs: Sequence[Job], *, work: str, version_id: str, image: str) -> dict[str, Any]:
     """The input of the state machine. `work`: `s3://bucket/`, which is the pipeline's own."""
     return {
         "image": image,

@@ -281,7 +281,9 @@ def test_what_is_trained_serves_by_its_alias_with_its_parameters(world, trained)
     assert float(json.loads(answer)[0]) != 0
     found = world.s3.get_object(Bucket=MODELS, Key="live/DocSim-1.tar.gz")["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(found)) as archive:
-        params = json.load(archive.extractfile("./DocSim-params.json"))
+        file = archive.extractfile("./DocSim-params.json")
+        assert file is not None
+        params = json.load(file)
     assert (params["vector_size"], params["train_df"]) == (8, "c.csv")
 
 

@@ -11,6 +11,7 @@ import json
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -25,14 +26,23 @@ from mme.store.address import open_s3
 from mme.store.alias_changes import meaning_of, set_alias
 from tests.support.s3 import running_s3
 
-REGION = "eu-central-1"
+REGION: Final = "eu-central-1"
 SAMPLE = {"ContentType": "text/plain", "Body": "a text"}
 KEY = "training/de/DocSim/{}/job/output/model.tar.gz"
 
 
-class Told(BaseHTTPRequestHandler):
+class Runtime(ThreadingHTTPServer):
     """Answers what it is told to, one after the other; keeps what it was asked."""
 
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Told)
+        self.answers: list[Any] = []
+        self.asked: list[Any] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Told(BaseHTTPRequestHandler):
+    server: Runtime
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
@@ -55,9 +65,7 @@ class Told(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def runtime():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Told)
-    server.answers, server.asked = [], []
-    server.url = f"http://127.0.0.1:{server.server_address[1]}"
+    server = Runtime()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -116,7 +124,7 @@ GOOD = archive(params=b"{}", sample_request=json.dumps(SAMPLE).encode())
 def arrive(shop, version_id, body=GOOD, time_left_s=lambda: 60.0):
     key = KEY.format(version_id)
     shop.s3.put_object(Bucket="work", Key=key, Body=body)
-    pauses = []
+    pauses: list[float] = []
     done = publish(read_key("work", key), shop, time_left_s=time_left_s, pause=pauses.append)
     record = outcome.outcome_of(f"s3://work/{key}", shop.s3)
     assert (record["state"], record["said"]) == (done.state, done.sentence)
@@ -198,10 +206,12 @@ def test_a_switch_that_somebody_else_has_made_meanwhile_is_left(shop, runtime):
     shop.s3.put_object(Bucket="models", Key="live/de/DocSim-3.tar.gz", Body=GOOD)
     shop.s3.put_object(Bucket="work", Key=KEY.format("2"), Body=GOOD)
     runtime.answers = [failing(429, "ModelNotReadyException"), failing(424, "ModelError")]
-    done = publish(
-        read_key("work", KEY.format("2")), shop, time_left_s=lambda: 60.0,
-        pause=lambda _: set_alias(shop.store, "de/DocSim", "3"),
-    )  # fmt: skip
+
+    def switched(_):
+        set_alias(shop.store, "de/DocSim", "3")
+
+    arrived = read_key("work", KEY.format("2"))
+    done = publish(arrived, shop, time_left_s=lambda: 60.0, pause=switched)
     assert (done.state, done.serves) == ("superseded", "3")
     assert meaning_of(shop.store, "de/DocSim") == "3"
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import botocore
 import pytest
-import yaml
 from cfnlint.decode import cfn_yaml
 
 from deploy.aws import training_plan
@@ -117,7 +116,7 @@ def test_the_build_pushes_the_image_says_what_to_train_and_uploads_the_corpora(t
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     calls = tmp_path / "calls"
-    build = yaml.safe_load((AWS / "buildspec.yml").read_text())
+    build = cfn_yaml.load(str(AWS / "buildspec.yml"))
     [script] = build["phases"]["build"]["commands"]
     ended = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, timeout=100, check=False, text=True,

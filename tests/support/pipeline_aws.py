@@ -74,7 +74,7 @@ class Front:
     functions: dict[str, Function] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        return boto3.client(
+        return boto3.session.Session().client(  # type: ignore[call-overload]
             service, endpoint_url=self.url, region_name=REGION,
             aws_access_key_id="test", aws_secret_access_key="test",
         )  # fmt: skip
@@ -170,6 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
 def train(parameters: dict[str, Any], s3: Any) -> dict[str, Any]:
     """Do a training job; returns DescribeTrainingJob's answer, as `.sync` does, or raises."""
     shape = Session().get_service_model("sagemaker").operation_model("CreateTrainingJob")
+    assert shape.input_shape is not None
     validate_parameters(parameters, shape.input_shape)
     name = parameters["TrainingJobName"]
     assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", name), name

@@ -58,7 +58,7 @@ class Api:
     _known: dict[str, tuple[float, Aliases]] = field(default_factory=dict)
     """By folder, with when it was read."""
 
-    def answer(self, event: Mapping[str, Any]) -> dict[str, object]:
+    def answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """What API Gateway is told for one of its events (payload format 2.0)."""
         name = (event.get("pathParameters") or {}).get("model_name") or ""
         try:
@@ -95,7 +95,7 @@ class Api:
             self._known = {**self._known, folder: (now, known)} if known.ids else self._known
         return known
 
-    def _asked(self, target: str, event: Mapping[str, Any]) -> dict[str, object]:
+    def _asked(self, target: str, event: Mapping[str, Any]) -> dict[str, Any]:
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         passed = {member: headers[name] for name, member in PASSED.items() if headers.get(name)}
         try:
@@ -130,7 +130,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
 _api: Api | None = None
 
 
-def handler(event: Mapping[str, Any], _: object) -> dict[str, object]:
+def handler(event: Mapping[str, Any], _: object) -> dict[str, Any]:
     """Answer one request; clients are made once for all of this process."""
     global _api  # noqa: PLW0603 - Lambda keeps a process's module, and nothing else
     if _api is None:
