@@ -326,7 +326,9 @@ class Workers:
         if usage is None:
             return
         self._usages.used(usage, self._clock())
-        if live.artifact is None:
+        if live.artifact is not None and answer.is_unloadable:
+            self._own.give_up(live)
+        elif live.artifact is None:
             if answer.load_s:
                 usage.load_s = answer.load_s
                 self._notes.loaded(usage, answer)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mme.memory import Candidate, MemoryBook
     from mme.workers.dispatch import Dispatch
     from mme.workers.groups import Groups
-    from mme.workers.live import LiveWorkers
+    from mme.workers.live import LiveWorker, LiveWorkers
     from mme.workers.notes import Notes
     from mme.workers.requests import Request
     from mme.workers.template import Template
@@ -100,6 +100,12 @@ class OwnModels:
         if name not in self._starts and not self._dispatch.group(name):
             self._starts[name] = self._background.start(self._start_first(artifact))
         return name in self._starts
+
+    def give_up(self, live: LiveWorker) -> None:
+        """A worker came up and then could not load its model: it ends, for it has none."""
+        self._groups.end(live.started.name)
+        if live.artifact is not None and self._dispatch.waiting(live.artifact.name):
+            self.ensure(live.artifact)
 
     async def drop(self, name: str) -> None:
         """End all workers of a model; returns when they are gone and what they had is free."""

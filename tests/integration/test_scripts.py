@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from mme.prefork import landlock
 from tests.support.endpoint import free_port, running_endpoint
+from tests.support.processes import wait_until
 from tests.support.scripts import DOUBLING, PYTORCH_FORM, script
 
 COUNTING = """
@@ -120,6 +121,12 @@ def test_what_is_missing_is_in_the_description_and_in_the_error(endpoint):
     status, said = refused(endpoint, "ok/needy")
     assert (status, said["type"]) == (500, "ModuleNotFoundError")
     assert "torch>=2 (not installed)" in said["message"]
+
+    def seen():
+        return requests.get(f"{endpoint.url}/models/ok/needy.tar.gz", timeout=10).json()
+
+    wait_until(lambda: seen()["state"] == "on-disk", "the worker that has no model to end")
+    assert "torch>=2 (not installed)" in seen()["last_error"]["message"]
 
 
 def test_code_that_is_not_allowed_never_runs(endpoint):

@@ -95,6 +95,17 @@ async def test_a_foreign_load_that_fails_says_so(tmp_path):
             await bench.workers.load(model)
 
 
+async def test_a_worker_that_could_not_load_its_model_ends_and_the_next_request_has_another(bench):
+    model = own(bench)
+    bench.mms.manners[model.name] = Manner.FAIL_TO_LOAD
+    answers = await asyncio.gather(*(bench.ask(model) for _ in range(3)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [LoadFailed] * 3
+    await until(lambda: model.name not in bench.workers.resident())
+    assert bench.workers.workers_of(model.name) == 0
+    bench.mms.manners[model.name] = Manner.ANSWER
+    assert (await bench.ask(model)).status == 200
+
+
 async def test_a_worker_that_dies_for_no_reason_while_it_starts_is_started_again(bench):
     model = own(bench)
     bench.mms.outcomes[str(model.model_dir)] = [Start.DIES] * (ATTEMPTS - 1)
