@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 
-from mme.jobs.asynchronous.request import State
+from mme.jobs.asynchronous.request import Entry, State
 from tests.unit.jobs.asynchronous.test_execution import REQUEST
 
 PATIENCE_S = 60.0
