@@ -22,6 +22,7 @@ CHUNK = 1_000_000
 MOST_MODELS = 10_000_000
 GRID = 20_000
 DAY_S = 86_400.0
+WHOLE = {"models", "requests", "seed"}
 UNITS = {"": 1.0, "/s": 1.0, "/m": 1 / 60, "/min": 1 / 60, "/h": 1 / 3600}
 
 
@@ -100,8 +101,8 @@ def zipf_of(text: str) -> Zipf:
         if name not in known or not equals:
             raise ZipfError(f"{part!r}: write NAME=NUMBER, of {', '.join(known)}")
         given[name] = _number(name, value)
-    whole = {name: int(given[name]) for name in ("models", "requests", "seed") if name in given}
-    made = replace(Zipf(), **{**given, **whole})
+    whole = {name: int(given.pop(name)) for name in WHOLE & given.keys()}
+    made = replace(Zipf(), **given, **whole)
     for name, least, most in (
         ("models", 1, MOST_MODELS), ("requests", 1, 1e10), ("s", 0, 10), ("rate", 1e-6, 1e9),
         ("seed", 0, 2**63), ("swing", 0, 0.95), ("drift", 0, 1),
