@@ -5,9 +5,10 @@ Made in chunks, so that one of any length takes little memory; the same words gi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def _hours(at_s: NDArray[np.float64]) -> Iterator[tuple[int, int, int]]:
 def zipf_of(text: str) -> Zipf:
     """`models=100000,requests=100e6,s=1.1,rate=500/s,seed=1`. Raises ZipfError."""
     known = [each.name for each in fields(Zipf)]
-    given: dict[str, float] = {}
+    given: dict[str, Any] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         name, equals, value = map(str.strip, part.partition("="))
         if name not in known or not equals:
@@ -116,7 +117,10 @@ def _number(name: str, value: str) -> float:
     digits = value.rstrip("/smhin") if name == "rate" else value
     unit = value[len(digits) :]
     try:
-        return float(digits) * UNITS[unit]
+        number = float(digits) * UNITS[unit]
     except (ValueError, KeyError):
+        number = math.nan
+    if not math.isfinite(number):
         form = "a number, as 500/s" if name == "rate" else "a number"
-        raise ZipfError(f"{name}={value!r}: write {form}") from None
+        raise ZipfError(f"{name}={value!r}: write {form}")
+    return number
