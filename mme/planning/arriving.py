@@ -75,6 +75,11 @@ class Arriving:
             for name in names:
                 self._placed(name)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a target is coming in."""
+        return bool(self._waiting)
+
     def came(self, call: Call) -> None:
         """A request has come."""
         known = self._table.current(call.model)

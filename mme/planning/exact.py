@@ -128,7 +128,7 @@ class Exact:
                 if progress is not None and self._count % TOLD_EVERY == 0:
                     progress(self._count, at_s)
         # Not until nothing is due any more: where memory stays short, something always is.
-        while self._open:
+        while self._open or self._arriving.is_busy:
             self.processors.step()
         self._flush()
         self._tally.busy_s = self.processors.busy_s

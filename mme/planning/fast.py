@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PENDING = 4
 """Instead of a kind, while it is not known."""
+AFTER_WORK = 1 << 60
 PART = 200_000
 FastCall = tuple[int, int, float, float, float, float, int]
 """Index, model, when it was asked, when it came to the workers, seconds warm and cold, kind."""
@@ -208,10 +209,10 @@ class Fast:
         """A core has computed for so long."""
         self._busy_s += seconds
 
-    def expect(self, at_s: float, what: int) -> None:
-        """Something is due then."""
+    def expect(self, at_s: float, what: int, *, is_work: bool = False) -> None:
+        """Something is due then; work that ends at the same moment goes first."""
         self._order += 1
-        heappush(self._coming, (at_s, self._order, what))
+        heappush(self._coming, (at_s, self._order + (0 if is_work else AFTER_WORK), what))
 
     def give_up(self, came_until_s: float) -> bool:
         """Refuse who waits for a worker since then; whether others wait."""

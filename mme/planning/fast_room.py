@@ -126,7 +126,7 @@ class Room:
             self._all -= 1
             takes_s = self._again_s if model in self._disk else self._first_s[model]
             self._fast.worked(takes_s)
-            self._fast.expect(now_s + takes_s, ARRIVAL - 2 * model)
+            self._fast.expect(now_s + takes_s, ARRIVAL - 2 * model, is_work=True)
             if takes_s > PATIENCE_S:
                 self._fast.expect(now_s + PATIENCE_S, ARRIVAL - 2 * model - 1)
 

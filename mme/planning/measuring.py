@@ -89,7 +89,7 @@ def _usual(costs: Sequence[Cost]) -> Cost:
         service_s=_quantiles([second for cost in costs for second in cost.service_s]),
         load_s=fmean(cost.load_s for cost in costs),
         cold_service_s=_quantiles(cold_s) if cold_s else (),
-        first_s=fmean(cost.first_s for cost in costs),
+        first_s=median(cost.first_s for cost in costs),
         own_bytes=int(fmean(cost.own_bytes for cost in costs)),
         mapped_bytes=int(median(cost.mapped_bytes for cost in costs)),
         disk_bytes=int(fmean(cost.disk_bytes for cost in costs)),

@@ -60,7 +60,9 @@ def simulate(
         count += len(chunk.at_s)
         if count > exact_requests:
             break
-    names = seen[0].names if seen else ()
+    if not seen:
+        return Tally(()).outcome("exact", machine.cores)
+    names = seen[0].names
     tally = Tally(names)
     trace = chain(seen, chunks)
     if count > exact_requests:

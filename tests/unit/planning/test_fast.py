@@ -73,7 +73,7 @@ kinds = st.builds(
     ),
     load_s=st.sampled_from([0.0005, 0.004]),
     cold_service_s=st.sampled_from([(), (0.004, 0.009)]),
-    first_s=st.sampled_from([0.01, 0.3]),
+    first_s=st.sampled_from([0.01037, 0.29713]),
     own_bytes=st.sampled_from([0, MIB, 5 * MIB]),
     mapped_bytes=st.sampled_from([0, 100 * MIB]),
 )
@@ -94,7 +94,7 @@ def test_each_request_has_the_same_end_as_by_the_products_objects(
     by_model = {name: kinds[number % len(kinds)] for number, name in enumerate(trace.names)}
     # As in the fast loop no worker comes or goes.
     machine = replace(machine, pool_max=machine.pool_min)
-    costs = Costs(by_model=by_model, overhead_s=0.001)
+    costs = Costs(by_model=by_model, overhead_s=0.001, again_s=0.00113)
     exact, fast = Noting(trace.names), Noting(trace.names)
     by_objects = Exact(trace.names, costs, machine, exact, is_shared=False)
     by_objects.run([trace])
