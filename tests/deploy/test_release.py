@@ -29,6 +29,7 @@ from tests.support.earlier import aws
 from tests.support.endpoint import running_endpoint
 from tests.support.installed import Installed
 
+pytestmark = pytest.mark.timeout(600)  # the first of them makes what all need
 LOCK = PROJECT / "requirements" / "runtime.lock"
 CHANGELOG = """\
 # Changelog
@@ -62,7 +63,7 @@ def released(scratch):
     """The folder of a release of what is tracked here, without images."""
     plan = planned(None, is_try=True)
     folder = scratch / "dist" / VERSION
-    said = []
+    said: list[str] = []
     make(type(plan)(PROJECT, VERSION, folder, plan.commit, plan.changes, None), said.append)
     assert len(said) == 2
     return folder
