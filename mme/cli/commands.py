@@ -41,12 +41,14 @@ COMMANDS = {
     "export": ("mme.cli.export", "make an artifact of a sentence encoder's local folder"),
     "ensemble": ("mme.training.ensemble_command", "put models and the graph that asks them in one"),
     "alias": ("mme.cli.alias", "say which version a target model without .tar.gz means"),
+    "deploy": ("mme.cli.deploy", "deploy to SageMaker: up, status, logs, update, delete"),
     "configure": (
         "mme.cli.configure",
         "have AWS's programs ask an endpoint of ours by AWS_PROFILE",
     ),
     "top": ("mme.cli.top", "show what an endpoint does, in a terminal"),
     "doctor": ("mme.cli.doctor", "look for what would keep an endpoint from serving here"),
+    "plan": ("mme.cli.plan", "say what a trace of requests takes: memory, cores, instances"),
     "settings": ("mme.cli.settings", "list every setting with its value and meaning"),
     "version": ("mme.cli.version", "print the version"),
 }

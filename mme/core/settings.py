@@ -128,6 +128,11 @@ class Settings(BaseSettings):
     async_output: str = ""
     """Where answers of asynchronous invocations go, as `s3://bucket/prefix/`, for endpoints that
     were not created; empty: those answer none."""
+    queue: str = ""
+    """Queue of SQS that asynchronous invocations wait in, for all endpoints that name it, as
+    `sqs://ACCOUNT/NAME`; empty: they wait in MME_STATE_DIR. See docs/async.md."""
+    queue_lease_s: int = Field(default=60, ge=3, le=12 * 3600)
+    """How long a request from MME_QUEUE is left to an endpoint that is not heard of any more."""
     max_async_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(default=64 * MIB, ge=1)
     """Largest input in S3, and largest answer, of an asynchronous invocation."""
     invoke_timeout_s: float = Field(default=60.0, gt=0)
@@ -213,6 +218,8 @@ class Settings(BaseSettings):
     """Whether the log may quote what callers send in bodies, and models answer."""
     metrics_models: int = Field(default=100, ge=0, le=10_000)
     """How many models have series of their own in the metrics, those used most; others are one."""
+    trace_requests: int = Field(default=200_000, ge=0, le=100_000_000)
+    """How many of the last invocations `GET /trace` has, 36 bytes each; 0: none."""
     emf: Literal["auto", "on", "off"] = "auto"
     """Whether CloudWatch's metrics go to stdout once a minute; auto: in SageMaker's modes only."""
     log_format: Literal["text", "json"] = "text"
