@@ -29,6 +29,7 @@ from tests.support.earlier import aws
 from tests.support.endpoint import running_endpoint
 from tests.support.installed import Installed
 
+pytestmark = pytest.mark.timeout(600)  # the first of them makes what all need
 LOCK = PROJECT / "requirements" / "runtime.lock"
 CHANGELOG = """\
 # Changelog

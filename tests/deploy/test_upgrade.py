@@ -29,6 +29,7 @@ from tests.support.endpoint import running_endpoint
 from tests.support.s3 import running_s3
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.timeout(600)  # the first of them makes what all need
 ARCHIVES = Path(__file__).with_name("upgrade")
 CACHES, STATES = ("e6768b8", "bbb405d"), ("4441562", "93c1977")
 """Versions that had a cache alone, and those that had a state as well."""
