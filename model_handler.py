@@ -41,7 +41,7 @@ from mme.core.through_mms import (
 from mme.prefork.confinement import confine_to_artifact
 from mme.prefork.failures import BrokenOff, as_serving_error, error_body
 from mme.prefork.residents import RESIDENTS
-from models.errors import AnswerTooLarge, CodeNotAllowed
+from models.errors import AnswerTooLarge, CodeNotAllowed, NotConverted
 from models.mapped.folder import only_map
 from models.open_inference import answer, answer_many
 from models.registry import load_model
@@ -227,7 +227,9 @@ def _yielded(
 
 def _failed(failure: ServingError, error: Exception, named: dict[str, str]) -> str:
     """What is told of an error, of which the log gets more."""
-    if failure.status_code >= 500:  # noqa: PLR2004 - our fault, so the trace is wanted
+    if isinstance(failure, NotConverted):  # nobody's fault: it is brought in anew
+        log.info("%s", failure.message)
+    elif failure.status_code >= 500:  # noqa: PLR2004 - our fault, so the trace is wanted
         log.error("prediction failed", exc_info=error)
     else:
         log.info("request refused: %s%s", failure.type, _told(failure.message))

@@ -141,7 +141,7 @@ class NotConverted(ServingError):
 
     def __init__(self, file: str | Path) -> None:
         self.file = file.name if isinstance(file, Path) else file
-        super().__init__(f"{self.file}: is not converted yet; try again")
+        super().__init__(f"{self.file}: has no converted form here that this version reads")
 
 
 class NoRoom(ServingError, MemoryError):

@@ -8,6 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from mme.app.async_queue import async_queue
 from mme.core.errors import EndpointError
 from mme.core.settings import SettingsError
 from mme.gateway.async_runtime import AsyncRuntime
@@ -15,7 +16,6 @@ from mme.jobs.asynchronous.execution import Executor
 from mme.jobs.asynchronous.messages import TEST_MESSAGE
 from mme.jobs.asynchronous.metrics import Metrics
 from mme.jobs.asynchronous.notifier import Notifier
-from mme.jobs.asynchronous.queue import Queue
 from mme.jobs.asynchronous.room import Room
 from mme.jobs.asynchronous.service import AsyncInference
 from mme.metrics.sources import Backlog
@@ -64,8 +64,7 @@ async def async_inference(
     def run(work: Callable[[], Any]) -> asyncio.Future[Any]:
         return loop.run_in_executor(executor, work)
 
-    queue, metrics = await Queue.open(database), Metrics()
-    objects, notifier = Objects(buckets), Notifier()
+    metrics, objects, notifier = Metrics(), Objects(buckets), Notifier()
     limit_bytes = settings.max_async_bytes
 
     def limit_of(endpoint: str) -> int:
@@ -73,9 +72,12 @@ async def async_inference(
         # More at a time would only be turned away by the model's own queue, and tried again.
         return min(told or PER_WORKER * side_by_side, max(1, settings.queue_length // 2))
 
-    jobs = AsyncInference(
-        queue,
-        Executor(
+    async def normal(uri: str) -> str:
+        return str(await run(lambda: objects.normal(uri)))
+
+    plane.on_topic = lambda topic: _told(executor, notifier, topic)
+    async with async_queue(settings, database, objects) as queue:
+        execution = Executor(
             queue,
             models,
             objects,
@@ -85,21 +87,14 @@ async def async_inference(
             room=Room(ROOMS * limit_bytes),
             region=os.environ.get("AWS_REGION") or DEFAULT_REGION,
             limit_bytes=limit_bytes,
-        ),
-        metrics,
-        limit_of,
-    )
-
-    async def normal(uri: str) -> str:
-        return str(await run(lambda: objects.normal(uri)))
-
-    plane.on_topic = lambda topic: _told(executor, notifier, topic)
-    jobs.start()
-    try:
-        yield AsyncRuntime(serving, jobs, normal).routes(), lambda: Backlog(*jobs.totals())
-    finally:
-        await jobs.close(settings.drain_timeout_s)
-        executor.shutdown(wait=False, cancel_futures=True)
+        )
+        jobs = AsyncInference(queue, execution, metrics, limit_of)
+        jobs.start()
+        try:
+            yield AsyncRuntime(serving, jobs, normal).routes(), lambda: Backlog(*jobs.totals())
+        finally:
+            await jobs.close(settings.drain_timeout_s)
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _told(executor: ThreadPoolExecutor, notifier: Notifier, topic: str) -> None:

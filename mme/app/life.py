@@ -182,6 +182,23 @@ async def until_stopped(stop: asyncio.Event, engine: Engine, *others: Vital) -> 
         raise EndpointFailed(failures[0])
 
 
+async def until_noticed(
+    stop: asyncio.Event, leaving: asyncio.Event, engine: Engine, notice_s: float
+) -> None:
+    """Set `leaving`, and give those that look at it so long to send their requests elsewhere.
+
+    A second signal ends that, and so does the end of something vital, as in `until_stopped`.
+    """
+    leaving.set()
+    if not notice_s:
+        return
+    log.info("stopping: ready no more; requests are taken for another %g s", notice_s)
+    stop.clear()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(notice_s):
+            await until_stopped(stop, engine)
+
+
 async def _first_of(*waits: Awaitable[Any]) -> None:
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

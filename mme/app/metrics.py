@@ -31,19 +31,29 @@ if TYPE_CHECKING:
     from mme.residency.store_models import StoreModels
 
 
+LEAVING = "the endpoint is told to stop"
+
+
 class Measured:
     """What is measured of one endpoint."""
 
     def __init__(
-        self, settings: Settings, sources: Sources, is_ready: Callable[[float], Awaitable[bool]]
+        self,
+        settings: Settings,
+        sources: Sources,
+        is_ready: Callable[[float], Awaitable[bool]],
+        is_leaving: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`is_ready`: whether requests can be answered, as known within so many seconds."""
+        """`is_ready`: whether requests can be answered, as known within so many seconds.
+
+        `is_leaving`: whether further requests had better go elsewhere.
+        """
         self._settings = settings
         self._sources = sources
         cloudwatch = CloudWatch(sources)
         self._emitter = Emitter(cloudwatch, sources, _on_stdout)
         exposition = Exposition(sources, settings.metrics_models)
-        health = Health(lambda: sources.state().missing, is_ready)
+        health = Health(lambda: LEAVING if is_leaving() else sources.state().missing, is_ready)
         self.routes: list[Route] = [
             *MetricsSurface(exposition, cloudwatch).routes(),
             *health.routes(),
@@ -74,8 +84,10 @@ def measured_store(
     backlog: Callable[[], Backlog],
     bodies: BodyBudget,
     steps: Mapping[tuple[str, str], Durations],
+    *,
+    is_leaving: Callable[[], bool],
 ) -> Measured:
-    """Of a standalone endpoint; `steps` as in `Sources`."""
+    """Of a standalone endpoint; `steps` as in `Sources`, `is_leaving` as in `Measured`."""
     sources = Sources(
         observed=models.observed,
         state=models.states.now,
@@ -87,7 +99,7 @@ def measured_store(
         steps=steps,
         endpoint_names=settings.endpoint_names,
     )
-    return Measured(settings, sources, models.is_ready)
+    return Measured(settings, sources, models.is_ready, is_leaving)
 
 
 def measured_container(

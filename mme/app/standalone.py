@@ -28,6 +28,7 @@ from mme.app.life import (
     orphans_reaped,
     starting,
     stop_signals,
+    until_noticed,
     until_stopped,
 )
 from mme.app.listening import answering, listeners
@@ -68,7 +69,7 @@ SPARE_THREADS = 2
 
 async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered], None]) -> None:
     """Run the endpoint until SIGTERM or SIGINT. Raises EndpointFailed and SettingsError."""
-    stop = stop_signals()
+    stop, leaving = stop_signals(), asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         run = stack.enter_context(_threads(settings.parallel_loads + SPARE_THREADS))
         at = stack.enter_context(listeners(settings))
@@ -138,7 +139,9 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                     buckets=buckets,
                 )
             )
-            measured = measured_store(settings, models, backlog, bodies, asked.durations)
+            measured = measured_store(
+                settings, models, backlog, bodies, asked.durations, is_leaving=leaving.is_set
+            )
             tensors = open_inference_routes(settings, models, names, is_sample)
             app = make_app(
                 settings,
@@ -168,6 +171,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
             )
             on_ready(address, await offered)
             await until_stopped(stop, engine)
+            await until_noticed(stop, leaving, engine, settings.drain_notice_s)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
     log.info("stopped")
 

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mme.core.database import Database
+from mme.core.database import Database, NewerDatabase
 from mme.core.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ def state_database(settings: Settings) -> Iterator[Database]:
     """The state at `settings.state_dir`, closed at the end.
 
     Where the default folder cannot be had, the state is a private one that goes with the endpoint,
-    and the log says so. Raises SettingsError for a folder that was named and cannot be used.
+    and the log says so. Raises SettingsError for a folder that was named and cannot be used, and
+    for one of a later version.
     """
     with contextlib.ExitStack() as stack:
         try:
             database = stack.enter_context(_opened(settings.state_dir))
+        except NewerDatabase as error:
+            # Never beside it: what was accepted would wait for nobody.
+            raise SettingsError(f"MME_STATE_DIR={str(settings.state_dir)!r}: {error}") from error
         except (OSError, sqlite3.Error) as error:
             if "state_dir" in settings.model_fields_set:
                 place = f"MME_STATE_DIR={str(settings.state_dir)!r}"

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mme.cli.batch_run import Batch, BatchFailed, Interrupted, run_batch
+from mme.cli.batch_where import Endpoint, Ray
 from mme.cli.client import BadAddress, endpoint_url
 from mme.cli.codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from mme.cli.options import EndpointOption, JsonOption, TokenOption, complete_target
+from mme.cli.ray_address import ray_address
 from mme.core.command_options import option
 from mme.core.log import configure_logging
 from mme.core.settings import SettingsError, read_settings
@@ -38,6 +40,8 @@ examples:
       --target-pattern '{folder}/TopicalPageRank.tar.gz' --content-type text/plain
   mme batch --input rows.csv --output scores/ --target-column model --split-type Line \\
       --accept text/csv --assemble-with Line --join-source Input
+  mme batch --on ray --input s3://bucket/texts/ --output s3://bucket/phrases/ \\
+      --target-model TopicalPageRank.tar.gz
 
 Each input NAME becomes NAME.out. Run again, it does what is not done yet."""
 SHOWN_FAILURES = 20
@@ -71,6 +75,18 @@ def batch(
     ] = None,
     endpoint: EndpointOption = None,
     token: TokenOption = None,
+    on: Annotated[
+        str | None,
+        option(
+            "--on",
+            "CLUSTER",
+            "ray or ray://HOST:PORT: no endpoint is asked, each node of the cluster runs one",
+        ),
+    ] = None,
+    shared_folders: Annotated[
+        bool,
+        typer.Option("--shared-folders", help="each node of --on has the folders that are named"),
+    ] = False,
     content_type: Annotated[
         str | None,
         option("--content-type", "TYPE", "of the records (default: by the inputs' endings)"),
@@ -121,6 +137,10 @@ def batch(
 ) -> int:
     """Send every record of a folder or an S3 prefix through models of a running endpoint."""
     targets = _targets_of(target_model, target_column, target_pattern)
+    if on is None and shared_folders:
+        raise typer.BadParameter("--shared-folders says nothing without --on")
+    if on is not None and endpoint:
+        raise typer.BadParameter("name --endpoint or --on: with --on no endpoint is asked")
     configure_logging("WARNING" if quiet else "INFO")
 
     def transform(content_type: str) -> spec.Transform:
@@ -138,12 +158,16 @@ def batch(
             retries=retries,
         )
 
+    def who() -> Endpoint | Ray:
+        if on is None:
+            return Endpoint(endpoint_url(endpoint), token or "")
+        return Ray(ray_address(on), read_settings(), has_shared_folders=shared_folders)
+
     def wanted() -> Batch:
         return Batch(
             input=source,
             output=output,
-            endpoint=endpoint_url(endpoint),
-            token=token or "",
+            where=who(),
             state_dir=read_settings().state_dir,
             targets=targets,
             transform=transform,

@@ -11,21 +11,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mme.cli.batch_endpoint import remote_endpoint
-from mme.core.database import Database
+from mme.cli.batch_places import place
+from mme.cli.batch_where import Terms, check_folders, running
+from mme.core.database import Database, NewerDatabase
 from mme.core.errors import EndpointError
 from mme.jobs.transform import ledger
 from mme.jobs.transform.errors import TransformRefused
 from mme.jobs.transform.inputs import inputs_below
-from mme.jobs.transform.places import FolderPlaces
-from mme.jobs.transform.running import Summary, TransformRun
-from mme.jobs.transform.s3_places import S3Places
+from mme.jobs.transform.running import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mme.jobs.transform.places import Places
+    from mme.cli.batch_places import Place
+    from mme.cli.batch_where import Endpoint, Ray
+    from mme.jobs.transform.inputs import Input
+    from mme.jobs.transform.running import TransformRun
     from mme.jobs.transform.spec import Transform
+    from mme.jobs.transform.spread import SpreadRun
     from mme.jobs.transform.targets import Targets
     from models.serving import Progress
 
@@ -64,9 +67,8 @@ class Batch:
 
     input: str
     output: str
-    endpoint: str
-    """Its address, as `mme.cli.client` has them."""
-    token: str
+    where: Endpoint | Ray
+    """Who is asked."""
     state_dir: Path
     targets: Callable[[str], Targets]
     transform: Callable[[str], Transform]
@@ -75,7 +77,8 @@ class Batch:
 
 async def run_batch(batch: Batch, progress: Progress) -> Summary:
     """Do it. Raises TransformRefused, BatchFailed, Interrupted."""
-    source, target = _place(batch.input), _place(batch.output, is_output=True)
+    source, target = place(batch.input), place(batch.output, is_output=True)
+    check_folders(batch.where, (source, target))
     try:
         known = await asyncio.to_thread(_looked_at, source)
     except EndpointError as error:
@@ -90,26 +93,21 @@ async def run_batch(batch: Batch, progress: Progress) -> Summary:
     with _database(batch.state_dir) as database:
         await database.run(lambda connection: connection.execute(ledger.TABLE))
         with progress(known.size_bytes, "byte", "transforming") as bar:
-            async with remote_endpoint(
-                batch.endpoint, batch.token, transform.max_concurrent
-            ) as invoke:
-                run = TransformRun(
-                    transform,
-                    targets,
-                    (source.places, target.places),
-                    invoke,
-                    ledger.DatabaseLedger(database, job),
-                    on_read=bar.update,
-                    on_skipped=lambda skipped: bar.update(skipped.ref.size_bytes),
-                )
-                await _interruptibly(run, inputs_below(source.places, source.uri, target.uri))
+            terms = Terms(
+                transform, targets, (source, target), ledger.DatabaseLedger(database, job)
+            )
+            try:
+                async with running(batch.where, terms, bar.update) as run:
+                    await _interruptibly(run, inputs_below(source.places, source.uri, target.uri))
+            except EndpointError as error:
+                raise BatchFailed(error.message, Summary()) from error
     return run.summary
 
 
-async def _interruptibly(run: TransformRun, inputs: Iterator[object]) -> None:
+async def _interruptibly(run: TransformRun | SpreadRun, inputs: Iterator[Input]) -> None:
     """Run to the end, or until a signal. Raises BatchFailed, Interrupted."""
     loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(run.all(inputs))  # type: ignore[arg-type]
+    task = asyncio.ensure_future(run.all(inputs))
     came: list[int] = []
 
     def stop(number: int) -> None:
@@ -131,26 +129,6 @@ async def _interruptibly(run: TransformRun, inputs: Iterator[object]) -> None:
         raise BatchFailed(error.message, run.summary) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    places: Places
-    uri: str
-
-
-def _place(named: str, *, is_output: bool = False) -> _Place:
-    scheme, separator, _ = named.partition("://")
-    if scheme == "s3" and separator:
-        return _Place(S3Places(), named)
-    if separator:
-        raise TransformRefused(f"{named!r} is neither a folder nor s3://bucket/prefix ({scheme})")
-    path = Path(named).expanduser().absolute()
-    if is_output or path.is_dir():
-        return _Place(FolderPlaces(), f"{path}/")
-    if not path.exists():
-        raise TransformRefused(f"there is no {named}")
-    return _Place(FolderPlaces(), str(path))
-
-
 @dataclass(slots=True)
 class _Known:
     """What the inputs are together."""
@@ -161,7 +139,7 @@ class _Known:
     example: str = ""
 
 
-def _looked_at(source: _Place) -> _Known:
+def _looked_at(source: Place) -> _Known:
     known = _Known()
     for each in inputs_below(source.places, source.uri, ""):
         known.count += 1
@@ -189,7 +167,7 @@ def _database(folder: Path) -> Iterator[Database]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         database = Database(folder / STATE_FILE)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, NewerDatabase) as error:
         raise BatchFailed(
             f"the state in {folder} cannot be used (MME_STATE_DIR): {error}", Summary()
         ) from error

@@ -27,7 +27,7 @@ MEANINGS = {
     EXIT_FAILED: "it could not be done, or not to its end",
     EXIT_USAGE: "an option or a setting cannot be used",
     EXIT_UNREACHABLE: "nobody answers at the endpoint's address",
-    EXIT_NOT_FOUND: "there is no such model here or in the store",
+    EXIT_NOT_FOUND: "there is no such model here or in the store, or no such deployment",
     EXIT_NOT_ALLOWED: "the endpoint wants a token, or this one may not do that",
     EXIT_BUSY: "the endpoint has too much to do, or no room, now: try again",
     EXIT_INTERRUPTED: "stopped by Ctrl-C",

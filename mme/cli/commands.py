@@ -41,6 +41,7 @@ COMMANDS = {
     "export": ("mme.cli.export", "make an artifact of a sentence encoder's local folder"),
     "ensemble": ("mme.training.ensemble_command", "put models and the graph that asks them in one"),
     "alias": ("mme.cli.alias", "say which version a target model without .tar.gz means"),
+    "deploy": ("mme.cli.deploy", "deploy to SageMaker: up, status, logs, update, delete"),
     "configure": (
         "mme.cli.configure",
         "have AWS's programs ask an endpoint of ours by AWS_PROFILE",

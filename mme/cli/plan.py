@@ -28,26 +28,30 @@ from mme.planning.costs import Costs, CostsError, read_costs
 from mme.planning.machine import Machine
 from mme.planning.plan import MOST_COMPARED, NoRoom, Question, planned
 from mme.planning.prices import DEFAULT_REGION, SHIPPED, PricesError, read_prices
+from mme.planning.probing import probed
 from mme.planning.reading import TraceError
 from mme.planning.report import report_of
+from mme.planning.simulate import NotSimulated
 from mme.planning.target import TargetError, target_of
 from mme.planning.zipf import ZipfError
 
 if TYPE_CHECKING:
+    from mme.planning.plan import Phase
     from mme.planning.prices import Instance
 
 EXAMPLES = """\
 examples:
   mme plan --trace http://127.0.0.1:8080/trace --memory 4GiB --cores 4
   mme plan --trace requests.csv.gz --costs costs.json --target 'hit>=0.99,p99<=200ms'
+  mme plan --trace requests.csv --artifacts artifacts/ --costs costs.json
   mme plan --zipf models=100000,requests=1e6,s=1.1,rate=500/s --memory 8GiB
 
 A trace is CSV with a column of times and one of models, lines of JSON, or an endpoint's log.
 Exit code 1: no instance meets the target. docs/capacity.md tells how it reckons."""
 MOST_COUNT = 64
 BAD_INPUT = (
-    CostsError, NoRoom, OutputError, PricesError, SettingsError, SourceError, TargetError,
-    TraceError, ZipfError,
+    CostsError, NoRoom, NotSimulated, OutputError, PricesError, SettingsError, SourceError,
+    TargetError, TraceError, ZipfError,
 )  # fmt: skip
 
 
@@ -60,8 +64,16 @@ def plan(
         str | None,
         option("--zipf", "NAME=N,…", "make it up: models, requests, s, rate, seed, swing, drift"),
     ] = None,
+    artifacts: Annotated[
+        Path | None, option("--artifacts", "DIR", "measure here what these artifacts cost")
+    ] = None,
     costs: Annotated[
-        Path | None, option("--costs", "FILE", "what models cost, as JSON (default: assumed)")
+        Path | None,
+        option(
+            "--costs",
+            "FILE",
+            "what models cost, as JSON; written there with --artifacts (default: assumed)",
+        ),
     ] = None,
     memory: Annotated[
         str | None, option("--memory", "SIZE", "of the machine, as 4GiB (default: of this one)")
@@ -111,7 +123,7 @@ def plan(
             output.mkdir(parents=True, exist_ok=True)
         question = Question(
             machine=_machine(memory, cores, policy, on_disk=on_disk),
-            costs=Costs() if costs is None else read_costs(costs),
+            costs=Costs(),
             target=None if target is None else target_of(target),
             instances=_wanted(read_prices(prices, region), instances),
             counts=range(1, most + 1),
@@ -119,10 +131,12 @@ def plan(
         )
         with shown_phases(is_quiet=quiet) as phase:
             source = source_of(trace, zipf, token, told=phase("lines"))
-            if costs is not None:
+            known = _costs(artifacts, costs, phase)
+            if known is not None:
                 source = source.without_times()
+                question = dataclasses.replace(question, costs=known)
             report = report_of(planned(source.chunks, question, phase))
-        report["assumed_costs"] = costs is None
+        report["assumed_costs"] = known is None
         report["trace"]["source"] = source.name
         written = [] if output is None else write_output(report, output)
     except OSError as error:
@@ -152,6 +166,20 @@ def _machine(
         cores=cores or len(os.sched_getaffinity(0)),
     )
     return dataclasses.replace(machine, starts_admitted=on_disk)
+
+
+def _costs(artifacts: Path | None, file: Path | None, phase: Phase) -> Costs | None:
+    """What is measured, or was; None: it is to be assumed. Raises CostsError."""
+    if artifacts is None:
+        return None if file is None else read_costs(file)
+    told = phase("measuring artifacts")
+    measured = probed(artifacts, lambda done, _: told(done, 0.0))
+    if file is not None:
+        try:
+            measured.write(file)
+        except OSError as error:
+            raise CostsError(f"--costs {file}: {error.strerror or error}") from error
+    return measured
 
 
 def _wanted(offered: list[Instance], named: str | None) -> list[Instance]:

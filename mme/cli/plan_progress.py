@@ -23,11 +23,12 @@ def shown_phases(*, is_quiet: bool) -> Iterator[Phase]:
         def phase(what: str) -> Progress:
             open_bars.close()
             bar = open_bars.enter_context(
-                tqdm(desc=what, unit=" requests", disable=is_hidden, leave=False)
+                tqdm(desc=what, unit="", unit_scale=True, disable=is_hidden, leave=False)
             )
 
             def told(requests: int, at_s: float) -> None:
-                bar.set_postfix_str(f"second {at_s:.0f} of the trace", refresh=False)
+                if at_s:
+                    bar.set_postfix_str(f"second {at_s:.0f} of the trace", refresh=False)
                 bar.update(requests - bar.n)
 
             return told

@@ -63,7 +63,7 @@ def _opened(trace: str, token: str | None) -> BinaryIO:
     if trace == STDIN:
         return sys.stdin.buffer
     if trace.startswith(("http://", "https://", "unix://")):
-        return io.BufferedReader(io.BytesIO(_asked(trace, token)))  # type: ignore[arg-type]
+        return io.BufferedReader(io.BytesIO(_asked(trace, token)))
     try:
         return Path(trace).open("rb")
     except OSError as error:

@@ -2,7 +2,7 @@
 
 One thread does all of it, so nobody waits for a lock; while a commit is being written to the disk,
 what comes meanwhile gathers for the next one. A result is given when it is on the disk. Which
-tables there are is up to those who use it.
+tables there are is up to those who use it; that a later version has changed them is told here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 MOST_TOGETHER = 500
 """Works in one transaction."""
+SCHEMA = 1
+"""Of all tables together, kept in the file. It goes up with a change of them that versions before
+would misread, and so does `_prepare`, which then brings older files up; 0, which files of before
+there was a number have, are the tables of 1."""
+
+
+class NewerDatabase(Exception):
+    """A later version has written the file: this one would misread it, and leaves it alone."""
+
+    def __init__(self, path: Path, schema: int) -> None:
+        super().__init__(
+            f"{path} was written by a later version of mme (its tables have the number {schema},"
+            f" this version knows {SCHEMA}): run that version, or use another folder"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +50,13 @@ class Database:
     """An open file; `run` may be called on the event loop that made it, until `close`."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file at `path`. Raises sqlite3.Error."""
+        """Open or make the file at `path`. Raises sqlite3.Error, NewerDatabase."""
         self._loop = asyncio.get_running_loop()
         self._works: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.execute("PRAGMA foreign_keys=ON")
-        except sqlite3.Error:
+            _prepare(self._connection, path)
+        except (sqlite3.Error, NewerDatabase):
             self._connection.close()
             raise
         self._thread = threading.Thread(target=self._serve, name="database", daemon=True)
@@ -101,6 +113,16 @@ class Database:
             return None, _fault(error)
         self._connection.execute("RELEASE work")
         return result, None
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    if schema > SCHEMA:
+        raise NewerDatabase(path, schema)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA user_version={SCHEMA}")
 
 
 def _fault(error: Exception) -> Exception:

@@ -18,6 +18,11 @@ from mme.core.allowed_code import allowed_code
 
 MIB = 1024 * 1024
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+"""The checkout, or the image's folder; where a wheel was installed, the folder of packages."""
+SAMPLES = (PROJECT_ROOT / "mme" / "samples").resolve()
+"""The shipped artifacts: a link to `artifacts`, which a wheel has as a folder."""
+OUTPUT = SAMPLES if SAMPLES.parent == PROJECT_ROOT else Path("artifacts")
+"""Where artifacts are made if nothing else is said: never among packages."""
 
 
 class SettingsError(ValueError):
@@ -86,7 +91,7 @@ class Settings(BaseSettings):
     """File in PEM form with the certificate's key, no passphrase; default: that of MME_TLS_CERT."""
     tls_client_ca: Path | None = None
     """File in PEM form of authorities; clients need a certificate of one, but to ask for health."""
-    store: str = str(PROJECT_ROOT / "artifacts")
+    store: str = str(SAMPLES)
     """Where artifacts are: a folder, `file:///…` or `s3://bucket/prefix/`."""
     models_dir: Path = Path("/opt/ml/models")
     """Folder below which a platform puts the models of a multi-model container."""
@@ -123,6 +128,11 @@ class Settings(BaseSettings):
     async_output: str = ""
     """Where answers of asynchronous invocations go, as `s3://bucket/prefix/`, for endpoints that
     were not created; empty: those answer none."""
+    queue: str = ""
+    """Queue of SQS that asynchronous invocations wait in, for all endpoints that name it, as
+    `sqs://ACCOUNT/NAME`; empty: they wait in MME_STATE_DIR. See docs/async.md."""
+    queue_lease_s: int = Field(default=60, ge=3, le=12 * 3600)
+    """How long a request from MME_QUEUE is left to an endpoint that is not heard of any more."""
     max_async_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(default=64 * MIB, ge=1)
     """Largest input in S3, and largest answer, of an asynchronous invocation."""
     invoke_timeout_s: float = Field(default=60.0, gt=0)
@@ -163,6 +173,8 @@ class Settings(BaseSettings):
     """Most files and folders an artifact may hold."""
     idle_s: float | None = Field(default=None, gt=0)
     """After so long without a request workers and model server go down until the next one."""
+    drain_notice_s: float = Field(default=0.0, ge=0)
+    """How long after SIGTERM `/readyz` says no while requests are still taken."""
     drain_timeout_s: float = Field(default=20.0, ge=0)
     """How long running requests may take to end after SIGTERM."""
     start_timeout_s: float = Field(default=60.0, gt=0)

@@ -27,6 +27,7 @@ from mme.doctor.listening import check_listening, check_port
 from mme.doctor.looked import Looked
 from mme.doctor.needs import Model, Needs
 from mme.doctor.pipelines import check_pipelines
+from mme.doctor.queue import check_queue
 from mme.doctor.room import check_room
 from mme.doctor.store import look_at_store
 from mme.doctor.variables import check_variables
@@ -95,6 +96,8 @@ async def examine(
     for finding in check_variables(settings, misspelt, platform.mode, targets):
         yield finding
     for finding in check_pipelines(settings, platform.mode, targets):
+        yield finding
+    for finding in await asyncio.to_thread(check_queue, settings) if is_alone else []:
         yield finding
     for door in open_doors(settings) if is_alone else code_allowed(settings):
         yield warning(OPENNESS, door)

@@ -1,7 +1,8 @@
 """InvokeEndpointAsync, and how requests stand that were accepted by it.
 
 The API has no target model: it is named in the header that InvokeEndpoint has for it, or in the
-custom attributes. What has an answer of 202 is on the disk; what becomes of it is up to `mme.jobs`.
+custom attributes. What has an answer of 202 is on the disk, or in the queue that is shared; what
+becomes of it is up to `mme.jobs`.
 The two routes to ask are ours, and say so in a header.
 """
 
@@ -55,11 +56,13 @@ DEFAULT_TTL_S, DEFAULT_TIMEOUT_S = 21600, 900
 
 
 class NoSuchInference(EndpointError):
-    """Nothing is known of an inference id: it was never given, or ended longer ago than a day."""
+    """Nothing is known of an inference id here."""
 
     def __init__(self, endpoint: str, inference_id: str) -> None:
         super().__init__(
-            f"Nothing is known of the inference id {inference_id[:100]!r} at endpoint {endpoint!r}"
+            f"Nothing is known of the inference id {inference_id[:100]!r} at endpoint {endpoint!r}:"
+            " it was never given, ended more than a day ago, or was given by another container that"
+            " shares the queue (MME_QUEUE); the objects at its locations tell how it ended"
         )
         self.args = (endpoint, inference_id)
 

@@ -40,9 +40,9 @@ TOOK = {"model_ms": 1e-3, "service_ms": 1e-3, "model_s": 1.0, "service_s": 1.0}
 OUTCOMES = ("", "warm", "cold", "first")
 DELIMITERS = ",;\t"
 PEEKED_LINES = 50
+TOLD_EVERY = 100_000
 SHOWN_CHARS = 120
 GZIP = b"\x1f\x8b"
-MOST_NAMES = 2**31 - 1
 
 
 class TraceError(ValueError):
@@ -50,17 +50,18 @@ class TraceError(ValueError):
 
 
 def read_trace(file: BinaryIO, name: str, told: Callable[[int], None] | None = None) -> Trace:
-    """All of a trace, in the order of its times. `told` hears how many lines were read.
+    """All of a trace, in the order of its times; closes the file.
 
+    `told` hears how many requests were read.
     Raises TraceError.
     """
     gathered = _Gathered()
     try:
-        lines = io.TextIOWrapper(_plain(file), encoding="utf-8-sig", newline="")
-        for number, (at, model, took_s) in enumerate(_requests(lines, name)):
-            gathered.add(at, model, took_s)
-            if told is not None and number % 100_000 == 0:
-                told(number)
+        with io.TextIOWrapper(_plain(file), encoding="utf-8-sig", newline="") as lines:
+            for number, (at_s, model, took_s) in enumerate(_requests(lines, name)):
+                gathered.add(at_s, model, took_s)
+                if told is not None and number % TOLD_EVERY == 0:
+                    told(number)
     except UnicodeDecodeError as error:
         raise TraceError(f"{name} is no text: {error.reason} at byte {error.start}") from error
     except (OSError, EOFError) as error:

@@ -5,9 +5,10 @@ Made in chunks, so that one of any length takes little memory; the same words gi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ CHUNK = 1_000_000
 MOST_MODELS = 10_000_000
 GRID = 20_000
 DAY_S = 86_400.0
+WHOLE = {"models", "requests", "seed"}
 UNITS = {"": 1.0, "/s": 1.0, "/m": 1 / 60, "/min": 1 / 60, "/h": 1 / 3600}
 
 
@@ -94,14 +96,14 @@ def _hours(at_s: NDArray[np.float64]) -> Iterator[tuple[int, int, int]]:
 def zipf_of(text: str) -> Zipf:
     """`models=100000,requests=100e6,s=1.1,rate=500/s,seed=1`. Raises ZipfError."""
     known = [each.name for each in fields(Zipf)]
-    given: dict[str, float] = {}
+    given: dict[str, Any] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         name, equals, value = map(str.strip, part.partition("="))
         if name not in known or not equals:
             raise ZipfError(f"{part!r}: write NAME=NUMBER, of {', '.join(known)}")
         given[name] = _number(name, value)
-    whole = {name: int(given[name]) for name in ("models", "requests", "seed") if name in given}
-    made = replace(Zipf(), **{**given, **whole})
+    whole = {name: int(given.pop(name)) for name in WHOLE & given.keys()}
+    made = replace(Zipf(), **given, **whole)
     for name, least, most in (
         ("models", 1, MOST_MODELS), ("requests", 1, 1e10), ("s", 0, 10), ("rate", 1e-6, 1e9),
         ("seed", 0, 2**63), ("swing", 0, 0.95), ("drift", 0, 1),
@@ -115,7 +117,10 @@ def _number(name: str, value: str) -> float:
     digits = value.rstrip("/smhin") if name == "rate" else value
     unit = value[len(digits) :]
     try:
-        return float(digits) * UNITS[unit]
+        number = float(digits) * UNITS[unit]
     except (ValueError, KeyError):
+        number = math.nan
+    if not math.isfinite(number):
         form = "a number, as 500/s" if name == "rate" else "a number"
-        raise ZipfError(f"{name}={value!r}: write {form}") from None
+        raise ZipfError(f"{name}={value!r}: write {form}")
+    return number

@@ -221,7 +221,10 @@ class Residency:
         if is_last:
             reason = "what was converted of its artifact is gone again and again"
             raise ModelFailed(known.target, NO_ANSWER, reason) from error
-        log.warning("%s is not whole on this disk and is brought in anew", known.target)
+        log.warning(
+            "%s is not whole on this disk, or is of another version: it comes in anew",
+            known.target,
+        )
         if self.table.current(known.target) is known:
             self.table.forget(known)
             if is_here:

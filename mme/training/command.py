@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mme.core.log import configure_logging
-from mme.core.settings import PROJECT_ROOT
+from mme.core.settings import OUTPUT, PROJECT_ROOT
 from mme.training import options
 from mme.training.container import container_job, find_places, is_first_host
 from mme.training.delivery import opened_output
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 __all__ = ["EXAMPLES", "train"]
 
 EXIT_FAILED = 1
-MODELS_DIR, OUTPUT_DIR = PROJECT_ROOT / "models", PROJECT_ROOT / "artifacts"
+MODELS_DIR = PROJECT_ROOT / "models"
 
 
 def train(
@@ -133,7 +133,7 @@ def _lines_above_bars() -> AbstractContextManager[None]:
 def _do_jobs(wanted: Wanted, progress: Progress) -> None:
     jobs = _jobs(wanted)
     made: list[dict[str, object]] = []
-    with opened_output(wanted.output or str(OUTPUT_DIR)) as output:
+    with opened_output(wanted.output or str(OUTPUT)) as output:
         for job in jobs:
             done = run_job(job, Destination(output.folder, output.folder), progress)
             places = output.deliver(done, progress)

@@ -16,7 +16,7 @@ import typer
 
 from mme.core.errors import EndpointError
 from mme.core.log import configure_logging
-from mme.core.settings import PROJECT_ROOT
+from mme.core.settings import OUTPUT
 from mme.training.archive import write_archive
 from mme.training.plan import TrainingError
 from mme.training.unpacking import unpacked
@@ -59,7 +59,7 @@ def ensemble(
     """Put models and the graph that asks them into one artifact."""
     configure_logging("WARNING")
     try:
-        archive = make_ensemble(folder, _named(members or ()), output or PROJECT_ROOT / "artifacts")
+        archive = make_ensemble(folder, _named(members or ()), output or OUTPUT)
     except (TrainingError, EndpointError, ServingError) as error:
         sys.stderr.write(f"mme ensemble: {error}\n")
         return EXIT_FAILED

@@ -103,6 +103,22 @@ def test_a_request_that_runs_when_the_endpoint_is_stopped_is_answered(store_dir,
     assert len(json.loads(answers[0])) == 30_000
 
 
+def test_one_that_is_to_stop_says_it_is_not_ready_and_answers_until_that_has_been_noticed(
+    store_dir, tmp_path
+):
+    with running_endpoint(str(store_dir), tmp_path, {"MME_DRAIN_NOTICE_S": "600"}) as endpoint:
+        ask(endpoint)
+        endpoint.process.send_signal(signal.SIGTERM)
+        wait_until(
+            lambda: requests.get(f"{endpoint.url}/readyz", timeout=10).status_code == 503,
+            "it to say that it stops",
+        )
+        said = requests.get(f"{endpoint.url}/readyz", timeout=10).json()
+        assert said["reasons"] == ["the endpoint is told to stop"]
+        ask(endpoint)
+        assert endpoint.stop() == 0
+
+
 def in_flight(endpoint) -> int:
     models = requests.get(f"{endpoint.url}/models", timeout=10).json()["models"]
     return sum(model["in_flight"] for model in models)

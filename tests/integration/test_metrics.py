@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from mme.core.version import VERSION
 from tests.support.collector import collecting
 from tests.support.dashboards import missing_in, queries_in
 from tests.support.endpoint import PROJECT, free_port, running_endpoint
@@ -183,7 +184,7 @@ def test_a_multi_model_container_tells_cloudwatch_what_it_has_loaded(tmp_path):
         assert requests.get(f"{endpoint.url}/livez", timeout=30).status_code == 200
         assert requests.get(f"{endpoint.url}/readyz", timeout=30).json() == {"ready": True}
         scrape = scrape_of(endpoint)
-        assert scrape("mme_build_info", mode="multi-model container", version="0.1.0") == 1
+        assert scrape("mme_build_info", mode="multi-model container", version=VERSION) == 1
         assert endpoint.stop() == 0
     told = embedded(endpoint.out_lines)[-1]
     assert told["mode"] == "multi-model container"

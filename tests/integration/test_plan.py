@@ -85,32 +85,3 @@ def test_a_saved_trace_gives_the_same_plan_as_a_table_for_people(asked, tmp_path
     assert found.returncode == 0, found.stderr
     assert f"{REQUESTS} requests for {len(MODELS)} models" in found.stdout
     assert "hit ratio" in found.stdout
-
-
-def test_no_instance_that_meets_the_target_is_said_with_code_1():
-    found = plan(
-        "--zipf", "models=20,requests=200,rate=10/s", "--memory", "2GiB", "--cores", "2",
-        "--target", "hit>=0.99", "--instances", "ml.t2.medium", "--most", "1",
-    )  # fmt: skip
-    assert found.returncode == 1, found.stderr
-    assert "no instances meet the target: 1 tried" in found.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ([], "a trace is needed: either --trace or --zipf"),
-        (["--zipf", "models=1", "--trace", "x"], "either --trace or --zipf"),
-        (["--trace", "/nowhere.csv"], "--trace /nowhere.csv: No such file"),
-        (["--zipf", "models=no"], "models='no': write a number"),
-        (["--zipf", "requests=5", "--memory", "64MiB"], "64 MiB do not hold the endpoint itself"),
-        (["--zipf", "requests=5", "--memory", "much"], "MME_MEMORY_LIMIT='much'"),
-        (["--zipf", "requests=5", "--target", "fast"], "'fast': write FIGURE>=NUMBER"),
-        (["--zipf", "requests=5", "--region", "moon"], "no price of region 'moon'"),
-        (["--zipf", "requests=5", "--instances", "ml.no"], "no price of 'ml.no'"),
-    ],
-)
-def test_what_cannot_be_planned_is_said_with_code_2(arguments, said):
-    found = plan(*arguments)
-    assert found.returncode == 2, found.stdout
-    assert said in found.stderr

@@ -79,17 +79,19 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running_endpoint(
-    store: str,
+    store: str | None,
     scratch: Path,
     settings: Mapping[str, str] | None = None,
     before_start: Callable[[], None] | None = None,
     program: Sequence[str] = ("serve.py",),
     *,
     start_timeout_s: float = START_TIMEOUT_S,
+    python: str = sys.executable,
+    folder: Path = PROJECT,
 ) -> Iterator[Endpoint]:
-    """Start an endpoint on a free port with its cache below `scratch`.
+    """Start an endpoint on a free port with its cache below `scratch`; no store: its own.
 
-    `program` is what Python is given in the folder of the project: a file, or its own options.
+    `program` is what `python` is given in `folder`: a file, or its own options.
     `before_start` runs in the new process, before it becomes the endpoint.
     """
     # Not below `scratch`: sockets need a short path.
@@ -100,15 +102,15 @@ def running_endpoint(
     environment |= {
         "MME_HOST": "127.0.0.1",
         "MME_PORT": "0",
-        "MME_STORE": store,
+        **({} if store is None else {"MME_STORE": store}),
         "MME_CACHE_DIR": str(scratch / "cache"),
         "MME_STATE_DIR": str(scratch / "state"),
         "TMPDIR": str(temp),
         **(settings or {}),
     }
     process = subprocess.Popen(
-        [sys.executable, *program],
-        cwd=PROJECT,
+        [python, *program],
+        cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -16,7 +16,13 @@ from mme.core.invocation_log import Asked, Work, noted
 from mme.core.pipeline_key import in_short
 from mme.core.terms import Terms
 from mme.jobs.asynchronous import messages
-from mme.jobs.asynchronous.outcomes import expired, failure_of, is_passing, pause_s
+from mme.jobs.asynchronous.outcomes import (
+    expired,
+    failure_of,
+    given_up,
+    is_passing,
+    pause_s,
+)
 from mme.jobs.asynchronous.request import State
 
 if TYPE_CHECKING:
@@ -124,7 +130,7 @@ class Executor:
                 )
             except EndpointError as error:
                 if is_passing(error):
-                    await self._try_later(entry, error)
+                    await self._try_later(entry, error, metrics)
                     return
                 outcome = error
             await self._answered(entry, outcome, metrics)
@@ -144,7 +150,11 @@ class Executor:
         metrics.took("RequestDownloadLatency", max(0.0, self._clock() - began))
         return body, "" if facts.content_type in NO_TYPES else facts.content_type
 
-    async def _try_later(self, entry: Entry, error: EndpointError) -> None:
+    async def _try_later(self, entry: Entry, error: EndpointError, metrics: VariantMetrics) -> None:
+        if entry.is_last:
+            metrics.count("InvocationFailures")
+            await self._fail(entry, State.FAILED, given_up(entry.attempts, error))
+            return
         due_at = self._clock() + pause_s(entry.attempts)
         log.info("async request %s is tried again: %s", entry.request.inference_id, error.for_log)
         await self._queue.put_back(entry, min(due_at, entry.expires_at))

@@ -7,9 +7,12 @@ Source: SageMaker's metrics of asynchronous endpoints, with the guide's spelling
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mme.core.durations import Durations
+
+if TYPE_CHECKING:
+    from mme.jobs.asynchronous.queue import Depth
 
 COUNTS = (
     "RequestDownloadFailures",
@@ -65,15 +68,21 @@ class Metrics:
             del self._variants[next(iter(self._variants))]
         return known
 
-    def data(self, endpoint: str, backlog: int, running: int, age_s: float) -> list[dict[str, Any]]:
-        """An endpoint's, as PutMetricData takes them. The backlog holds what runs, too."""
+    def data(self, endpoint: str, depth: Depth, running: int, age_s: float) -> list[dict[str, Any]]:
+        """An endpoint's, as PutMetricData takes them. The backlog holds what runs, too.
+
+        How many instances share a queue with others is not known, nor then what each has of it.
+        """
         dimensions = [{"Name": "EndpointName", "Value": endpoint}]
+        backlog = depth.waiting + max(running, depth.taken or 0)
         told = [
-            _datum("ApproximateBacklogSize", dimensions, "Count", backlog + running),
-            _datum("ApproximateBacklogSizePerInstance", dimensions, "Count", backlog + running),
+            _datum("ApproximateBacklogSize", dimensions, "Count", backlog),
             _datum("ApproximateAgeOfOldestRequest", dimensions, "Seconds", round(age_s, 3)),
             _datum("HasBacklogWithoutCapacity", dimensions, "None", 0),
         ]
+        if depth.taken is None:
+            name = "ApproximateBacklogSizePerInstance"
+            told.insert(1, _datum(name, dimensions, "Count", backlog))
         for (name, variant), metrics in self._variants.items():
             if name != endpoint:
                 continue

@@ -53,5 +53,11 @@ def expired(attempts: int) -> Failure:
     return Failure(f"The request expired in the queue{tries}", "The request expired")
 
 
+def given_up(attempts: int, error: EndpointError) -> Failure:
+    """The failure of a request that might do later, and that its queue gives out no more."""
+    reason = f"InternalServerError: given up after {attempts} deliveries: {error.message}"
+    return Failure(reason[:MOST_REASON_CHARS], error.message)
+
+
 def _of_model(status: int, text: str, speaker: str) -> Failure:
     return Failure(model_reason(status, text, speaker)[:MOST_REASON_CHARS], text)

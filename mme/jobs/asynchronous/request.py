@@ -83,6 +83,8 @@ class Entry:
     received_at: float
     expires_at: float
     attempts: int
+    is_last: bool = False
+    """Whether the queue will not give it out once more."""
 
 
 @dataclass(frozen=True, slots=True)

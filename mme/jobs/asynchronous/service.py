@@ -1,6 +1,6 @@
 """Asynchronous inference as a whole: takes requests, and has those that are due executed.
 
-Of each endpoint no more are executed at a time than it allows; endpoints take turns.
+Of each endpoint no more are executed at a time than it allows.
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ class AsyncInference:
         self._running: Counter[str] = Counter()
         self._work = BackgroundTasks()
         self._executions: set[asyncio.Task[None]] = set()
-        self._turn = 0
 
     def start(self) -> None:
         """Begin to execute what is queued."""
@@ -85,21 +84,23 @@ class AsyncInference:
         """An endpoint's metrics as CloudWatch has them."""
         oldest = await self._queue.oldest(endpoint)
         age_s = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
-        backlog, running = self._queue.waiting[endpoint], self._running[endpoint]
-        return self._metrics.data(endpoint, backlog, running, age_s)
+        depth, running = await self._queue.depth(endpoint), self._running[endpoint]
+        return self._metrics.data(endpoint, depth, running, age_s)
 
     def totals(self) -> tuple[int, int, dict[str, int]]:
         """How many wait and run, and what has been counted, of all endpoints together."""
-        return self._queue.waiting.total(), self._running.total(), dict(self._metrics.totals)
+        return self._queue.waiting_in_all(), self._running.total(), dict(self._metrics.totals)
 
     async def close(self, drain_s: float) -> None:
-        """Take up no more; what runs has so long to end, and is else executed at the next start."""
+        """Take up no more; what runs has so long to end, and is else left to whoever is next."""
         await self._work.close()
+        await self._queue.stop()
         if self._executions:
             _, left = await asyncio.wait(self._executions, timeout=drain_s)
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+        await self._queue.close()
 
     async def _keep_executing(self) -> None:
         while True:
@@ -119,17 +120,11 @@ class AsyncInference:
                         await self._news.wait()
 
     async def _claimed(self) -> list[Entry]:
-        wanted = shares(
-            {
-                endpoint: min(waiting, self._limit_of(endpoint) - self._running[endpoint])
-                for endpoint, waiting in self._queue.waiting.items()
-                if waiting > 0
-            },
-            MOST_AT_A_TIME - self._running.total(),
-            self._turn,
-        )
-        self._turn += 1
-        return await self._queue.claim(wanted, self._clock()) if wanted else []
+        room = MOST_AT_A_TIME - self._running.total()
+        return await self._queue.claim(self._free, room, self._clock()) if room > 0 else []
+
+    def _free(self, endpoint: str) -> int:
+        return max(0, self._limit_of(endpoint) - self._running[endpoint])
 
     def _start(self, entry: Entry) -> None:
         self._running[entry.request.endpoint] += 1
@@ -166,25 +161,3 @@ class AsyncInference:
                 while await self._queue.forget(self._clock() - KEPT_S):
                     pass
             await asyncio.sleep(FORGET_S)
-
-
-def shares(wanted: dict[str, int], room: int, turn: int) -> dict[str, int]:
-    """How many requests of each endpoint to take, of at most `room`; endpoints share alike.
-
-    What is left after that goes to those whose turn it is.
-    """
-    left = {endpoint: count for endpoint, count in wanted.items() if count > 0}
-    taken: dict[str, int] = dict.fromkeys(left, 0)
-    names = sorted(left)
-    begin = turn % len(names) if names else 0
-    names = names[begin:] + names[:begin]
-    while room > 0 and left:
-        each = max(1, room // len(left))
-        for endpoint in [name for name in names if name in left]:
-            count = min(each, left[endpoint], room)
-            taken[endpoint] += count
-            room -= count
-            left[endpoint] -= count
-            if not left[endpoint]:
-                del left[endpoint]
-    return {endpoint: count for endpoint, count in taken.items() if count}

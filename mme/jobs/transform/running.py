@@ -61,6 +61,22 @@ class Summary:
         """All that were looked at."""
         return self.done + self.already_done + self.failed
 
+    def fail(self, uri: str, reason: str) -> None:
+        """Count an input that failed, and tell of it unless it is one of very many."""
+        self.failed += 1
+        if len(self.failures) < MOST_FAILURES:
+            self.failures.append(Failure(uri, reason))
+
+    def add(self, other: Summary) -> None:
+        """Take in what came of a part of the inputs."""
+        self.done += other.done
+        self.already_done += other.already_done
+        self.failed += other.failed
+        self.records += other.records
+        self.payloads += other.payloads
+        self.retries += other.retries
+        self.failures += other.failures[: MOST_FAILURES - len(self.failures)]
+
 
 def _ignore(_: object) -> None:
     pass
@@ -122,7 +138,7 @@ class TransformRun:
             await self._one(source, path)
 
     async def _one(self, source: Input, path: Path) -> None:
-        if await self._is_done(source):
+        if await is_done(source, self._ledger, self._outputs, self._run):
             self.summary.already_done += 1
             self._on_skipped(source)
             return
@@ -131,16 +147,13 @@ class TransformRun:
         except (Unreachable, StateUnavailable):
             raise
         except (BadInput, EndpointError) as error:
-            self._failed(source, str(error))
+            self.summary.fail(source.ref.uri, str(error))
         except OSError as error:
-            self._failed(source, f"its output cannot be kept here: {error.strerror or error}")
+            self.summary.fail(
+                source.ref.uri, f"its output cannot be kept here: {error.strerror or error}"
+            )
         finally:
             self.summary.retries = self._asker.retried
-
-    def _failed(self, source: Input, reason: str) -> None:
-        self.summary.failed += 1
-        if len(self.summary.failures) < MOST_FAILURES:
-            self.summary.failures.append(Failure(source.ref.uri, reason))
 
     async def _kept(self, source: Input, path: Path, outcome: Outcome) -> None:
         """Put the output in its place and note it; to its end, also if the run is cancelled."""
@@ -163,9 +176,16 @@ class TransformRun:
         self.summary.records += outcome.records
         self.summary.payloads += outcome.payloads
 
-    async def _is_done(self, source: Input) -> bool:
-        done = await self._ledger.find(source.key)
-        if done is None or done.version != source.ref.version:
-            return False
-        output = await self._run(partial(self._outputs.find, source.output_uri))
-        return output is not None and output.version == done.output_version
+
+async def is_done(
+    source: Input,
+    ledger: Ledger,
+    outputs: Places,
+    run: Callable[[Callable[[], Any]], Awaitable[Any]],
+) -> bool:
+    """Whether the input is as it was when it was done, and its output as it was written."""
+    done = await ledger.find(source.key)
+    if done is None or done.version != source.ref.version:
+        return False
+    output = await run(partial(outputs.find, source.output_uri))
+    return output is not None and output.version == done.output_version

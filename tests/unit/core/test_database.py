@@ -1,9 +1,10 @@
 import asyncio
 import sqlite3
+from contextlib import closing
 
 import pytest
 
-from mme.core.database import Database
+from mme.core.database import SCHEMA, Database, NewerDatabase
 from mme.core.errors import StateUnavailable
 
 
@@ -95,3 +96,25 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path):
     (tmp_path / "state.sqlite").write_bytes(b"something else" * 1000)
     with pytest.raises(sqlite3.DatabaseError):
         Database(tmp_path / "state.sqlite")
+
+
+async def test_a_file_says_which_tables_it_has_and_one_of_before_that_is_taken_as_it_is(tmp_path):
+    path = tmp_path / "state.sqlite"
+    with closing(sqlite3.connect(path)) as earlier, earlier:
+        earlier.execute("CREATE TABLE words (word TEXT PRIMARY KEY)")
+        put("kept")(earlier)
+    database = Database(path)
+    assert await database.run(words) == ["kept"]
+    database.close()
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+
+
+async def test_a_file_of_a_later_version_is_left_as_it_is(tmp_path):
+    path = tmp_path / "state.sqlite"
+    with closing(sqlite3.connect(path)) as later:
+        later.execute(f"PRAGMA user_version={SCHEMA + 1}")
+    before = path.read_bytes()
+    with pytest.raises(NewerDatabase, match=f"later version .* number {SCHEMA + 1}"):
+        Database(path)
+    assert path.read_bytes() == before

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.endpoint import PROJECT
 
-EXTRAS = ("embeddings", "onnx", "triton", "grpc", "plan")
+EXTRAS = ("embeddings", "onnx", "triton", "grpc", "ray", "plan")
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 

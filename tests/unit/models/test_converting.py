@@ -90,7 +90,10 @@ for place in (scratch, None):
         print(error.status_code, error)
 """
     said = run(script, name, trained[name], tmp_path / "scratch")
-    assert said.splitlines() == [f"503 {name}-model: is not converted yet; try again"] * 2
+    assert (
+        said.splitlines()
+        == [f"503 {name}-model: has no converted form here that this version reads"] * 2
+    )
     assert not (tmp_path / "scratch").exists()
 
 

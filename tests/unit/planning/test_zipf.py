@@ -26,7 +26,8 @@ def test_the_words_are_read_with_their_units():
         ("speed=4", "'speed=4': write NAME=NUMBER, of models, requests, s, rate"),
         ("models", "'models': write NAME=NUMBER"),
         ("rate=5/day", "rate='5/day': write a number, as 500/s"),
-        ("s=nan", "s=nan is not from 0 to 10"),
+        ("s=11", "s=11 is not from 0 to 10"),
+        ("models=inf", "models='inf': write a number"),
     ],
 )
 def test_an_error_says_what_was_written_and_what_may_be(text, said):

@@ -12,9 +12,9 @@ from mme.core.answer import Answer
 from mme.core.database import Database
 from mme.core.errors import Busy, ModelFailed, ModelTimedOut, ShuttingDown
 from mme.core.timing import StepTime
+from mme.jobs.asynchronous.database_queue import DatabaseQueue
 from mme.jobs.asynchronous.execution import Executor
 from mme.jobs.asynchronous.metrics import Metrics
-from mme.jobs.asynchronous.queue import Queue
 from mme.jobs.asynchronous.request import AsyncRequest, State
 from mme.jobs.asynchronous.room import Room
 from mme.store.object_errors import ObjectDenied, ObjectNotFound, ObjectsUnavailable
@@ -91,7 +91,7 @@ def world():
 @pytest.fixture
 async def queue(tmp_path):
     database = Database(tmp_path / "state.sqlite")
-    yield await Queue.open(database)
+    yield await DatabaseQueue.open(database)
     database.close()
 
 
@@ -111,7 +111,7 @@ def executor(world, queue, metrics):
 
 async def executed(queue, executor, request=REQUEST, body=b"a,b", ttl_s=60.0):
     await queue.add(request, body, NOW, NOW + ttl_s)
-    (entry,) = await queue.claim({"e": 1}, NOW)
+    (entry,) = await queue.claim(lambda _: 1, 1, NOW)
     await executor.execute(entry)
     return await queue.standing("e", "i")
 
@@ -196,14 +196,25 @@ async def test_a_model_that_takes_too_long_has_failed(queue, executor, world):
     assert "900 s" in standing.reason
 
 
+async def test_what_its_queue_gives_out_no_more_fails_with_the_reason(queue, executor, world):
+    world.outcomes = [Busy("m", 100)]
+    await queue.add(REQUEST, b"", NOW, NOW + 60)
+    (entry,) = await queue.claim(lambda _: 1, 1, NOW)
+    await executor.execute(replace(entry, attempts=400, is_last=True))
+    standing = await queue.standing("e", "i")
+    assert standing.state is State.FAILED
+    assert standing.reason.startswith("InternalServerError: given up after 400 deliveries: Model")
+    assert b"busy" in world.objects["s3://out/i-error.out"][0]
+
+
 @pytest.mark.parametrize("error", [Busy("m", 100), ShuttingDown()], ids=str)
 async def test_what_may_pass_puts_a_request_back(queue, executor, world, error):
     world.outcomes = [error]
     standing = await executed(queue, executor)
     assert standing.state is State.QUEUED
     assert (world.objects, world.told) == ({}, [])
-    assert await queue.claim({"e": 1}, NOW) == []
-    (entry,) = await queue.claim({"e": 1}, NOW + 1)
+    assert await queue.claim(lambda _: 1, 1, NOW) == []
+    (entry,) = await queue.claim(lambda _: 1, 1, NOW + 1)
     assert (entry.attempts, entry.body) == (2, b"a,b")
 
 
@@ -247,6 +258,6 @@ async def test_a_real_clock_measures_the_backlog(queue, world, metrics):
     )  # fmt: skip
     received_at = time.time() - 5
     await queue.add(REQUEST, b"", received_at, received_at + 60)
-    (entry,) = await queue.claim({"e": 1}, time.time())
+    (entry,) = await queue.claim(lambda _: 1, 1, time.time())
     await executor.execute(entry)
     assert metrics.of("e", "v").durations["TimeInBacklog"].least_s >= 5

@@ -11,11 +11,13 @@ from mme.core.database import Database
 from mme.core.errors import StateUnavailable
 from mme.endpoints.serving import AsyncTerms
 from mme.jobs.asynchronous import messages
+from mme.jobs.asynchronous.database_queue import DatabaseQueue
 from mme.jobs.asynchronous.metrics import Metrics
-from mme.jobs.asynchronous.queue import Queue
+from mme.jobs.asynchronous.queue import Depth
 from mme.jobs.asynchronous.request import Entry, Naming, mark_of, places_of
 from mme.jobs.asynchronous.room import Room
-from mme.jobs.asynchronous.service import AsyncInference, shares
+from mme.jobs.asynchronous.service import AsyncInference
+from mme.jobs.asynchronous.turns import shares
 from tests.support.fake_engine import until
 from tests.unit.jobs.asynchronous.test_execution import NOW, REQUEST
 
@@ -89,7 +91,7 @@ class Executions:
 @pytest.fixture
 async def queue(tmp_path):
     database = Database(tmp_path / "state.sqlite")
-    yield await Queue.open(database)
+    yield await DatabaseQueue.open(database)
     database.close()
 
 
@@ -186,4 +188,14 @@ def test_of_names_without_end_the_last_are_known():
     assert metrics.of("0", "v") is first
     metrics.of("1000", "v")
     assert metrics.of("0", "v") is first
-    assert len(metrics.data("1", 0, 0, 0.0)) == len(metrics.data("never", 0, 0, 0.0))
+    nothing = Depth(0)
+    assert len(metrics.data("1", nothing, 0, 0.0)) == len(metrics.data("never", nothing, 0, 0.0))
+
+
+def test_what_each_instance_has_of_a_shared_backlog_is_not_told():
+    told = [
+        {each["MetricName"]: each["Value"] for each in Metrics().data("e", depth, 3, 0.0)}
+        for depth in (Depth(5), Depth(5, taken=4))
+    ]
+    assert [each["ApproximateBacklogSize"] for each in told] == [8, 9]
+    assert ["ApproximateBacklogSizePerInstance" in each for each in told] == [True, False]

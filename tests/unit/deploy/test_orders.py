@@ -1,0 +1,123 @@
+"""Names, places, steps and shown parameters of a deployment."""
+
+from __future__ import annotations
+
+import pytest
+
+from mme.deploy.calls import HIDDEN, Told, run_program, shown
+from mme.deploy.endpoint import check_name, place_of, steps
+from mme.deploy.errors import DeployError
+from mme.deploy.images import IN_REGISTRY
+
+DIGEST = f"sha256:{'0' * 64}"
+
+
+@pytest.mark.parametrize("name", ["texts", "texts-2", "t"])
+def test_a_name_that_stack_endpoint_and_repository_can_have_is_taken(name):
+    check_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "Texts", "2texts", "a--b", "a-", "a_b", "a" * 41, "a\n"])
+def test_another_name_is_refused_with_what_was_sent(name):
+    with pytest.raises(DeployError) as caught:
+        check_name(name)
+    assert repr(name) in str(caught.value)
+
+
+def test_a_place_is_a_bucket_and_folders_with_a_slash_at_the_end():
+    expected = {"ModelBucket": "b", "ModelPrefix": "x/y/"}
+    for uri in ("s3://b/x/y", "s3://b/x/y/", "s3://b/x/y//"):
+        assert place_of(uri, "ModelBucket", "ModelPrefix") == expected
+
+
+@pytest.mark.parametrize("uri", ["s3://b", "s3://b/", "b/x/", "https://b/x/", "s3:///x/", ""])
+def test_a_whole_bucket_and_what_is_no_place_are_refused(uri):
+    with pytest.raises(DeployError, match="not of the form s3://bucket/prefix/"):
+        place_of(uri, "ModelBucket", "ModelPrefix")
+
+
+SCALED = {"InstanceType": "ml.m5.large", "Scaling": "on"}
+
+
+@pytest.mark.parametrize(
+    ("given", "former", "expected"),
+    [
+        ({"MaxInstances": "8"}, SCALED, [{"MaxInstances": "8"}]),
+        ({"InstanceType": "ml.m5.large"}, SCALED, [{"InstanceType": "ml.m5.large"}]),
+        ({"InstanceType": "ml.c5.large"}, {}, [{"InstanceType": "ml.c5.large"}]),
+        (
+            {"InstanceType": "ml.c5.large"},
+            SCALED | {"Scaling": "off"},
+            [{"InstanceType": "ml.c5.large"}],
+        ),
+        (
+            {"InstanceType": "ml.c5.large", "MaxInstances": "8"},
+            SCALED,
+            [
+                {"Scaling": "off"},
+                {"InstanceType": "ml.c5.large", "MaxInstances": "8", "Scaling": "off"},
+                {"Scaling": "on"},
+            ],
+        ),
+        (
+            {"InstanceType": "ml.c5.large", "Scaling": "off"},
+            SCALED,
+            [{"Scaling": "off"}, {"InstanceType": "ml.c5.large", "Scaling": "off"}],
+        ),
+    ],
+)
+def test_scaling_is_off_while_the_instance_type_changes(given, former, expected):
+    assert list(steps(given, former)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "repository", "version"),
+    [
+        ("111122223333.dkr.ecr.eu-central-1.amazonaws.com/mme:1", "mme", ":1"),
+        ("111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/a/b", "a/b", None),
+        (f"111122223333.dkr.ecr.eu-west-1.amazonaws.com/a@{DIGEST}", "a", f"@{DIGEST}"),
+    ],
+)
+def test_an_image_of_ecr_is_known_by_its_name(name, repository, version):
+    found = IN_REGISTRY.fullmatch(name)
+    assert found is not None
+    assert (found["repository"], found["version"]) == (repository, version)
+
+
+@pytest.mark.parametrize("name", ["mme", "mme:1", "docker.io/library/mme:1", "localhost:5000/mme"])
+def test_another_image_is_none_of_ecr(name):
+    assert IN_REGISTRY.fullmatch(name) is None
+
+
+def test_secrets_are_hidden_wherever_they_stand_and_a_template_is_told_by_its_length():
+    given = {
+        "TemplateBody": "x" * 10,
+        "nextToken": "n",
+        "authorizationToken": "t",
+        "Parameters": [
+            {"ParameterKey": "GitToken", "ParameterValue": "s"},
+            {"ParameterKey": "MaxInstances", "ParameterValue": "4"},
+        ],
+    }
+    assert shown(given) == {
+        "TemplateBody": "(10 characters)",
+        "nextToken": "n",
+        "authorizationToken": HIDDEN,
+        "Parameters": [
+            {"ParameterKey": "GitToken", "ParameterValue": HIDDEN},
+            {"ParameterKey": "MaxInstances", "ParameterValue": "4"},
+        ],
+    }
+
+
+def test_a_call_is_told_on_one_line():
+    assert str(Told("ecr.x", {"a": 1}, is_made=True)) == 'reads       ecr.x {"a": 1}'
+    assert str(Told("docker push x", None, is_made=False)) == "would call  docker push x"
+
+
+def test_a_program_that_fails_or_is_not_there_says_why():
+    assert run_program(["echo", "a"], is_read=True) == "a\n"
+    with pytest.raises(DeployError, match=r"ended with code 3: no such image"):
+        run_program(["sh", "-c", "echo no such image >&2; exit 3"], is_read=True)
+    with pytest.raises(DeployError, match="cannot be run"):
+        run_program(["/nowhere/docker"])
