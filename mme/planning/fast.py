@@ -108,7 +108,8 @@ class Fast:
         said = ["cores shared with gateway and admissions slow nothing down"]
         if self.drawing.most_s > PATIENCE_S:
             said.append(
-                f"no further workers come, though some requests take {self.drawing.most_s:.3f} s"
+                f"no further workers come, and nobody is spared the wait behind another request,"
+                f" though some take {self.drawing.most_s:.3f} s"
             )
         return said
 

@@ -86,4 +86,6 @@ def _drawn(
     below = np.minimum(place.astype(np.int64), width - 2)
     part = place - below
     low_s: NDArray[np.float64] = table[kind, below]
-    return low_s + (table[kind, below + 1] - low_s) * part
+    high_s: NDArray[np.float64] = table[kind, below + 1]
+    drawn_s: NDArray[np.float64] = low_s + (high_s - low_s) * part
+    return drawn_s
