@@ -57,14 +57,14 @@ RUN find /opt/venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -
 # (of Portuguese) and a sparse head; tests' models. Their own wheels only: the numpy they need is there.
 ARG EXTRAS=
 COPY requirements/embeddings.lock requirements/onnx.lock requirements/triton.lock requirements/grpc.lock requirements/ray.lock \
-     /tmp/
+     requirements/plan.lock /tmp/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca.crt \
     set -eu; \
     cd /opt/venv/lib/python3.11/site-packages; \
     for extra in $EXTRAS; do \
-      case "$extra" in embeddings|onnx|triton|grpc|ray) ;; \
-        *) echo "EXTRAS may have 'embeddings', 'onnx', 'triton', 'grpc' and 'ray', not '$extra'" >&2; exit 1 ;; esac; \
+      case "$extra" in embeddings|onnx|triton|grpc|ray|plan) ;; \
+        *) echo "EXTRAS may have 'embeddings', 'onnx', 'triton', 'grpc', 'ray' and 'plan', not '$extra'" >&2; exit 1 ;; esac; \
       /opt/pip/bin/pip --python /opt/venv/bin/python install --no-deps --no-cache-dir --no-compile \
         --disable-pip-version-check --require-hashes --only-binary :all: -r "/tmp/$extra.lock"; \
       case "$extra" in \

@@ -22,10 +22,11 @@ ARTIFACTS := $(GERMAN) $(ENGLISH) $(ENSEMBLE)
 
 # For serve, train and image as well: EXTRAS=embeddings, the sentence encoders; EXTRAS=onnx, what runs
 # models of one's own; EXTRAS=triton, artifacts laid out for Triton; EXTRAS=grpc, what MME_GRPC_PORT
-# needs; EXTRAS=ray, what `mme batch --on ray` needs; several: EXTRAS="embeddings onnx"
+# needs; EXTRAS=ray, what `mme batch --on ray` needs; EXTRAS=plan, what pictures of `mme plan` are drawn
+# with; several: EXTRAS="embeddings onnx"
 EXTRAS ?=
-KNOWN_EXTRAS := embeddings onnx triton grpc ray
-$(if $(filter-out $(KNOWN_EXTRAS),$(EXTRAS)),$(error EXTRAS may have embeddings, onnx, triton, grpc and ray, not $(EXTRAS)))
+KNOWN_EXTRAS := embeddings onnx triton grpc ray plan
+$(if $(filter-out $(KNOWN_EXTRAS),$(EXTRAS)),$(error EXTRAS may have embeddings, onnx, triton, grpc, ray and plan, not $(EXTRAS)))
 INSTALLED := $(RUNTIME) $(EXTRAS:%=$(VENV)/.%-installed)
 
 ONLY ?=
@@ -147,7 +148,7 @@ lock: ## resolve requirements/*.in into the hashed locks (needs uv on PATH)
 	    --generate-hashes requirements/$$name.in -o requirements/$$name.lock; done
 	@uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	  --generate-hashes requirements/embeddings.in -o requirements/embeddings.lock
-	@for name in onnx oracles triton grpc ray; do \
+	@for name in onnx oracles triton grpc ray plan; do \
 	  uv pip compile --quiet --no-deps --no-header --no-emit-index-url --python-version 3.11 \
 	    --generate-hashes -c requirements/dev.lock requirements/$$name.in -o requirements/$$name.lock; done
 
@@ -179,6 +180,7 @@ $(VENV)/.onnx-installed: WHAT := what runs ONNX models (45 MB to fetch)
 $(VENV)/.triton-installed: WHAT := what reads and runs artifacts laid out for Triton
 $(VENV)/.grpc-installed: WHAT := what gRPC is answered with
 $(VENV)/.ray-installed: WHAT := Ray (80 MB to fetch)
+$(VENV)/.plan-installed: WHAT := what pictures are drawn with
 
 $(KNOWN_EXTRAS:%=$(VENV)/.%-installed): $(VENV)/.%-installed: requirements/%.lock $(RUNTIME)
 	@echo "installing $(WHAT)"

@@ -81,8 +81,8 @@ class Engine:
         """What is in an image, as it says itself."""
         ran = subprocess.run(
             [
-                self.program, "run", "--rm", "--network=none", "--no-healthcheck", "--entrypoint=/opt/venv/bin/python",
-                image, "-c", LISTING,
+                self.program, "run", "--rm", "--network=none", "--no-healthcheck",
+                "--entrypoint=/opt/venv/bin/python", image, "-c", LISTING,
             ],
             check=True, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip

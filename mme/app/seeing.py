@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mme.app.modes import Mode
+from mme.core.request_ring import RING
 from mme.core.version import VERSION
 from mme.gateway.logs import Logs
 from mme.gateway.pipelines import PipelineViews
+from mme.gateway.request_trace import RequestTrace
 from mme.gateway.seeing import Seeing
 
 if TYPE_CHECKING:
@@ -18,7 +20,14 @@ if TYPE_CHECKING:
     from mme.residency.store_models import StoreModels
 
 
-def seeing_routes(models: StoreModels, pipelines: Mapping[str, Pipeline]) -> list[Route]:
+def seeing_routes(
+    models: StoreModels, pipelines: Mapping[str, Pipeline], trace_requests: int
+) -> list[Route]:
     """The routes of all of them; `pipelines` are the operator's."""
     facts: dict[str, object] = {"mode": Mode.STANDALONE.value, "version": VERSION}
-    return [*Seeing(models, facts, PipelineViews(pipelines, models)).routes(), *Logs().routes()]
+    RING.keep(trace_requests)
+    return [
+        *Seeing(models, facts, PipelineViews(pipelines, models)).routes(),
+        *Logs().routes(),
+        *RequestTrace().routes(),
+    ]

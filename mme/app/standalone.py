@@ -153,7 +153,11 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
                 is_sample=asked.of_any(is_sample),
                 pipelines=pipelines,
                 gate=gate,
-                more=[*seeing_routes(models, pipelines), *measured.routes, *tensors],
+                more=[
+                    *seeing_routes(models, pipelines, settings.trace_requests),
+                    *measured.routes,
+                    *tensors,
+                ],
                 counts=measured.counts,
             )
             calls = None

@@ -48,6 +48,7 @@ COMMANDS = {
     ),
     "top": ("mme.cli.top", "show what an endpoint does, in a terminal"),
     "doctor": ("mme.cli.doctor", "look for what would keep an endpoint from serving here"),
+    "plan": ("mme.cli.plan", "say what a trace of requests takes: memory, cores, instances"),
     "settings": ("mme.cli.settings", "list every setting with its value and meaning"),
     "version": ("mme.cli.version", "print the version"),
 }

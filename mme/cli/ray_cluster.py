@@ -170,7 +170,6 @@ def _meant(error: RayTaskError) -> EndpointError:
     cause = error.cause
     if isinstance(cause, Unreachable):
         return cause
-    where = f"the node at {error.ip}"
     if isinstance(cause, NodeUnfit):
-        return ClusterFailed(f"{where} can do no input: {cause}")
-    return ClusterFailed(f"{where}: {type(cause).__name__}: {cause}")
+        return ClusterFailed(str(cause))
+    return ClusterFailed(f"a node can do no input: {type(cause).__name__}: {cause}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ class Work:
 
 
 class NodeUnfit(RuntimeError):
-    """A node that cannot do any input; the message says why."""
+    """A node that cannot do any input; the message says which and why."""
 
 
 def name_of_engine(run: str, node: str) -> str:
@@ -56,11 +57,15 @@ def name_of_engine(run: str, node: str) -> str:
 def transform_piece(work: Work, source: Input) -> Came:
     """Do one input here. Raises NodeUnfit, and Unreachable if the engine was lost meanwhile."""
     if work.version != VERSION:
-        raise NodeUnfit(f"it has mme {VERSION}, and the command is of {work.version}")
+        raise _unfit(f"it has mme {VERSION}, and the command is of {work.version}")
     engine = _engine(work.run)
     if engine.problem:
-        raise NodeUnfit(f"its engine does not start: {engine.problem}")
+        raise _unfit(f"its engine does not start: {engine.problem}")
     return asyncio.run(_transformed(work, source, engine.address))
+
+
+def _unfit(reason: str) -> NodeUnfit:
+    return NodeUnfit(f"the node {platform.node()} can do no input: {reason}")
 
 
 def _engine(run: str) -> Engine:
@@ -72,7 +77,7 @@ def _engine(run: str) -> Engine:
             actor: Any = ray.get_actor(name)
         except ValueError:
             if time.monotonic() > deadline_s:
-                raise NodeUnfit(f"it has no engine after {ENGINE_COMES_S:g} s") from None
+                raise _unfit(f"it has no engine after {ENGINE_COMES_S:g} s") from None
             time.sleep(PERIOD_S)
         else:
             return _ready(actor)

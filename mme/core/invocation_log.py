@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from mme.core.errors import EndpointError, ModelFailed
 from mme.core.log import LineWriter
 from mme.core.log_format import Line, quoted
+from mme.core.request_ring import RING
 from mme.core.steps import steps_of
 from mme.core.timing import Timing
 
@@ -132,16 +133,19 @@ class Work:
 async def noted(work: Work, terms: Terms, ask: Callable[[Terms], Awaitable[Answer]]) -> Answer:
     """What `ask` returns, given the terms with an id, and a line of it when it is over."""
     request_id, began_s = next(_ids), time.perf_counter()
-    result, note, level = "left", "nobody waits for it any more", logging.INFO
+    status, result = SERVER_ERRORS, "left"
+    note, level = "nobody waits for it any more", logging.INFO
     try:
         answer = await ask(replace(terms, request_id=request_id))
         work.asked.answered(answer)
-        result, note, level = str(answer.status), "", level_of(answer.status)
+        status, result = answer.status, str(answer.status)
+        note, level = "", level_of(status)
     except EndpointError as error:
         work.asked.failed(error)
         result, note, level = "failed", error.for_log, logging.WARNING
         raise
     finally:
+        RING.add(work.asked, status, time.perf_counter() - began_s)
         if lines.takes(level):
             ended = _Ended(work, request_id, result, time.perf_counter() - began_s, note)
             lines.tell(ended.line(level))

@@ -218,6 +218,8 @@ class Settings(BaseSettings):
     """Whether the log may quote what callers send in bodies, and models answer."""
     metrics_models: int = Field(default=100, ge=0, le=10_000)
     """How many models have series of their own in the metrics, those used most; others are one."""
+    trace_requests: int = Field(default=200_000, ge=0, le=100_000_000)
+    """How many of the last invocations `GET /trace` has, 36 bytes each; 0: none."""
     emf: Literal["auto", "on", "off"] = "auto"
     """Whether CloudWatch's metrics go to stdout once a minute; auto: in SageMaker's modes only."""
     log_format: Literal["text", "json"] = "text"

@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 from mme.core import log_format
 from mme.core.errors import EndpointError, PayloadTooLarge
 from mme.core.invocation_log import Asked, request_ids
+from mme.core.request_ring import RING
 from mme.gateway.access import CLIENT_GONE, note_access
 from mme.gateway.bodies import BodyBudget, Share
 from mme.gateway.connections import Door
@@ -155,6 +156,8 @@ class Exchange:
             duration_s = perf_counter() - began_s
             method = self._way or request.method
             self._counts.ended(method, call.form, status, duration_s)
+            if call.asked is not None:
+                RING.add(call.asked, status, duration_s)
             note_access(
                 method, path, status, duration_s,
                 request_id=request_id, asked=call.asked, note=call.note, caller=call.caller,

@@ -41,6 +41,7 @@ SCOPES: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/status"): READ,
     ("GET", "/events"): READ,
     ("GET", "/logs"): READ,
+    ("GET", "/trace"): READ,
     ("GET", "/metrics"): READ,
     ("GET", "/cloudwatch-metrics"): READ,
     ("GET", "/openapi.json"): READ,

@@ -48,6 +48,11 @@ class Residents:
     def __contains__(self, name: object) -> bool:
         return name in self._models
 
+    @property
+    def names(self) -> list[str]:
+        """Of all of them, the least recently used first."""
+        return list(self._models)
+
     def get(self, name: str, load: Callable[[], LoadedModel]) -> LoadedModel:
         """The model called `name`, loaded if it is not there. Raises what `load` raises."""
         model = self._models.get(name)

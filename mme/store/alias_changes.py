@@ -62,6 +62,7 @@ class Change:
     former: str
     """The id before; "" if there was none."""
     id: str
+    """The id now; "" if it is no alias any more."""
 
     @property
     def target(self) -> str:
@@ -147,6 +148,49 @@ def roll_back(
             f"{alias} means {present!r}, and nothing that it meant before is known: say which id"
         )
     return set_alias(store, alias, to, expected=present, how="rollback", pause=pause)
+
+
+def take_back(
+    store: Store,
+    alias: str,
+    version_id: str,
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> Change | None:
+    """End that an alias means an id: it means what it meant before, or is no alias if it was none.
+
+    None: it means something else by now, and nothing was changed. Raises as `set_alias`.
+    """
+    if meaning_of(store, alias) != version_id:
+        return None
+    former = history.before(entries_of(store, alias), version_id)
+    try:
+        if former is not None:
+            return set_alias(store, alias, former, expected=version_id, how="rollback", pause=pause)
+        return _ended(store, alias, version_id, pause)
+    except NotAsExpected:
+        return None
+
+
+def _ended(
+    store: Store, alias: str, version_id: str, pause: Callable[[float], None]
+) -> Change | None:
+    """Take an alias out of its file, if it means that id."""
+    folder, name = split(alias)
+    for _ in range(TRIES):
+        aliases = read_aliases(store, folder)
+        if aliases.error is not None:
+            raise aliases.error
+        if aliases.ids.get(name) != version_id:
+            return None
+        others = {each: meant for each, meant in aliases.ids.items() if each != name}
+        try:
+            store.replace(folder + FILE, render(others), aliases.version)
+        except Changed:
+            pause(random.uniform(0, LONGEST_PAUSE_S))  # noqa: S311 - no secret
+        else:
+            return Change(alias, version_id, "")
+    raise StoreUnavailable(store.uri + folder + FILE, "others change it all the time")
 
 
 def entries_of(store: Store, alias: str) -> list[Entry]:

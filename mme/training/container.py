@@ -8,7 +8,7 @@ Hyperparameters come before what `<Family>-params.json` says, in the channel or 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ TRAINING_CHANNELS = ("train", "training")
 OTHER_CHANNELS = ("evaluation", "validation", "test", "model", "code")
 EVALUATION_CHANNEL = "evaluation"
 FAMILY = "family"
+SAMPLE = "sample_request"
+"""A hyperparameter: whether the artifact gets a request to try it with."""
 # Of the platform's own, for scripts; `sagemaker_*` and what begins with an underscore.
 PLATFORMS_OWN = ("sagemaker_", "_")
 FAILURE_CHARS = 1024
@@ -122,6 +124,9 @@ def container_job(places: Places, environ: Mapping[str, str], models_dir: Path) 
     channel = _training_channel(places)
     family = _family(given, channel)
     given.pop(FAMILY, None)
+    has_sample = given.pop(SAMPLE, False)
+    if not isinstance(has_sample, bool):
+        raise TrainingError(f"hyperparameter {SAMPLE} is {has_sample!r}; write true or false")
     file = channel / f"{family}-params.json"
     has_own = file.is_file()
     base = read_object(file if has_own else models_dir / family / file.name)
@@ -131,13 +136,14 @@ def container_job(places: Places, environ: Mapping[str, str], models_dir: Path) 
     corpus = _corpus(channel, params.get("train_df"))
     params["train_df"] = corpus.relative_to(channel).as_posix()
     evaluation = places.channels.get(EVALUATION_CHANNEL)
-    return make_job(
+    job = make_job(
         family,
         params,
         str(corpus),
         bases=(channel, places.data),
         evaluation_uri=str(evaluation) if evaluation else None,
     )
+    return replace(job, has_sample=has_sample)
 
 
 def _hyperparameters(places: Places, environ: Mapping[str, str]) -> dict[str, object]:

@@ -145,9 +145,10 @@ def test_stopped_and_with_a_node_killed_each_record_is_answered_once(cluster, ba
 
 def test_an_engine_that_does_not_start_ends_the_run_and_says_why(cluster, batch, s3):
     s3.client().put_object(Bucket="data", Key="in/new.csv", Body=b"ein satz,noch einer\n")
-    process = batch.start(MME_STORE="s3://Not A Bucket/")
+    process = batch.start(MME_STORE="s3:///models/")
     assert process.wait(WAIT_S) == 1
-    assert "its engine does not start: mme: MME_STORE='s3://Not A Bucket/'" in batch.log()
+    assert "can do no input: its engine does not start: " in batch.log()
+    assert "the model store 's3:///models/' names no bucket" in batch.log()
     assert eventually(lambda: engines(cluster), lambda left: not left) == []
 
 

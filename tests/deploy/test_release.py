@@ -62,7 +62,7 @@ def released(scratch):
     """The folder of a release of what is tracked here, without images."""
     plan = planned(None, is_try=True)
     folder = scratch / "dist" / VERSION
-    said = []
+    said: list[str] = []
     make(type(plan)(PROJECT, VERSION, folder, plan.commit, plan.changes, None), said.append)
     assert len(said) == 2
     return folder

@@ -126,7 +126,8 @@ def traffic(balancer):
         weights = [1 / rank for rank in range(1, len(MODELS) + 1)]
         with requests.Session() as session:
             while not over.is_set():
-                seen.append(ask(balancer, *chosen.choices(MODELS, weights), session))
+                [model] = chosen.choices(MODELS, weights)
+                seen.append(ask(balancer, model, session))
 
     callers = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
     for caller in callers:

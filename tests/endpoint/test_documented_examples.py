@@ -31,6 +31,7 @@ PAGES = {
     "docs/errors.md": 1,
     "docs/open-inference.md": 3,
     "docs/architecture.md": 1,
+    "docs/capacity.md": 1,
 }
 # The pages whose examples another test runs, or sends in a form of its own.
 ELSEWHERE = {

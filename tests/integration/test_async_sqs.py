@@ -17,7 +17,7 @@ from tests.support.s3 import running_s3
 from tests.support.sqs import REGION, made_queue
 from tests.support.waiting import eventually
 
-CALLS, PATIENCE_S = 200, 60.0
+CALLS, PATIENCE_S, START_TIMEOUT_S = 200, 60.0, 110
 STORE = str(PROJECT / "artifacts")
 
 
@@ -33,25 +33,41 @@ def queue(aws_server):
     return made_queue(aws_server.url)
 
 
+@contextlib.contextmanager
+def sharing(aws_server, queue, scratch, **settings):
+    """An endpoint that shares the queue."""
+    given = {
+        "AWS_ENDPOINT_URL_S3": aws_server.url,
+        "AWS_ENDPOINT_URL_SQS": aws_server.url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "MME_ASYNC_OUTPUT": "s3://work/out/",
+        "MME_QUEUE": queue.address,
+        **settings,
+    }
+    with running_endpoint(STORE, scratch, given, start_timeout_s=START_TIMEOUT_S) as running:
+        yield running
+
+
 @pytest.fixture
 def endpoints(aws_server, queue, tmp_path):
-    """Starts endpoints that share the queue."""
+    """Starts endpoints that share the test's queue."""
     with contextlib.ExitStack() as stack:
 
         def start(name, **settings):
-            given = {
-                "AWS_ENDPOINT_URL_S3": aws_server.url,
-                "AWS_ENDPOINT_URL_SQS": aws_server.url,
-                "AWS_ACCESS_KEY_ID": "test",
-                "AWS_SECRET_ACCESS_KEY": "test",
-                "AWS_REGION": REGION,
-                "MME_ASYNC_OUTPUT": "s3://work/out/",
-                "MME_QUEUE": queue.address,
-                **settings,
-            }
-            return stack.enter_context(running_endpoint(STORE, tmp_path / name, given))
+            made = sharing(aws_server, queue, tmp_path / name, **settings)
+            return stack.enter_context(made)
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def resting(aws_server, tmp_path_factory):
+    """One that rests soon, and its queue."""
+    queue, scratch = made_queue(aws_server.url), tmp_path_factory.mktemp("resting")
+    with sharing(aws_server, queue, scratch, MME_IDLE_S="2") as running:
+        yield running, queue
 
 
 def outputs(server):
@@ -71,6 +87,7 @@ def completed(endpoint):
     return endpoint.log.count("async any Completed")
 
 
+@pytest.mark.timeout(400)
 def test_what_was_acknowledged_has_one_output_though_one_of_two_is_killed(
     endpoints, aws_server, queue
 ):
@@ -89,6 +106,7 @@ def test_what_was_acknowledged_has_one_output_though_one_of_two_is_killed(
     assert queue.dead() == []
 
 
+@pytest.mark.timeout(400)
 def test_an_endpoint_that_stops_returns_at_once_what_it_has_not_ended(endpoints, aws_server, queue):
     settings = {"MME_QUEUE_LEASE_S": "3600", "MME_DRAIN_TIMEOUT_S": "0"}
     first = endpoints("first", **settings)
@@ -104,25 +122,8 @@ def test_an_endpoint_that_stops_returns_at_once_what_it_has_not_ended(endpoints,
     )
 
 
-def test_how_a_request_stands_is_told_by_who_accepted_it_whoever_executed_it(endpoints, aws_server):
-    first = endpoints("first")
-    second = endpoints("second")
-    answers = [invoke(second.client()) for _ in range(4)]
-    for answer in answers:
-        found = eventually(
-            lambda: status(second, answer["InferenceId"]),  # noqa: B023
-            lambda told: told["Status"] == "Completed",
-            PATIENCE_S,
-        )
-        assert found["OutputLocation"] == answer["OutputLocation"]
-    with pytest.raises(urllib.error.HTTPError) as unknown:
-        status(first, "never-accepted")
-    assert unknown.value.code == 404
-    assert b"MME_QUEUE" in unknown.value.read()
-
-
-def test_an_endpoint_at_rest_comes_back_for_what_is_in_the_queue(endpoints, aws_server):
-    endpoint = endpoints("only", MME_IDLE_S="2")
+def test_an_endpoint_at_rest_comes_back_for_what_is_in_the_queue(resting, aws_server):
+    endpoint, _ = resting
     endpoint.wait_for_log("the workers go down until the next request", PATIENCE_S)
     answer = invoke(endpoint.client())
     eventually(
@@ -130,17 +131,32 @@ def test_an_endpoint_at_rest_comes_back_for_what_is_in_the_queue(endpoints, aws_
     )
 
 
-def test_a_queue_that_cannot_be_used_is_told_before_anything_is_accepted(endpoints, queue):
-    address = queue.address + "-that-is-not-there"
-    with pytest.raises(AssertionError, match=r"MME_QUEUE.*no such queue"):
-        endpoints("lost", MME_QUEUE=address)
-    with pytest.raises(AssertionError, match="write sqs://ACCOUNT/NAME"):
-        endpoints("wrong", MME_QUEUE="work")
+def test_how_a_request_stands_is_known_where_it_was_accepted_and_not_elsewhere(resting):
+    endpoint, _ = resting
+    answer = invoke(endpoint.client())
+    found = eventually(
+        lambda: status(endpoint, answer["InferenceId"]),
+        lambda told: told["Status"] == "Completed",
+        PATIENCE_S,
+    )
+    assert found["OutputLocation"] == answer["OutputLocation"]
+    with pytest.raises(urllib.error.HTTPError) as unknown:
+        status(endpoint, "accepted-elsewhere")
+    assert unknown.value.code == 404
+    assert b"MME_QUEUE" in unknown.value.read()
 
 
-def test_what_sqs_does_not_take_is_not_acknowledged(endpoints, queue):
-    endpoint = endpoints("first")
+def test_what_sqs_does_not_take_is_not_acknowledged(resting):
+    endpoint, queue = resting
     queue.client.delete_queue(QueueUrl=queue.url)
-    with pytest.raises(ClientError, match=r"MME_QUEUE.*no such queue") as refused:
-        invoke(endpoint.client())
-    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    try:
+        with pytest.raises(ClientError, match=r"MME_QUEUE.*no such queue") as refused:
+            invoke(endpoint.client())
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    finally:
+        queue.client.create_queue(QueueName=queue.name)
+
+
+def test_a_queue_that_is_not_there_is_told_before_anything_is_accepted(endpoints, queue):
+    with pytest.raises(AssertionError, match=r"MME_QUEUE.*no such queue"):
+        endpoints("lost", MME_QUEUE=f"{queue.address}-none")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.endpoint import PROJECT
 
-EXTRAS = ("embeddings", "onnx", "triton", "grpc", "ray")
+EXTRAS = ("embeddings", "onnx", "triton", "grpc", "ray", "plan")
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -36,7 +36,7 @@ def test_an_extra_is_locked_whole_and_known_to_make_and_to_the_image(extra):
     assert extra in known.split()
 
 
-@pytest.mark.parametrize("extra", ["onnx", "triton", "grpc"])
+@pytest.mark.parametrize("extra", ["onnx", "triton", "grpc", "plan"])
 def test_what_runs_models_has_the_versions_that_tests_have(extra):
     tested = locked("dev")
     assert {name: tested[name] for name in locked(extra)} == locked(extra)

@@ -18,6 +18,7 @@ from mme.store.alias_changes import (
     meaning_of,
     roll_back,
     set_alias,
+    take_back,
 )
 from mme.store.alias_file import AliasesUnreadable, parse, render
 from mme.store.alias_history import Entry, before, standing
@@ -118,6 +119,30 @@ def test_what_others_had_set_is_gone_back_to(store):
 def test_an_alias_that_is_none_is_not_rolled_back(store):
     with pytest.raises(UnknownAlias, match="no alias"):
         roll_back(store, "DocSim")
+
+
+def test_what_is_taken_back_means_what_it_meant_before_or_nothing(store):
+    set_alias(store, "DocSim", "1")
+    set_alias(store, "DocSim", "2")
+    set_alias(store, "de/DocSim", "3")
+    set_alias(store, "de/Other", "4", needs_artifact=False)
+    change = take_back(store, "DocSim", "2")
+    assert change is not None
+    assert (change.former, change.id) == ("2", "1")
+    assert content(store) == {"DocSim": "1"}
+    assert entries_of(store, "DocSim")[-1].how == "rollback"
+    change = take_back(store, "de/DocSim", "3")
+    assert change is not None
+    assert (change.former, change.id) == ("3", "")
+    assert content(store, "de/models-id.json") == {"Other": "4"}
+
+
+def test_what_means_something_else_by_now_is_not_taken_back(store):
+    set_alias(store, "DocSim", "1")
+    set_alias(store, "DocSim", "2")
+    assert take_back(store, "DocSim", "1") is None
+    assert take_back(store, "Never", "1") is None
+    assert content(store) == {"DocSim": "2"}
 
 
 def test_a_file_that_cannot_be_read_is_not_replaced(store):

@@ -59,6 +59,17 @@ def run_train(base, **variables):
     )  # fmt: skip
 
 
+def test_an_artifact_gets_a_sample_request_if_the_hyperparameter_says_so(ml):
+    assert not job_in(ml).has_sample
+    hyperparameters(ml, **SMALL, sample_request="true")
+    job = job_in(ml)
+    assert job.has_sample
+    assert "sample_request" not in job.params
+    hyperparameters(ml, **SMALL, sample_request="perhaps")
+    with pytest.raises(TrainingError, match="sample_request is 'perhaps'; write true or false"):
+        job_in(ml)
+
+
 def test_a_job_leaves_the_model_unpacked_reports_and_the_sign_of_success(ml):
     done = run_train(ml)
     assert done.returncode == 0, done.stderr

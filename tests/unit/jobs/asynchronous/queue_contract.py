@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 
-from mme.jobs.asynchronous.request import State
+from mme.jobs.asynchronous.request import Entry, State
 from tests.unit.jobs.asynchronous.test_execution import REQUEST
 
 PATIENCE_S = 60.0
@@ -30,7 +30,7 @@ async def claim(queue, wanted, room=MANY):
 
 async def claimed(queue, wanted, count):
     """So many entries, however many looks that takes."""
-    entries = []
+    entries: list[Entry] = []
     async with asyncio.timeout(PATIENCE_S):
         while len(entries) < count:
             left = dict(wanted)

@@ -163,7 +163,7 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters(server, opened, capl
     for text in texts:
         made.client.send_message(QueueUrl=made.url, MessageBody=text)
     queue = await opened(made.address)
-    dead = set()
+    dead: set[str] = set()
     async with asyncio.timeout(PATIENCE_S):
         while dead != texts:
             assert await claim(queue, {"e": 9}) == []

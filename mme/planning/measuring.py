@@ -1,0 +1,104 @@
+"""What models cost, from what an endpoint noted of requests to them: pure.
+
+The endpoint must not have been busy with anything else, or the times hold what others took.
+`probing.py` has one answer such requests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mme.planning.costs import Cost, Costs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+QUANTILES = 41
+"""So many of a model's times are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One request, as the log tells of it. Seconds."""
+
+    model: str
+    outcome: str
+    total_s: float
+    fetch_s: float
+    queue_s: float
+    load_s: float
+    model_s: float
+
+    @property
+    def overhead_s(self) -> float:
+        """What the gateway took."""
+        return max(0.0, self.total_s - self.fetch_s - self.queue_s - self.load_s - self.model_s)
+
+
+def observed(lines: Iterable[str]) -> list[Observed]:
+    """The invocations among the lines of a log as JSON (`MME_LOG_FORMAT=json`)."""
+    found = []
+    for line in lines:
+        if '"model_ms"' not in line:
+            continue
+        said = json.loads(line)
+        took = (said[f"{part}_ms"] / 1000 for part in ("total", "fetch", "queue", "load", "model"))
+        found.append(Observed(said["target_model"], said["outcome"], *took))
+    return found
+
+
+def measured(requests: Iterable[Observed], sizes: Mapping[str, Cost]) -> Costs:
+    """The costs of all models that were asked; `sizes` has their bytes, other models' are usual.
+
+    Raises ValueError if no request to a model in memory was seen.
+    """
+    by_model: dict[str, list[Observed]] = defaultdict(list)
+    for each in requests:
+        by_model[each.model].append(each)
+    warm = [each for group in by_model.values() for each in group if each.outcome == "warm"]
+    if not warm:
+        raise ValueError("no request was answered by a model in memory: nothing can be measured")
+    overhead_s = median(each.overhead_s for each in warm)
+    costs = {model: _cost(group, sizes.get(model, Cost())) for model, group in by_model.items()}
+    return Costs(default=_usual(list(costs.values())), by_model=costs, overhead_s=overhead_s)
+
+
+def _cost(requests: Sequence[Observed], size: Cost) -> Cost:
+    warm = [each.model_s for each in requests if each.outcome == "warm"]
+    loads = [each for each in requests if each.load_s > 0]
+    first = [each.fetch_s for each in requests if each.outcome == "first"]
+    return replace(
+        size,
+        service_s=_quantiles(warm) if warm else size.service_s,
+        load_s=fmean(each.load_s for each in loads) if loads else size.load_s,
+        cold_service_s=_quantiles([each.model_s for each in loads]) if loads else (),
+        first_s=fmean(first) if first else size.first_s,
+    )
+
+
+def _usual(costs: Sequence[Cost]) -> Cost:
+    """What a model costs of which nothing is known: as the others on average."""
+    cold_s = [second for cost in costs for second in cost.cold_service_s]
+    return Cost(
+        service_s=_quantiles([second for cost in costs for second in cost.service_s]),
+        load_s=fmean(cost.load_s for cost in costs),
+        cold_service_s=_quantiles(cold_s) if cold_s else (),
+        first_s=median(cost.first_s for cost in costs),
+        own_bytes=int(fmean(cost.own_bytes for cost in costs)),
+        mapped_bytes=int(median(cost.mapped_bytes for cost in costs)),
+        disk_bytes=int(fmean(cost.disk_bytes for cost in costs)),
+    )
+
+
+def _quantiles(seconds: Sequence[float]) -> tuple[float, ...]:
+    """Of many times, as many quantiles as are kept; few are kept as they are."""
+    if len(seconds) <= QUANTILES:
+        return tuple(sorted(seconds))
+    shares = np.linspace(0.0, 1.0, QUANTILES)
+    return tuple(float(each) for each in np.quantile(np.array(seconds), shares))

@@ -1,0 +1,223 @@
+"""Traces as files have them: CSV, JSON lines, and an endpoint's own log as text or as JSON.
+
+Which of them it is, and which columns it has, is seen from its beginning; gzip from its first
+bytes. A bad line ends the reading with its number and what stood there. Lines of a log that are
+about no invocation are passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+from array import array
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mme.planning.log_lines import text_request
+from mme.planning.moments import seconds_of
+from mme.planning.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any, BinaryIO
+
+TIMES = ("at", "timestamp", "time", "datetime", "date", "arrived_at")
+MODELS = (
+    "target_model",
+    "targetmodel",
+    "target",
+    "model",
+    "model_name",
+    "x-amzn-sagemaker-target-model",
+)
+TOOK = {"model_ms": 1e-3, "service_ms": 1e-3, "model_s": 1.0, "service_s": 1.0}
+"""Columns of how long a request was computed -> what makes seconds of them."""
+OUTCOMES = ("", "warm", "cold", "first")
+DELIMITERS = ",;\t"
+PEEKED_LINES = 50
+TOLD_EVERY = 100_000
+SHOWN_CHARS = 120
+GZIP = b"\x1f\x8b"
+
+
+class TraceError(ValueError):
+    """A trace that cannot be read: names the line and what stood there."""
+
+
+def read_trace(file: BinaryIO, name: str, told: Callable[[int], None] | None = None) -> Trace:
+    """All of a trace, in the order of its times; closes the file.
+
+    `told` hears how many requests were read.
+    Raises TraceError.
+    """
+    gathered = _Gathered()
+    try:
+        with io.TextIOWrapper(_plain(file), encoding="utf-8-sig", newline="") as lines:
+            for number, (at_s, model, took_s) in enumerate(_requests(lines, name)):
+                gathered.add(at_s, model, took_s)
+                if told is not None and number % TOLD_EVERY == 0:
+                    told(number)
+    except UnicodeDecodeError as error:
+        raise TraceError(f"{name} is no text: {error.reason} at byte {error.start}") from error
+    except (OSError, EOFError) as error:
+        raise TraceError(f"{name}: {error}") from error
+    if not gathered.at_s:
+        raise TraceError(f"{name} has no request: neither CSV with a head nor lines of a log")
+    return gathered.trace()
+
+
+class _Gathered:
+    def __init__(self) -> None:
+        self.at_s = array("d")
+        self._model = array("i")
+        self._took_s = array("f")
+        self._numbers: dict[str, int] = {}
+
+    def add(self, at_s: float, model: str, took_s: float) -> None:
+        self.at_s.append(at_s)
+        self._model.append(self._numbers.setdefault(model, len(self._numbers)))
+        self._took_s.append(took_s)
+
+    def trace(self) -> Trace:
+        at_s = np.frombuffer(self.at_s, np.float64)
+        order = np.argsort(at_s, kind="stable")
+        at_s = at_s[order]
+        took_s = np.frombuffer(self._took_s, np.float32)[order]
+        return Trace(
+            at_s - at_s[0],
+            np.frombuffer(self._model, np.int32)[order],
+            tuple(self._numbers),
+            _filled(took_s),
+        )
+
+
+def _filled(took_s: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
+    """With the middle one where a request's is not known, as of one that was refused."""
+    is_known = np.isfinite(took_s)
+    if not is_known.any():
+        return None
+    return np.where(is_known, took_s, np.median(took_s[is_known])).astype(np.float32)
+
+
+def _plain(file: BinaryIO) -> BinaryIO:
+    buffered = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
+    begins = buffered.peek(2)[:2]  # type: ignore[attr-defined]
+    return gzip.GzipFile(fileobj=buffered) if begins == GZIP else buffered  # type: ignore[return-value]
+
+
+def _requests(lines: Iterable[str], name: str) -> Iterator[tuple[float, str, float]]:
+    every = iter(lines)
+    peeked = list(islice(every, PEEKED_LINES))
+    first = next((line for line in peeked if line.strip()), "")
+    lines = chain(peeked, every)
+    if first.lstrip().startswith("{"):
+        return _of_json(lines, name)
+    if (columns := _Columns.of(first)) is not None:
+        return _of_csv(lines, columns, name)
+    if any(text_request(line) for line in peeked) or "," not in first:
+        return _of_log(lines)
+    raise TraceError(
+        f"{name} line 1: no column of times ({', '.join(TIMES[:3])}) and of models"
+        f" ({', '.join(MODELS[:4])}) in {_shown(first)}"
+    )
+
+
+class _Columns:
+    """Which column of a CSV file says what."""
+
+    def __init__(self, at: int, model: int, took: int | None, unit: float, delimiter: str) -> None:
+        self.at, self.model, self.took, self.unit = at, model, took, unit
+        self.delimiter = delimiter
+
+    @classmethod
+    def of(cls, head: str) -> _Columns | None:
+        """As a head names them; None: it is none."""
+        for delimiter in DELIMITERS:
+            row = next(csv.reader([head], delimiter=delimiter), [])
+            names = [each.strip().lower().replace(" ", "_") for each in row]
+            at = next((names.index(each) for each in TIMES if each in names), None)
+            model = next((names.index(each) for each in MODELS if each in names), None)
+            if at is not None and model is not None:
+                took = next((each for each in TOOK if each in names), None)
+                place = None if took is None else names.index(took)
+                return cls(at, model, place, TOOK[took] if took else 1.0, delimiter)
+        return None
+
+
+def _of_csv(
+    lines: Iterable[str], columns: _Columns, name: str
+) -> Iterator[tuple[float, str, float]]:
+    rows = csv.reader(lines, delimiter=columns.delimiter)
+    try:
+        for row in rows:
+            if row and (rows.line_num > 1 or _Columns.of(columns.delimiter.join(row)) is None):
+                yield _of_row(row, columns)
+    except (ValueError, IndexError, csv.Error) as error:
+        why = "too few columns" if isinstance(error, IndexError) else str(error)
+        shown = _shown(columns.delimiter.join(row)) if rows.line_num > 1 else "the head"
+        raise TraceError(f"{name} line {rows.line_num}: {why} in {shown}") from error
+
+
+def _of_row(row: list[str], columns: _Columns) -> tuple[float, str, float]:
+    model = row[columns.model].strip()
+    if not model:
+        raise ValueError("no model")
+    took = row[columns.took] if columns.took is not None and columns.took < len(row) else ""
+    return seconds_of(row[columns.at]), model, _seconds(took, columns.unit)
+
+
+def _of_json(lines: Iterable[str], name: str) -> Iterator[tuple[float, str, float]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            found = _of_object(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            raise TraceError(f"{name} line {number}: {error} in {_shown(line)}") from error
+        if found is not None:
+            yield found
+
+
+def _of_object(content: Any) -> tuple[float, str, float] | None:
+    """None: it is a line of a log that is about no invocation."""
+    if not isinstance(content, dict):
+        raise ValueError("no object")  # noqa: TRY004 - what json raises, too
+    said: Mapping[str, Any] = {key.lower(): value for key, value in content.items()}
+    is_logged = "logger" in said
+    if is_logged and (said.get("outcome") not in OUTCOMES[1:] or "total_ms" not in said):
+        return None
+    model = next((said[each] for each in MODELS if said.get(each)), None)
+    at = next((said[each] for each in TIMES if each in said), None)
+    if not isinstance(model, str) or at is None:
+        raise ValueError(f"no {'model' if at is not None else 'time'}")
+    at_s = seconds_of(at)
+    if is_logged:  # written when it was over
+        at_s -= _seconds(said["total_ms"], 1e-3)
+    took = next((each for each in TOOK if each in said), None)
+    return at_s, model, _seconds(said[took], TOOK[took]) if took else math.nan
+
+
+def _of_log(lines: Iterable[str]) -> Iterator[tuple[float, str, float]]:
+    for line in lines:
+        found = text_request(line)
+        if found is not None:
+            yield found
+
+
+def _seconds(said: Any, unit: float) -> float:
+    if said in ("", None):
+        return math.nan
+    seconds = float(said) * unit
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{said!r} is no duration")
+    return seconds
+
+
+def _shown(line: str) -> str:
+    text = line.strip()
+    return repr(text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…")

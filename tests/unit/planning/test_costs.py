@@ -1,0 +1,73 @@
+"""Costs: what is written is read again, what is off is named, what was observed is measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mme.planning.costs import Cost, Costs, CostsError, read_costs
+from mme.planning.measuring import Observed, measured, observed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINE = (
+    '{"at":"2026-11-29T03:24:33.562+00:00","level":"INFO","logger":"mme.gateway.access",'
+    '"target_model":"a.tar.gz","status":200,"total_ms":18.5,"outcome":"cold","fetch_ms":0.000,'
+    '"queue_ms":0.500,"load_ms":3.000,"model_ms":14.000}'
+)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    costs = Costs(Cost((0.001, 0.002), own_bytes=7), {"a.tar.gz": Cost(first_s=0.5)}, 0.004)
+    costs.write(tmp_path / "costs.json")
+    assert read_costs(tmp_path / "costs.json") == costs
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "must be an object"),
+        ('{"overhead_s": -1}', "overhead_s=-1"),
+        ('{"default": {"service_s": []}}', "service_s=[]: 0 times"),
+        ('{"default": {"speed": 3}}', "'speed' is none of service_s"),
+        ('{"by_model": {"a": {"own_bytes": "1"}}}', "by_model: a: own_bytes='1'"),
+    ],
+)
+def test_costs_that_are_off_are_named(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "costs.json"
+    path.write_text(text)
+    with pytest.raises(CostsError, match=r"costs\.json") as raised:
+        read_costs(path)
+    assert says in str(raised.value)
+
+
+def test_an_invocation_in_the_log_is_seen_with_where_its_time_went() -> None:
+    (seen,) = observed([LINE, '{"message":"no request"}'])
+    assert seen == Observed("a.tar.gz", "cold", 0.0185, 0.0, 0.0005, 0.003, 0.014)
+    assert seen.overhead_s == pytest.approx(0.001)
+
+
+def test_warm_and_just_loaded_answers_are_measured_apart() -> None:
+    requests = [
+        Observed("a", "first", 0.36, 0.3, 0.0, 0.02, 0.04),
+        Observed("a", "cold", 0.05, 0.0, 0.0, 0.01, 0.03),
+        Observed("a", "warm", 0.011, 0.0, 0.0, 0.0, 0.01),
+        Observed("a", "warm", 0.021, 0.0, 0.0, 0.0, 0.02),
+    ]
+    costs = measured(requests, {"a": Cost(own_bytes=5)})
+    cost = costs.of("a")
+    assert cost.service_s == (0.01, 0.02)
+    assert cost.cold_service_s == (0.03, 0.04)
+    assert cost.load_s == pytest.approx(0.015)
+    assert cost.first_s == pytest.approx(0.3)
+    assert cost.own_bytes == 5
+    assert costs.overhead_s == pytest.approx(0.001)
+    assert costs.of("another").load_s == pytest.approx(0.015)
+
+
+def test_without_an_answer_from_memory_nothing_is_measured() -> None:
+    with pytest.raises(ValueError, match="no request was answered"):
+        measured([Observed("a", "first", 0.36, 0.3, 0.0, 0.02, 0.04)], {})
