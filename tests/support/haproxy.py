@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -84,6 +85,7 @@ def running_haproxy(containers: Mapping[str, int], how: str = "") -> Iterator[Ba
         process.terminate()
         process.wait(30)
         log.close()
+        shutil.rmtree(folder)
 
 
 def _answers(balancer: Balancer) -> bool:

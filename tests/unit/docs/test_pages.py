@@ -84,6 +84,8 @@ OTHERS = {"MME_ENDPOINT", "MME_TOKEN", "MME_TEST_ENDPOINT", "MME_PUBLISH", "MME_
 OTHERS |= {"MME_MEMORY_LIMT"}  # a misspelt one, which is told
 # In the environment of a batch, in the words of SageMaker's models.
 OTHERS |= {"MME_TARGET_MODEL", "MME_TARGET_COLUMN", "MME_TARGET_PATTERN"}
+# HAProxy's, in deploy/haproxy.
+OTHERS |= {"MME_BIND", "MME_STATS_BIND", "MME_ADMIN_SOCKET"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(PROJECT)) for page in PAGES])
