@@ -1,4 +1,4 @@
-"""What each role of the pipeline and of the API may do, and what it may not, by IAM's evaluation."""
+"""What each role of the pipeline and the API may do, and what it may not, by IAM's evaluation."""
 
 from __future__ import annotations
 
