@@ -89,7 +89,7 @@ test-browser: $(DEV) ## look at pages in a real browser (Debian's Chromium, inst
 
 test-deploy: $(DEV) $(VENV)/.ray-installed $(ARTIFACTS) ## check and try what is in deploy/ (installs Debian's HAProxy if it is missing)
 	@.ci/haproxy-up
-	@$(BIN)/python -m pytest tests/deploy
+	@$(BIN)/python -m pytest tests/deploy -n 2 --dist loadfile
 
 pictures: $(DEV) ## write the pictures of docs/images
 	@.ci/browser-up
