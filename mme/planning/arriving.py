@@ -33,7 +33,7 @@ def simulated(name: str, costs: Costs) -> Admitted:
     """An artifact of which nothing is on any disk."""
     cost = costs.of(name)
     findings = Findings(
-        cost.disk_bytes, cost.own_bytes, cost.mapped_bytes, cost.load_s, is_data=True
+        cost.disk_bytes, cost.own_bytes, cost.mapped_bytes, cost.mean_load_s, is_data=True
     )
     return Admitted(name, name, "", NOWHERE, NOWHERE, 0, 0.0, findings)
 

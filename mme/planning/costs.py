@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 MOST_SAMPLES = 10_000
+SAMPLED = ("service_s", "cold_service_s", "load_s")
+"""What varies from one time to the next: kept as quantiles."""
 
 
 class CostsError(ValueError):
@@ -29,8 +31,8 @@ class Cost:
 
     service_s: tuple[float, ...] = (0.002,)
     """Computing one answer: quantiles at even distances, lowest first; one: it is always that."""
-    load_s: float = 0.001
-    """Coming into the memory of a worker of the pool, from this disk."""
+    load_s: tuple[float, ...] = (0.001,)
+    """Coming into the memory of a worker of the pool, from this disk; quantiles as well."""
     cold_service_s: tuple[float, ...] = ()
     """Computing the first answer after a load, as `service_s`; empty: it takes no longer."""
     first_s: float = 0.3
@@ -41,6 +43,11 @@ class Cost:
     """Size of the files a worker maps."""
     disk_bytes: int = MIB
     """What it takes in the cache on disk."""
+
+    @property
+    def mean_load_s(self) -> float:
+        """Of a load."""
+        return sum(self.load_s) / len(self.load_s)
 
     @property
     def mean_service_s(self) -> float:
@@ -124,8 +131,8 @@ def _check_members(said: Any, kind: type[Cost | Costs], where: str) -> None:
 
 def _value(name: str, value: Any, where: str) -> Any:
     try:
-        if name.endswith("service_s"):
-            return _samples(value, least=1 if name == "service_s" else 0)
+        if name in SAMPLED:
+            return _samples(value, least=0 if name == "cold_service_s" else 1)
         return checked_size(value) if name.endswith("_bytes") else checked_number(value)
     except (TypeError, ValueError) as error:
         raise CostsError(f"{where}: {name}={value!r}: {error}") from error

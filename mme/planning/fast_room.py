@@ -46,7 +46,7 @@ class Room:
         self._tally = tally
         self._fast = fast
         self._own_bytes = [int(each) for each in fast.drawing.each(lambda cost: cost.own_bytes)]
-        self._load_s = fast.drawing.each(lambda cost: cost.load_s)
+        self._load_s = fast.drawing.each(lambda cost: cost.mean_load_s)
         self._first_s = fast.drawing.each(lambda cost: cost.first_s)
         self._disk_of = [int(each) for each in fast.drawing.each(lambda cost: cost.disk_bytes)]
         self._again_s = costs.again_s

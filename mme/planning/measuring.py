@@ -76,7 +76,7 @@ def _cost(requests: Sequence[Observed], size: Cost) -> Cost:
     return replace(
         size,
         service_s=_quantiles(warm) if warm else size.service_s,
-        load_s=fmean(each.load_s for each in loads) if loads else size.load_s,
+        load_s=_quantiles([each.load_s for each in loads]) if loads else size.load_s,
         cold_service_s=_quantiles([each.model_s for each in loads]) if loads else (),
         first_s=fmean(first) if first else size.first_s,
     )
@@ -87,7 +87,7 @@ def _usual(costs: Sequence[Cost]) -> Cost:
     cold_s = [second for cost in costs for second in cost.cold_service_s]
     return Cost(
         service_s=_quantiles([second for cost in costs for second in cost.service_s]),
-        load_s=fmean(cost.load_s for cost in costs),
+        load_s=_quantiles([second for cost in costs for second in cost.load_s]),
         cold_service_s=_quantiles(cold_s) if cold_s else (),
         first_s=median(cost.first_s for cost in costs),
         own_bytes=int(fmean(cost.own_bytes for cost in costs)),

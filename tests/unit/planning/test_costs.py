@@ -61,11 +61,12 @@ def test_warm_and_just_loaded_answers_are_measured_apart() -> None:
     cost = costs.of("a")
     assert cost.service_s == (0.01, 0.02)
     assert cost.cold_service_s == (0.03, 0.04)
-    assert cost.load_s == pytest.approx(0.015)
+    assert cost.load_s == (0.01, 0.02)
+    assert cost.mean_load_s == pytest.approx(0.015)
     assert cost.first_s == pytest.approx(0.3)
     assert cost.own_bytes == 5
     assert costs.overhead_s == pytest.approx(0.001)
-    assert costs.of("another").load_s == pytest.approx(0.015)
+    assert costs.of("another").mean_load_s == pytest.approx(0.015)
 
 
 def test_without_an_answer_from_memory_nothing_is_measured() -> None:

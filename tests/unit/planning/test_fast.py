@@ -71,7 +71,7 @@ kinds = st.builds(
     service_s=st.sampled_from(
         [(0.001,), (0.002, 0.004), (0.002, 0.006, 0.03), (0.01,), (0.2, 0.3)]
     ),
-    load_s=st.sampled_from([0.0005, 0.004]),
+    load_s=st.sampled_from([(0.0005,), (0.004,), (0.0005, 0.004)]),
     cold_service_s=st.sampled_from([(), (0.004, 0.009)]),
     first_s=st.sampled_from([0.01037, 0.29713]),
     own_bytes=st.sampled_from([0, MIB, 5 * MIB]),

@@ -12,6 +12,7 @@ from mme.planning.machine import Machine
 from mme.planning.processors import Processors
 from mme.planning.simulate import NotSimulated, simulate
 from mme.planning.trace import Trace
+from mme.planning.work import Drawing
 
 
 def trace(*asked: tuple[float, int], models: int = 3, took_s: float | None = None) -> Trace:
@@ -20,7 +21,9 @@ def trace(*asked: tuple[float, int], models: int = 3, took_s: float | None = Non
     return Trace(np.array(at_s), np.array(model, np.int32), [f"m{n}" for n in range(models)], said)
 
 
-COSTS = Costs(Cost(service_s=(0.01,), load_s=0.005, first_s=0.1, own_bytes=1000), overhead_s=0.002)
+COSTS = Costs(
+    Cost(service_s=(0.01,), load_s=(0.005,), first_s=0.1, own_bytes=1000), overhead_s=0.002
+)
 ALONE = Machine(pool_min=1, pool_max=1, resident_models=2)
 
 
@@ -32,6 +35,13 @@ def test_a_model_is_first_then_warm_then_cold_when_others_have_taken_its_place()
     assert outcome.hit_ratio == pytest.approx(0.2)
     assert outcome.p50_s == pytest.approx(0.117, rel=0.01)
     assert outcome.mean_s == pytest.approx((3 * 0.117 + 0.012 + 0.017) / 5)
+
+
+@pytest.mark.parametrize(("took_s", "load_s"), [(0.01, 0.001), (0.015, 0.003), (0.02, 0.005)])
+def test_a_model_loads_as_slowly_as_it_answers(took_s: float, load_s: float) -> None:
+    costs = Costs(Cost(service_s=(0.001,), cold_service_s=(0.01, 0.02), load_s=(0.001, 0.005)))
+    [cold_s] = Drawing(["m0"], costs).of(trace((0, 0), models=1, took_s=took_s)).cold_s
+    assert cold_s == pytest.approx(took_s + load_s)
 
 
 def test_chunks_are_one_trace() -> None:
