@@ -27,7 +27,9 @@ def git(project: Path, *arguments: str) -> str:
 
 def changed_files(project: Path) -> list[str]:
     """What is not committed, untracked files included."""
-    return [line[3:] for line in git(project, "status", "--porcelain").splitlines()]
+    said = git(project, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    # Each after its two letters of state, of which the first may be a space that `git` has cut off.
+    return [each.lstrip().partition(" ")[2].lstrip() for each in said.split("\0") if each]
 
 
 def snapshot(project: Path) -> str:

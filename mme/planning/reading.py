@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import math
+import zlib
 from array import array
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ DELIMITERS = ",;\t"
 PEEKED_LINES = 50
 TOLD_EVERY = 100_000
 SHOWN_CHARS = 120
+MOST_LINE_CHARS = 2**20
+"""More is no line of a trace: an archive of a few kilobytes may unpack to one without an end."""
 GZIP = b"\x1f\x8b"
 
 
@@ -58,13 +61,13 @@ def read_trace(file: BinaryIO, name: str, told: Callable[[int], None] | None = N
     gathered = _Gathered()
     try:
         with io.TextIOWrapper(_plain(file), encoding="utf-8-sig", newline="") as lines:
-            for number, (at_s, model, took_s) in enumerate(_requests(lines, name)):
+            for number, (at_s, model, took_s) in enumerate(_requests(_bounded(lines, name), name)):
                 gathered.add(at_s, model, took_s)
                 if told is not None and number % TOLD_EVERY == 0:
                     told(number)
     except UnicodeDecodeError as error:
         raise TraceError(f"{name} is no text: {error.reason} at byte {error.start}") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise TraceError(f"{name}: {error}") from error
     if not gathered.at_s:
         raise TraceError(f"{name} has no request: neither CSV with a head nor lines of a log")
@@ -110,6 +113,17 @@ def _plain(file: BinaryIO) -> BinaryIO:
     return gzip.GzipFile(fileobj=buffered) if begins == GZIP else buffered  # type: ignore[return-value]
 
 
+def _bounded(lines: io.TextIOWrapper, name: str) -> Iterator[str]:
+    number = 0
+    while line := lines.readline(MOST_LINE_CHARS + 1):
+        number += 1
+        if len(line) > MOST_LINE_CHARS:
+            raise TraceError(
+                f"{name} line {number} has more than {MOST_LINE_CHARS} characters: {_shown(line)}"
+            )
+        yield line
+
+
 def _requests(lines: Iterable[str], name: str) -> Iterator[tuple[float, str, float]]:
     every = iter(lines)
     peeked = list(islice(every, PEEKED_LINES))
@@ -138,7 +152,10 @@ class _Columns:
     def of(cls, head: str) -> _Columns | None:
         """As a head names them; None: it is none."""
         for delimiter in DELIMITERS:
-            row = next(csv.reader([head], delimiter=delimiter), [])
+            try:
+                row = next(csv.reader([head], delimiter=delimiter), [])
+            except csv.Error:  # a field longer than it takes
+                return None
             names = [each.strip().lower().replace(" ", "_") for each in row]
             at = next((names.index(each) for each in TIMES if each in names), None)
             model = next((names.index(each) for each in MODELS if each in names), None)
@@ -153,13 +170,17 @@ def _of_csv(
     lines: Iterable[str], columns: _Columns, name: str
 ) -> Iterator[tuple[float, str, float]]:
     rows = csv.reader(lines, delimiter=columns.delimiter)
+    row: list[str] = []
     try:
+        while not any(each.strip() for each in row):  # the head, with what is empty before it
+            row = next(rows)
         for row in rows:
-            if row and (rows.line_num > 1 or _Columns.of(columns.delimiter.join(row)) is None):
+            if any(each.strip() for each in row):
                 yield _of_row(row, columns)
     except (ValueError, IndexError, csv.Error) as error:
         why = "too few columns" if isinstance(error, IndexError) else str(error)
-        shown = _shown(columns.delimiter.join(row)) if rows.line_num > 1 else "the head"
+        shown = "what follows " * isinstance(error, csv.Error)
+        shown += _shown(columns.delimiter.join(row))
         raise TraceError(f"{name} line {rows.line_num}: {why} in {shown}") from error
 
 
@@ -177,7 +198,7 @@ def _of_json(lines: Iterable[str], name: str) -> Iterator[tuple[float, str, floa
             continue
         try:
             found = _of_object(json.loads(line))
-        except (ValueError, RecursionError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise TraceError(f"{name} line {number}: {error} in {_shown(line)}") from error
         if found is not None:
             yield found

@@ -159,10 +159,13 @@ def take_back(
 ) -> Change | None:
     """End that an alias means an id: it means what it meant before, or is no alias if it was none.
 
-    None: it means something else by now, and nothing was changed. Raises as `set_alias`.
+    None: it means something else by now, and was left; only that it ever meant this id is noted no
+    more, so that nobody who takes back a later one goes back to it. Raises as `set_alias`.
     """
     if meaning_of(store, alias) != version_id:
-        return None
+        _forget(store, alias, version_id, pause)
+        if meaning_of(store, alias) != version_id:  # not gone back to meanwhile
+            return None
     former = history.before(entries_of(store, alias), version_id)
     try:
         if former is not None:
@@ -211,22 +214,48 @@ def _note(
     store: Store, alias: str, version_id: str, how: How, pause: Callable[[float], None]
 ) -> None:
     """Note what an alias means; that it is not noted undoes nothing."""
-    folder, name = split(alias)
     entry = Entry(version_id, datetime.now(UTC).isoformat(timespec="milliseconds"), how)
-    reason = "others note all the time"
+
+    def noted(own: list[Entry]) -> list[Entry]:
+        # By another writer that wanted the same, perhaps.
+        return own if own and own[-1].id == version_id else [*own, entry]
+
+    reason = _rewritten(store, alias, noted, pause)
+    if reason:
+        log.warning("that %s means %s is not noted: %s", alias, version_id, reason)
+
+
+def _forget(store: Store, alias: str, version_id: str, pause: Callable[[float], None]) -> None:
+    """Have the history say that an alias never meant an id; that it still does is logged."""
+    reason = _rewritten(
+        store, alias, lambda own: [each for each in own if each.id != version_id], pause
+    )
+    if reason:
+        log.warning("%s may be taken back to %s, which fails: %s", alias, version_id, reason)
+
+
+def _rewritten(
+    store: Store,
+    alias: str,
+    change: Callable[[list[Entry]], list[Entry]],
+    pause: Callable[[float], None],
+) -> str:
+    """Change an alias's entries; why that is impossible, or ""."""
+    folder, name = split(alias)
     try:
         for _ in range(TRIES):
             version, entries = _read_history(store, folder)
-            own = entries.setdefault(name, [])
-            if own and own[-1].id == version_id:  # another writer that wanted the same
-                return
-            own.append(entry)
+            own = entries.get(name, [])
+            changed = change(own)
+            if changed == own:
+                return ""
             try:
-                store.replace(folder + history.FILE, history.render(entries), version)
+                content = history.render({**entries, name: changed})
+                store.replace(folder + history.FILE, content, version)
             except Changed:
                 pause(random.uniform(0, LONGEST_PAUSE_S))  # noqa: S311 - no secret
             else:
-                return
+                return ""
     except (AliasesUnreadable, StoreUnavailable, TargetNotFound) as error:
-        reason = error.message
-    log.warning("that %s means %s is not noted: %s", alias, version_id, reason)
+        return error.message
+    return "others note all the time"

@@ -93,3 +93,8 @@ def test_a_comma_in_a_models_name_is_part_of_it(balancer):
         f"{balancer.url}/invocations", headers={"X-Amzn-SageMaker-Target-Model": "a,b"}, timeout=10
     )
     assert answer.headers["X-Target"] == "a,b"
+
+
+def test_a_name_with_a_lines_end_writes_no_line_of_its_own(balancer):
+    answer = requests.get(f"{balancer.url}/models/a%0A%0Db%1B.tar.gz", timeout=10)
+    assert answer.headers["X-Target"] == "a??b?.tar.gz"

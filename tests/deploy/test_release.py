@@ -25,6 +25,7 @@ from release.changelog import NoSection, Section, dated, sections
 from release.image import Platforms, platforms
 from release.making import changes_of, known, make, refusals
 from release.packages import build_wheel, install, locked, locked_environment
+from release.source import changed_files
 from tests.support.earlier import aws
 from tests.support.endpoint import running_endpoint
 from tests.support.installed import Installed
@@ -331,6 +332,10 @@ def test_a_release_that_is_refused_ends_with_code_2_and_makes_nothing(tmp_path):
     assert ran.returncode == 2
     assert "not committed: new.txt" in ran.stderr
     assert not (clone / "dist").exists()
+    (clone / "CHANGELOG.md").write_text("changed")
+    (clone / "a folder").mkdir()
+    (clone / "a folder" / "ü.txt").write_text("not committed")
+    assert set(changed_files(clone)) == {"CHANGELOG.md", "a folder/ü.txt", "new.txt"}
 
 
 def test_images_are_built_for_this_machine_and_those_the_kernel_emulates(tmp_path):

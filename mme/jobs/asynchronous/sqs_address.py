@@ -16,7 +16,7 @@ FORMS = (
     " https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
 )
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
-_ACCOUNT = re.compile(r"\d{12}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 _HOST = re.compile(r"sqs\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?")
 
@@ -53,7 +53,12 @@ def queue_address(text: str) -> QueueAddress:
             raise _off(text, "it has too many parts")
         address = QueueAddress(account, name, region[0] if region else "")
     elif text.startswith(("https://", "http://")):
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+        except ValueError as error:
+            raise _off(text, str(error)) from None
+        if parts.query or parts.fragment or parts.username is not None:
+            raise _off(text, "a queue's URL ends with its name, and has no user")
         host = _HOST.fullmatch(parts.hostname or "")
         account, _, name = parts.path.strip("/").partition("/")
         address = QueueAddress(account, name, host[1] if host else "", text)

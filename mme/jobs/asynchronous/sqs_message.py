@@ -19,6 +19,10 @@ VERSION = 1
 MOST_BYTES = 256 * 1024
 """What every queue takes, whatever it was set to; a body of 128,000 bytes leaves 89 KiB of it."""
 SHOWN_CHARS = 80
+UNREADABLE = (
+    ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+"""What reading raises, of whatever somebody else has sent."""
 
 
 class MessageUnreadable(ValueError):
@@ -70,7 +74,7 @@ def read(text: str) -> Parcel:
         _check_kinds(parcel.request)
     except MessageUnreadable:
         raise
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except UNREADABLE as error:
         why = f"{type(error).__name__}: {error}"
         raise MessageUnreadable(
             f"it is no request of an endpoint ({why}): {text[:SHOWN_CHARS]!r}"

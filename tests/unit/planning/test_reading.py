@@ -97,3 +97,24 @@ def test_an_error_names_the_line_and_what_stood_there(content, said):
     with pytest.raises(TraceError) as error:
         read(content)
     assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (gzip.compress(b"at,model\n1,a\n")[:10] + b"\xff" * 20, "requests: .*invalid"),
+        ('{"at": 1' + "0" * 400 + ', "model": "a"}', "line 1: int too large"),
+        ('{"at": 1, "model": "a", "model_ms": [1]}', "line 1: float"),
+        ("x" * 200_000 + ",b\n1,2\n", "line 1: no column of times"),
+        ("at,model\n1," + "z" * 200_000 + "\n", "line 2: field larger .* what follows 'at,model'"),
+        (gzip.compress(b"at,model\n1,a\n" + b" " * 2**22), "line 3 has more than 1048576"),
+    ],
+    ids=["broken gzip", "number", "duration", "head", "field", "line without an end"],
+)
+def test_what_cannot_be_read_is_told_whatever_it_is(content, words):
+    with pytest.raises(TraceError, match=words):
+        read(content)
+
+
+def test_a_head_may_have_empty_lines_before_it():
+    assert named(read("\n\nat,model\n1,a\n\n2,b\n")) == ["a", "b"]

@@ -145,6 +145,16 @@ def test_what_means_something_else_by_now_is_not_taken_back(store):
     assert content(store) == {"DocSim": "2"}
 
 
+def test_of_two_that_came_at_once_and_both_fail_neither_is_gone_back_to(store):
+    for number in ("1", "2", "3"):
+        set_alias(store, "DocSim", number)
+    assert take_back(store, "DocSim", "2") is None
+    assert content(store) == {"DocSim": "3"}
+    change = take_back(store, "DocSim", "3")
+    assert change is not None
+    assert (change.former, change.id) == ("3", "1")
+
+
 def test_a_file_that_cannot_be_read_is_not_replaced(store):
     store.replace("models-id.json", b"{", None)
     for change in (lambda: set_alias(store, "DocSim", "1"), lambda: roll_back(store, "DocSim")):

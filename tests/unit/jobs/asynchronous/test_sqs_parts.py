@@ -7,6 +7,7 @@ import pytest
 from mme.jobs.asynchronous.outcomes import expired
 from mme.jobs.asynchronous.request import State
 from mme.jobs.asynchronous.sqs_address import QueueAddress, queue_address
+from mme.jobs.asynchronous.sqs_message import MessageUnreadable, read
 from mme.jobs.asynchronous.sqs_outcomes import outcome_of
 from mme.jobs.asynchronous.sqs_pace import LOOK_S, Pace
 from mme.store.object_errors import ObjectNotFound, ObjectTooLarge
@@ -37,6 +38,10 @@ def test_a_queue_is_named_by_account_and_name_or_by_its_url(text, expected):
     [
         ("work", "no address of a queue"),
         ("sqs://work", "'' is not an account"),
+        ("https://[/1/2", "Invalid IPv6 URL; write sqs://"),
+        (f"{URL}?Action=SendMessage", "ends with its name"),
+        (f"https://me:secret@sqs.eu-west-1.amazonaws.com/{ACCOUNT}/work", "has no user"),
+        ("sqs://" + "\N{ARABIC-INDIC DIGIT ONE}" * 12 + "/work", "not an account's 12 digits"),
         ("sqs://eu-west-1/work", "'eu-west-1' is not an account"),
         (f"sqs://eu-west-1/{ACCOUNT}/", "'' is not a queue's name"),
         (f"sqs://here/{ACCOUNT}/work", "'here' is not a region"),
@@ -126,3 +131,12 @@ class Shelf:
 )
 def test_objects_tell_how_a_request_ended(objects, expected):
     assert outcome_of(REQUEST, Shelf(**objects)) == expected
+
+
+@pytest.mark.hostile("requests")
+@pytest.mark.parametrize(
+    "text", ["", "5", "[]", "[" * 100_000, '{"version": 1}', '{"version": 1' + "0" * 400 + "}"]
+)
+def test_a_message_of_somebody_else_is_unreadable_whatever_it_is(text):
+    with pytest.raises(MessageUnreadable):
+        read(text)
