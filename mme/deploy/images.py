@@ -115,7 +115,8 @@ class Images:
                 )
                 if self._calls.is_dry_run:
                     break
-                if failed := answer.get("failures"):
+                failed = answer.get("failures")
+                if failed and not answer.get("imageIds"):  # else those of an index that goes first
                     raise DeployError(f"{repository}: an image stays: {failed[0]}")
         except ClientError as error:
             if not is_refused(error, "RepositoryNotFoundException"):

@@ -161,7 +161,7 @@ class Slow:
 
     def invoke_endpoint(self, **_):
         self.pass_s(READ_TIMEOUT_S)
-        said = {"Error": {"Code": "ModelNotReadyException", "Message": "loading"}}
+        said: Any = {"Error": {"Code": "ModelNotReadyException", "Message": "loading"}}
         raise ClientError(said, "InvokeEndpoint")
 
     def pass_s(self, seconds):

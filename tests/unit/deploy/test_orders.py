@@ -9,7 +9,7 @@ import pytest
 from mme.deploy.calls import HIDDEN, Told, run_program, shown
 from mme.deploy.endpoint import Deployment, Order, check_name, place_of, steps
 from mme.deploy.errors import DeployError
-from mme.deploy.images import IN_REGISTRY
+from mme.deploy.images import IN_REGISTRY, Images
 from mme.deploy.states import Stack
 
 DIGEST = f"sha256:{'0' * 64}"
@@ -178,3 +178,57 @@ def test_a_failure_to_turn_scaling_off_turns_nothing_on():
 def test_an_image_is_built_without_attestations():
     printed = run_program(["sh", "-c", "echo $BUILDX_NO_DEFAULT_ATTESTATIONS"], is_read=True)
     assert printed == "1\n"
+
+
+class Registry:
+    """The part of `Calls` that deletes images: one that an index names goes after the index."""
+
+    is_dry_run = False
+
+    def __init__(self, *images, stays=()):
+        self.images = list(images)
+        self._stays = stays
+
+    def read(self, _, operation, **__):
+        assert operation == "list_images"
+        return {"imageIds": [{"imageDigest": each} for each in self.images]}
+
+    def change(self, *_, **__):
+        named = "index" in self.images
+        gone = [
+            each
+            for each in self.images
+            if each not in self._stays and not (named and each != "index")
+        ]
+        failed = [{"imageId": {"imageDigest": each}} for each in self.images if each not in gone]
+        self.images = [each for each in self.images if each not in gone]
+        return {"imageIds": [{"imageDigest": each} for each in gone], "failures": failed}
+
+
+class OwnStacks:
+    """Stacks of which each is a deployment's own; those that were deleted are noted."""
+
+    def __init__(self):
+        self.deleted = []
+
+    def find(self, name):
+        return Stack(name, "id", "CREATE_COMPLETE", "", "texts", {})
+
+    def delete(self, stack):
+        self.deleted.append(stack.name)
+
+
+def test_images_that_an_index_names_are_deleted_after_it():
+    registry: Any = Registry("of-index", "index")
+    stacks: Any = OwnStacks()
+    assert Images(registry, stacks, lambda _: None).delete_own("texts")
+    assert registry.images == []
+    assert stacks.deleted == ["texts-repository"]
+
+
+def test_an_image_that_stays_keeps_the_repository():
+    registry: Any = Registry("pinned", stays=("pinned",))
+    stacks: Any = OwnStacks()
+    with pytest.raises(DeployError, match=r"an image stays: .*pinned"):
+        Images(registry, stacks, lambda _: None).delete_own("texts")
+    assert stacks.deleted == []

@@ -125,8 +125,8 @@ def test_a_change_that_is_rolled_back_fails_with_the_first_reason():
 class PagedCloudFormation(SlowCloudFormation):
     """Two events a page."""
 
-    def read(self, service, operation, **given):
-        answer = super().read(service, operation, **given)
+    def read(self, _, operation, **given):
+        answer = super().read(_, operation, **given)
         if operation != "describe_stack_events":
             return answer
         first = int(given.get("NextToken", 0))
