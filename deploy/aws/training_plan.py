@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,8 @@ def _model(job: Job, work: str, version_id: str) -> dict[str, object]:
         given["train_df"] = job.corpus_name
     return {
         "name": job.target,
-        # Job names have neither slashes nor underscores, and room for so many characters.
-        "job": job.target.replace("/", "-").replace("_", "-")[:16],
+        # Job names have letters, digits and hyphens alone, and room for so many characters.
+        "job": re.sub("[^A-Za-z0-9]", "-", job.target)[:16],
         "corpus": _corpus(job, work, version_id),
         "output": f"{work}training/{job.target}/{version_id}",
         "hyperparameters": given,

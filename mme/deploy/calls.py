@@ -7,6 +7,7 @@ are never told. Which calls are made is left to the callers; what an error means
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 HIDDEN = "(hidden)"
 STDERR = 2
+ONE_IMAGE = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+"""For docker, which else pushes an index of image and attestations: SageMaker refuses that."""
 SECRET = re.compile(r"password|secret|token(?!s\b)|credential", re.IGNORECASE)
 NOT_SECRET = frozenset({"nextToken", "NextToken", "ClientRequestToken"})
 TEMPLATE = "TemplateBody"
@@ -61,6 +64,7 @@ def run_program(argv: Sequence[str], *, stdin: str = "", is_read: bool = False) 
     try:
         ended = subprocess.run(  # noqa: S603 - an engine that the user has named
             list(argv),
+            env=os.environ | ONE_IMAGE,
             input=stdin,
             text=True,
             check=False,

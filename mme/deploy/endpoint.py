@@ -151,10 +151,26 @@ class Deployment:
         self._stacks.known(ENDPOINT, parameters)  # before an image is built for nothing
         if order.image is not None:
             parameters |= self._images.bring(order.image, self.name).parameters
-        is_changed = False
+        is_changed = is_unscaled = False
         for step in steps(parameters, former.parameters if former else {}):
-            is_changed |= self._stacks.apply(self.name, self.name, ENDPOINT, step, seen=seen)
+            try:
+                is_changed |= self._stacks.apply(self.name, self.name, ENDPOINT, step, seen=seen)
+            except DeployError as error:
+                if is_unscaled:
+                    self._scale_again(error, seen)
+                raise
+            is_unscaled = step.get(SCALING) == "off" and parameters.get(SCALING) != "off"
         return is_changed
+
+    def _scale_again(self, error: DeployError, seen: Stack | None) -> None:
+        """Leave no endpoint without scaling that had it. Raises DeployError, of `error` too."""
+        try:
+            self._stacks.apply(self.name, self.name, ENDPOINT, {SCALING: "on"}, seen=seen)
+        except DeployError as other:
+            raise DeployError(
+                f"{error}\nand scaling is off still: {other}; when that is mended:"
+                f" `mme deploy update {self.name} --set {SCALING}=on`"
+            ) from error
 
     def _check_free(self) -> None:
         """Raise DeployError if an endpoint of that name is there, made by something else."""

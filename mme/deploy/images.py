@@ -10,17 +10,18 @@ import base64
 import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from mme.deploy.calls import is_refused
 from mme.deploy.errors import DeployError, explained
+from mme.deploy.states import GOOD
 from mme.deploy.templates import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from mme.deploy.calls import Calls
     from mme.deploy.stacks import Stacks
@@ -114,7 +115,8 @@ class Images:
                 )
                 if self._calls.is_dry_run:
                     break
-                if failed := answer.get("failures"):
+                failed = answer.get("failures")
+                if failed and not answer.get("imageIds"):  # else those of an index that goes first
                     raise DeployError(f"{repository}: an image stays: {failed[0]}")
         except ClientError as error:
             if not is_refused(error, "RepositoryNotFoundException"):
@@ -176,8 +178,8 @@ class Images:
     def _own_repository(self, deployment: str) -> str:
         name = repository_stack(deployment)
         seen = self._stacks.find(name)
-        if seen is None or seen.is_busy:
-            self._stacks.apply(
+        if seen is None or seen.owner != deployment or seen.status not in GOOD:
+            self._stacks.apply(  # or is refused, with the reason
                 name, deployment, REPOSITORY, {"RepositoryName": deployment}, seen=seen
             )
         return deployment
@@ -194,7 +196,9 @@ class Images:
             stdin=self._password(),
         )  # fmt: skip
         self._calls.run(engine, "tag", local, uri)
-        self._calls.run(engine, "push", uri)
+        # SageMaker takes Docker's manifests; those of podman are OCI's unless it is told.
+        form = ("--format", "v2s2") if Path(engine).name == "podman" else ()
+        self._calls.run(engine, "push", *form, uri)
         return uri
 
     def _password(self) -> str:

@@ -126,13 +126,19 @@ class Stacks:
 
     def _events_of_change(self, name: str) -> list[Mapping[str, Any]]:
         """The newest first, as far as the event with which the change began."""
-        answer = self._calls.read(CLOUDFORMATION, "describe_stack_events", StackName=name)
         found: list[Mapping[str, Any]] = []
-        for event in answer["StackEvents"]:
-            found.append(event)
-            if event.get("ResourceStatusReason") == STARTED_BY_US and _is_of_stack(event):
-                break
-        return found
+        more: dict[str, str] = {}
+        while True:
+            answer = self._calls.read(
+                CLOUDFORMATION, "describe_stack_events", StackName=name, **more
+            )
+            for event in answer["StackEvents"]:
+                found.append(event)
+                if event.get("ResourceStatusReason") == STARTED_BY_US and _is_of_stack(event):
+                    return found
+            if "NextToken" not in answer:
+                return found
+            more = {"NextToken": answer["NextToken"]}
 
     def _is_worth_it(self, named: Mapping[str, str], kind: Kind) -> bool:
         """Wait until a change set is there; whether it changes anything. Raises DeployError."""

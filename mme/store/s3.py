@@ -20,7 +20,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from mme.core.errors import EndpointError, StoreUnavailable
+from mme.core.errors import EndpointError, StoreUnavailable, TargetNotFound
 from mme.core.names import check_target
 from mme.store.base import ARCHIVE_ENDING, ArtifactRef, Changed
 from mme.store.s3_client import ClientOfS3
@@ -208,8 +208,10 @@ class S3Store:
         except EndpointError:
             raise
         except ClientError as error:
-            may_list = bool(target) and is_denied(error) and self._may_list(target)
-            raise meaning(error, target, place, self._bucket, may_list=may_list) from error
+            is_there = self._is_listed(target) if target and is_denied(error) else None
+            if is_there is False:
+                raise TargetNotFound(target, place) from error
+            raise meaning(error, target, place, self._bucket, may_list=bool(is_there)) from error
         except (ConfigNotFound, ConfigParseError, ProfileNotFound) as error:
             log.warning("%s", error)  # it names files of this machine
             raise StoreUnavailable(place, "AWS's configuration cannot be used") from error
@@ -221,12 +223,15 @@ class S3Store:
             log.warning("the store's answer could not be read", exc_info=True)
             raise StoreUnavailable(place, f"unforeseen {type(error).__name__}") from error
 
-    def _may_list(self, target: str) -> bool:
-        """Whether a missing object would have been called missing."""
+    def _is_listed(self, target: str) -> bool | None:
+        """Whether there is what was denied; None: it may not be listed either.
+
+        Who may list some prefixes alone can be denied what is missing: the request for an object
+        has no prefix for the condition to hold.
+        """
+        key = self._prefix + target
         try:
-            self._client().list_objects_v2(
-                Bucket=self._bucket, Prefix=self._prefix + target, MaxKeys=1
-            )
+            answer = self._client().list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
         except (ClientError, BotoCoreError):
-            return False
-        return True
+            return None
+        return any(each.get("Key") == key for each in answer.get("Contents", []))

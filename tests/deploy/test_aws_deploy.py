@@ -12,6 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from mme.deploy.templates import template
 from tests.support.deploying import REGISTRY, Deploying, empty, environment
 from tests.support.endpoint import PROJECT
 from tests.support.s3 import running_s3
@@ -144,6 +145,24 @@ def test_the_image_is_pushed_once_with_a_password_that_nobody_sees(deploy):
     assert code == 0, said
     assert "is in the registry already" in said
     assert deploy.engine[-1].startswith("image inspect")
+
+
+def test_podman_is_told_to_push_what_sagemaker_takes(deploy, tmp_path):
+    (tmp_path / "podman").symlink_to("docker")
+    code, printed, said = deploy(*UP, "--engine", "podman", "--dry-run")
+    assert code == 0, said
+    assert "podman push --format v2s2 " in printed
+
+
+def test_a_repository_stack_of_somebody_elses_is_not_taken(deploy):
+    boto3.client("cloudformation").create_stack(
+        StackName="texts-repository",
+        TemplateBody=template("repository.yaml"),
+        Parameters=[{"ParameterKey": "RepositoryName", "ParameterValue": "texts"}],
+    )
+    code, _, said = deploy(*UP)
+    assert code == 1
+    assert "there is a stack texts-repository that `mme deploy` did not make" in said
 
 
 def test_a_dry_run_prints_every_call_and_changes_nothing(deploy):

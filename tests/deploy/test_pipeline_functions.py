@@ -16,12 +16,15 @@ from typing import Any, Final
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from deploy.aws.lambdas import empty_bucket, outcome
 from deploy.aws.lambdas.api import Api
 from deploy.aws.lambdas.arrival import Outcome, read_event, read_key
-from deploy.aws.lambdas.publish import Shop, publish
+from deploy.aws.lambdas.publish import READ_TIMEOUT_S, TO_END_S, Shop, publish
+from deploy.aws.lambdas.smoke import why_it_fails
 from mme.core.errors import EndpointError, InvalidRequest, TargetNotFound
+from mme.residency.trial import Sample
 from mme.store.address import open_s3
 from mme.store.alias_changes import meaning_of, set_alias
 from tests.support.s3 import running_s3
@@ -139,6 +142,40 @@ def test_what_arrives_is_asked_its_own_sample_request_under_its_versioned_name(s
     assert headers["X-Amzn-SageMaker-Target-Model"] == "de/DocSim-1.tar.gz"
     assert (headers["Content-Type"], body) == ("text/plain", b"a text")
     assert meaning_of(shop.store, "de/DocSim") == "1"
+
+
+def test_an_event_that_comes_again_late_does_not_bring_a_former_version_back(shop, runtime):
+    first, _ = arrive(shop, "1")
+    arrive(shop, "2")
+    again, _ = arrive(shop, "1")
+    assert again == first
+    assert meaning_of(shop.store, "de/DocSim") == "2"
+    assert len(runtime.asked) == 2
+
+
+class Slow:
+    """A SageMaker Runtime that takes as long as it is let to say that a model is being loaded."""
+
+    def __init__(self, now_s):
+        self.now_s = now_s
+
+    def invoke_endpoint(self, **_):
+        self.pass_s(READ_TIMEOUT_S)
+        said: Any = {"Error": {"Code": "ModelNotReadyException", "Message": "loading"}}
+        raise ClientError(said, "InvokeEndpoint")
+
+    def pass_s(self, seconds):
+        self.now_s += seconds
+
+
+@pytest.mark.parametrize("began_at_s", range(0, 75, 5))
+def test_after_the_last_question_of_a_trial_a_minute_is_left_to_go_back(began_at_s):
+    runtime, function_s = Slow(began_at_s), 900
+    assert why_it_fails(
+        runtime, "texts", "A-1.tar.gz", Sample({}, b""),
+        time_left_s=lambda: function_s - runtime.now_s - TO_END_S, pause=runtime.pass_s,
+    )  # fmt: skip
+    assert function_s - runtime.now_s >= 60
 
 
 def test_an_event_that_comes_twice_changes_nothing(shop):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.cloudformation import ACCOUNT, FOLDER, REGION, Resolved
+from tests.support.cloudformation import ACCOUNT, FOLDER, REGION, Resolved, read
 from tests.support.iam import allows
 
 GIVEN = {
@@ -21,6 +21,7 @@ GIVEN = {
     "CodePrefix": "1/",
 }
 PIPELINE, API = FOLDER / "pipeline.yml", FOLDER / "api.yaml"
+WORK = f"arn:aws:s3:{REGION}:{ACCOUNT}:WorkBucket"
 JOBS = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job"
 ENDPOINTS = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint"
 CASES = [
@@ -32,10 +33,13 @@ CASES = [
     (False, "TrainingRole", "s3:PutObject", "arn:aws:s3:::corpora/de/a.csv", {}),
     (False, "TrainingRole", "s3:PutObject", "arn:aws:s3:::models/dev/A-1.tar.gz", {}),
     (True, "PublishRole", "s3:PutObject", "arn:aws:s3:::models/dev/A-1.tar.gz", {}),
+    (True, "PublishRole", "s3:ListBucket", WORK, {}),
+    (False, "PublishRole", "s3:ListBucket", "arn:aws:s3:::models", {"s3:prefix": "prod/"}),
     (False, "PublishRole", "s3:PutObject", "arn:aws:s3:::models/prod/A-1.tar.gz", {}),
     (False, "PublishRole", "s3:DeleteObject", "arn:aws:s3:::models/dev/A-1.tar.gz", {}),
     (True, "PublishRole", "sagemaker:InvokeEndpoint", f"{ENDPOINTS}/texts", {}),
     (False, "PublishRole", "sagemaker:InvokeEndpoint", f"{ENDPOINTS}/texts-prod", {}),
+    (True, "TrainRole", "sagemaker:ListTags", f"{JOBS}/mme-dev-DocSim-0a", {}),
     (True, "TrainRole", "sagemaker:CreateTrainingJob", f"{JOBS}/mme-dev-DocSim-0a", {}),
     (False, "TrainRole", "sagemaker:CreateTrainingJob", f"{JOBS}/mme-prod-DocSim-0a", {}),
     (False, "TrainRole", "sagemaker:CreateEndpoint", f"{ENDPOINTS}/texts", {}),
@@ -70,3 +74,24 @@ def test_the_api_reads_aliases_and_no_models():
     assert not allows(statements, "s3:GetObject", "arn:aws:s3:::models/dev/A-1.tar.gz")
     assert not allows(statements, "s3:PutObject", "arn:aws:s3:::models/dev/models-id.json")
     assert not allows(statements, "sagemaker:InvokeEndpoint", f"{ENDPOINTS}/other")
+
+
+def test_nothing_writes_into_the_bucket_when_it_is_emptied_to_be_deleted():
+    resources = read(PIPELINE)["Resources"]
+    writers = {"PublishRole", "TrainingRole", "BuildRole", "PipelineRole"}
+    assert {
+        name for name in writers if resources[name].get("DependsOn") == "EmptiedBucket"
+    } == writers
+
+
+@pytest.mark.parametrize(
+    ("template", "role"), [(PIPELINE, "PublishRole"), (PIPELINE, "TrainingRole"), (API, "Role")]
+)
+def test_a_key_is_used_where_the_bucket_is_encrypted_with_one_and_no_other(template, role):
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/a"
+    given = {**GIVEN, "KmsKeyArn": key}
+    statements = Resolved(template, given, "models-dev").statements(role)
+    assert allows(statements, "kms:Decrypt", key)
+    assert not allows(statements, "kms:Decrypt", key + "b")
+    statements = Resolved(template, GIVEN, "models-dev").statements(role)
+    assert not allows(statements, "kms:Decrypt", key)

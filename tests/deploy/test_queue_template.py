@@ -11,10 +11,12 @@ from cfnlint.api import lint_file
 from mme.core.settings import Settings
 from mme.doctor.queue import check_queue
 from mme.jobs.asynchronous.sqs import ATTRIBUTES, CHANGE, DELETE, RECEIVE, SEND
+from tests.support.cloudformation import Resolved
 from tests.support.endpoint import PROJECT
 from tests.support.s3 import running_s3
 from tests.support.sqs import REGION
 
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS..:UserWarning")
 TEMPLATE = PROJECT / "deploy" / "aws" / "queue.yaml"
 
 
@@ -66,3 +68,14 @@ def test_a_stack_that_is_deleted_leaves_no_queue(aws):
     made(aws, QueueName="work")
     aws("cloudformation").delete_stack(StackName="queue")
     assert aws("sqs").list_queues().get("QueueUrls", []) == []
+
+
+def test_dead_letters_are_told_of():
+    topic = f"arn:aws:sns:{REGION}:123456789012:told"
+    given = {"QueueName": "work", "AlarmTopicArn": topic}
+    alarm = Resolved(TEMPLATE, given).properties("DeadLettersAlarm")
+    assert alarm["AlarmActions"] == [topic]
+    assert alarm["Dimensions"][0]["Name"] == "QueueName"
+    assert "AlarmActions" not in Resolved(TEMPLATE, {"QueueName": "work"}).properties(
+        "DeadLettersAlarm"
+    )

@@ -18,12 +18,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from deploy.aws.lambdas.arrival import Arrived, Outcome, read_event
+from deploy.aws.lambdas.arrival import Arrived, Outcome, read_event, read_outcome
 from deploy.aws.lambdas.smoke import sample_of, why_it_fails
 from mme.core.errors import EndpointError, TargetNotFound
 from mme.residency.trial import SampleFailed
 from mme.store.address import bucket_and_prefix, open_s3
 from mme.store.alias_changes import meaning_of, set_alias, take_back
+from mme.store.base import TargetDenied
 from mme.store.s3_errors import MISSING, code_of
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ log = logging.getLogger(__name__)
 
 SOURCE = "arrived-as"
 """Metadata of a published object: where it was copied from."""
-TO_END_S = 60
-"""What is kept of the function's time for going back and telling."""
-SUBJECT_CHARS = 100
 READ_TIMEOUT_S = 70
+TO_END_S = READ_TIMEOUT_S + 60
+"""What is kept of the function's time: for the last question, and for going back and telling."""
+SUBJECT_CHARS = 100
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,16 @@ def publish(
     pause: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Have an artifact serve, or leave what served; record it and tell. Raises EndpointError."""
-    _copy(arrived, shop)
-    outcome = _tried(arrived, shop, time_left_s, pause)
-    shop.s3.put_object(
-        Bucket=arrived.bucket,
-        Key=arrived.record_key,
-        Body=outcome.as_json(),
-        ContentType="application/json",
-    )
+    outcome = _recorded(arrived, shop)
+    if outcome is None:
+        _copy(arrived, shop)
+        outcome = _tried(arrived, shop, time_left_s, pause)
+        shop.s3.put_object(
+            Bucket=arrived.bucket,
+            Key=arrived.record_key,
+            Body=outcome.as_json(),
+            ContentType="application/json",
+        )
     subject = f"{outcome.name} {outcome.id}: {outcome.state}"
     shop.sns.publish(
         TopicArn=shop.topic,
@@ -132,11 +135,13 @@ def _copy(arrived: Arrived, shop: Shop) -> None:
     bucket, prefix = bucket_and_prefix(shop.store.uri)
     key = prefix + arrived.target
     try:
-        head = shop.s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if code_of(error) not in MISSING:
-            raise
+        shop.store.find(arrived.target)
+    except TargetDenied:
+        raise
+    except TargetNotFound:
+        pass
     else:
+        head = shop.s3.head_object(Bucket=bucket, Key=key)
         if head["Metadata"].get(SOURCE) != source:
             raise EndpointError(
                 f"s3://{bucket}/{key} is there already and is another artifact; published names"
@@ -150,3 +155,14 @@ def _copy(arrived: Arrived, shop: Shop) -> None:
         if code_of(error) in MISSING:
             raise TargetNotFound(arrived.name, f"s3://{source}") from error
         raise
+
+
+def _recorded(arrived: Arrived, shop: Shop) -> Outcome | None:
+    """How its publishing ended, if it did: what the alias means now is later word than that."""
+    try:
+        answer = shop.s3.get_object(Bucket=arrived.bucket, Key=arrived.record_key)
+    except ClientError as error:
+        if code_of(error) in MISSING:
+            return None
+        raise
+    return read_outcome(answer["Body"].read())

@@ -122,6 +122,27 @@ def test_a_change_that_is_rolled_back_fails_with_the_first_reason():
     )
 
 
+class PagedCloudFormation(SlowCloudFormation):
+    """Two events a page."""
+
+    def read(self, _, operation, **given):
+        answer = super().read(_, operation, **given)
+        if operation != "describe_stack_events":
+            return answer
+        first = int(given.get("NextToken", 0))
+        page = {"StackEvents": answer["StackEvents"][first : first + 2]}
+        is_last = first + 2 >= len(answer["StackEvents"])
+        return page if is_last else {**page, "NextToken": str(first + 2)}
+
+
+def test_a_reason_that_many_events_have_followed_is_told():
+    others = [(f"Alarm{number}", "DELETE_COMPLETE", "") for number in range(9)]
+    events = [[STARTED, ("Endpoint", "CREATE_FAILED", "no capacity"), *others]]
+    calls: Any = PagedCloudFormation(["ROLLBACK_COMPLETE"], events)
+    error, _, _ = applied(calls, {"ModelBucket": "b"})
+    assert str(error) == "the stack texts is ROLLBACK_COMPLETE:\n  Endpoint (T): no capacity"
+
+
 def test_what_is_not_given_keeps_its_value_where_the_template_still_has_it():
     calls = slow(["UPDATE_COMPLETE"])
     applied(calls, {"MaxInstances": "8"}, there(ModelBucket="b", MaxInstances="4", Former="x"))

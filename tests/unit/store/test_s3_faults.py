@@ -19,6 +19,7 @@ pytestmark = pytest.mark.hostile("stores")
 CONTENT = b"content " * 1000
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 NOTHING = b'<?xml version="1.0"?><ListBucketResult></ListBucketResult>'
+ITS_KEY = NOTHING.replace(b"></", b"><Contents><Key>live/a.tar.gz</Key></Contents></")
 KEY = "a.tar.gz"
 
 
@@ -98,8 +99,15 @@ def test_a_missing_object_is_the_callers_fault(s3, store):
     assert not isinstance(caught.value, TargetDenied)
 
 
-def test_denied_where_the_bucket_can_be_listed_is_the_stores_fault(s3, store):
+def test_denied_and_not_listed_is_missing(s3, store):
     s3.say = failing(403, "AccessDenied", Said(200, {}, NOTHING))
+    with pytest.raises(TargetNotFound, match="no such object") as caught:
+        store.find(KEY)
+    assert not isinstance(caught.value, TargetDenied)
+
+
+def test_denied_and_listed_is_the_stores_fault(s3, store):
+    s3.say = failing(403, "AccessDenied", Said(200, {}, ITS_KEY))
     with pytest.raises(StoreUnavailable, match=r"AccessDenied.*s3:GetObject"):
         store.find(KEY)
 
