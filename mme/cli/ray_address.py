@@ -44,5 +44,5 @@ def check_reachable(address: str) -> None:
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # the last: no host's name
         raise ClusterFailed(f"no Ray cluster can be reached at {named}: {error}") from error

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1_000_000
 MOST_MODELS = 10_000_000
+MOST_DEALT_H = 100_000
+"""Hours of a trace with drift: each deals anew, and some years of them take minutes."""
 GRID = 20_000
 DAY_S = 86_400.0
 WHOLE = {"models", "requests", "seed"}
@@ -110,6 +112,11 @@ def zipf_of(text: str) -> Zipf:
     ):  # fmt: skip
         if not least <= getattr(made, name) <= most:
             raise ZipfError(f"{name}={getattr(made, name):g} is not from {least:g} to {most:g}")
+    if made.drift and made.requests / made.rate / 3600 > MOST_DEALT_H:
+        raise ZipfError(
+            f"requests={made.requests} at rate={made.rate:g} take more than the {MOST_DEALT_H}"
+            " hours that a trace with drift may"
+        )
     return made
 
 

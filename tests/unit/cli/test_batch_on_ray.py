@@ -76,6 +76,12 @@ def test_a_cluster_that_is_not_there_is_told_before_ray_looks_for_it(monkeypatch
             check_reachable(named if scheme else "")
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, ""])
+def test_what_is_no_hosts_name_is_told_as_a_cluster_that_is_not_there(host):
+    with pytest.raises(ClusterFailed, match="no Ray cluster can be reached at ray://"):
+        check_reachable(f"ray://{host}:1")
+
+
 def test_an_engine_has_its_nodes_settings_but_not_who_may_ask_it_and_where():
     node = {
         "PATH": "/bin",

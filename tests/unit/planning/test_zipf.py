@@ -23,6 +23,7 @@ def test_the_words_are_read_with_their_units():
     ("text", "said"),
     [
         ("models=0", "models=0 is not from 1 to"),
+        ("rate=1e-6,requests=1e6,drift=0.1", "requests=1000000 at rate=1e-06 take"),
         ("speed=4", "'speed=4': write NAME=NUMBER, of models, requests, s, rate"),
         ("models", "'models': write NAME=NUMBER"),
         ("rate=5/day", "rate='5/day': write a number, as 500/s"),
