@@ -49,10 +49,9 @@ def write(project: Path, version: str) -> list[Path]:
     written = []
     for name, form in {PLACE: 'VERSION = "{}"', **REPEATED}.items():
         path = project / name
-        text, count = path.read_text("utf-8"), 0
-        text, count = re.subn(re.escape(form.format(before)), form.format(version), text)
-        if not count:
-            raise NoVersion(f"{name} does not say {form.format(before)!r}")
-        path.write_text(text, "utf-8")
+        text, said = path.read_text("utf-8"), form.format(before)
+        if said not in text:
+            raise NoVersion(f"{name} does not say {said!r}")
+        path.write_text(text.replace(said, form.format(version)), "utf-8")
         written.append(path)
     return written
