@@ -1,7 +1,7 @@
-"""The version: the one place that says it, and the pages that repeat it.
+"""The version: the one place that says it, and the files that repeat it.
 
-`mme/core/version.py` is that place. `REPEATED` are texts that other tools write or that show what a
-program prints; `prepare` changes them along, and a test finds any other.
+`mme/core/version.py` is that place. `REPEATED` are texts that other tools write or read, or that
+show what a program prints; `prepare` changes them along, and a test finds any other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ PLACE = "mme/core/version.py"
 REPEATED = {
     "docs/openapi.json": '"version": "{}"',
     "docs/doctor.md": "standalone endpoint {}",
+    "deploy/kubernetes/base/deployment.yaml": "image: mme:{}",
+    "deploy/kubernetes/single/kustomization.yaml": "newTag: {}",
+    "deploy/kubernetes/spread/kustomization.yaml": "newTag: {}",
 }
 FORM = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:rc(\d+))?", re.ASCII)
 
