@@ -1,7 +1,7 @@
-"""The version: the one place that says it, and the pages that repeat it.
+"""The version: the one place that says it, and the files that repeat it.
 
-`mme/core/version.py` is that place. `REPEATED` are texts that other tools write or that show what a
-program prints; `prepare` changes them along, and a test finds any other.
+`mme/core/version.py` is that place. `REPEATED` are texts that other tools write or read, or that
+show what a program prints; `prepare` changes them along, and a test finds any other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ PLACE = "mme/core/version.py"
 REPEATED = {
     "docs/openapi.json": '"version": "{}"',
     "docs/doctor.md": "standalone endpoint {}",
+    "deploy/kubernetes/base/deployment.yaml": "image: mme:{}",
+    "deploy/kubernetes/single/kustomization.yaml": "newTag: {}",
+    "deploy/kubernetes/spread/kustomization.yaml": "newTag: {}",
 }
 FORM = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:rc(\d+))?", re.ASCII)
 
@@ -49,10 +52,9 @@ def write(project: Path, version: str) -> list[Path]:
     written = []
     for name, form in {PLACE: 'VERSION = "{}"', **REPEATED}.items():
         path = project / name
-        text, count = path.read_text("utf-8"), 0
-        text, count = re.subn(re.escape(form.format(before)), form.format(version), text)
-        if not count:
-            raise NoVersion(f"{name} does not say {form.format(before)!r}")
-        path.write_text(text, "utf-8")
+        text, said = path.read_text("utf-8"), form.format(before)
+        if said not in text:
+            raise NoVersion(f"{name} does not say {said!r}")
+        path.write_text(text.replace(said, form.format(version)), "utf-8")
         written.append(path)
     return written

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from importlib.metadata import PackagePath
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)", re.MULTILINE)
-
-
 METADATA = ".dist-info"
 
 
@@ -85,9 +83,7 @@ def _link(files: Iterable[PackagePath], source: Path, target: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(source / file, place)
-        except FileExistsError:
-            continue
-        except FileNotFoundError:
-            continue  # taken away after it was installed
+        except (FileExistsError, FileNotFoundError):
+            continue  # another package has it, too, or it was taken away after it was installed
         except OSError:
             shutil.copy2(source / file, place)

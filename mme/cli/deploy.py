@@ -229,11 +229,7 @@ def delete(
     Says first what that is.
     """
     with _Run(name, region, is_dry_run=dry_run, as_json=as_json) as run:
-        lines, stacks = run.deployment.to_delete()
-        if keep_repository:
-            lines = (
-                lines[: lines.index(f"the stack {stacks[-1].name}")] if len(stacks) > 1 else lines
-            )
+        lines = run.deployment.to_delete(keeps_repository=keep_repository)
         for line in lines:
             run.say(f"deletes {line}")
         if not (yes or dry_run):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mme.cli.plan_figures import figures_of
-from mme.cli.plan_told import FIGURES, choice_told, figures_told, lines_of
+from mme.cli.plan_told import FIGURES, choice_told, figures_told, lines_of, tried_told
 from mme.cli.tables import milliseconds, size
 from mme.training.page.markup import figure, figures, folded, paragraph, section, table
-from mme.training.page.style import STYLE
+from mme.training.page.whole import whole
 from mme.training.plots.lines import lines
-from mme.training.plots.svg import escaped
-from mme.training.report_page import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,33 +19,21 @@ def as_page(report: Mapping[str, Any]) -> str:
     """The report of a plan as HTML."""
     title = f"Capacity for {report['trace']['source']}"
     told = [line.partition(" ") for line in lines_of(report)]
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        f"<title>{escaped(title)}</title><style>{STYLE}</style></head><body><main>",
-        f"<h1>{escaped(title)}</h1>",
+    return whole(
+        title,
+        title,
         *(paragraph(f"{name.capitalize()}: {rest.strip()}.") for name, _, rest in told),
         section("Instances", *_choice(report.get("choice"))),
         section("Memory", _memories(report)),
         section("Figures", figures(_drawn(report))),
         section("Models asked most", _top(report)),
-        "</main></body></html>",
-    ]
-    return "\n".join(filter(None, parts)) + "\n"
+    )
 
 
 def _choice(choice: Mapping[str, Any] | None) -> list[str]:
     if choice is None:
         return []
-    rows = [
-        (
-            f"{each['count']} x {each['instance']}", f"{each['usd_per_month']:,.2f}",
-            *figures_told(each), "met" if each["is_met"] else "not met",
-        )
-        for each in choice["tried"]
-    ]  # fmt: skip
+    rows = [tried_told(each) for each in choice["tried"]]
     shown = table(("Instances", "USD a month", *FIGURES, "target"), rows)
     return [paragraph(choice_told(choice), kind="lead"), folded("What was tried", shown)]
 

@@ -99,6 +99,14 @@ def figures_told(figures: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def tried_told(tried: Mapping[str, Any]) -> tuple[str, ...]:
+    """Instances, USD a month, FIGURES, and whether the target is met."""
+    return (
+        f"{tried['count']} x {tried['instance']}", f"{tried['usd_per_month']:,.2f}",
+        *figures_told(tried), "met" if tried["is_met"] else "not met",
+    )  # fmt: skip
+
+
 def choice_told(choice: Mapping[str, Any]) -> str:
     """The answer in a sentence."""
     chosen = choice["chosen"]
@@ -116,18 +124,11 @@ def choice_told(choice: Mapping[str, Any]) -> str:
 
 def _tell_choice(choice: Mapping[str, Any]) -> None:
     print(choice_told(choice))
-    tried = choice["tried"][-BEST_TRIED:]
     print_table(
         ("instances", "USD a month", *FIGURES, "target"),
-        [
-            (
-                f"{each['count']} x {each['instance']}", f"{each['usd_per_month']:,.2f}",
-                *figures_told(each), "met" if each["is_met"] else "not met",
-            )
-            for each in tried
-        ],
+        [tried_told(each) for each in choice["tried"][-BEST_TRIED:]],
         right=("USD a month", *FIGURES),
-    )  # fmt: skip
+    )
 
 
 def _percent(share: float) -> str:

@@ -124,9 +124,11 @@ class Deployment:
             kind_of_change(seen, self.name)  # which says so
         return seen
 
-    def to_delete(self) -> tuple[list[str], list[Stack]]:
-        """What deleting it would take away: lines for people, and stacks."""
-        found = [self._stacks.find(self.name), self._images.own_repository(self.name)]
+    def to_delete(self, *, keeps_repository: bool) -> list[str]:
+        """What `delete` would take away, for people. Raises NoSuchDeployment for nothing."""
+        found = [self._stacks.find(self.name)]
+        if not keeps_repository:
+            found.append(self._images.own_repository(self.name))
         stacks = [each for each in found if each is not None and each.owner == self.name]
         if not stacks:
             self.stack()
@@ -136,7 +138,7 @@ class Deployment:
             lines += [
                 f"{each['type']} {each['name']}" for each in self._stacks.resources(stack.name)
             ]
-        return lines, stacks
+        return lines
 
     def delete(self, *, keeps_repository: bool) -> None:
         """Delete endpoint and repository, as far as they were made here. Raises DeployError."""

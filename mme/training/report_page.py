@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from mme.training.page import measured, search, topics, vectors
 from mme.training.page.markup import figure, figures, folded, paragraph, section, shown, table
 from mme.training.page.misses import misses
-from mme.training.page.style import STYLE
 from mme.training.page.values import (
     entries,
     in_bytes,
@@ -21,16 +20,14 @@ from mme.training.page.values import (
     plural,
     text,
 )  # fmt: skip
+from mme.training.page.whole import whole
 from mme.training.plots.bars import Bar, bars
-from mme.training.plots.svg import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DRAWN = {*topics.KEYS, *vectors.KEYS, *search.KEYS}
 """Facts that are shown otherwise than in a table."""
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Whatever is in a report, a browser asks nobody for anything."""
 MAX_WARNINGS, MAX_PHASES = 50, 40
 TIMES_PX = 180
 """The room for the names of phases."""
@@ -40,13 +37,9 @@ def as_page(report: Mapping[str, object]) -> str:
     """The report as HTML. Takes any JSON object: what is missing is left out."""
     family, facts = text(report.get("family"), 60), report.get("facts")
     name = text(report.get("name") or family, 60)
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        f"<title>Training of {escaped(name)}</title><style>{STYLE}</style></head><body><main>",
-        f"<h1>Training of {escaped(_named(name, family))}</h1>",
+    return whole(
+        f"Training of {name}",
+        f"Training of {_named(name, family)}",
         _outline(report),
         _warnings(report.get("warnings")),
         section(
@@ -62,9 +55,7 @@ def as_page(report: Mapping[str, object]) -> str:
         section("Corpus", _corpus(report), folded("All facts", shown(_other_facts(facts)))),
         section("Time", *_times(report.get("phases"), family)),
         section("Artifact", *_artifact(report)),
-        "</main></body></html>",
-    ]
-    return "\n".join(filter(None, parts)) + "\n"
+    )
 
 
 def _named(name: str, family: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from mme.cli.codes import EXIT_NOT_FOUND
 from mme.deploy.templates import template
 from tests.support.deploying import REGISTRY, Deploying, empty, environment
 from tests.support.endpoint import PROJECT
@@ -222,6 +223,8 @@ def test_the_repository_stays_where_that_is_wanted(deploy):
     assert code == 0
     assert "AWS::ECR::Repository" not in said
     assert set(stacks()) == {"texts-repository"}
+    code, _, said = deploy("delete", "texts", "--yes", "--keep-repository")
+    assert (code, "deletes" in said) == (EXIT_NOT_FOUND, False)  # there is nothing else
     assert deploy(*UP)[0] == 0  # and is used again
     assert deploy("delete", "texts", "--yes")[0] == 0
     assert stacks() == {}

@@ -244,8 +244,9 @@ def test_all_that_is_no_python_file_of_the_package_is_in_the_wheel(wheel):
 def test_the_version_is_said_in_one_place():
     assert numbers.current(PROJECT) == VERSION
     assert metadata("mme")["Name"] == "mme"
+    said = rf"(mme|version|endpoint|newTag)\W{{1,5}}{re.escape(VERSION)}([^0-9]|$)"
     listed = subprocess.run(
-        ["git", "grep", "-InE", rf"(mme|version|endpoint)\W{{1,5}}{re.escape(VERSION)}([^0-9]|$)"],
+        ["git", "grep", "-InE", said],
         cwd=PROJECT, check=False, capture_output=True, text=True,
     ).stdout.splitlines()  # fmt: skip
     places = {line.split(":")[0] for line in listed if ".lock:" not in line}
@@ -262,9 +263,11 @@ def _checkout(folder, *, changelog=CHANGELOG, version="0.9.0"):
 
 def test_a_version_is_prepared_by_one_command(tmp_path):
     changed = prepare("1.0.0rc1", _checkout(tmp_path))
-    assert {path.name for path in changed} == {
-        "version.py", "openapi.json", "doctor.md", "CHANGELOG.md"
+    assert {str(path.relative_to(tmp_path)) for path in changed} == {
+        numbers.PLACE, *numbers.REPEATED, "CHANGELOG.md"
     }  # fmt: skip
+    kustomization = tmp_path / "deploy/kubernetes/single/kustomization.yaml"
+    assert "newTag: 1.0.0rc1" in kustomization.read_text()
     assert numbers.current(tmp_path) == "1.0.0rc1"
     assert (
         tmp_path / "docs/doctor.md"

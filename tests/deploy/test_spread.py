@@ -16,6 +16,7 @@ import requests
 
 from tests.support.endpoint import PROJECT, free_port, running_endpoint
 from tests.support.haproxy import running_haproxy
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -142,10 +143,8 @@ def traffic(balancer):
 
 def until_more(seen, count=300):
     """Return when so many more have been answered."""
-    aim, until_s = len(seen) + count, time.monotonic() + 60
-    while len(seen) < aim:
-        assert time.monotonic() < until_s, f"{len(seen)} of {aim} were answered"
-        threading.Event().wait(0.05)
+    aim = len(seen) + count
+    eventually(lambda: len(seen), lambda answered: answered >= aim, 60)
 
 
 def test_each_model_has_one_container_whatever_way_it_is_named(balancer):
