@@ -140,7 +140,7 @@ def plan(
         report["trace"]["source"] = source.name
         written = [] if output is None else write_output(report, output)
     except OSError as error:
-        say(f"{output}: {error.strerror or error}")
+        say(f"{error.filename or output or trace}: {error.strerror or error}")
         return EXIT_USAGE
     except BAD_INPUT as error:
         say(str(error))
