@@ -8,6 +8,7 @@ leaves out is told by `notes`: cores and gateway are never short, no further wor
 
 from __future__ import annotations
 
+import gc
 import math
 from collections import OrderedDict, deque
 from heapq import heappop, heappush
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mme.planning.fast_ends import Ends
 from mme.planning.fast_room import Room
 from mme.planning.fast_times import NumberedTimes
 from mme.planning.outcome import COLD, REFUSED, WARM
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from mme.planning.tally import Tally
     from mme.planning.trace import Trace
 
-PENDING = 4
-"""Instead of a kind, while it is not known."""
 AFTER_WORK = 1 << 60
 PART = 200_000
 NOTHING = -1
@@ -48,8 +48,7 @@ class Fast:
     """One replay in mode `pool`. Workers are numbers, in the order they came; sets of them, bits.
 
     Most calls find an idle worker that has their model, and nobody waits. Those are dealt with in
-    `_part` itself, which is why it is long; what is known of them beforehand is counted at once
-    (`_begin_part`). All others take the ways of dispatch, a method each.
+    `_part` itself, which is why it is long. All others take the ways of dispatch, a method each.
     """
 
     def __init__(self, names: Sequence[str], costs: Costs, machine: Machine, tally: Tally) -> None:
@@ -59,7 +58,6 @@ class Fast:
         self._workers = range(workers)
         self._most = machine.resident_models
         self._queue_length = machine.queue_length
-        self._added_s = costs.overhead_s + costs.return_s
         self._resident: list[OrderedDict[int, None]] = [OrderedDict() for _ in range(workers)]
         self.having = [0] * len(names)
         """Model -> the workers that have it, as dispatch knows."""
@@ -82,15 +80,7 @@ class Fast:
         self._times = NumberedTimes(len(names))
         self._is_heavy = drawing.each(lambda cost: cost.mapped_bytes > HEAVY_BYTES)
         self._heavy_workers = max(1, workers // 2)
-        self._over: list[tuple[int, float, int, int, float]] = []
-        """Calls of earlier parts, as they become known."""
-        self._base = 0
-        """The index of the first request of this part."""
-        self._kinds = bytearray()
-        self._latencies: NDArray[np.float64] = np.zeros(0)
-        self._aside: list[int] = []
-        """The places in this part of the calls that were not plain."""
-        self._busy_s = 0.0
+        self._ends = Ends(tally, costs.overhead_s + costs.return_s)
         self._may_be_slow = False
         self._room = Room(names, costs, machine, tally, self)
         tally.peak_workers = workers
@@ -99,21 +89,30 @@ class Fast:
         self, chunks: Iterable[Trace], progress: Callable[[int, float], None] | None = None
     ) -> None:
         """Replay all of them."""
-        for chunk in chunks:
-            work = self.drawing.of(chunk)
-            self._may_be_slow = self.drawing.most_s > SLOW_S
-            for start in range(0, len(chunk.at_s), PART):
-                part = slice(start, start + PART)
-                at_s, model, warm_s = chunk.at_s[part], chunk.model[part], work.warm_s[part]
-                self._begin_part(warm_s)
-                self._part(at_s.tolist(), model.tolist(), warm_s.tolist(), work.cold_s[part])
-                self._end_part(at_s, model, warm_s)
-                if progress is not None:
-                    progress(self._base, float(at_s[-1]))
-        self._begin_part(np.zeros(0))
-        self._finish()
-        self._end_part(np.zeros(0), np.zeros(0, np.int32), np.zeros(0))
-        self._tally.busy_s = self._busy_s
+        collects = gc.isenabled()
+        gc.disable()  # it makes many objects, and none that refer to each other
+        try:
+            for chunk in chunks:
+                self._replay(chunk, progress)
+            self._ends.begin(np.zeros(0))
+            self._finish()
+            self._ends.end(np.zeros(0), np.zeros(0, np.int32))
+        finally:
+            if collects:
+                gc.enable()
+        self._tally.busy_s = self._ends.busy_s
+
+    def _replay(self, chunk: Trace, progress: Callable[[int, float], None] | None) -> None:
+        work = self.drawing.of(chunk)
+        self._may_be_slow = self.drawing.most_s > SLOW_S
+        for start in range(0, len(chunk.at_s), PART):
+            part = slice(start, start + PART)
+            at_s, model, warm_s = chunk.at_s[part], chunk.model[part], work.warm_s[part]
+            self._ends.begin(warm_s)
+            self._part(at_s.tolist(), model.tolist(), warm_s.tolist(), work.cold_s[part])
+            self._ends.end(at_s, model)
+            if progress is not None:
+                progress(self._ends.base, float(at_s[-1]))
 
     def notes(self) -> list[str]:
         """What the figures leave out, in words."""
@@ -139,15 +138,10 @@ class Fast:
         computed, began_s, is_plain = self._computed, self._began_s, self._is_plain
         to_end = [resident.move_to_end for resident in self._resident]
         bits = [1 << worker for worker in self._workers]
-        ready, forgets, touch, may_be_short = (
-            room.ready,
-            room.forgets,
-            room.touch,
-            room.may_be_short,
-        )
-        average_s, note, used = self._times.average_s, self._times.note, room.used
-        may_be_slow = self._may_be_slow
-        notes_more = may_be_slow or self._times.forgets
+        ready, forgets, may_be_short = room.ready, room.forgets, room.may_be_short
+        times, average_s, may_be_slow = self._times, self._times.average_s, self._may_be_slow
+        touch = room.touch if may_be_short else room.known.move_to_end
+        to_noted_end = times.noted.move_to_end
         place = -1
         for now_s, asked, takes_s in zip(at_s, model, warm_s, strict=True):
             place += 1
@@ -162,14 +156,15 @@ class Fast:
                     in_flight[over] -= 1
                     computed[worker] = NOTHING
                     self._idle |= bits[worker]
-                    if notes_more:
-                        note(over, when_s - began_s[worker])
+                    took_s, known_s = when_s - began_s[worker], average_s[over]
+                    if may_be_slow or known_s < 0:
+                        times.note(over, took_s)
                     else:
-                        known_s = average_s[over]
-                        took_s = when_s - began_s[worker]
                         average_s[over] = known_s + NEWEST_SHARE * (took_s - known_s)
+                        if times.forgets:
+                            to_noted_end(over)
                     if may_be_short:
-                        used(over, when_s)
+                        room.used(over, when_s)
             able = having[asked] & self._idle
             if (
                 not able
@@ -193,9 +188,8 @@ class Fast:
 
     def _came(self, place: int, model: int, now_s: float, warm_s: float, cold_s: float) -> None:
         """A call for which there is more to do."""
-        self._aside.append(place)
-        self._kinds[place] = PENDING
-        call = (self._base + place, model, now_s, now_s, warm_s, cold_s, WARM)
+        self._ends.set_aside(place)
+        call = (self._ends.base + place, model, now_s, now_s, warm_s, cold_s, WARM)
         if self._room.ready[model]:
             self._room.touch(model)
             self.submit(call, now_s)
@@ -231,9 +225,9 @@ class Fast:
             self._is_plain[worker] = False
             self._room.loaded(model, dropped, now_s)
         ends_s = now_s + takes_s
-        self._busy_s += takes_s
+        self._ends.busy_s += takes_s
         heappush(self._coming, (ends_s, self._order(), worker))
-        self._known(index, model, asked_s, kind, ends_s - asked_s + self._added_s)
+        self._ends.known(index, model, asked_s, kind, ends_s - asked_s + self._ends.added_s)
 
     def _done(self, worker: int, now_s: float) -> None:
         """A worker has answered; it goes on with what it has been sent besides."""
@@ -259,7 +253,7 @@ class Fast:
 
     def worked(self, seconds: float) -> None:
         """A core has computed for so long."""
-        self._busy_s += seconds
+        self._ends.busy_s += seconds
 
     def expect(self, at_s: float, what: int, *, is_work: bool = False) -> None:
         """Something is due then; work that ends at the same moment goes first."""
@@ -281,6 +275,10 @@ class Fast:
         if self.having[model] & bit:
             self.having[model] ^= bit
             self._counts[worker] -= 1
+
+    def models(self) -> set[int]:
+        """All that some worker has, and maybe some more."""
+        return set().union(*self._resident, *self._dropped)
 
     def evict(self, model: int) -> int:
         """Have all workers let a model go; returns how many had it."""
@@ -309,7 +307,7 @@ class Fast:
 
     def refuse(self, call: FastCall) -> None:
         """A call that is not answered."""
-        self._known(call[0], call[1], call[2], REFUSED, 0.0)
+        self._ends.known(call[0], call[1], call[2], REFUSED, 0.0)
 
     # ---- whose turn it is: as `mme.workers.dispatch` has it
 
@@ -388,39 +386,3 @@ class Fast:
     def _may_take_slow(self, now_s: float) -> bool:
         slow = sum(each >= 0 and self._takes_long(each, now_s) for each in self._computed)
         return slow + 1 < max(len(self._computed), 2)
-
-    # ---- what is known
-
-    def _known(self, index: int, model: int, asked_s: float, kind: int, latency_s: float) -> None:
-        place = index - self._base
-        if place >= 0:
-            self._kinds[place] = kind
-            self._latencies[place] = latency_s
-        else:
-            self._over.append((index, asked_s, model, kind, latency_s))
-
-    def _begin_part(self, warm_s: NDArray[np.float64]) -> None:
-        """Suppose each call of a part to be plain."""
-        self._kinds = bytearray(len(warm_s))
-        self._latencies = warm_s + self._added_s
-        self._aside.clear()
-
-    def _end_part(
-        self, at_s: NDArray[np.float64], model: NDArray[np.int32], warm_s: NDArray[np.float64]
-    ) -> None:
-        """Count what is known by now."""
-        kind = np.frombuffer(bytes(self._kinds), np.int8)
-        known = np.flatnonzero(kind != PENDING)
-        self._tally.add(
-            self._base + known, at_s[known], model[known], kind[known], self._latencies[known]
-        )
-        self._busy_s += float(warm_s.sum() - warm_s[self._aside].sum()) if len(warm_s) else 0.0
-        if self._over:
-            columns = zip(*self._over, strict=True)
-            index, asked_s, models, kinds, late_s = columns
-            self._tally.add(
-                np.array(index), np.array(asked_s), np.array(models, np.int32),
-                np.array(kinds, np.int8), np.array(late_s),
-            )  # fmt: skip
-            self._over.clear()
-        self._base += len(at_s)

@@ -68,7 +68,7 @@ class Room:
         """What of PRESSURE, LOOK and WAITED is to come."""
         self.ready = bytearray(len(names))
         """Whether the endpoint knows each and has it on the disk."""
-        self._known: OrderedDict[int, None] = OrderedDict()
+        self.known: OrderedDict[int, None] = OrderedDict()
         """The last ones used, where not all can be known."""
         self._used: OrderedDict[int, None] = OrderedDict()
         """Those whose uses are remembered, where not all can be."""
@@ -113,7 +113,7 @@ class Room:
         if waiting is not None:
             waiting.append(call)
             return
-        self._known.pop(model, None)
+        self.known.pop(model, None)
         self._waiting[model] = deque([call])
         self._to_start.append(model)
         self._start(now_s)
@@ -139,7 +139,7 @@ class Room:
         """A request to a model that is ready."""
         if not self.forgets:
             return
-        self._known.move_to_end(model)
+        self.known.move_to_end(model)
         if self.may_be_short and model not in self._used:
             self._uses[model] = self._used_at_s[model] = 0.0
             self._used[model] = None
@@ -155,7 +155,7 @@ class Room:
         self._placed(model)
         if self.forgets:
             self._forget_idle()
-            self._known[model] = None
+            self.known[model] = None
         self.ready[model] = True
         for call in self._waiting.pop(model):
             self.touch(model)
@@ -166,10 +166,10 @@ class Room:
         self._start(now_s)
 
     def _forget_idle(self) -> None:
-        if len(self._known) >= self._machine.remembered_models:
-            idle = next((each for each in self._known if not self._fast.in_flight[each]), None)
+        if len(self.known) >= self._machine.remembered_models:
+            idle = next((each for each in self.known if not self._fast.in_flight[each]), None)
             if idle is not None:
-                del self._known[idle]
+                del self.known[idle]
                 self.ready[idle] = False
 
     def _placed(self, model: int) -> None:
@@ -244,7 +244,8 @@ class Room:
             self._expect(PRESSURE, next_multiple(now_s, USUAL.pressure_s))
 
     def _candidates(self) -> Iterator[Candidate]:
-        for model, workers in enumerate(self._fast.having):
+        for model in self._fast.models():
+            workers = self._fast.having[model]
             is_known = not self.forgets or model in self._used
             if workers and is_known and not self._fast.in_flight[model]:
                 yield Candidate(

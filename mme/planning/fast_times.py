@@ -20,7 +20,8 @@ class NumberedTimes:
         self.average_s = [UNKNOWN_S] * models
         self.forgets = models > most
         self._most = most
-        self._recent: OrderedDict[int, None] = OrderedDict()
+        self.noted: OrderedDict[int, None] = OrderedDict()
+        """The last one noted last."""
 
     def note(self, model: int, took_s: float) -> None:
         """A request has been answered."""
@@ -30,10 +31,10 @@ class NumberedTimes:
         else:
             self.average_s[model] = known_s + NEWEST_SHARE * (took_s - known_s)
         if self.forgets:
-            self._recent[model] = None
-            self._recent.move_to_end(model)
-            if len(self._recent) > self._most:
-                self.average_s[self._recent.popitem(last=False)[0]] = UNKNOWN_S
+            self.noted[model] = None
+            self.noted.move_to_end(model)
+            if len(self.noted) > self._most:
+                self.average_s[self.noted.popitem(last=False)[0]] = UNKNOWN_S
 
     def is_slow(self, model: int) -> bool:
         """Whether its requests would keep a worker from others for long."""
