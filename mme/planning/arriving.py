@@ -61,7 +61,7 @@ class Arriving:
         self._submit = submit
         self._refuse = refuse
         self._is_in_use = is_in_use
-        self._table = TargetTable()
+        self._table = TargetTable(machine.remembered_models)
         self._waiting: dict[str, list[Call]] = {}
         """By the model that arrives."""
         self._to_start: deque[str] = deque()

@@ -15,7 +15,6 @@ from mme.planning.arriving import LOOK_S
 from mme.planning.outcome import FIRST
 from mme.planning.pool import marks_of, next_multiple
 from mme.residency.slots import PATIENCE_S, SLOW_TIMES
-from mme.residency.table import MOST_IDLE
 from mme.workers.rhythm import USUAL
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Room:
             * min(machine.resident_models, len(names))
             * max(self._own_bytes, default=0)
         )
-        self._may_be_short = self.used_bytes + most > machine.high * machine.memory_bytes
+        self.may_be_short = self.used_bytes + most > machine.high * machine.memory_bytes
         self._now_s = 0.0
         self._book = MemoryBook(
             marks_of(machine), lambda: Reading(machine.memory_bytes, self.used_bytes),
@@ -69,9 +68,11 @@ class Room:
         """What of PRESSURE, LOOK and WAITED is to come."""
         self.ready = bytearray(len(names))
         """Whether the endpoint knows each and has it on the disk."""
-        self._known: OrderedDict[int, None] = OrderedDict()
+        self.known: OrderedDict[int, None] = OrderedDict()
         """The last ones used, where not all can be known."""
-        self.forgets = len(names) > MOST_IDLE
+        self._used: OrderedDict[int, None] = OrderedDict()
+        """Those whose uses are remembered, where not all can be."""
+        self.forgets = len(names) > machine.remembered_models
         self._disk: OrderedDict[int, None] = OrderedDict()
         self._disk_bytes = 0
         self._waiting: dict[int, deque[FastCall]] = {}
@@ -81,8 +82,7 @@ class Room:
         self._slow: set[int] = set()
         """Those that arrive and have given their slots up."""
         if machine.starts_admitted:
-            for model in range(len(names)):
-                self._placed(model)
+            self._place_all()
 
     @property
     def is_awaited(self) -> bool:
@@ -113,7 +113,7 @@ class Room:
         if waiting is not None:
             waiting.append(call)
             return
-        self._known.pop(model, None)
+        self.known.pop(model, None)
         self._waiting[model] = deque([call])
         self._to_start.append(model)
         self._start(now_s)
@@ -137,14 +137,25 @@ class Room:
 
     def touch(self, model: int) -> None:
         """A request to a model that is ready."""
-        if self.forgets:
-            self._known.move_to_end(model)
+        if not self.forgets:
+            return
+        self.known.move_to_end(model)
+        if self.may_be_short and model not in self._used:
+            self._uses[model] = self._used_at_s[model] = 0.0
+            self._used[model] = None
+            if len(self._used) > self._machine.remembered_models:
+                self._forget_unused()
+
+    def _forget_unused(self) -> None:
+        idle = next((each for each in self._used if not self._fast.in_flight[each]), None)
+        if idle is not None:
+            del self._used[idle]
 
     def _arrived(self, model: int, now_s: float) -> None:
         self._placed(model)
         if self.forgets:
             self._forget_idle()
-            self._known[model] = None
+            self.known[model] = None
         self.ready[model] = True
         for call in self._waiting.pop(model):
             self.touch(model)
@@ -155,10 +166,10 @@ class Room:
         self._start(now_s)
 
     def _forget_idle(self) -> None:
-        if len(self._known) >= MOST_IDLE:
-            idle = next((each for each in self._known if not self._fast.in_flight[each]), None)
+        if len(self.known) >= self._machine.remembered_models:
+            idle = next((each for each in self.known if not self._fast.in_flight[each]), None)
             if idle is not None:
-                del self._known[idle]
+                del self.known[idle]
                 self.ready[idle] = False
 
     def _placed(self, model: int) -> None:
@@ -169,14 +180,25 @@ class Room:
         self._disk.move_to_end(model)
         if limit is None or self._disk_bytes <= limit:
             return
-        for other in list(self._disk):
+        leaving: list[int] = []
+        for other in self._disk:
             if self._disk_bytes <= limit:
                 break
             if other != model and not self._fast.in_flight[other] and not self._fast.having[other]:
                 self._disk_bytes -= self._disk_of[other]
-                del self._disk[other]
-                self.ready[other] = False
-                self._tally.evicted_from_disk += 1
+                leaving.append(other)
+        for other in leaving:
+            del self._disk[other]
+            self.ready[other] = False
+        self._tally.evicted_from_disk += len(leaving)
+
+    def _place_all(self) -> None:
+        if self._machine.disk_bytes is not None:
+            for model in range(len(self._names)):
+                self._placed(model)
+            return
+        self._disk = OrderedDict.fromkeys(range(len(self._names)))
+        self._disk_bytes = sum(self._disk_of)
 
     def _look(self, now_s: float) -> None:
         """Refuse those whose models do not arrive in time."""
@@ -197,15 +219,17 @@ class Room:
         self.used_bytes += more_bytes
         if more_bytes:
             self._tally.holds(now_s, self.used_bytes)
-        if self._may_be_short and more_bytes > 0:
+        if self.may_be_short and more_bytes > 0:
             self._expect(PRESSURE, next_multiple(now_s, USUAL.pressure_s))
 
     def used(self, model: int, now_s: float) -> None:
         """A model has answered."""
-        if self._may_be_short:
+        if self.may_be_short:
             elapsed_s = now_s - self._used_at_s[model]
             self._uses[model] = decayed(self._uses[model], elapsed_s) + 1.0
             self._used_at_s[model] = now_s
+            if self.forgets:
+                self._used.move_to_end(model)
 
     def _press(self, now_s: float) -> None:
         self._now_s = now_s
@@ -220,8 +244,10 @@ class Room:
             self._expect(PRESSURE, next_multiple(now_s, USUAL.pressure_s))
 
     def _candidates(self) -> Iterator[Candidate]:
-        for model, workers in enumerate(self._fast.having):
-            if workers and not self._fast.in_flight[model]:
+        for model in self._fast.models():
+            workers = self._fast.having[model]
+            is_known = not self.forgets or model in self._used
+            if workers and is_known and not self._fast.in_flight[model]:
                 yield Candidate(
                     str(model), self._own_bytes[model] * workers.bit_count(), 0,
                     self._load_s[model], self._used_at_s[model], self._uses[model],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 from mme.memory.readings import UNLIMITED_TASKS
+from mme.residency.table import MOST_IDLE
 from mme.workers.scaling import pool_size
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Machine:
     pool_max: int | None = None
     resident_models: int = 1000
     """Most models one worker of the pool keeps."""
+    remembered_models: int = MOST_IDLE
+    """Most targets the endpoint remembers, and how they were used."""
     queue_length: int = 100
     invoke_timeout_s: float = 60.0
     ready_timeout_s: float = 60.0

@@ -77,7 +77,7 @@ class Pool:
         self.dispatch: Dispatch[Call] = Dispatch(
             clock=processors.clock, heavy_workers=max(1, self._fewest // 2), looks_ahead=True
         )
-        self.usages = UsageBook()
+        self.usages = UsageBook(machine.remembered_models)
         self.book = MemoryBook(
             marks_of(machine), lambda: Reading(machine.memory_bytes, self.used_bytes),
             lambda: Reading(machine.tasks, WORKER_TASKS * len(self._workers)),

@@ -66,7 +66,8 @@ class Tally:
         self.latencies.add(latency_s[answered])
         self.counts += np.bincount(kind, minlength=KINDS)
         bucket = self._buckets(at_s)
-        np.add.at(self._by_bucket, (bucket, kind), 1)
+        pair = bucket * KINDS + kind
+        self._by_bucket += np.bincount(pair, minlength=MOST_BUCKETS * KINDS).reshape(-1, KINDS)
         counted_s = np.where(answered, latency_s, 0.0)
         self._seconds += np.bincount(bucket, counted_s, MOST_BUCKETS)
         size = len(self._names)

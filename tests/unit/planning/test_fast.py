@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from mme.planning.costs import Cost, Costs
 from mme.planning.exact import Exact
 from mme.planning.fast import Fast
+from mme.planning.fast_times import NumberedTimes
 from mme.planning.machine import Machine
 from mme.planning.tally import Tally
 from mme.planning.trace import Trace
+from mme.workers.times import ModelTimes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,24 +81,10 @@ kinds = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    seed=st.integers(0, 10_000),
-    models=st.integers(1, 60),
-    rate=st.sampled_from([20.0, 150.0, 400.0, 2000.0]),
-    kinds=st.lists(kinds, min_size=1, max_size=3),
-    machine=machines,
-)
-def test_each_request_has_the_same_end_as_by_the_products_objects(
-    seed: int, models: int, rate: float, kinds: list[Cost], machine: Machine
-) -> None:
-    trace = zipf(seed, models, 400, rate)
-    # As in the fast loop no worker comes or goes, and none is quick first and slow afterwards, so
-    # that what was sent ahead to it would be given to another.
-    kinds = [
-        replace(kind, cold_service_s=()) if kind.service_s[0] > 0.1 else kind for kind in kinds
-    ]
+def assert_both_give_the_same(trace: Trace, kinds: list[Cost], machine: Machine) -> None:
+    """`kinds` are given to the models in turn."""
     by_model = {name: kinds[number % len(kinds)] for number, name in enumerate(trace.names)}
+    # As in the fast loop no worker comes or goes.
     machine = replace(machine, pool_max=machine.pool_min)
     costs = Costs(by_model=by_model, overhead_s=0.001, again_s=0.00113)
     exact, fast = Noting(trace.names), Noting(trace.names)
@@ -111,3 +99,56 @@ def test_each_request_has_the_same_end_as_by_the_products_objects(
     assert fast.evicted_for_memory == exact.evicted_for_memory
     assert fast.evicted_from_disk == exact.evicted_from_disk
     assert fast.peak_bytes == exact.peak_bytes
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    models=st.integers(1, 60),
+    rate=st.sampled_from([20.0, 150.0, 400.0, 2000.0]),
+    kinds=st.lists(kinds, min_size=1, max_size=3),
+    machine=machines,
+)
+def test_each_request_has_the_same_end_as_by_the_products_objects(
+    seed: int, models: int, rate: float, kinds: list[Cost], machine: Machine
+) -> None:
+    # None is quick first and slow afterwards, so that what was sent ahead to it would be given to
+    # another.
+    kinds = [
+        replace(kind, cold_service_s=()) if kind.service_s[0] > 0.1 else kind for kind in kinds
+    ]
+    assert_both_give_the_same(zipf(seed, models, 400, rate), kinds, machine)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    rate=st.sampled_from([20.0, 100.0]),
+    kinds=st.lists(kinds, min_size=1, max_size=3),
+    machine=machines,
+    remembered=st.integers(15, 40),
+)
+def test_the_same_models_are_forgotten_where_not_all_can_be_remembered(
+    seed: int, rate: float, kinds: list[Cost], machine: Machine, remembered: int
+) -> None:
+    # So quick that there are never more under way than are remembered, as with 20,000 there are.
+    kinds = [
+        replace(kind, service_s=(0.002, 0.004), cold_service_s=(), first_s=0.01037, mapped_bytes=0)
+        for kind in kinds
+    ]
+    machine = replace(machine, remembered_models=remembered)
+    assert_both_give_the_same(zipf(seed, 60, 400, rate), kinds, machine)
+
+
+@given(
+    took=st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0.0, 0.001, 0.004, 0.02, 0.3]))),
+    most=st.integers(1, 12),
+)
+def test_models_take_as_long_by_number_as_by_name(took: list[tuple[int, float]], most: int) -> None:
+    by_name, by_number = ModelTimes(most), NumberedTimes(10, most)
+    for noted, took_s in took:
+        by_name.note(str(noted), took_s)
+        by_number.note(noted, took_s)
+        for model in range(10):
+            assert by_number.is_slow(model) == by_name.is_slow(str(model))
+            assert by_number.is_quick(model) == by_name.is_quick(str(model))
