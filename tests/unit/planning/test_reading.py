@@ -106,7 +106,7 @@ def test_an_error_names_the_line_and_what_stood_there(content, said):
         ('{"at": 1' + "0" * 400 + ', "model": "a"}', "line 1: int too large"),
         ('{"at": 1, "model": "a", "model_ms": [1]}', "line 1: float"),
         ("x" * 200_000 + ",b\n1,2\n", "line 1: no column of times"),
-        ("at,model\n1," + "z" * 200_000 + "\n", "line 2: field larger .* what follows 'at,model'"),
+        ("at,model\n1," + "z" * 2**21 + "\n", "line 2 has more than 1048576"),
         (gzip.compress(b"at,model\n1,a\n" + b" " * 2**22), "line 3 has more than 1048576"),
     ],
     ids=["broken gzip", "number", "duration", "head", "field", "line without an end"],
