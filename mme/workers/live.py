@@ -60,6 +60,8 @@ class LiveWorker:
     """Which of both has been given to another worker too."""
     is_condemned: bool = False
     """We end it for something its request has no part in."""
+    puts_last: bool = False
+    """And what it computes goes behind those that wait."""
     to_drop: list[str] = field(default_factory=list)
 
     @property
@@ -270,6 +272,11 @@ class LiveWorkers:
             return
         # Of two it may have read the first; that it left bytes unread says nothing of that one.
         had_read = had_read or live.next is not None
+        if live.puts_last:
+            request.lets_others_pass = False
+            request.attempts = 0
+            self.send(self._dispatch.submit(request))
+            return
         if not had_read or live.is_condemned or live.started.server.has_ended:
             self._again(*(batch or [request]))
             return
@@ -298,6 +305,12 @@ class LiveWorkers:
         """A batch takes too long: its worker is to be ended, and each is answered alone."""
         live.is_condemned = True
         self._one_by_one(live.batch)
+        for request in live.batch:
+            request.lets_others_pass = True
+
+    def put_last(self, live: LiveWorker) -> None:
+        """A request takes too long: its worker is to be ended, and others are answered before."""
+        live.is_condemned = live.puts_last = True
 
     def _one_by_one(self, batch: list[Request]) -> None:
         self._on_batch_death(batch[0].model)

@@ -61,6 +61,9 @@ class Request:
     """How many it went to its worker with, itself included."""
     started_at_s: float | None = None
     """When a worker began with it."""
+    lets_others_pass: bool = False
+    """Whether it makes room for those that wait behind it if it takes long, for it may be the one
+    that held up its batch; once only."""
     waits_for_start: bool = False
     """Whether a worker of its model's own had to be started for it."""
     attempts: int = 0

@@ -4,7 +4,8 @@ A worker takes a question from its socket within microseconds; one that has not 
 never will (it is stopped, or stuck before its loop), so it is ended and the question goes to
 another. The same holds for one that something has stopped in the middle of its work. A worker that
 computes for longer than a request may take is ended, whether somebody waits for the answer or not,
-and one that computes a batch for a share of that; one that sends pieces of an answer to nobody is
+and one that computes a batch for a share of that; then each is computed alone, and whichever takes
+such a share while others wait goes behind them. One that sends pieces of an answer to nobody is
 ended soon.
 """
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mme.workers.dispatch import Dispatch
-    from mme.workers.live import LiveWorkers
+    from mme.workers.live import LiveWorker, LiveWorkers
     from mme.workers.requests import Deadlines, Request
 
 log = logging.getLogger(__name__)
@@ -70,34 +71,10 @@ class Watch:
             live = self._live.get(name)
             if live is None or live.is_condemned:
                 continue
-            runs_s, pid = now_s - began_s, live.started.pid
-            if runs_s >= RECALL_S:
+            if now_s - began_s >= RECALL_S:
                 self._live.recall(live)
-            # Where it has been sent two, the second may well lie unread.
-            is_unread = (
-                live.next is None
-                and now_s >= self._trusts_from_s
-                and live.started.door.has_unread()
-            )
-            if runs_s >= TAKEN_S and (is_unread or _is_stopped(pid)):
-                log.warning("worker %s (pid %d) does not take its request and is ended", name, pid)
-                live.is_condemned = True
-                kill(pid)
-            elif _is_too_long(live.batch, runs_s):
-                target = request.artifact.target
-                log.warning("a batch of %s takes long; worker %s is ended", target, name)
-                self._live.break_up(live)
-                kill(pid)
-            elif runs_s >= request.timeout_s:
-                # Also where the caller has left: nobody else would ever end it.
-                target = request.artifact.target
-                log.warning("%s computes for too long; worker %s is ended", target, name)
-                live.is_condemned = request.was_held_up or request.is_held_up
-                kill(pid)
-            elif _has_been_left(request, now_s):
-                log.info("nobody reads what worker %s (pid %d) sends: it is ended", name, pid)
-                live.is_condemned = True
-                kill(pid)
+            if self._is_to_end(live, request, now_s, began_s):
+                kill(live.started.pid)
 
     def _fail(self, request: Request) -> None:
         target, waiting = request.artifact.target, self._dispatch.waiting(request.model)
@@ -106,6 +83,43 @@ class Watch:
         else:
             request.was_held_up = request.is_held_up
             request.answer.set_exception(ModelTimedOut(target, request.timeout_s))
+
+    def _is_to_end(self, live: LiveWorker, request: Request, now_s: float, began_s: float) -> bool:
+        """Whether a worker's end is due; if so its log line is out and what follows is settled."""
+        name, pid, target = live.started.name, live.started.pid, request.artifact.target
+        runs_s = now_s - began_s
+        if runs_s >= TAKEN_S and (self._is_unread(live, now_s) or _is_stopped(pid)):
+            log.warning("worker %s (pid %d) does not take its request and is ended", name, pid)
+            live.is_condemned = True
+        elif _is_too_long(live.batch, runs_s):
+            log.warning("a batch of %s takes long; worker %s is ended", target, name)
+            self._live.break_up(live)
+        elif self._had_better_go_last(request, runs_s):
+            log.warning(
+                "what took a batch of %s long is put last; worker %s is ended", target, name
+            )
+            self._live.put_last(live)
+        elif runs_s >= request.timeout_s:
+            # Also where the caller has left: nobody else would ever end it.
+            log.warning("%s computes for too long; worker %s is ended", target, name)
+            live.is_condemned = request.was_held_up or request.is_held_up
+        elif _has_been_left(request, now_s):
+            log.info("nobody reads what worker %s (pid %d) sends: it is ended", name, pid)
+            live.is_condemned = True
+        else:
+            return False
+        return True
+
+    def _is_unread(self, live: LiveWorker, now_s: float) -> bool:
+        # Where it has been sent two, the second may well lie unread.
+        return live.next is None and now_s >= self._trusts_from_s and live.started.door.has_unread()
+
+    def _had_better_go_last(self, request: Request, runs_s: float) -> bool:
+        return (
+            request.lets_others_pass
+            and _is_too_long([request], runs_s)
+            and self._dispatch.waiting(request.model) > 0
+        )
 
 
 def _is_too_long(batch: list[Request], runs_s: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -17,11 +18,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from mme.training.archive import write_archive
 from models.Embedding.miniature import WORDS, write_miniature
 from tests.integration.test_sentence_embeddings import endless
-from tests.support.endpoint import running_endpoint
+from tests.support.endpoint import PROJECT, running_endpoint
+from tests.support.waiting import eventually
 
 BUSY, OTHER, ENDLESS = "busy.tar.gz", "other.tar.gz", "endless.tar.gz"
+LONG = "keyphrases.tar.gz"
+LONG_TEXT = "Viele Vögel sterben an Windrädern. ".encode() * 4000
+"""Over which it takes its time."""
 CLIENTS = 32
-TIMEOUT_S = 6
+TIMEOUT_S = 8
 TURNS = 300
 """Of a loop in the graph, which take a few milliseconds whatever they are done for."""
 WARM = 20
@@ -84,6 +89,7 @@ def endpoint(tmp_path_factory):
         if graph is not None:
             (artifact / "Embedding-model").write_bytes(graph)
         write_archive(artifact, store / target)
+    shutil.copy(PROJECT / "artifacts" / "TopicalPageRank.tar.gz", store / LONG)
     settings = {
         "MME_INVOKE_TIMEOUT_S": str(TIMEOUT_S),
         "MME_POOL_MIN": "1",
@@ -124,17 +130,26 @@ def at_once(calls):
         return [each.result() for each in running]
 
 
-def sizes(endpoint):
-    """How many requests to models that take several have been computed, and in how many goes."""
+def samples(endpoint, name):
+    """What a family of metrics says as a whole, by its samples' names."""
     text = requests.get(f"{endpoint.url}/metrics", timeout=10).text
-    found = {
-        sample.name.rpartition("_")[2]: sample.value
+    return {
+        sample.name: sample.value
         for family in text_string_to_metric_families(text)
-        if family.name == "mme_batch_requests"
+        if family.name == name
         for sample in family.samples
         if not sample.labels
     }
-    return int(found["sum"]), int(found["count"])
+
+
+def gauge(endpoint, name):
+    return samples(endpoint, name)[name]
+
+
+def sizes(endpoint):
+    """How many requests to models that take several have been computed, and in how many goes."""
+    found = samples(endpoint, "mme_batch_requests")
+    return int(found["mme_batch_requests_sum"]), int(found["mme_batch_requests_count"])
 
 
 def assert_each_has_its_own(answers, asked):
@@ -201,8 +216,13 @@ def test_callers_that_leave_take_no_answer_of_others_along(endpoint):
 
 
 def test_one_that_never_ends_is_the_only_one_without_an_answer(endpoint):
-    calls = [(ask, endpoint, ENDLESS, "tax")] * 8
-    *answers, hung = at_once([*calls, (ask, endpoint, ENDLESS, "electricity")])
+    # While the only worker computes, the others come and wait: then they go together.
+    with ThreadPoolExecutor(1) as pool:
+        occupying = pool.submit(ask, endpoint, LONG, LONG_TEXT)
+        eventually(lambda: gauge(endpoint, "mme_workers_busy"), bool)
+        calls = [(ask, endpoint, ENDLESS, "electricity")] + [(ask, endpoint, ENDLESS, "tax")] * 8
+        hung, *answers = at_once(calls)
+        assert occupying.result().ok
     assert [each.status_code for each in answers] == [200] * 8
     assert hung.status_code == 424
     assert_each_has_its_own([ask(endpoint, BUSY, "tax")], ["tax"])

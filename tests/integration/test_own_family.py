@@ -37,11 +37,9 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def endpoint(project, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.support.endpoint.PROJECT", project)
-        scratch = tmp_path_factory.mktemp("endpoint")
-        with running_endpoint(str(project / "artifacts"), scratch) as running:
-            yield running
+    scratch = tmp_path_factory.mktemp("endpoint")
+    with running_endpoint(str(project / "artifacts"), scratch, folder=project) as running:
+        yield running
 
 
 def test_training_leaves_an_artifact_and_a_report(project):

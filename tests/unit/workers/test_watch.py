@@ -47,12 +47,15 @@ class Worker:
     next: Request | None = None
     batch: list[Request] = field(default_factory=list)
     broken_up: int = 0
+    is_put_last: bool = False
     recalls: int = 0
 
     @property
     def started(self) -> Any:
         return SimpleNamespace(
-            pid=self.process.pid, door=SimpleNamespace(has_unread=lambda: self.is_unread)
+            name="w",
+            pid=self.process.pid,
+            door=SimpleNamespace(has_unread=lambda: self.is_unread),
         )
 
     @property
@@ -81,6 +84,9 @@ class Bench:
 
     def break_up(self, worker: Worker) -> None:
         worker.broken_up += 1
+
+    def put_last(self, worker: Worker) -> None:
+        worker.is_put_last = True
 
     def join(self) -> Worker:
         name = f"w{len(self.live)}"
@@ -127,6 +133,25 @@ async def test_one_that_computes_a_batch_is_ended_after_a_share_of_the_least_tim
     bench.after(0.1)
     assert worker.broken_up == 1
     await worker.ended()
+
+
+@pytest.mark.parametrize("is_from_batch", [True, False])
+@pytest.mark.parametrize("does_wait", [True, False])
+async def test_one_of_a_batch_that_took_long_makes_way_for_those_that_wait(
+    bench, is_from_batch, does_wait
+):
+    worker, request = bench.join(), bench.submit()
+    request.lets_others_pass = is_from_batch
+    if does_wait:
+        bench.submit()
+    bench.after(BATCH_SHARE * TIMEOUT_S - 0.1)
+    assert not worker.is_put_last
+    bench.after(0.1)
+    assert worker.is_put_last == (is_from_batch and does_wait)
+    if worker.is_put_last:
+        await worker.ended()
+    else:
+        assert not worker.is_killed
 
 
 async def test_a_batch_of_requests_with_little_time_is_left_alone_for_a_second(bench):
