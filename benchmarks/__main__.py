@@ -22,6 +22,7 @@ NAMES = {
     "churn": "one model while others come and go",
     "many": "ten thousand models in a container of 1 GiB and 256 tasks",
     "spread": "ten thousand models behind four containers and HAProxy, against random routing",
+    "plan": "the capacity planner against the endpoint, and a hundred million requests",
     "docsim": "DocSim in the worker against gensim as stock used it",
     "topical_pagerank": "keyphrases in a worker: requests, steps, tagging, loading",
     "policies": "eviction policies on replayed traces",

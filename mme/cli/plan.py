@@ -134,9 +134,11 @@ def plan(
             known = _costs(artifacts, costs, phase)
             if known is not None:
                 source = source.without_times()
-                question = dataclasses.replace(question, costs=known)
+            told = known or source.costs
+            if told is not None:
+                question = dataclasses.replace(question, costs=told)
             report = report_of(planned(source.chunks, question, phase))
-        report["assumed_costs"] = known is None
+        report["costs_from"] = "measured" if known else "trace" if source.costs else "assumed"
         report["trace"]["source"] = source.name
         written = [] if output is None else write_output(report, output)
     except OSError as error:

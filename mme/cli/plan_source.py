@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import BinaryIO
 
+    from mme.planning.costs import Costs
     from mme.planning.plan import Progress
 
 STDIN = "-"
@@ -34,6 +35,8 @@ class Source:
 
     name: str
     chunks: Callable[[], Iterable[Trace]]
+    costs: Costs | None = None
+    """What it says itself of what models cost."""
 
     def without_times(self) -> Source:
         """The same, without what it says of how long requests were computed."""
@@ -56,7 +59,7 @@ def source_of(trace: str | None, zipf: str | None, token: str | None, told: Prog
         return Source(f"zipf {zipf}", zipf_of(zipf or "").chunks)
     with _opened(trace, token) as file:
         found = read_trace(file, trace, lambda lines: told(lines, 0.0))
-    return Source(trace, lambda: [found])
+    return Source(trace, lambda: [found.trace], found.costs)
 
 
 def _opened(trace: str, token: str | None) -> BinaryIO:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 FIGURES = ("hit ratio", "cold share", "p50", "p99", "evictions", "memory", "cores")
 BEST_TRIED = 12
+COSTS_TOLD = {
+    "assumed": "; what models cost is assumed (--costs)",
+    "trace": "; times of models are the trace's own, their bytes are assumed (--costs)",
+    "measured": "",
+}
 
 
 def tell(report: Mapping[str, Any], written: Sequence[Path]) -> None:
@@ -34,10 +39,10 @@ def tell(report: Mapping[str, Any], written: Sequence[Path]) -> None:
 def lines_of(report: Mapping[str, Any]) -> list[str]:
     """The trace, the machine and what comes of it, in words."""
     trace, machine, outcome = report["trace"], report["machine"], report["outcome"]
-    assumed = "; what models cost is assumed (--costs)" if report["assumed_costs"] else ""
+    costs = COSTS_TOLD[report["costs_from"]]
     told = [
         "trace      " + _trace_told(trace),
-        "machine    " + _machine_told(machine) + assumed,
+        "machine    " + _machine_told(machine) + costs,
         "hits       " + _hits_told(outcome),
         "latency    " + _latency_told(outcome),
         "takes      " + _use_told(outcome),

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import re
 
+from mme.planning.measuring import Observed
 from mme.planning.moments import seconds_of
 
 LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) +[A-Z]+ +"
     r"mme\.(?:gateway\.access|core\.invocation_log): "
     r"\S+ .+? (?:\d{3}|failed|left) (?P<total_ms>\d+\.\d) ms [0-9a-f]{8}-[0-9a-f-]{27} "
-    r"(?P<target>\S+) (?:warm|cold|first)\b(?P<rest>.*)"
+    r"(?P<target>\S+) (?P<outcome>warm|cold|first)\b(?P<rest>.*)"
 )
-TOOK = re.compile(r" load \d+\.\d model (\d+\.\d)\b")
+PARTS = re.compile(
+    r"(?: fetch (?P<fetch>\d+\.\d))? queue (?P<queue>\d+\.\d)"
+    r" load (?P<load>\d+\.\d) model (?P<model>\d+\.\d)\b"
+)
 
 
-def text_request(line: str) -> tuple[float, str, float] | None:
-    """When it came, the model it asked for, the seconds it was computed; None: it is no such line.
+def text_request(line: str) -> tuple[float, Observed] | None:
+    """When it came, and what is told of it; None: it is no such line.
 
     The line was written when it was over. Of an alias the model it meant counts.
     """
     found = LINE.match(line)
     if found is None:
         return None
-    at_s = seconds_of(found["at"].replace(",", ".")) - float(found["total_ms"]) / 1000
-    took = TOOK.search(found["rest"])
+    total_s = float(found["total_ms"]) / 1000
+    at_s = seconds_of(found["at"].replace(",", ".")) - total_s
     alias, _, meant = found["target"].rpartition("=")
     model = meant if alias and not alias.endswith(".tar.gz") else found["target"]
-    return at_s, model, float(took[1]) / 1000 if took else math.nan
+    parts = PARTS.search(found["rest"])
+    if parts is None:
+        return at_s, Observed(model, found["outcome"], total_s)
+    took = (float(parts[name] or 0) / 1000 for name in ("fetch", "queue", "load", "model"))
+    return at_s, Observed(model, found["outcome"], total_s, *took)

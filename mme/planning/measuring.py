@@ -1,16 +1,17 @@
 """What models cost, from what an endpoint noted of requests to them: pure.
 
-The endpoint must not have been busy with anything else, or the times hold what others took.
-`probing.py` has one answer such requests.
+The times hold what else the endpoint was busy with. `probing.py` has one answer requests that is
+busy with nothing else; `reading.py` finds in a trace what its own endpoint noted.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean, median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,21 +20,23 @@ from mme.planning.costs import Cost, Costs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+MOST_ALIKE = 200
+"""So many requests of a model and an outcome are kept of a trace, the first ones."""
 QUANTILES = 41
 """So many of a model's times are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """One request, as the log tells of it. Seconds."""
+class Observed(NamedTuple):
+    """One request, as a log or a trace tells of it. Seconds; NaN: it does not say."""
 
     model: str
-    outcome: str
-    total_s: float
-    fetch_s: float
-    queue_s: float
-    load_s: float
-    model_s: float
+    outcome: str = ""
+    """warm, cold or first; empty: it was refused, or is not said."""
+    total_s: float = math.nan
+    fetch_s: float = math.nan
+    queue_s: float = math.nan
+    load_s: float = math.nan
+    model_s: float = math.nan
 
     @property
     def overhead_s(self) -> float:
@@ -51,6 +54,25 @@ def observed(lines: Iterable[str]) -> list[Observed]:
         took = (said[f"{part}_ms"] / 1000 for part in ("total", "fetch", "queue", "load", "model"))
         found.append(Observed(said["target_model"], said["outcome"], *took))
     return found
+
+
+class Observations:
+    """What is kept of many requests to know what their models cost: some of each outcome."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], list[Observed]] = {}
+
+    def add(self, request: Observed) -> None:
+        """Keep it if it says where its time went, and there are few like it."""
+        if request.outcome and math.isfinite(sum(request[2:])):
+            alike = self._kept.setdefault((request.model, request.outcome), [])
+            if len(alike) < MOST_ALIKE:
+                alike.append(request)
+
+    def costs(self) -> Costs | None:
+        """What models cost, their bytes as is usual; None: too little is known."""
+        kept = [request for alike in self._kept.values() for request in alike]
+        return measured(kept, {}) if any(each.outcome == "warm" for each in kept) else None
 
 
 def measured(requests: Iterable[Observed], sizes: Mapping[str, Cost]) -> Costs:

@@ -14,18 +14,25 @@ import json
 import math
 import zlib
 from array import array
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mme.planning.log_lines import text_request
+from mme.planning.measuring import Observations, Observed
 from mme.planning.moments import seconds_of
 from mme.planning.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, BinaryIO
+
+    from mme.planning.costs import Costs
+
+    Told = tuple[float, Observed]
+    """When a request came, and what is told of it."""
 
 TIMES = ("at", "timestamp", "time", "datetime", "date", "arrived_at")
 MODELS = (
@@ -38,6 +45,8 @@ MODELS = (
 )
 TOOK = {"model_ms": 1e-3, "service_ms": 1e-3, "model_s": 1.0, "service_s": 1.0}
 """Columns of how long a request was computed -> what makes seconds of them."""
+PARTS_MS = ("total_ms", "fetch_ms", "queue_ms", "load_ms")
+"""Columns of where its time went otherwise, in the order of Observed."""
 OUTCOMES = ("", "warm", "cold", "first")
 DELIMITERS = ",;\t"
 PEEKED_LINES = 50
@@ -52,7 +61,16 @@ class TraceError(ValueError):
     """A trace that cannot be read: names the line and what stood there."""
 
 
-def read_trace(file: BinaryIO, name: str, told: Callable[[int], None] | None = None) -> Trace:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A trace that was read."""
+
+    trace: Trace
+    costs: Costs | None
+    """What its models cost, if it says where requests' time went."""
+
+
+def read_trace(file: BinaryIO, name: str, told: Callable[[int], None] | None = None) -> Read:
     """All of a trace, in the order of its times; closes the file.
 
     `told` hears how many requests were read.
@@ -61,8 +79,8 @@ def read_trace(file: BinaryIO, name: str, told: Callable[[int], None] | None = N
     gathered = _Gathered()
     try:
         with io.TextIOWrapper(_plain(file), encoding="utf-8-sig", newline="") as lines:
-            for number, (at_s, model, took_s) in enumerate(_requests(_bounded(lines, name), name)):
-                gathered.add(at_s, model, took_s)
+            for number, (at_s, request) in enumerate(_requests(_bounded(lines, name), name)):
+                gathered.add(at_s, request)
                 if told is not None and number % TOLD_EVERY == 0:
                     told(number)
     except UnicodeDecodeError as error:
@@ -71,7 +89,7 @@ def read_trace(file: BinaryIO, name: str, told: Callable[[int], None] | None = N
         raise TraceError(f"{name}: {error}") from error
     if not gathered.at_s:
         raise TraceError(f"{name} has no request: neither CSV with a head nor lines of a log")
-    return gathered.trace()
+    return Read(gathered.trace(), gathered.observations.costs())
 
 
 class _Gathered:
@@ -80,11 +98,13 @@ class _Gathered:
         self._model = array("i")
         self._took_s = array("f")
         self._numbers: dict[str, int] = {}
+        self.observations = Observations()
 
-    def add(self, at_s: float, model: str, took_s: float) -> None:
+    def add(self, at_s: float, request: Observed) -> None:
         self.at_s.append(at_s)
-        self._model.append(self._numbers.setdefault(model, len(self._numbers)))
-        self._took_s.append(took_s)
+        self._model.append(self._numbers.setdefault(request.model, len(self._numbers)))
+        self._took_s.append(request.model_s)
+        self.observations.add(request)
 
     def trace(self) -> Trace:
         at_s = np.frombuffer(self.at_s, np.float64)
@@ -124,7 +144,7 @@ def _bounded(lines: io.TextIOWrapper, name: str) -> Iterator[str]:
         yield line
 
 
-def _requests(lines: Iterable[str], name: str) -> Iterator[tuple[float, str, float]]:
+def _requests(lines: Iterable[str], name: str) -> Iterator[Told]:
     every = iter(lines)
     peeked = list(islice(every, PEEKED_LINES))
     first = next((line for line in peeked if line.strip()), "")
@@ -144,9 +164,12 @@ def _requests(lines: Iterable[str], name: str) -> Iterator[tuple[float, str, flo
 class _Columns:
     """Which column of a CSV file says what."""
 
-    def __init__(self, at: int, model: int, took: int | None, unit: float, delimiter: str) -> None:
-        self.at, self.model, self.took, self.unit = at, model, took, unit
-        self.delimiter = delimiter
+    def __init__(self, names: list[str], at: int, model: int, delimiter: str) -> None:
+        self.at, self.model, self.delimiter = at, model, delimiter
+        took = next((each for each in TOOK if each in names), None)
+        self._outcome = names.index("outcome") if "outcome" in names else None
+        self._parts = [(names.index(each), 1e-3) if each in names else None for each in PARTS_MS]
+        self._parts.append(None if took is None else (names.index(took), TOOK[took]))
 
     @classmethod
     def of(cls, head: str) -> _Columns | None:
@@ -160,15 +183,25 @@ class _Columns:
             at = next((names.index(each) for each in TIMES if each in names), None)
             model = next((names.index(each) for each in MODELS if each in names), None)
             if at is not None and model is not None:
-                took = next((each for each in TOOK if each in names), None)
-                place = None if took is None else names.index(took)
-                return cls(at, model, place, TOOK[took] if took else 1.0, delimiter)
+                return cls(names, at, model, delimiter)
         return None
 
+    def told(self, row: list[str]) -> Told:
+        """Raises ValueError; IndexError where a column is missing that has to be there."""
+        model = row[self.model].strip()
+        if not model:
+            raise ValueError("no model")
+        outcome = ""
+        if self._outcome is not None and self._outcome < len(row):
+            outcome = row[self._outcome]
+        took = [
+            _seconds(row[part[0]], part[1]) if part is not None and part[0] < len(row) else math.nan
+            for part in self._parts
+        ]
+        return seconds_of(row[self.at]), Observed(model, _outcome(outcome), *took)
 
-def _of_csv(
-    lines: Iterable[str], columns: _Columns, name: str
-) -> Iterator[tuple[float, str, float]]:
+
+def _of_csv(lines: Iterable[str], columns: _Columns, name: str) -> Iterator[Told]:
     rows = csv.reader(lines, delimiter=columns.delimiter)
     row: list[str] = []
     try:
@@ -176,7 +209,7 @@ def _of_csv(
             row = next(rows)
         for row in rows:
             if any(each.strip() for each in row):
-                yield _of_row(row, columns)
+                yield columns.told(row)
     except (ValueError, IndexError, csv.Error) as error:
         why = "too few columns" if isinstance(error, IndexError) else str(error)
         shown = "what follows " * isinstance(error, csv.Error)
@@ -184,15 +217,7 @@ def _of_csv(
         raise TraceError(f"{name} line {rows.line_num}: {why} in {shown}") from error
 
 
-def _of_row(row: list[str], columns: _Columns) -> tuple[float, str, float]:
-    model = row[columns.model].strip()
-    if not model:
-        raise ValueError("no model")
-    took = row[columns.took] if columns.took is not None and columns.took < len(row) else ""
-    return seconds_of(row[columns.at]), model, _seconds(took, columns.unit)
-
-
-def _of_json(lines: Iterable[str], name: str) -> Iterator[tuple[float, str, float]]:
+def _of_json(lines: Iterable[str], name: str) -> Iterator[Told]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -204,7 +229,7 @@ def _of_json(lines: Iterable[str], name: str) -> Iterator[tuple[float, str, floa
             yield found
 
 
-def _of_object(content: Any) -> tuple[float, str, float] | None:
+def _of_object(content: Any) -> Told | None:
     """None: it is a line of a log that is about no invocation."""
     if not isinstance(content, dict):
         raise ValueError("no object")  # noqa: TRY004 - what json raises, too
@@ -219,11 +244,17 @@ def _of_object(content: Any) -> tuple[float, str, float] | None:
     at_s = seconds_of(at)
     if is_logged:  # written when it was over
         at_s -= _seconds(said["total_ms"], 1e-3)
+    parts = [_seconds(said.get(each), 1e-3) for each in PARTS_MS]
     took = next((each for each in TOOK if each in said), None)
-    return at_s, model, _seconds(said[took], TOOK[took]) if took else math.nan
+    parts.append(_seconds(said[took], TOOK[took]) if took else math.nan)
+    return at_s, Observed(model, _outcome(said.get("outcome")), *parts)
 
 
-def _of_log(lines: Iterable[str]) -> Iterator[tuple[float, str, float]]:
+def _outcome(said: Any) -> str:
+    return said if said in OUTCOMES else ""
+
+
+def _of_log(lines: Iterable[str]) -> Iterator[Told]:
     for line in lines:
         found = text_request(line)
         if found is not None:

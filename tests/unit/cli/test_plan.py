@@ -45,7 +45,19 @@ def test_times_of_the_trace_count_unless_costs_are_given(tmp_path, capsys):
     assert said["outcome"]["p50_ms"] == pytest.approx(700, rel=0.02)
     measured = planned(capsys, "--trace", trace, "--costs", costs, *ROOM)
     assert measured["outcome"]["p50_ms"] == pytest.approx(50, rel=0.05)
-    assert (said["assumed_costs"], measured["assumed_costs"]) == (True, False)
+    assert (said["costs_from"], measured["costs_from"]) == ("assumed", "measured")
+
+
+def test_costs_are_taken_from_a_trace_that_tells_where_time_went(tmp_path, capsys):
+    trace = tmp_path / "requests.csv"
+    rows = "".join(f"{10 * number},b,warm,0,0,0,700,720\n" for number in range(1, 20))
+    head = "at,model,outcome,fetch_ms,queue_ms,load_ms,model_ms,total_ms\n"
+    trace.write_text(f"{head}0,b,first,4000,0,300,900,5220\n{rows}")
+    report = planned(capsys, "--trace", trace, *ROOM)
+    assert report["costs_from"] == "trace"
+    assert report["outcome"]["p50_ms"] == pytest.approx(720, rel=0.02)
+    [slowest] = [ms for share, ms in report["outcome"]["latencies_ms"] if share == 0.999]
+    assert slowest == pytest.approx(5220, rel=0.02)
 
 
 def test_less_memory_keeps_fewer_models_warm(capsys):

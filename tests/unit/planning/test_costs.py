@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mme.planning.costs import Cost, Costs, CostsError, read_costs
-from mme.planning.measuring import Observed, measured, observed
+from mme.planning.measuring import MOST_ALIKE, Observations, Observed, measured, observed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,3 +72,24 @@ def test_warm_and_just_loaded_answers_are_measured_apart() -> None:
 def test_without_an_answer_from_memory_nothing_is_measured() -> None:
     with pytest.raises(ValueError, match="no request was answered"):
         measured([Observed("a", "first", 0.36, 0.3, 0.0, 0.02, 0.04)], {})
+
+
+def test_of_many_requests_some_are_kept_that_say_where_their_time_went() -> None:
+    kept = Observations()
+    for _ in range(2 * MOST_ALIKE):
+        kept.add(Observed("a", "warm", 0.03, 0.0, 0.0, 0.0, 0.02))
+    kept.add(Observed("a", "cold", 0.05, 0.0, 0.0, 0.01, 0.03))
+    kept.add(Observed("a", "cold", load_s=0.9, model_s=0.9))
+    kept.add(Observed("b", "", 0.05, 0.0, 0.05, 0.0, 0.0))
+    costs = kept.costs()
+    assert costs is not None
+    assert [*costs.by_model] == ["a"]
+    assert costs.of("a").load_s == (0.01,)
+    assert costs.of("a").mean_service_s == pytest.approx(0.02)
+
+
+def test_where_none_found_its_model_in_memory_nothing_is_known() -> None:
+    kept = Observations()
+    assert kept.costs() is None
+    kept.add(Observed("a", "cold", 0.05, 0.0, 0.0, 0.01, 0.03))
+    assert kept.costs() is None

@@ -31,6 +31,10 @@ JSON_LOG = """\
 
 def read(content: str | bytes):
     data = content.encode() if isinstance(content, str) else content
+    return found(data).trace
+
+
+def found(data: bytes):
     return read_trace(io.BufferedReader(io.BytesIO(data)), "requests")
 
 
@@ -70,6 +74,41 @@ def test_the_log_as_text_has_invocations_alone_at_the_time_they_came():
     assert named(trace) == ["en/DocSim.tar.gz", "en/DocSim-2.tar.gz"]
     assert np.diff(trace.at_s)[0] == pytest.approx(50.99 - 49.5)
     assert trace.service_s.tolist() == pytest.approx([0.0017, 0.002])
+
+
+WHERE = "at,target_model,outcome,fetch_ms,queue_ms,load_ms,model_ms,total_ms\n"
+ROWS = "1,a,first,300,0,10,30,341\n2,a,warm,0,0,0,20,21\n3,a,warm,0,0,0,22,23\n4,a,,0,9,0,0,9\n"
+LINES = """\
+{"at": 1, "model": "a", "outcome": "first", "fetch_ms": 300, "queue_ms": 0, "load_ms": 10,\
+ "model_ms": 30, "total_ms": 341}
+{"at": 2, "model": "a", "outcome": "warm", "fetch_ms": 0, "queue_ms": 0, "load_ms": 0,\
+ "model_ms": 20, "total_ms": 21}
+{"at": 3, "model": "a", "outcome": "warm", "fetch_ms": 0, "queue_ms": 0, "load_ms": 0,\
+ "model_ms": 22, "total_ms": 23}
+"""
+LOGGED = "".join(
+    f"2026-11-29 03:10:5{at},000 INFO    mme.gateway.access: POST /invocations 200 {total} ms"
+    f" 1d76657d-bbb0-48f8-adbf-db209d5c5469 a {rest}\n"
+    for at, total, rest in (
+        (1, "341.0", "first fetch 300.0 queue 0.0 load 10.0 model 30.0"),
+        (2, "21.0", "warm queue 0.0 load 0.0 model 20.0"),
+        (3, "23.0", "warm queue 0.0 load 0.0 model 22.0"),
+    )
+)
+
+
+@pytest.mark.parametrize("content", [WHERE + ROWS, LINES, LOGGED], ids=["csv", "jsonl", "log"])
+def test_a_trace_that_tells_where_time_went_tells_what_models_cost(content):
+    costs = found(content.encode()).costs
+    cost = costs.of("a")
+    assert cost.first_s == pytest.approx(0.3)
+    assert (cost.load_s, cost.cold_service_s) == ((0.01,), (0.03,))
+    assert cost.service_s == pytest.approx((0.02, 0.022))
+    assert costs.overhead_s == pytest.approx(0.001)
+
+
+def test_a_trace_of_times_and_models_tells_nothing_of_costs():
+    assert found(b"at,model,model_ms\n1,a,4\n").costs is None
 
 
 def test_the_log_as_json_has_invocations_alone_at_the_time_they_came():

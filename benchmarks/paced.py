@@ -1,0 +1,71 @@
+"""Requests sent at given times, whatever became of those before: callers who know of nobody else.
+
+In a process of its own, as `traffic.py`, which has what waits for its answers instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from benchmarks.traffic import OK, _answer, _connect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.traffic import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """What a run saw, by request. Seconds."""
+
+    sent_s: list[float]
+    """From the beginning."""
+    latencies_s: list[float]
+
+
+class WrongAnswer(RuntimeError):
+    """A request was not answered as it has to be."""
+
+
+def drive_at(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> Paced:
+    """Send each exchange at its time, on a connection of its own. Raises WrongAnswer."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_drive_at, url, exchanges, at_s).result()
+
+
+def _drive_at(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> Paced:
+    return asyncio.run(_all(url, exchanges, at_s))
+
+
+async def _all(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> Paced:
+    parts = urlsplit(url)
+    where = (parts.hostname or "", parts.port or 80)
+    paced = Paced([0.0] * len(exchanges), [0.0] * len(exchanges))
+    began_s = time.perf_counter()
+
+    async def ask(index: int) -> None:
+        reader, writer = await _connect(where)
+        sent_s = time.perf_counter()
+        writer.write(exchanges[index].message)
+        try:
+            status, body, _ = await _answer(reader)
+        finally:
+            writer.close()
+        paced.sent_s[index] = sent_s - began_s
+        paced.latencies_s[index] = time.perf_counter() - sent_s
+        expected = exchanges[index].expected
+        if status != OK or (expected is not None and body != expected):
+            raise WrongAnswer(f"{status}: {body[:300].decode(errors='replace')}")
+
+    async with asyncio.TaskGroup() as tasks:
+        for index, due_s in enumerate(at_s):
+            await asyncio.sleep(max(0.0, began_s + due_s - time.perf_counter()))
+            tasks.create_task(ask(index))
+    return paced
