@@ -46,6 +46,8 @@ class Door(asyncio.Protocol):
         self._socket: socket.socket | None = None
         self._received = bytearray()
         self._parts: list[bytes] = []
+        self._is_late = False
+        """Whether something was to be sent after the connection's end."""
 
     @property
     def is_open(self) -> bool:
@@ -54,20 +56,15 @@ class Door(asyncio.Protocol):
 
     def send(self, message: Message) -> None:
         """Send one message. Raises DoorError for one that cannot be put into a frame."""
-        frame = encode(message)
-        if self._transport is not None:
-            self._transport.write(frame)
+        self._write(encode(message))
 
     def send_frame(self, beginning: bytes, body: bytes | bytearray) -> None:
         """Send a message of which all but the body is in the form of a frame already."""
-        if self._transport is not None:
-            self._transport.writelines((beginning, body))
+        self._write(beginning, body)
 
     def send_together(self, frames: Sequence[tuple[bytes, bytes | bytearray]]) -> None:
         """Send several questions to be answered at once, each as `send_frame` does."""
-        if self._transport is not None:
-            pieces = (piece for frame in frames for piece in frame)
-            self._transport.writelines((encode(Together(len(frames))), *pieces))
+        self._write(encode(Together(len(frames))), *(piece for frame in frames for piece in frame))
 
     def has_unread(self) -> bool:
         """Whether the worker has not yet read all that was sent to it."""
@@ -126,7 +123,13 @@ class Door(asyncio.Protocol):
             self.hello.set_exception(ConnectionError("the worker ended before it said hello"))
             self.hello.exception()  # seen: nobody may wait for it any more
         on_end, self.on_end = self.on_end, lambda _: None
-        on_end(not isinstance(exc, ConnectionResetError | BrokenPipeError))
+        on_end(not self._is_late and not isinstance(exc, ConnectionResetError | BrokenPipeError))
+
+    def _write(self, *pieces: bytes | bytearray) -> None:
+        if self._transport is not None:
+            # Its end has been seen, and is told in the loop's next turn: nothing is sent any more.
+            self._is_late = self._is_late or self._transport.is_closing()
+            self._transport.writelines(pieces)
 
     def _next(self) -> Message | None:
         received = self._received

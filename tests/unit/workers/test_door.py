@@ -91,6 +91,18 @@ async def test_the_end_of_one_that_had_not_is_told_so(worker, ear):
     assert not await ear.had_read()
 
 
+async def test_what_is_sent_in_the_moment_the_end_is_seen_was_not_read(tmp_path):
+    async with saying(tmp_path / "w1", encode(Hello(1, 1))) as hang_up:
+        ear = Ear(await open_door(tmp_path / "w1"))
+
+        def end_is_seen():
+            asyncio.get_running_loop().call_soon(ear.door.send, Question("m", "", "", {}, b""))
+
+        ear.door.eof_received = end_is_seen
+        hang_up.set()
+        assert not await ear.had_read()
+
+
 async def test_what_lies_unread_is_seen(worker, ear):
     await ear.ask()
     await until(lambda: not ear.door.has_unread())
@@ -112,7 +124,7 @@ async def test_when_it_is_closed_the_worker_ends_and_nothing_is_told(worker, ear
 
 @contextlib.asynccontextmanager
 async def saying(path, words):
-    """A socket where somebody says something and, without words, hangs up."""
+    """A socket where somebody says something and hangs up: when told to, without words at once."""
     over = asyncio.Event()
 
     async def say(_, writer):
@@ -123,7 +135,7 @@ async def saying(path, words):
 
     server = await asyncio.start_unix_server(say, path)
     try:
-        yield
+        yield over
     finally:
         over.set()
         server.close()
