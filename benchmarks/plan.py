@@ -2,14 +2,12 @@
 
 An endpoint answers requests that come at times of their own; then `GET /trace` is replayed as `mme
 plan` does, with the costs that the trace itself tells and with those measured from the artifacts.
-A second trace, made up, shows how fast very long ones are replayed.
 """
 
 from __future__ import annotations
 
 import io
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +25,6 @@ from mme.planning.machine import Machine
 from mme.planning.probing import probed
 from mme.planning.reading import read_trace
 from mme.planning.simulate import simulate
-from mme.planning.zipf import zipf_of
 from tests.support.endpoint import running_endpoint
 
 if TYPE_CHECKING:
@@ -42,8 +39,6 @@ MODELS, REQUESTS, RATE = 60, 2_000, 20.0
 WORKERS = 2
 RESIDENT = {"every model has room": 100, "a worker has room for 6": 6}
 WITHIN = 0.15
-LONG = "models=100000,requests={requests},s=1.0,rate=200/s"
-LONG_REQUESTS, LONG_MEMORY_BYTES, MINUTES = 100_000_000, 64 << 30, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ class Figures:
 
 
 def measure() -> list[Row]:
-    """With room and without, and the long one."""
+    """With room for every model, and without."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="mme-bench-") as folder:
         store = Path(folder) / "store"
@@ -64,7 +59,7 @@ def measure() -> list[Row]:
         costs = probed(store)
         for number, (room, resident) in enumerate(RESIDENT.items()):
             rows += _compared(store, Path(folder) / str(number), room, resident, costs)
-    return [*rows, _long()]
+    return rows
 
 
 def _compared(store: Path, scratch: Path, room: str, resident: int, costs: Costs) -> Iterator[Row]:
@@ -126,22 +121,6 @@ def _of(outcome: Outcome) -> Figures:
 
 def _untimed(trace: Trace) -> Trace:
     return replace(trace, service_s=None)
-
-
-def _long() -> Row:
-    count = of(LONG_REQUESTS)
-    source = zipf_of(LONG.format(requests=count))
-    began_s = time.perf_counter()
-    outcome = simulate(source.chunks(), Costs(), Machine(memory_bytes=LONG_MEMORY_BYTES, cores=4))
-    took_s = time.perf_counter() - began_s
-    return Row(
-        f"{count:,} requests to 100,000 models replayed",
-        "-",
-        f"{took_s / 60:.1f} min, {1e6 * took_s / count:.1f} us each; hit ratio"
-        f" {outcome.hit_ratio:.1%}",
-        f"≤ {MINUTES} min",
-        took_s <= 60 * MINUTES,
-    )
 
 
 def _percent(value: float) -> str:

@@ -76,6 +76,8 @@ class Room:
         self._disk: OrderedDict[int, None] = OrderedDict()
         self._disk_bytes = 0
         self._waiting: dict[int, deque[FastCall]] = {}
+        self._came: deque[tuple[float, int]] = deque()
+        """When each came that waits or waited for its model, and the model; the first one first."""
         self._to_start: deque[int] = deque()
         self._quick, self._all = machine.parallel_loads, machine.parallel_loads * SLOW_TIMES
         """Slots that are free."""
@@ -109,6 +111,7 @@ class Room:
         """A request to a target that is not known, or not on the disk."""
         model = call[1]
         call = (*call[:6], FIRST)
+        self._came.append((now_s, model))
         waiting = self._waiting.get(model)
         if waiting is not None:
             waiting.append(call)
@@ -203,7 +206,8 @@ class Room:
     def _look(self, now_s: float) -> None:
         """Refuse those whose models do not arrive in time."""
         until_s = now_s - self._machine.ready_timeout_s
-        for waiting in self._waiting.values():
+        while self._came and self._came[0][0] <= until_s:
+            waiting = self._waiting.get(self._came.popleft()[1])
             while waiting and waiting[0][2] <= until_s:
                 self._fast.refuse(waiting.popleft())
         if self._waiting:
