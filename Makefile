@@ -98,6 +98,7 @@ pictures: $(DEV) ## write the pictures of docs/images
 image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE, EXTRAS)
 	@$(BUILD) $(if $(EXTRAS),--build-arg EXTRAS="$(EXTRAS)") --label org.opencontainers.image.version=$(VERSION_NOW) -t $(IMAGE) .
 	@$(BUILD) -t $(IMAGE)-store -f docker/store.Dockerfile .
+	@$(BUILD) -t $(IMAGE)-haproxy deploy/haproxy
 
 wheel: $(DEV) ## build the wheel of what is in the checkout, with source and bill of materials, into dist/VERSION-try
 	@$(BIN)/python -m release make --try

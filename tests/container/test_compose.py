@@ -3,58 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
-import uuid
 
 import boto3
 import pytest
 import requests
 
 from tests.support.aws import aws
+from tests.support.compose import composed
 from tests.support.endpoint import PROJECT
-from tests.support.engine import IMAGE, engine
 
-COMPOSE_TIMEOUT_S = 180
 PATIENCE_S = 90
-
-
-def compose_command() -> list[str]:
-    """docker's own compose, or podman-compose from the development requirements."""
-    if engine() == "docker":
-        return ["docker", "compose"]
-    return [sys.executable, "-m", "podman_compose"]
 
 
 @pytest.fixture(scope="module")
 def url():
     """The address of a composed endpoint."""
-    if IMAGE != "mme":
-        pytest.skip("docker-compose.yml names the image mme")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    project = [*compose_command(), "-p", f"mme{uuid.uuid4().hex[:8]}", "-f", "docker-compose.yml"]
-    environment = os.environ | {"MME_PUBLISH": str(port)}
-
-    def compose(*arguments: str) -> str:
-        ended = subprocess.run(
-            [*project, *arguments], cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=COMPOSE_TIMEOUT_S, check=False,
-        )  # fmt: skip
-        return ended.stdout + ended.stderr
-
-    said = compose("up", "--detach", "--no-build")
-    try:
-        address = f"http://127.0.0.1:{port}"
+    with composed(PROJECT / "docker-compose.yml") as (project, said):
         deadline_s = time.monotonic() + PATIENCE_S
-        while not is_served(address):
-            assert time.monotonic() < deadline_s, f"{said}\n{compose('logs')}"
-        yield address
-    finally:
-        compose("down", "--volumes")
+        while not is_served(project.url):
+            assert time.monotonic() < deadline_s, f"{said}\n{project.run('logs')}"
+        yield project.url
 
 
 def is_served(address: str) -> bool:
