@@ -91,6 +91,14 @@ def measured(requests: Iterable[Observed], sizes: Mapping[str, Cost]) -> Costs:
     return Costs(default=_usual(list(costs.values())), by_model=costs, overhead_s=overhead_s)
 
 
+def return_s(requests: Sequence[Observed], waited_s: Sequence[float]) -> float:
+    """What a caller waits beyond what the endpoint notes, of requests one after the other."""
+    if len(requests) != len(waited_s) or not waited_s:  # some were not answered by a model
+        return 0.0
+    beyond_s = (waited - each.total_s for each, waited in zip(requests, waited_s, strict=True))
+    return max(0.0, median(beyond_s))
+
+
 def _cost(requests: Sequence[Observed], size: Cost) -> Cost:
     warm = [each.model_s for each in requests if each.outcome == "warm"]
     loads = [each for each in requests if each.load_s > 0]

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from urllib.parse import quote, urlencode
 from mme.core.names import TARGET_HEADER
 from mme.core.unix_http import UnixConnection
 from mme.planning.costs import Cost, Costs, CostsError
-from mme.planning.measuring import measured, observed
+from mme.planning.measuring import measured, observed, return_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 MOST_MODELS = 200
 """So many artifacts are asked at most, evenly chosen; the others cost as these do on average."""
 ROUNDS, WARM_ASKED = 3, 4
+PAUSE_S = 0.03
+"""Between two requests: where they follow at once, all caches are warm, as with real callers they
+are not."""
 START_S, STOP_S, ANSWER_S, POLL_S = 120.0, 30.0, 120.0, 0.1
 OK = 200
 JSON = {"Content-Type": "application/json"}
@@ -54,10 +58,11 @@ def probed(artifacts: Path, told: Callable[[int, int], None] = lambda _, __: Non
     with tempfile.TemporaryDirectory(prefix="mme-") as name:
         scratch = Path(name)
         with _endpoint(artifacts, scratch) as connection:
-            sizes = _asked(connection, chosen, told)
+            sizes, waited_s = _asked(connection, chosen, told)
         lines = (scratch / "log").read_text("utf-8", "replace").splitlines()
     try:
-        return measured(observed(lines), sizes)
+        seen = observed(lines)
+        return replace(measured(seen, sizes), return_s=return_s(seen, waited_s))
     except ValueError as error:
         raise CostsError(f"{artifacts}: {error}") from error
 
@@ -107,9 +112,13 @@ def _await(connection: UnixConnection, process: subprocess.Popen[bytes]) -> None
 
 def _asked(
     connection: UnixConnection, targets: Sequence[str], told: Callable[[int, int], None]
-) -> dict[str, Cost]:
-    """Ask each, cold and then warm, in rounds; returns what each took before it was asked."""
+) -> tuple[dict[str, Cost], list[float]]:
+    """Ask each, cold and then warm, in rounds.
+
+    Returns what each took before it was asked, and how long each answer was waited for.
+    """
     sizes: dict[str, Cost] = {}
+    waited_s: list[float] = []
     samples: dict[str, Any] = {}
     steps = len(targets) * (ROUNDS + 1)
     for number, target in enumerate(targets):
@@ -124,10 +133,13 @@ def _asked(
         for target, sample in samples.items():
             headers = {TARGET_HEADER: target, "Content-Type": sample["content_type"]}
             for _ in range(1 + WARM_ASKED):
+                time.sleep(PAUSE_S)
+                began_s = time.perf_counter()
                 _answer(connection, "POST", "/invocations", sample["body"], headers)
+                waited_s.append(time.perf_counter() - began_s)
             done += 1
             told(done, steps)
-    return sizes
+    return sizes, waited_s
 
 
 def _size(connection: UnixConnection, target: str) -> Cost:

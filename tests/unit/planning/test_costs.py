@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mme.planning.costs import Cost, Costs, CostsError, read_costs
-from mme.planning.measuring import MOST_ALIKE, Observations, Observed, measured, observed
+from mme.planning.measuring import MOST_ALIKE, Observations, Observed, measured, observed, return_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +93,10 @@ def test_where_none_found_its_model_in_memory_nothing_is_known() -> None:
     assert kept.costs() is None
     kept.add(Observed("a", "cold", 0.05, 0.0, 0.0, 0.01, 0.03))
     assert kept.costs() is None
+
+
+def test_what_callers_wait_beyond_what_the_endpoint_notes_is_the_usual_difference() -> None:
+    requests = [Observed("a", "warm", total_s=total_s) for total_s in (0.010, 0.020, 0.030)]
+    assert return_s(requests, [0.012, 0.022, 0.090]) == pytest.approx(0.002)
+    assert return_s(requests, [0.012, 0.022]) == 0
+    assert return_s([], []) == 0
