@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_ALIKE = 200
 """So many requests of a model and an outcome are kept of a trace, the first ones."""
+MANY = 300_000
+"""When so many are kept, only those are that no other is like."""
 QUANTILES = 41
 """So many of a model's times are kept."""
 
@@ -61,13 +63,15 @@ class Observations:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], list[Observed]] = {}
+        self._count = 0
 
     def add(self, request: Observed) -> None:
         """Keep it if it says where its time went, and there are few like it."""
         if request.outcome and math.isfinite(sum(request[2:])):
             alike = self._kept.setdefault((request.model, request.outcome), [])
-            if len(alike) < MOST_ALIKE:
+            if len(alike) < (MOST_ALIKE if self._count < MANY else 1):
                 alike.append(request)
+                self._count += 1
 
     def costs(self) -> Costs | None:
         """What models cost, their bytes as is usual; None: too little is known."""

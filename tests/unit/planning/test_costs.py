@@ -88,6 +88,19 @@ def test_of_many_requests_some_are_kept_that_say_where_their_time_went() -> None
     assert costs.of("a").mean_service_s == pytest.approx(0.02)
 
 
+def test_of_a_trace_with_very_many_models_one_request_of_each_kind_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mme.planning.measuring.MANY", 1)
+    kept = Observations()
+    for model_s in (0.02, 0.04):
+        kept.add(Observed("a", "warm", 0.05, 0.0, 0.0, 0.0, model_s))
+    kept.add(Observed("b", "warm", 0.05, 0.0, 0.0, 0.0, 0.03))
+    costs = kept.costs()
+    assert costs is not None
+    assert [costs.of(name).service_s for name in "ab"] == [(0.02,), (0.03,)]
+
+
 def test_where_none_found_its_model_in_memory_nothing_is_known() -> None:
     kept = Observations()
     assert kept.costs() is None
