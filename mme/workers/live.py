@@ -272,7 +272,7 @@ class LiveWorkers:
             return
         # Of two it may have read the first; that it left bytes unread says nothing of that one.
         had_read = had_read or live.next is not None
-        if live.puts_last:
+        if live.puts_last and not request.is_over:
             request.lets_others_pass = False
             request.attempts = 0
             self.send(self._dispatch.submit(request))

@@ -213,6 +213,23 @@ async def test_one_that_hangs_does_not_hold_up_the_others_for_all_their_time(hel
         await hanging
 
 
+async def test_one_that_is_put_last_is_not_computed_again_for_a_caller_who_left(held):
+    held.bench.mms.by_body[POISON] = Manner.HANG
+    hanging, *tasks = await held.waiting(POISON, b"1", b"22")
+    held.let_go()
+    await held.first
+    held.worker.let_go.clear()
+    await until(lambda: held.worker.together == [3])
+    share_s = BATCH_SHARE * held.bench.settings.invoke_timeout_s + 0.1
+    held.bench.clock.skip(share_s)
+    await until(lambda: held.computed_alone() == POISON)
+    hanging.cancel()
+    held.bench.clock.skip(share_s)
+    assert lengths(await asyncio.gather(*tasks)) == [1, 2]
+    assert held.bench.workers.counts().waiting == 0
+    assert held.computed_alone() is None
+
+
 async def test_whose_time_is_over_is_told_so_and_the_others_are_answered(held):
     short = asyncio.create_task(held.bench.ask(held.model, b"1", Terms(timeout_s=0.5)))
     tasks = [held.bench.asking(held.model, body) for body in (b"22", POISON)]
