@@ -95,7 +95,7 @@ pictures: $(DEV) ## write the pictures of docs/images
 	@.ci/browser-up
 	@$(BIN)/python -m pytest tests/browser -k picture_of_the_documentation --write-pictures
 
-image: $(ARTIFACTS) ## build the image, and the S3 docker-compose.yml tries it with (IMAGE, ENGINE, EXTRAS)
+image: $(ARTIFACTS) ## build the image, and what the compose files try it with (IMAGE, ENGINE, EXTRAS)
 	@$(BUILD) $(if $(EXTRAS),--build-arg EXTRAS="$(EXTRAS)") --label org.opencontainers.image.version=$(VERSION_NOW) -t $(IMAGE) .
 	@$(BUILD) -t $(IMAGE)-store -f docker/store.Dockerfile .
 	@$(BUILD) -t $(IMAGE)-haproxy deploy/haproxy
