@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.endpoint import PROJECT
 from tests.support.hostile import Figures
@@ -24,6 +25,11 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # A machine that is busy, or stands still for seconds, says nothing of the code.
+    settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("patient")
     config.stash[FIGURES] = Figures()
 
 

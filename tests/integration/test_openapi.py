@@ -61,6 +61,7 @@ def test_an_endpoint_answers_as_it_is_described(endpoint, tmp_path):
             sys.executable, "-m", "schemathesis.cli", "run", f"{endpoint.url}/openapi.json",
             "--checks", CHECKS, "--phases", "coverage,fuzzing", "--exclude-path", "/",
             "--max-examples", "15", "--generation-deterministic", "--warnings", "off", "--no-color",
+            "--request-timeout", "60",
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
