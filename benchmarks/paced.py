@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,33 +20,27 @@ if TYPE_CHECKING:
     from benchmarks.traffic import Exchange
 
 
-@dataclass(frozen=True, slots=True)
-class Paced:
-    """What a run saw, by request. Seconds."""
-
-    sent_s: list[float]
-    """From the beginning."""
-    latencies_s: list[float]
-
-
 class WrongAnswer(RuntimeError):
     """A request was not answered as it has to be."""
 
 
-def drive_at(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> Paced:
-    """Send each exchange at its time, on a connection of its own. Raises WrongAnswer."""
+def drive_at(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> list[float]:
+    """Send each exchange at its time, on a connection of its own; how long each took, in seconds.
+
+    Raises WrongAnswer.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(_drive_at, url, exchanges, at_s).result()
 
 
-def _drive_at(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> Paced:
+def _drive_at(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> list[float]:
     return asyncio.run(_all(url, exchanges, at_s))
 
 
-async def _all(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> Paced:
+async def _all(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> list[float]:
     parts = urlsplit(url)
     where = (parts.hostname or "", parts.port or 80)
-    paced = Paced([0.0] * len(exchanges), [0.0] * len(exchanges))
+    latencies_s = [0.0] * len(exchanges)
     began_s = time.perf_counter()
 
     async def ask(index: int) -> None:
@@ -58,8 +51,7 @@ async def _all(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -
             status, body, _ = await _answer(reader)
         finally:
             writer.close()
-        paced.sent_s[index] = sent_s - began_s
-        paced.latencies_s[index] = time.perf_counter() - sent_s
+        latencies_s[index] = time.perf_counter() - sent_s
         expected = exchanges[index].expected
         if status != OK or (expected is not None and body != expected):
             raise WrongAnswer(f"{status}: {body[:300].decode(errors='replace')}")
@@ -68,4 +60,4 @@ async def _all(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -
         for index, due_s in enumerate(at_s):
             await asyncio.sleep(max(0.0, began_s + due_s - time.perf_counter()))
             tasks.create_task(ask(index))
-    return paced
+    return latencies_s

@@ -129,7 +129,7 @@ def _asked(endpoint: Endpoint, store: Path) -> list[float]:
     share = 1 / np.arange(1, len(each) + 1)
     order = random.permutation(len(each))[random.choice(len(each), count, p=share / share.sum())]
     at_s = np.cumsum(random.exponential(1 / RATE, count)).tolist()
-    return drive_at(endpoint.url, [each[number] for number in order], at_s).latencies_s
+    return drive_at(endpoint.url, [each[number] for number in order], at_s)
 
 
 def _of(outcome: Outcome) -> Figures:

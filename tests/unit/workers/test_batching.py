@@ -46,6 +46,13 @@ class Held:
     def let_go(self):
         self.worker.let_go.set()
 
+    async def computes_together(self, count):
+        """The first is answered; so many of those that waited are computed, and hang."""
+        self.let_go()
+        await self.first
+        self.worker.let_go.clear()
+        await until(lambda: self.worker.together == [count])
+
     def computed_alone(self):
         """What a worker computes that it was sent by itself."""
         for _, request, _ in self.bench.workers._dispatch.requests_in_workers():
@@ -197,10 +204,7 @@ async def test_one_that_hangs_does_not_hold_up_the_others_for_all_their_time(hel
     bodies.insert(place, POISON)
     tasks = await held.waiting(*bodies)
     hanging = tasks.pop(place)
-    held.let_go()
-    await held.first
-    held.worker.let_go.clear()
-    await until(lambda: held.worker.together == [4])
+    await held.computes_together(4)
     share_s = BATCH_SHARE * held.bench.settings.invoke_timeout_s + 0.1
     held.bench.clock.skip(share_s)
     await until(lambda: held.computed_alone() == POISON)
@@ -216,10 +220,7 @@ async def test_one_that_hangs_does_not_hold_up_the_others_for_all_their_time(hel
 async def test_one_that_is_put_last_is_not_computed_again_for_a_caller_who_left(held):
     held.bench.mms.by_body[POISON] = Manner.HANG
     hanging, *tasks = await held.waiting(POISON, b"1", b"22")
-    held.let_go()
-    await held.first
-    held.worker.let_go.clear()
-    await until(lambda: held.worker.together == [3])
+    await held.computes_together(3)
     share_s = BATCH_SHARE * held.bench.settings.invoke_timeout_s + 0.1
     held.bench.clock.skip(share_s)
     await until(lambda: held.computed_alone() == POISON)
@@ -235,10 +236,7 @@ async def test_whose_time_is_over_is_told_so_and_the_others_are_answered(held):
     tasks = [held.bench.asking(held.model, body) for body in (b"22", POISON)]
     await asyncio.sleep(0)
     held.bench.mms.by_body[POISON] = Manner.HANG
-    held.let_go()
-    await held.first
-    held.worker.let_go.clear()
-    await until(lambda: held.worker.together == [3])
+    await held.computes_together(3)
     held.bench.clock.skip(0.6)
     with pytest.raises(ModelTimedOut):
         await short
@@ -257,10 +255,7 @@ async def test_where_no_worker_can_be_had_the_batch_is_answered_as_each_would_be
 async def test_a_model_that_is_dropped_meanwhile_leaves_when_all_are_answered(held):
     held.bench.mms.by_body[POISON] = Manner.HANG
     tasks = await held.waiting(b"1", POISON, b"333")
-    held.let_go()
-    await held.first
-    held.worker.let_go.clear()
-    await until(lambda: held.worker.together == [3])
+    await held.computes_together(3)
     await held.bench.workers.drop(held.model)
     held.let_go()
     assert lengths(await asyncio.gather(*tasks)) == [1, 6, 3]
@@ -272,10 +267,7 @@ async def test_waiting_and_computed_requests_are_counted_each(held):
     held.bench.mms.by_body[POISON] = Manner.HANG
     tasks = await held.waiting(b"1", POISON, b"22", b"333", b"4444")
     assert held.bench.workers.counts().waiting == 5
-    held.let_go()
-    await held.first
-    held.worker.let_go.clear()
-    await until(lambda: held.worker.together == [4])
+    await held.computes_together(4)
     counts = held.bench.workers.counts()
     assert (counts.in_flight, counts.waiting, counts.busy) == (5, 1, 1)
     held.let_go()
