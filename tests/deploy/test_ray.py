@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ INPUTS = 40
 ROWS = 3
 WAIT_S = 400.0
 """For what a quiet machine does in ten seconds: two nodes and two engines start side by side."""
+LOST = "is lost: others do what it did"
 pytestmark = pytest.mark.timeout(1500)
 LIGHT = {"MME_POOL_MIN": "1", "MME_POOL_MAX": "1", "MME_PRELOAD_LANGUAGES": ""}
 """The engines' settings that are the nodes' own."""
@@ -104,6 +106,11 @@ def engines(cluster):
     return [each for each in processes_with(str(cluster.folder)) if "-m mme serve" in each]
 
 
+def signal_engines(cluster, number):
+    for each in engines(cluster):
+        os.kill(int(each.partition(":")[0]), number)
+
+
 def until_outputs(s3, count, process, batch):
     def are_there(found):
         assert process.poll() is None or len(found) >= count, batch.log()
@@ -122,15 +129,17 @@ def test_stopped_and_with_a_node_killed_each_record_is_answered_once(cluster, ba
     assert eventually(lambda: engines(cluster), lambda left: not left) == []
 
     second = batch.start()
-    until_outputs(s3, len(outputs(s3)) + 6, second, batch)
+    until_outputs(s3, len(outputs(s3)) + 1, second, batch)
     eventually(lambda: engines(cluster), lambda found: len(found) == 2, WAIT_S)
+    signal_engines(cluster, signal.SIGSTOP)  # so that inputs are left when the loss is seen
     cluster.kill_second()
+    eventually(batch.log, lambda text: LOST in text, WAIT_S)
+    signal_engines(cluster, signal.SIGCONT)
     assert second.wait(WAIT_S) == 0, batch.log()
     summary = batch.summary()
     assert summary["already_done"] == stopped["done"]
     assert (summary["done"], summary["failed"]) == (INPUTS - stopped["done"], 0)
     assert summary["records"] == ROWS * summary["done"]
-    assert "is lost: others do what it did" in batch.log()
 
     before = outputs(s3)
     for number in range(INPUTS):
