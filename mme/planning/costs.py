@@ -94,7 +94,7 @@ def read_costs(path: Path) -> Costs:
         said = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CostsError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CostsError(f"{path} is no JSON: {error}") from error
     return _costs(said, str(path))
 

@@ -105,6 +105,8 @@ def test_a_target_is_met_if_all_its_bounds_hold_and_no_request_is_refused(text, 
         ("hits>=0.9", "'hits>=0.9': write FIGURE>=NUMBER or <=, of hit, cold"),
         ("p99<=200", "'p99<=200': p99 is a time, as 200ms"),
         ("hit>=99ms", "'hit>=99ms': hit is a share"),
+        ("", "'': write FIGURE>=NUMBER or <="),
+        ("hit>=0.9,", "'': write FIGURE>=NUMBER or <="),
     ],
 )
 def test_an_error_says_what_a_target_may_be(text, said):
