@@ -27,7 +27,7 @@ from mme.cli.options import (
 from mme.cli.progress import working
 from mme.cli.targets import about
 from mme.core.command_options import option
-from mme.core.names import TARGET_HEADER
+from mme.core.names import TARGET_HEADER, as_header
 
 if TYPE_CHECKING:
     from mme.cli.client import Endpoint, Reply
@@ -121,9 +121,11 @@ def _asked(
     by_name = f"/endpoints/{urllib.parse.quote(target, safe='')}/invocations"
     with working(f"asking {target}"):
         if chosen:
-            reply = endpoint.ask("POST", by_name, headers | {TARGET_HEADER: _ascii(chosen)}, body)
+            reply = endpoint.ask(
+                "POST", by_name, headers | {TARGET_HEADER: as_header(chosen)}, body
+            )
         else:
-            named = headers | {TARGET_HEADER: _ascii(target)}
+            named = headers | {TARGET_HEADER: as_header(target)}
             reply = endpoint.ask("POST", "/invocations", named, body)
             if reply.status == HTTPStatus.BAD_REQUEST and _is_pipeline(endpoint, target):
                 reply = endpoint.ask("POST", by_name, headers, body)
@@ -173,11 +175,6 @@ def _sample(endpoint: Endpoint, target: str) -> _Request:
         raise ValueError(f"{target} has no sample request: send one of your own by --data")
     body = str(told["body"]).encode()
     return _Request(str(told["content_type"]), str(told.get("accept") or ""), body)
-
-
-def _ascii(target: str) -> str:
-    """A header's text: names beyond Latin 1 go as their UTF-8, as other clients send them."""
-    return target.encode().decode("latin-1")
 
 
 def _print(reply: Reply, *, as_json: bool) -> None:

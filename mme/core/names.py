@@ -52,6 +52,11 @@ def check_key(key: str) -> str:
     return key
 
 
+def as_header(target: str) -> str:
+    """A header's text, as `http.client` sends it: names beyond Latin 1 go as their UTF-8."""
+    return target.encode().decode("latin-1")
+
+
 def model_name(target: str, version: str) -> str:
     """The name of one version of an artifact inside: 32 hex digits, as SageMaker's are."""
     digest = hashlib.sha256(f"{target}\0{version}".encode("utf-8", "surrogateescape"))

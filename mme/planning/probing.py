@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from mme.core.names import TARGET_HEADER
+from mme.core.names import TARGET_HEADER, as_header
 from mme.core.unix_http import UnixConnection
 from mme.planning.costs import Cost, Costs, CostsError
 from mme.planning.measuring import measured, observed, return_s
@@ -86,10 +86,9 @@ def _endpoint(artifacts: Path, scratch: Path) -> Iterator[UnixConnection]:
             stderr=log,
         )
     try:
-        connection = UnixConnection(str(scratch / "socket"), ANSWER_S)
-        _await(connection, process)
-        yield connection
-        connection.close()
+        with contextlib.closing(UnixConnection(str(scratch / "socket"), ANSWER_S)) as connection:
+            _await(connection, process)
+            yield connection
     finally:
         process.terminate()
         try:
@@ -126,12 +125,14 @@ def _asked(
         status, _ = _answer(connection, "POST", "/models", body, JSON)
         if status == OK:  # else it is not fit to serve, which `mme doctor` tells of
             sizes[target] = _size(connection, target)
-            samples[target] = _answer(connection, "GET", f"/models/{quote(target)}/sample")[1]
+            status, sample = _answer(connection, "GET", f"/models/{quote(target)}/sample")
+            if status == OK:  # else its own is none
+                samples[target] = sample
         told(number + 1, steps)
     done = len(targets)
     for _ in range(ROUNDS):
         for target, sample in samples.items():
-            headers = {TARGET_HEADER: target, "Content-Type": sample["content_type"]}
+            headers = {TARGET_HEADER: as_header(target), "Content-Type": sample["content_type"]}
             for _ in range(1 + WARM_ASKED):
                 time.sleep(PAUSE_S)
                 began_s = time.perf_counter()
@@ -166,4 +167,5 @@ def _answer(
     connection.request(method, path, body.encode(), headers or {})
     response = connection.getresponse()
     content = response.read()
-    return response.status, json.loads(content) if content else {}
+    is_json = response.headers.get_content_type() == "application/json"  # a model's need not be
+    return response.status, json.loads(content) if content and is_json else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,9 @@ import requests
 
 from benchmarks.paced import drive_at
 from benchmarks.workload import exchanges, fill_store
+from mme.core.artifact import SAMPLE_REQUEST
 from mme.planning.machine import Machine
+from mme.planning.probing import probed
 from mme.planning.reading import read_trace
 from mme.planning.simulate import simulate
 from tests.support.endpoint import running_endpoint
@@ -46,3 +49,18 @@ def test_a_replayed_trace_has_the_hit_ratio_that_the_endpoint_had(tmp_path: Path
     hit_ratio = said.count(b",warm,") / REQUESTS
     assert 0.2 < hit_ratio < 0.95
     assert abs(outcome.hit_ratio / hit_ratio - 1) < WITHIN
+
+
+def test_artifacts_are_measured_whatever_others_are_beside_them(tmp_path: Path) -> None:
+    store, target = tmp_path / "store", "模型.tar.gz"
+    model = fill_store(store, 1, ("DocSim",))[0].target
+    with tarfile.open(store / model) as archive:
+        archive.extractall(tmp_path / "made", filter="data")
+    (tmp_path / "made" / SAMPLE_REQUEST).write_text("no JSON")
+    with tarfile.open(store / "without-a-request.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "made", "")
+    (store / model).rename(store / target)
+    (store / "no-archive.tar.gz").write_bytes(b"?")
+    costs = probed(store)
+    assert list(costs.by_model) == [target]
+    assert costs.of(target).mean_service_s > 0
