@@ -370,6 +370,7 @@ class Workers:
     async def _look_at_workers(self) -> None:
         if self._rest is None:
             self._groups.step()
+            self._own.step()
 
     async def _look_after_requests(self) -> None:
         self._watch.step()
