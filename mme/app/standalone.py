@@ -78,7 +78,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
         gate, buckets, pipelines = gate_of(settings), buckets_of(settings), pipelines_of(settings)
         store = StoresByUri(own, buckets)
         try:
-            cache = await stack.enter_async_context(_cache(settings, run))
+            cache = await stack.enter_async_context(_cache(settings, own.uri, run))
         except CacheInUse as error:
             raise EndpointFailed(str(error)) from error
         except (ValueError, OSError) as error:
@@ -197,7 +197,7 @@ def _threads(count: int) -> Iterator[Run]:
 
 
 @contextlib.asynccontextmanager
-async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
+async def _cache(settings: Settings, store_uri: str, run: Run) -> AsyncIterator[ArtifactCache]:
     """The disk cache; a private one where the default one cannot be had.
 
     It may serve another endpoint already, or there is no home folder.
@@ -206,6 +206,7 @@ async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
         ArtifactCache.open,
         limits=extraction_limits(settings),
         terms=admission_terms(settings),
+        store_uri=store_uri,
         limit_bytes=settings.cache_limit_bytes,
         run=run,
     )

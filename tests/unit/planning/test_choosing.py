@@ -105,6 +105,8 @@ def test_a_target_is_met_if_all_its_bounds_hold_and_no_request_is_refused(text, 
         ("hits>=0.9", "'hits>=0.9': write FIGURE>=NUMBER or <=, of hit, cold"),
         ("p99<=200", "'p99<=200': p99 is a time, as 200ms"),
         ("hit>=99ms", "'hit>=99ms': hit is a share"),
+        ("hit>=95", "'hit>=95': hit is a share, as 0.95 or 95%"),
+        ("cold<=101%", "'cold<=101%': cold is a share, as 0.95 or 95%"),
     ],
 )
 def test_an_error_says_what_a_target_may_be(text, said):
