@@ -127,11 +127,7 @@ class Fast:
     # ---- the loop
 
     def _part(
-        self,
-        at_s: list[float],
-        model: list[int],
-        warm_s: list[float],
-        cold_s: NDArray[np.float64],
+        self, at_s: list[float], model: list[int], warm_s: list[float], cold_s: NDArray[np.float64]
     ) -> None:
         room, queues, length = self._room, self._queues, self._queue_length
         coming, order, in_flight, having = self._coming, self._order, self.in_flight, self.having
