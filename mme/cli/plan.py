@@ -136,9 +136,7 @@ def plan(
             known = _costs(artifacts, costs, phase)
             if known is not None:
                 source = source.without_times()
-            told = known or source.costs
-            if told is not None:
-                question = dataclasses.replace(question, costs=told)
+            question = dataclasses.replace(question, costs=known or source.costs or question.costs)
             report = report_of(planned(source.chunks, question, phase))
         report["costs_from"] = "measured" if known else "trace" if source.costs else "assumed"
         report["trace"]["source"] = source.name

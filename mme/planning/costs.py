@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from mme.core.artifact import checked_number, checked_size
+from mme.planning.moments import duration_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +134,7 @@ def _value(name: str, value: Any, where: str) -> Any:
     try:
         if name in SAMPLED:
             return _samples(value, least=0 if name == "cold_service_s" else 1)
-        return checked_size(value) if name.endswith("_bytes") else checked_number(value)
+        return checked_size(value) if name.endswith("_bytes") else _seconds(value)
     except (TypeError, ValueError) as error:
         raise CostsError(f"{where}: {name}={value!r}: {error}") from error
 
@@ -142,4 +143,8 @@ def _samples(value: Any, least: int) -> tuple[float, ...]:
     samples = value if isinstance(value, list) else [value]
     if not least <= len(samples) <= MOST_SAMPLES:
         raise ValueError(f"{len(samples)} times, not {least} to {MOST_SAMPLES}")
-    return tuple(sorted(checked_number(each) for each in samples))
+    return tuple(sorted(map(_seconds, samples)))
+
+
+def _seconds(value: Any) -> float:
+    return duration_of(checked_number(value))

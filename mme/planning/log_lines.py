@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mme.planning.measuring import Observed
-from mme.planning.moments import seconds_of
+from mme.planning.moments import duration_of, seconds_of
 
 LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) +[A-Z]+ +"
@@ -23,16 +23,17 @@ def text_request(line: str) -> tuple[float, Observed] | None:
     """When it came, and what is told of it; None: it is no such line.
 
     The line was written when it was over. Of an alias the model it meant counts.
+    Raises ValueError: there is no such time.
     """
     found = LINE.match(line)
     if found is None:
         return None
-    total_s = float(found["total_ms"]) / 1000
+    total_s = duration_of(found["total_ms"], 1e-3)
     at_s = seconds_of(found["at"].replace(",", ".")) - total_s
     alias, _, meant = found["target"].rpartition("=")
     model = meant if alias and not alias.endswith(".tar.gz") else found["target"]
     parts = PARTS.search(found["rest"])
     if parts is None:
         return at_s, Observed(model, found["outcome"], total_s)
-    took = (float(parts[name] or 0) / 1000 for name in ("fetch", "queue", "load", "model"))
+    took = (duration_of(parts[name] or 0, 1e-3) for name in ("fetch", "queue", "load", "model"))
     return at_s, Observed(model, found["outcome"], total_s, *took)

@@ -1,4 +1,7 @@
-"""Moments as traces write them: ISO-8601, or seconds, milliseconds, … since 1970."""
+"""Moments and durations as traces write them.
+
+Moments are ISO-8601, or seconds, milliseconds, … since 1970.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import Any
 
 LARGEST_S = 1e11
 """More seconds than that are milliseconds; more of those microseconds, and so on."""
+LONGEST_S = 86_400.0
+"""A day. Nothing of a request takes longer; a replay looks at what is computed all the while."""
 
 
 def seconds_of(said: Any) -> float:
@@ -25,6 +30,16 @@ def seconds_of(said: Any) -> float:
         raise ValueError(f"{said!r} is no time")
     while seconds > LARGEST_S:
         seconds /= 1000
+    return seconds
+
+
+def duration_of(said: Any, unit: float = 1.0) -> float:
+    """Seconds, `unit` of them for one; NaN: it is not said. Raises ValueError, TypeError."""
+    if said in ("", None):
+        return math.nan
+    seconds = float(said) * unit
+    if not 0 <= seconds <= LONGEST_S:
+        raise ValueError(f"{str(said)[:60]!r} is no duration from 0 s to a day")
     return seconds
 
 

@@ -20,14 +20,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mme.planning.log_lines import text_request
+from mme.planning.log_lines import LINE, text_request
 from mme.planning.measuring import Observations, Observed
-from mme.planning.moments import seconds_of
+from mme.planning.moments import duration_of, seconds_of
 from mme.planning.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, BinaryIO
+
+    from numpy.typing import NDArray
 
     from mme.planning.costs import Costs
 
@@ -47,7 +49,7 @@ TOOK = {"model_ms": 1e-3, "service_ms": 1e-3, "model_s": 1.0, "service_s": 1.0}
 """Columns of how long a request was computed -> what makes seconds of them."""
 PARTS_MS = ("total_ms", "fetch_ms", "queue_ms", "load_ms")
 """Columns of where its time went otherwise, in the order of Observed."""
-OUTCOMES = ("", "warm", "cold", "first")
+OUTCOMES = ("warm", "cold", "first")
 DELIMITERS = ",;\t"
 PEEKED_LINES = 50
 TOLD_EVERY = 100_000
@@ -119,8 +121,11 @@ class _Gathered:
         )
 
 
-def _filled(took_s: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
-    """With the middle one where a request's is not known, as of one that was refused."""
+def _filled(took_s: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """With the middle one where a request's is not known, as of one that was refused.
+
+    None: no request's is.
+    """
     is_known = np.isfinite(took_s)
     if not is_known.any():
         return None
@@ -153,8 +158,8 @@ def _requests(lines: Iterable[str], name: str) -> Iterator[Told]:
         return _of_json(lines, name)
     if (columns := _Columns.of(first)) is not None:
         return _of_csv(lines, columns, name)
-    if any(text_request(line) for line in peeked) or "," not in first:
-        return _of_log(lines)
+    if any(map(LINE.match, peeked)) or "," not in first:
+        return _of_log(lines, name)
     raise TraceError(
         f"{name} line 1: no column of times ({', '.join(TIMES[:3])}) and of models"
         f" ({', '.join(MODELS[:4])}) in {_shown(first)}"
@@ -195,7 +200,9 @@ class _Columns:
         if self._outcome is not None and self._outcome < len(row):
             outcome = row[self._outcome]
         took = [
-            _seconds(row[part[0]], part[1]) if part is not None and part[0] < len(row) else math.nan
+            duration_of(row[part[0]], part[1])
+            if part is not None and part[0] < len(row)
+            else math.nan
             for part in self._parts
         ]
         return seconds_of(row[self.at]), Observed(model, _outcome(outcome), *took)
@@ -235,7 +242,7 @@ def _of_object(content: Any) -> Told | None:
         raise ValueError("no object")  # noqa: TRY004 - what json raises, too
     said: Mapping[str, Any] = {key.lower(): value for key, value in content.items()}
     is_logged = "logger" in said
-    if is_logged and (said.get("outcome") not in OUTCOMES[1:] or "total_ms" not in said):
+    if is_logged and (said.get("outcome") not in OUTCOMES or "total_ms" not in said):
         return None
     model = next((said[each] for each in MODELS if said.get(each)), None)
     at = next((said[each] for each in TIMES if each in said), None)
@@ -243,10 +250,13 @@ def _of_object(content: Any) -> Told | None:
         raise ValueError(f"no {'model' if at is not None else 'time'}")
     at_s = seconds_of(at)
     if is_logged:  # written when it was over
-        at_s -= _seconds(said["total_ms"], 1e-3)
-    parts = [_seconds(said.get(each), 1e-3) for each in PARTS_MS]
+        total_s = duration_of(said["total_ms"], 1e-3)
+        if math.isnan(total_s):
+            raise ValueError("no total_ms")
+        at_s -= total_s
+    parts = [duration_of(said.get(each), 1e-3) for each in PARTS_MS]
     took = next((each for each in TOOK if each in said), None)
-    parts.append(_seconds(said[took], TOOK[took]) if took else math.nan)
+    parts.append(duration_of(said[took], TOOK[took]) if took else math.nan)
     return at_s, Observed(model, _outcome(said.get("outcome")), *parts)
 
 
@@ -254,20 +264,14 @@ def _outcome(said: Any) -> str:
     return said if said in OUTCOMES else ""
 
 
-def _of_log(lines: Iterable[str]) -> Iterator[Told]:
-    for line in lines:
-        found = text_request(line)
+def _of_log(lines: Iterable[str], name: str) -> Iterator[Told]:
+    for number, line in enumerate(lines, 1):
+        try:
+            found = text_request(line)
+        except ValueError as error:
+            raise TraceError(f"{name} line {number}: {error} in {_shown(line)}") from error
         if found is not None:
             yield found
-
-
-def _seconds(said: Any, unit: float) -> float:
-    if said in ("", None):
-        return math.nan
-    seconds = float(said) * unit
-    if not 0 <= seconds < math.inf:
-        raise ValueError(f"{said!r} is no duration")
-    return seconds
 
 
 def _shown(line: str) -> str:

@@ -60,8 +60,8 @@ class LiveWorker:
     """Which of both has been given to another worker too."""
     is_condemned: bool = False
     """We end it for something its request has no part in."""
-    puts_last: bool = False
-    """And what it computes goes behind those that wait."""
+    puts_last: Request | None = None
+    """And this goes behind those that wait, unless the worker answers it on its way out."""
     to_drop: list[str] = field(default_factory=list)
 
     @property
@@ -272,7 +272,7 @@ class LiveWorkers:
             return
         # Of two it may have read the first; that it left bytes unread says nothing of that one.
         had_read = had_read or live.next is not None
-        if live.puts_last and not request.is_over:
+        if request is live.puts_last and not request.is_over:
             request.lets_others_pass = False
             request.attempts = 0
             self.send(self._dispatch.submit(request))
@@ -310,7 +310,7 @@ class LiveWorkers:
 
     def put_last(self, live: LiveWorker) -> None:
         """A request takes too long: its worker is to be ended, and others are answered before."""
-        live.is_condemned = live.puts_last = True
+        live.is_condemned, live.puts_last = True, live.request
 
     def _one_by_one(self, batch: list[Request]) -> None:
         self._on_batch_death(batch[0].model)

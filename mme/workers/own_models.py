@@ -101,6 +101,16 @@ class OwnModels:
             self._starts[name] = self._background.start(self._start_first(artifact))
         return name in self._starts
 
+    def step(self) -> None:
+        """Have one started wherever requests wait and there is none.
+
+        Those come back that a worker of the model's own had when it ended without answering.
+        """
+        for name in self._dispatch.own_waiting():
+            first = self._dispatch.oldest_of(name)
+            if first is not None:
+                self.ensure(first.artifact)
+
     def give_up(self, live: LiveWorker) -> None:
         """A worker came up and then could not load its model: it ends, for it has none."""
         self._groups.end(live.started.name)

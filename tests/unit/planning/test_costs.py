@@ -31,6 +31,8 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ("{", "is no JSON"),
         ("[]", "must be an object"),
         ('{"overhead_s": -1}', "overhead_s=-1"),
+        ('{"worker_start_s": 1e9}', "'1000000000.0' is no duration"),
+        ('{"default": {"service_s": [0.1, 86401]}}', "'86401.0' is no duration"),
         ('{"default": {"service_s": []}}', "service_s=[]: 0 times"),
         ('{"default": {"speed": 3}}', "'speed' is none of service_s"),
         ('{"by_model": {"a": {"own_bytes": "1"}}}', "by_model: a: own_bytes='1'"),

@@ -124,6 +124,7 @@ def test_the_log_as_json_has_invocations_alone_at_the_time_they_came():
         ("at,model\n1,a\n2\n", "requests line 3: too few columns in '2'"),
         ("at,model\n1,\n", "requests line 2: no model in '1,'"),
         ("at,model,model_ms\n1,a,-4\n", "requests line 2: '-4' is no duration"),
+        ("at,model,model_ms\n1,a,1e12\n", "requests line 2: '1e12' is no duration"),
         ("when,what\n1,a\n", "requests line 1: no column of times"),
         ('{"at": 1, "model": "a"}\n{"at": 1}\n', "requests line 2: no model in '{\"at\": 1}'"),
         ('{"at": 1, "model": "a"}\n[]\n', "requests line 2: no object in '[]'"),
@@ -147,8 +148,21 @@ def test_an_error_names_the_line_and_what_stood_there(content, said):
         ("x" * 200_000 + ",b\n1,2\n", "line 1: no column of times"),
         ("at,model\n1," + "z" * 2**21 + "\n", "line 2 has more than 1048576"),
         (gzip.compress(b"at,model\n1,a\n" + b" " * 2**22), "line 3 has more than 1048576"),
+        (JSON_LOG.replace("500.0", "null"), "line 2: no total_ms"),
+        (TEXT_LOG.replace("200 ", "200 " + "9" * 400), "line 1: '99+' is no duration"),
+        (TEXT_LOG.replace("2026-11", "2026-13"), "line 1: '2026-13.*' is no time"),
     ],
-    ids=["broken gzip", "number", "duration", "head", "field", "line without an end"],
+    ids=[
+        "broken gzip",
+        "number",
+        "duration",
+        "head",
+        "field",
+        "line without an end",
+        "logged without its time",
+        "logged for longer than numbers go",
+        "logged in no month",
+    ],
 )
 def test_what_cannot_be_read_is_told_whatever_it_is(content, words):
     with pytest.raises(TraceError, match=words):

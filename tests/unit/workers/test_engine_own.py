@@ -156,6 +156,27 @@ async def test_requests_behind_one_that_ended_the_worker_are_answered(bench):
         await deadly
 
 
+async def test_what_its_only_worker_had_not_read_when_it_ended_another_answers(bench):
+    model = own(bench)
+    await bench.ask(model)
+    bench.mms.workers[0].manner = Manner.DIE_BEFORE_READING
+    assert (await bench.ask(model)).status == 200
+    assert len(bench.mms.orders) == 2
+
+
+async def test_those_of_a_batch_that_ended_its_only_worker_are_answered(bench):
+    model = own(bench, details={"batch": {"max_requests": 2, "max_bytes": 1000}})
+    await bench.ask(model)
+    first = await bench.held(model)
+    bench.mms.by_body[b"deadly"] = Manner.DIE_AFTER_READING
+    deadly, harmless = bench.asking(model, b"deadly"), bench.asking(model)
+    await until(lambda: bench.workers.counts().waiting == 2)
+    bench.let_go()
+    assert [(await asked).status for asked in (first, harmless)] == [200, 200]
+    with pytest.raises(ModelFailed):
+        await deadly
+
+
 async def test_dropping_ends_all_its_workers_once_they_have_answered(bench):
     model = own(bench)
     asked = await bench.held(model)
