@@ -83,6 +83,8 @@ def configure(
     except CannotConfigure as error:
         say(str(error))
         return EXIT_USAGE
+    except BrokenPipeError:  # the file is written; who reads what is told has left
+        raise
     except OSError as error:
         say(f"{error.filename or path}: {error.strerror}")
         return EXIT_FAILED
