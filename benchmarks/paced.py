@@ -10,9 +10,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from benchmarks.traffic import OK, _answer, _connect
+from benchmarks.traffic import answer, connect, where_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,23 +37,21 @@ def _drive_at(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) ->
 
 
 async def _all(url: str, exchanges: Sequence[Exchange], at_s: Sequence[float]) -> list[float]:
-    parts = urlsplit(url)
-    where = (parts.hostname or "", parts.port or 80)
+    where = where_of(url)
     latencies_s = [0.0] * len(exchanges)
     began_s = time.perf_counter()
 
     async def ask(index: int) -> None:
-        reader, writer = await _connect(where)
+        reader, writer = await connect(where)
         sent_s = time.perf_counter()
         writer.write(exchanges[index].message)
         try:
-            status, body, _ = await _answer(reader)
+            status, body, _ = await answer(reader)
         finally:
             writer.close()
         latencies_s[index] = time.perf_counter() - sent_s
-        expected = exchanges[index].expected
-        if status != OK or (expected is not None and body != expected):
-            raise WrongAnswer(f"{status}: {body[:300].decode(errors='replace')}")
+        if fault := exchanges[index].fault(status, body):
+            raise WrongAnswer(fault)
 
     async with asyncio.TaskGroup() as tasks:
         for index, due_s in enumerate(at_s):

@@ -20,7 +20,7 @@ from benchmarks.paced import drive_at
 from benchmarks.share import of
 from benchmarks.table import Row
 from benchmarks.traffic import percentile_ms
-from benchmarks.workload import Model, exchanges, fill_store
+from benchmarks.workload import exchanges, fill_store, zipf
 from mme.planning.costs import Costs
 from mme.planning.machine import Machine
 from mme.planning.probing import probed
@@ -31,6 +31,7 @@ from tests.support.endpoint import running_endpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from benchmarks.workload import Model
     from mme.planning.outcome import Outcome
     from tests.support.endpoint import Endpoint
 
@@ -55,22 +56,25 @@ def measure() -> list[Row]:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="mme-bench-") as folder:
         store = Path(folder) / "store"
-        fill_store(store, MODELS)
+        models = fill_store(store, MODELS)
         costs = probed(store)
         for number, (room, resident) in enumerate(RESIDENT.items()):
-            rows += _compared(store, Path(folder) / str(number), room, resident, costs)
+            settings = {
+                "MME_RESIDENT_MODELS": str(resident),
+                "MME_POOL_MIN": str(WORKERS), "MME_POOL_MAX": str(WORKERS),
+                "MME_READY_TIMEOUT_S": "120",
+            }  # fmt: skip
+            with running_endpoint(str(store), Path(folder) / str(number), settings) as endpoint:
+                latencies_s = _asked(endpoint, models)
+                trace = _trace(endpoint, len(latencies_s))
+            rows += _compared(trace, latencies_s, room, resident, costs)
     return rows
 
 
-def _compared(store: Path, scratch: Path, room: str, resident: int, costs: Costs) -> Iterator[Row]:
-    settings = {
-        "MME_RESIDENT_MODELS": str(resident),
-        "MME_POOL_MIN": str(WORKERS), "MME_POOL_MAX": str(WORKERS),
-        "MME_READY_TIMEOUT_S": "120",
-    }  # fmt: skip
-    with running_endpoint(str(store), scratch, settings) as endpoint:
-        latencies_s = _asked(endpoint, store)
-        text = requests.get(f"{endpoint.url}/trace?last={len(latencies_s)}", timeout=60).content
+def _compared(
+    text: bytes, latencies_s: list[float], room: str, resident: int, costs: Costs
+) -> Iterator[Row]:
+    """Of the endpoint's own trace, with what its callers waited for."""
     read = read_trace(io.BufferedReader(io.BytesIO(text)), "trace")
     machine = Machine(
         pool_min=WORKERS, pool_max=WORKERS, resident_models=resident, starts_admitted=True
@@ -81,18 +85,16 @@ def _compared(store: Path, scratch: Path, room: str, resident: int, costs: Costs
     noted = _noted(text.decode())
     head = f"{len(latencies_s):,} requests to {MODELS} models, {room}"
     for what, shown in (("hit_ratio", _percent), ("p50_ms", _ms), ("p99_ms", _ms)):
-        measure = f"{head}: {what.replace('_', ' ').removesuffix(' ms')}"
-        yield _row(measure, what, shown, (noted, _of(own), _of(of_artifacts)))
-    callers = Figures(
-        noted.hit_ratio, percentile_ms(latencies_s, 50), percentile_ms(latencies_s, 99)
-    )
+        name = f"{head}: {what.replace('_', ' ').removesuffix(' ms')}"
+        yield _row(name, what, shown, (noted, _of(own), _of(of_artifacts)))
+    p50_ms, p99_ms = percentile_ms(latencies_s, 50), percentile_ms(latencies_s, 99)
     waited = _of(simulate(untimed, costs, machine))
     yield Row(
         f"{head}: p50 and p99 as callers saw them",
-        f"{_ms(callers.p50_ms)}, {_ms(callers.p99_ms)}",
+        f"{_ms(p50_ms)}, {_ms(p99_ms)}",
         f"{_ms(waited.p50_ms)}, {_ms(waited.p99_ms)} by costs measured before"
-        f" ({abs(waited.p50_ms / callers.p50_ms - 1):.0%} and"
-        f" {abs(waited.p99_ms / callers.p99_ms - 1):.0%} apart)",
+        f" ({abs(waited.p50_ms / p50_ms - 1):.0%} and"
+        f" {abs(waited.p99_ms / p99_ms - 1):.0%} apart)",
     )
 
 
@@ -105,12 +107,12 @@ def _noted(trace: str) -> Figures:
 
 
 def _row(
-    measure: str, what: str, shown: Callable[[float], str], found: tuple[Figures, Figures, Figures]
+    name: str, what: str, shown: Callable[[float], str], found: tuple[Figures, Figures, Figures]
 ) -> Row:
     seen, own, of_artifacts = (getattr(each, what) for each in found)
     apart = [abs(each / seen - 1) for each in (own, of_artifacts)]
     return Row(
-        measure,
+        name,
         shown(seen),
         f"{shown(own)} by the trace's own times ({apart[0]:.0%} apart),"
         f" {shown(of_artifacts)} by costs measured before ({apart[1]:.0%})",
@@ -119,17 +121,17 @@ def _row(
     )
 
 
-def _asked(endpoint: Endpoint, store: Path) -> list[float]:
+def _asked(endpoint: Endpoint, models: list[Model]) -> list[float]:
     """What callers waited for, of requests after all models came in once."""
-    names = sorted(path.name for path in store.iterdir())
-    each = [exchanges(endpoint.url, Model(name, name.partition("-")[0]))[0] for name in names]
-    random = np.random.default_rng(7)
-    drive_at(endpoint.url, each, [0.2 * number for number in range(len(each))])
+    each = {model: exchanges(endpoint.url, model)[0] for model in models}
+    drive_at(endpoint.url, [*each.values()], [0.2 * number for number in range(len(models))])
     count = of(REQUESTS)
-    share = 1 / np.arange(1, len(each) + 1)
-    order = random.permutation(len(each))[random.choice(len(each), count, p=share / share.sum())]
-    at_s = np.cumsum(random.exponential(1 / RATE, count)).tolist()
-    return drive_at(endpoint.url, [each[number] for number in order], at_s)
+    at_s = np.cumsum(np.random.default_rng(7).exponential(1 / RATE, count)).tolist()
+    return drive_at(endpoint.url, [each[model] for model in zipf(models, 7, count)], at_s)
+
+
+def _trace(endpoint: Endpoint, count: int) -> bytes:
+    return requests.get(f"{endpoint.url}/trace?last={count}", timeout=60).content
 
 
 def _of(outcome: Outcome) -> Figures:

@@ -32,6 +32,12 @@ class Exchange:
     message: bytes
     expected: bytes | None = None
 
+    def fault(self, status: int, body: bytes) -> str | None:
+        """What is wrong with an answer, in words."""
+        if status == OK and self.expected in (None, body):
+            return None
+        return f"{status}: {body[:300].decode(errors='replace')}"
+
 
 @dataclass
 class Samples:
@@ -92,11 +98,14 @@ def drive(
     `url` is that of a server, or `unix:` and the path of its socket.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        parts = urlsplit(url)
-        where: Where = (parts.hostname or "", parts.port or 80)
-        if parts.scheme == "unix":
-            where = parts.path
+        where = where_of(url)
         return process.submit(_drive, where, exchanges, connections, total, for_s).result()
+
+
+def where_of(url: str) -> Where:
+    """Of a server's URL, or `unix:` and the path of its socket."""
+    parts = urlsplit(url)
+    return parts.path if parts.scheme == "unix" else (parts.hostname or "", parts.port or 80)
 
 
 def _drive(
@@ -132,31 +141,33 @@ def _first(exchanges: Sequence[Exchange], total: int) -> Iterator[Exchange]:
 async def _connection(
     where: Where, queue: Iterator[Exchange], until_s: float, samples: Samples
 ) -> None:
-    reader, writer = await _connect(where)
+    reader, writer = await connect(where)
     try:
         for exchange in queue:
             sent_s = time.perf_counter()
             if sent_s >= until_s:
                 return
             writer.write(exchange.message)
-            status, body, keep = await _answer(reader)
+            status, body, keep = await answer(reader)
             samples.latencies_s.append(time.perf_counter() - sent_s)
-            if status != OK or (exchange.expected is not None and body != exchange.expected):
-                samples.failures.append(f"{status}: {body[:300].decode(errors='replace')}")
+            if fault := exchange.fault(status, body):
+                samples.failures.append(fault)
             if not keep:
                 writer.close()
-                reader, writer = await _connect(where)
+                reader, writer = await connect(where)
     finally:
         writer.close()
 
 
-async def _connect(where: Where) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(where: Where) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection."""
     if isinstance(where, str):
         return await asyncio.open_unix_connection(where)
     return await asyncio.open_connection(*where)
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:
+async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:
+    """Read an answer: its status, its body, and whether the connection stays."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     at = head.index(b"content-length:") + len(b"content-length:")
     length = int(head[at : head.index(b"\r\n", at)])

@@ -67,11 +67,6 @@ async def async_inference(
     metrics, objects, notifier = Metrics(), Objects(buckets), Notifier()
     limit_bytes = settings.max_async_bytes
 
-    def limit_of(endpoint: str) -> int:
-        told = serving.most_concurrent(endpoint)
-        # More at a time would only be turned away by the model's own queue, and tried again.
-        return min(told or PER_WORKER * side_by_side, max(1, settings.queue_length // 2))
-
     async def normal(uri: str) -> str:
         return str(await run(lambda: objects.normal(uri)))
 
@@ -88,13 +83,20 @@ async def async_inference(
             region=os.environ.get("AWS_REGION") or DEFAULT_REGION,
             limit_bytes=limit_bytes,
         )
-        jobs = AsyncInference(queue, execution, metrics, limit_of)
+        jobs = AsyncInference(queue, execution, metrics, _limits(settings, serving, side_by_side))
         jobs.start()
         try:
             yield AsyncRuntime(serving, jobs, normal).routes(), lambda: Backlog(*jobs.totals())
         finally:
             await jobs.close(settings.drain_timeout_s)
             executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _limits(settings: Settings, serving: Serving, side_by_side: int) -> Callable[[str], int]:
+    """How many requests of an endpoint are executed at a time."""
+    # More would only be turned away by the model's own queue, and tried again.
+    most = max(1, settings.queue_length // 2)
+    return lambda name: min(serving.most_concurrent(name) or PER_WORKER * side_by_side, most)
 
 
 def _told(executor: ThreadPoolExecutor, notifier: Notifier, topic: str) -> None:

@@ -78,12 +78,9 @@ class Engine:
         for told in code_allowed(settings):
             log.warning("%s", told)
         templates = Templates(settings, files, report_dir(folder), confinement)
-        keepers = (
-            templates.keeper,
-            _model_server(
-                settings, server, files, folder, {**confinement, "MME_POOL_DIR": str(pool_dir)}
-            ),
-        )
+        for_our_handler = {**confinement, "MME_POOL_DIR": str(pool_dir)}
+        model_server = _model_server(settings, server, files, folder, for_our_handler)
+        keepers = (templates.keeper, model_server)
 
         def our_use() -> int:
             pids = [keeper.child.pid for keeper in keepers if keeper.child is not None]
@@ -91,21 +88,18 @@ class Engine:
 
         book = _book(settings, our_use)
         observed = Observed()
+        load_s = settings.load_timeout_s
         workers = Workers(
             settings,
             server=server,
-            starter=WorkerStarter(
-                server, files.doors, templates, timeout_s=settings.load_timeout_s
-            ),
+            starter=WorkerStarter(server, files.doors, templates, timeout_s=load_s),
             template=templates,
             book=book,
             pool_dir=pool_dir,
             refuses_unfitting=refuses_unfitting,
             events=observed.events,
         )
-        admissions = AdmissionClient(
-            files.admissions, templates.is_up, timeout_s=settings.load_timeout_s
-        )
+        admissions = AdmissionClient(files.admissions, templates.is_up, timeout_s=load_s)
         return cls(
             workers, book, admissions, templates, observed, keepers, files, settings.start_timeout_s
         )

@@ -74,11 +74,7 @@ async def run_multi_model(
             bodies=bodies,
         )
         app = make_platform_app(
-            settings,
-            models,
-            bodies,
-            more=measured.routes,
-            counts=measured.counts,
+            settings, models, bodies, more=measured.routes, counts=measured.counts
         )
         address = await public.enter_async_context(serving(app, listener, settings.drain_timeout_s))
         async with starting(stop):

@@ -33,6 +33,7 @@ from mme.residency.kept_model import KeptModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mme.app.modes import Platform
     from mme.core.settings import Settings
@@ -59,12 +60,7 @@ async def run_single_model(
         async with starting(stop):
             await stack.enter_async_context(engine.running())
             stack.push_async_callback(model.close)
-            try:
-                await model.load()
-            except EndpointError as error:
-                reason = error.body if isinstance(error, ModelFailed) else error.message
-                text = f"the model in {platform.model_dir} cannot be loaded: {reason}"
-                raise EndpointFailed(text) from None
+            await _load(model, platform.model_dir)
             # Comes last, so it goes first: requests are answered while the model is still there.
             kept = KeptModel(model)
             stack.push_async_callback(kept.close)
@@ -78,11 +74,7 @@ async def run_single_model(
                 bodies=bodies,
             )
             app = make_single_app(
-                settings,
-                kept,
-                bodies,
-                more=measured.routes,
-                counts=measured.counts,
+                settings, kept, bodies, more=measured.routes, counts=measured.counts
             )
             await stack.enter_async_context(measured.running())
             address = await stack.enter_async_context(
@@ -93,3 +85,12 @@ async def run_single_model(
             await until_stopped(stop, engine, kept)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
     log.info("stopped")
+
+
+async def _load(model: SoleModel, folder: Path) -> None:
+    """Raises EndpointFailed with the reason."""
+    try:
+        await model.load()
+    except EndpointError as error:
+        reason = error.body if isinstance(error, ModelFailed) else error.message
+        raise EndpointFailed(f"the model in {folder} cannot be loaded: {reason}") from None

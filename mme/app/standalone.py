@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mme.app.access import buckets_of, gate_of
-from mme.app.async_jobs import async_inference
 from mme.app.children import Engine
 from mme.app.control_plane import open_control_plane
 from mme.app.idle import Idle
 from mme.app.life import (
     EndpointFailed,
-    bodies_of,
     orphans_reaped,
     starting,
     stop_signals,
@@ -32,22 +30,16 @@ from mme.app.life import (
     until_stopped,
 )
 from mme.app.listening import answering, listeners
-from mme.app.metrics import measured_store
 from mme.app.offered import look
-from mme.app.pipelines import pipelined, pipelines_of
+from mme.app.pipelines import pipelines_of
 from mme.app.run_dir import run_dir
 from mme.app.samples import store_of
-from mme.app.seeing import seeing_routes
 from mme.app.state import state_database
-from mme.app.transform import transform_jobs
+from mme.app.surface import Parts, surface
 from mme.cache import ArtifactCache, CacheInUse
 from mme.cache.terms import admission_terms, extraction_limits
 from mme.core.background import BackgroundTasks
 from mme.core.settings import SettingsError
-from mme.endpoints.places import with_places_checked
-from mme.endpoints.serving import Serving
-from mme.gateway import make_app, make_grpc_exchange
-from mme.gateway.open_inference import open_inference_routes
 from mme.pipelines.ensembles import Ensembles
 from mme.residency.store_catalog import StoreCatalog
 from mme.residency.store_models import StoreModels
@@ -78,7 +70,7 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
         gate, buckets, pipelines = gate_of(settings), buckets_of(settings), pipelines_of(settings)
         store = StoresByUri(own, buckets)
         try:
-            cache = await stack.enter_async_context(_cache(settings, run))
+            cache = await stack.enter_async_context(_cache(settings, own.uri, run))
         except CacheInUse as error:
             raise EndpointFailed(str(error)) from error
         except (ValueError, OSError) as error:
@@ -89,83 +81,21 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
         plane = await open_control_plane(database, store, run)
         engine = Engine.make(settings, folder, readable=(cache.folder,), are_files_ours=True)
         idle = Idle(
-            engine,
-            lambda: settings.idle_s or plane.idle_after_s(),
-            wait_s=settings.ready_timeout_s,
+            engine, lambda: settings.idle_s or plane.idle_after_s(), wait_s=settings.ready_timeout_s
         )
-        catalog = StoreCatalog(
-            settings,
-            store=store,
-            cache=cache,
-            admit=idle.admit,
-            run=run,
-            workers=engine.workers,
-            events=engine.observed.events,
-        )
-        models = StoreModels(
-            settings,
-            catalog,
-            cache,
-            engine.workers,
-            engine.book,
-            observed=engine.observed,
-            through=lambda invoke, ask, declared: (
-                Ensembles(invoke, ask, declared, settings.invoke_timeout_s).invoke
-            ),
-        )
-        catalog.check_in_background()
+        models = _models(settings, engine, idle, store=store, cache=cache, run=run)
         await stack.enter_async_context(orphans_reaped())
         async with starting(stop):
             await stack.enter_async_context(engine.running())
             await stack.enter_async_context(idle.watching())
         stack.push_async_callback(models.close)
         if not stop.is_set():
-            bodies = bodies_of(settings, engine.book)
-            asked = await stack.enter_async_context(
-                pipelined(settings, pipelines, models, plane.names())
-            )
-            transforms = await stack.enter_async_context(
-                transform_jobs(database, plane.records, asked, folder, buckets)
-            )
-            names = Serving(settings, asked, plane, pipelines=asked)
-            asynchronous, backlog = await stack.enter_async_context(
-                async_inference(
-                    settings,
-                    database,
-                    plane,
-                    names,
-                    asked,
-                    side_by_side=engine.workers.side_by_side,
-                    buckets=buckets,
-                )
-            )
-            measured = measured_store(
-                settings, models, backlog, bodies, asked.durations, is_leaving=leaving.is_set
-            )
-            tensors = open_inference_routes(settings, models, names, is_sample)
-            app = make_app(
-                settings,
-                models,
-                names,
-                bodies,
-                with_places_checked({**plane.operations(), **transforms}, buckets.check),
-                asynchronous=asynchronous,
-                is_sample=asked.of_any(is_sample),
-                pipelines=pipelines,
-                gate=gate,
-                more=[
-                    *seeing_routes(models, pipelines, settings.trace_requests),
-                    *measured.routes,
-                    *tensors,
-                ],
-                counts=measured.counts,
-            )
-            calls = None
-            if settings.grpc_port is not None:
-                calls = make_grpc_exchange(
-                    settings, tensors, bodies, gate=gate, counts=measured.counts
-                )
-            await stack.enter_async_context(measured.running())
+            parts = Parts(
+                settings, engine=engine, models=models, plane=plane, database=database,
+                pipelines=pipelines, gate=gate, buckets=buckets, is_sample=is_sample,
+                scratch=folder,
+            )  # fmt: skip
+            app, calls = await stack.enter_async_context(surface(parts, leaving.is_set))
             address = await stack.enter_async_context(
                 answering(app, at, run, settings.drain_timeout_s, calls)
             )
@@ -174,6 +104,40 @@ async def run_endpoint(settings: Settings, on_ready: Callable[[Address, Offered]
             await until_noticed(stop, leaving, engine, settings.drain_notice_s)
         log.info("stopping: no new requests, running ones have %g s", settings.drain_timeout_s)
     log.info("stopped")
+
+
+def _models(
+    settings: Settings,
+    engine: Engine,
+    idle: Idle,
+    *,
+    store: StoresByUri,
+    cache: ArtifactCache,
+    run: Run,
+) -> StoreModels:
+    """The models of the store, which is tried once in the background."""
+    catalog = StoreCatalog(
+        settings,
+        store=store,
+        cache=cache,
+        admit=idle.admit,
+        run=run,
+        workers=engine.workers,
+        events=engine.observed.events,
+    )
+    models = StoreModels(
+        settings,
+        catalog,
+        cache,
+        engine.workers,
+        engine.book,
+        observed=engine.observed,
+        through=lambda invoke, ask, declared: (
+            Ensembles(invoke, ask, declared, settings.invoke_timeout_s).invoke
+        ),
+    )
+    catalog.check_in_background()
+    return models
 
 
 @contextlib.contextmanager
@@ -197,7 +161,7 @@ def _threads(count: int) -> Iterator[Run]:
 
 
 @contextlib.asynccontextmanager
-async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
+async def _cache(settings: Settings, store_uri: str, run: Run) -> AsyncIterator[ArtifactCache]:
     """The disk cache; a private one where the default one cannot be had.
 
     It may serve another endpoint already, or there is no home folder.
@@ -206,6 +170,7 @@ async def _cache(settings: Settings, run: Run) -> AsyncIterator[ArtifactCache]:
         ArtifactCache.open,
         limits=extraction_limits(settings),
         terms=admission_terms(settings),
+        store_uri=store_uri,
         limit_bytes=settings.cache_limit_bytes,
         run=run,
     )

@@ -83,16 +83,19 @@ class ArtifactCache:
         limits: ExtractionLimits,
         terms: AdmissionTerms,
         *,
+        store_uri: str = "",
         limit_bytes: int | None = None,
         run: Run = asyncio.to_thread,
         clock: Callable[[], float] = time.time,
     ) -> Self:
         """The cache below `root`, at once, whatever it holds; `upkeep` should run beside.
 
+        What came from another store than `store_uri` leaves it, if that is told.
+
         Raises CacheInUse if another process has it, OSError if it cannot be written.
         """
         return cls(
-            cache_folders.opened(root),
+            cache_folders.opened(root, store_uri),
             limits,
             terms,
             limit_bytes=limit_bytes,

@@ -2,6 +2,7 @@
 
     root/lock              held while an endpoint uses the cache
     root/index.db          see `index.py`
+    root/store             which store the artifacts came from
     root/artifacts/NAME/   model/ (the artifact), mapped/ (its converted form), entry.json
     root/partial/          what is being fetched
     root/leaving/          what is being removed
@@ -31,6 +32,7 @@ from mme.cache.removal import move_aside, remove
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+STORE = "store"
 NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 DISK_BLOCK_BYTES = 512
 """The unit of st_blocks, whatever the file system's own."""
@@ -82,11 +84,12 @@ class Folders:
             remove(self.leaving, left)
 
 
-def opened(root: Path) -> Folders:
+def opened(root: Path, store_uri: str = "") -> Folders:
     """Lock the cache below `root` and make its folders.
 
     What an earlier endpoint was fetching is out of sight at once and removed by whoever empties
-    `leaving`. Raises CacheInUse if another process has it, OSError if it cannot be written.
+    `leaving`, as is all that came from another store than `store_uri`, if that is told. Raises
+    CacheInUse if another process has it, OSError if it cannot be written.
     """
     root.mkdir(parents=True, exist_ok=True)
     lock_file = root / "lock"
@@ -104,6 +107,9 @@ def opened(root: Path) -> Folders:
         if any(partial.iterdir()):
             move_aside(partial, leaving)
             partial.mkdir()
+        if store_uri:
+            _must_be(stat.S_ISREG, root, root / STORE)
+            _leave_other_store(root, index, store_uri)
     except BaseException:
         os.close(lock)
         raise
@@ -140,6 +146,31 @@ def _keep_for_us(root: Path, folder: Path) -> None:
         folder.mkdir()
     with contextlib.suppress(PermissionError):  # where modes cannot be changed
         folder.chmod(0o755)
+
+
+def _leave_other_store(root: Path, index: Path, store_uri: str) -> None:
+    """Begin anew if another store filled the cache: the same names are other artifacts there.
+
+    They would serve where this store does not answer. What is of no known store is believed to be
+    of this one.
+    """
+    told, artifacts = root / STORE, root / "artifacts"
+    now, before = os.fsencode(store_uri), told.read_bytes() if told.exists() else None
+    if before == now:
+        return
+    if before is not None:
+        log.warning(
+            "%r came from the store %r: it goes, for models come from %r now",
+            str(artifacts), os.fsdecode(before), store_uri,
+        )  # fmt: skip
+        for ending in FILE_ENDINGS:
+            index.with_name(index.name + ending).unlink(missing_ok=True)
+        move_aside(artifacts, root / "leaving")
+        artifacts.mkdir(mode=0o755)
+    try:
+        told.write_bytes(now)
+    except OSError as error:  # a full disk is no reason not to serve
+        log.warning("%r cannot be written: %s", str(told), error)
 
 
 def _mode(path: Path) -> int | None:

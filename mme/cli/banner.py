@@ -22,7 +22,7 @@ PARAMETERS = {
     "x-amzn-sagemaker-custom-attributes": "CustomAttributes",
 }
 """Headers of an invocation -> what boto3 calls them."""
-ANY_KEYS = ', aws_access_key_id="any",\n                         aws_secret_access_key="any"'
+ANY_KEYS = ', aws_access_key_id="any",\n                       aws_secret_access_key="any"'
 
 
 def ready_text(settings: Settings, address: Address, offered: Offered) -> str:
@@ -73,7 +73,7 @@ def boto3_call(settings: Settings, address: Address, call: Call) -> str:
     return f"""{shlex.quote(sys.executable)} - <<'EOF'
 import boto3
 runtime = boto3.client("sagemaker-runtime", endpoint_url={_literal(address.url)},
-                         region_name="eu-central-1"{keys})
+                       region_name="eu-central-1"{keys})
 answer = runtime.invoke_endpoint({joined})
 print(answer["Body"].read().decode())
 EOF"""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mme.cli import aws_config
+from mme.cli.client import endpoint_url
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.cli.commands import say
 from mme.core.command_options import option
@@ -33,7 +34,7 @@ SERVICES = ("sagemaker", "sagemaker_runtime", "application_auto_scaling", "cloud
 """What an endpoint of ours answers, of logs that there are none; as AWS's configuration says it."""
 OVERRULING = ("AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_ACCESS_KEY_ID")
 """Variables that count more than a profile."""
-DEFAULT_ENDPOINT, DEFAULT_REGION = "http://127.0.0.1:8080", "us-east-1"
+DEFAULT_REGION = "us-east-1"
 PING_S = 2.0
 
 
@@ -48,7 +49,7 @@ def configure(
         option(
             "--endpoint",
             "URL",
-            f"where the endpoint is; default: MME_ENDPOINT or {DEFAULT_ENDPOINT}",
+            "where the endpoint is (default: MME_ENDPOINT, else this machine's, at MME_PORT)",
         ),
     ] = None,
     profile: Annotated[str, typer.Option(metavar="NAME")] = "mme",
@@ -65,7 +66,7 @@ def configure(
 ) -> int:
     """Write a profile into AWS's configuration, so that AWS_PROFILE alone leads to mme."""
     environ = os.environ
-    url = _url(endpoint or environ.get("MME_ENDPOINT") or DEFAULT_ENDPOINT, "--endpoint")
+    url = _url(endpoint or endpoint_url(None, environ), "--endpoint")
     services = dict.fromkeys(SERVICES, url) | dict(map(_service, also or ()))
     made = aws_config.Profile(
         _name(profile, "--profile"),
@@ -82,6 +83,8 @@ def configure(
     except CannotConfigure as error:
         say(str(error))
         return EXIT_USAGE
+    except BrokenPipeError:  # the file is written; who reads what is told has left
+        raise
     except OSError as error:
         say(f"{error.filename or path}: {error.strerror}")
         return EXIT_FAILED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.cli.options import JsonOption  # noqa: TC001 - typer reads it
-from mme.core.command_options import argument, option
+from mme.core.command_options import argument, check_local, option
 from mme.training.archive import write_archive
 from models.Embedding.comparison import compare, measure
 from models.Embedding.export import Wanted
@@ -64,6 +64,7 @@ def export(
     as_json: JsonOption = False,
 ) -> int:
     """Make an artifact of the family Embedding from a local model folder."""
+    check_local(output, "--output")
     try:
         params, texts = _params(sets or []), _texts(sentences)
     except (OSError, ValueError) as error:

@@ -101,9 +101,11 @@ def invoke(
             return EXIT_USAGE
     try:
         request = _sample(asked, target) if sample else _given(data)
-    except (OSError, ValueError) as error:
-        option = "--sample" if sample else "--data"
-        say(f"{option}: {getattr(error, 'strerror', None) or error}")
+    except OSError as error:
+        say(f"--data: {error.filename or STANDARD_INPUT}: {error.strerror or error}")
+        return EXIT_USAGE
+    except ValueError as error:
+        say(f"{'--sample' if sample else '--data'}: {error}")
         return EXIT_USAGE
     headers = {
         "Content-Type": content_type or request.content_type,

@@ -16,12 +16,12 @@ import typer
 from mme.cli.codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from mme.cli.commands import say
 from mme.cli.options import JsonOption, TokenOption  # noqa: TC001 - typer reads them
-from mme.cli.plan_output import OutputError, write_output
+from mme.cli.plan_output import write_output
 from mme.cli.plan_progress import shown_phases
 from mme.cli.plan_source import SourceError, source_of
 from mme.cli.plan_told import tell
 from mme.cli.tables import print_json
-from mme.core.command_options import option
+from mme.core.command_options import check_local, option
 from mme.core.settings import SettingsError, read_settings
 from mme.memory.readings import MemoryReader
 from mme.planning.costs import Costs, CostsError, read_costs
@@ -50,8 +50,8 @@ A trace is CSV with a column of times and one of models, lines of JSON, or an en
 Exit code 1: no instance meets the target. docs/capacity.md tells how it reckons."""
 MOST_COUNT = 64
 BAD_INPUT = (
-    CostsError, NoRoom, NotSimulated, OutputError, PricesError, SettingsError, SourceError,
-    TargetError, TraceError, ZipfError,
+    CostsError, NoRoom, NotSimulated, PricesError, SettingsError, SourceError, TargetError,
+    TraceError, ZipfError,
 )  # fmt: skip
 
 
@@ -107,7 +107,8 @@ def plan(
         typer.Option(metavar="N", help="requests to compare memories and instances by", min=1),
     ] = MOST_COMPARED,
     output: Annotated[
-        Path | None, option("--output", "DIR", "write plan.json, plan.html and plan.png there")
+        Path | None,
+        option("--output", "DIR", "write plan.json, plan.html and plan.png there"),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
     token: TokenOption = None,
@@ -118,6 +119,7 @@ def plan(
     Requests are not computed: the endpoint's own rules are played through on a clock, with what
     models cost. Settings are read as the endpoint reads them, from variables MME_….
     """
+    check_local(output, "--output")
     try:
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
@@ -134,13 +136,11 @@ def plan(
             known = _costs(artifacts, costs, phase)
             if known is not None:
                 source = source.without_times()
-            told = known or source.costs
-            if told is not None:
-                question = dataclasses.replace(question, costs=told)
+            question = dataclasses.replace(question, costs=known or source.costs or question.costs)
             report = report_of(planned(source.chunks, question, phase))
         report["costs_from"] = "measured" if known else "trace" if source.costs else "assumed"
         report["trace"]["source"] = source.name
-        written = [] if output is None else write_output(report, output)
+        written, lacking = ([], "") if output is None else write_output(report, output)
     except OSError as error:
         say(f"{error.filename or output or trace}: {error.strerror or error}")
         return EXIT_USAGE
@@ -151,8 +151,10 @@ def plan(
         print_json(report)
     else:
         tell(report, written)
-    is_lacking = "choice" in report and report["choice"]["chosen"] is None
-    return EXIT_FAILED if is_lacking else EXIT_OK
+    if lacking:
+        say(lacking)
+    is_unmet = "choice" in report and report["choice"]["chosen"] is None
+    return EXIT_FAILED if is_unmet else EXIT_OK
 
 
 def _machine(

@@ -13,20 +13,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class OutputError(ValueError):
-    """Not all could be written: says what is lacking."""
-
-
-def write_output(report: Mapping[str, Any], folder: Path) -> list[Path]:
-    """What was written. Raises OutputError, OSError."""
+def write_output(report: Mapping[str, Any], folder: Path) -> tuple[list[Path], str]:
+    """What was written, and what is lacking if matplotlib is not installed. Raises OSError."""
     told, page, picture = (folder / f"plan.{ending}" for ending in ("json", "html", "png"))
     told.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     page.write_text(as_page(report), encoding="utf-8")
     try:
         draw(report, picture)
     except NoMatplotlib as error:
-        raise OutputError(
-            f"plan.json and plan.html are in {folder}; plan.png needs mme[plan],"
-            f" `pip install 'mme[plan]'`: {error}"
-        ) from error
-    return [told, page, picture]
+        return [told, page], (
+            f"plan.png is lacking: it needs mme[plan], `pip install 'mme[plan]'` ({error})"
+        )
+    return [told, page, picture], ""

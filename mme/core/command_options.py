@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
+"""How an address begins, as a path has it: without the second slash."""
 
 
 def option(name: str, metavar: str | None, meaning: str, **more: Any) -> Any:
@@ -15,3 +22,12 @@ def option(name: str, metavar: str | None, meaning: str, **more: Any) -> Any:
 def argument(metavar: str | None, meaning: str, **more: Any) -> Any:
     """An argument."""
     return typer.Argument(metavar=metavar, help=meaning, show_default=False, **more)
+
+
+def check_local(path: Path | None, name: str) -> None:
+    """Refuse an address where a path of this machine is wanted: it would be a folder `s3:`."""
+    if path is not None and ADDRESS.match(str(path)):
+        raise typer.BadParameter(
+            "only places on this machine are written to: bring what is made there by `aws s3 cp`",
+            param_hint=name,
+        )

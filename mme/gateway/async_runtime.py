@@ -119,12 +119,7 @@ class AsyncRuntime:
         except TargetNeeded as error:
             raise error.without_parameter() from None
         call.note = f"async {in_short(chosen.key)}"
-        body = await call.body(INLINE_LIMIT_BYTES)
-        location = given.get(INPUT)
-        if (location is None) != bool(body):
-            both = "both are there" if body else "neither is there"
-            raise InvalidRequest(f"Exactly one of the body and InputLocation must be there: {both}")
-        input_uri = "" if location is None else await self._normal(decoded(location))
+        input_uri, body = await self._input(call)
         headers = passed_on(given, content_type=SERVICE_CONTENT_TYPE, accept=SERVICE_ACCEPT)
         if chosen.target:
             headers[str(TARGET)] = printable(chosen.target)
@@ -160,6 +155,15 @@ class AsyncRuntime:
             202,
             {OUTPUT: printable(places.output_uri), FAILURE: printable(places.failure_uri)},
         )
+
+    async def _input(self, call: Call) -> tuple[str, bytes]:
+        """Where the input is, or "" and what it is. Raises InvalidRequest."""
+        body = await call.body(INLINE_LIMIT_BYTES)
+        location = call.request.headers.get(INPUT)
+        if (location is None) != bool(body):
+            both = "both are there" if body else "neither is there"
+            raise InvalidRequest(f"Exactly one of the body and InputLocation must be there: {both}")
+        return "" if location is None else await self._normal(decoded(location)), body
 
     @described(
         Result("How it stands.", {"type": "object"}),

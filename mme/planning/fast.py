@@ -127,11 +127,7 @@ class Fast:
     # ---- the loop
 
     def _part(
-        self,
-        at_s: list[float],
-        model: list[int],
-        warm_s: list[float],
-        cold_s: NDArray[np.float64],
+        self, at_s: list[float], model: list[int], warm_s: list[float], cold_s: NDArray[np.float64]
     ) -> None:
         room, queues, length = self._room, self._queues, self._queue_length
         coming, order, in_flight, having = self._coming, self._order, self.in_flight, self.having
@@ -142,9 +138,8 @@ class Fast:
         times, average_s, may_be_slow = self._times, self._times.average_s, self._may_be_slow
         touch = room.touch if may_be_short else room.known.move_to_end
         to_noted_end = times.noted.move_to_end
-        place = -1
-        for now_s, asked, takes_s in zip(at_s, model, warm_s, strict=True):
-            place += 1
+        calls = zip(range(len(at_s)), at_s, model, warm_s, strict=True)
+        for place, now_s, asked, takes_s in calls:
             while coming[0][0] <= now_s:
                 when_s, _, worker = heappop(coming)
                 if worker < 0:

@@ -33,12 +33,7 @@ class Room:
     """Of one fast replay."""
 
     def __init__(
-        self,
-        names: Sequence[str],
-        costs: Costs,
-        machine: Machine,
-        tally: Tally,
-        fast: Fast,
+        self, names: Sequence[str], costs: Costs, machine: Machine, tally: Tally, fast: Fast
     ) -> None:
         self._names = names
         self._machine = machine

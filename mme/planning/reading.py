@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, BinaryIO
 
+    from numpy.typing import NDArray
+
     from mme.planning.costs import Costs
 
     Told = tuple[float, Observed]
@@ -47,7 +49,7 @@ TOOK = {"model_ms": 1e-3, "service_ms": 1e-3, "model_s": 1.0, "service_s": 1.0}
 """Columns of how long a request was computed -> what makes seconds of them."""
 PARTS_MS = ("total_ms", "fetch_ms", "queue_ms", "load_ms")
 """Columns of where its time went otherwise, in the order of Observed."""
-OUTCOMES = ("", "warm", "cold", "first")
+OUTCOMES = ("warm", "cold", "first")
 DELIMITERS = ",;\t"
 PEEKED_LINES = 50
 TOLD_EVERY = 100_000
@@ -119,8 +121,11 @@ class _Gathered:
         )
 
 
-def _filled(took_s: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
-    """With the middle one where a request's is not known, as of one that was refused."""
+def _filled(took_s: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """With the middle one where a request's is not known, as of one that was refused.
+
+    None: no request's is.
+    """
     is_known = np.isfinite(took_s)
     if not is_known.any():
         return None
@@ -237,7 +242,7 @@ def _of_object(content: Any) -> Told | None:
         raise ValueError("no object")  # noqa: TRY004 - what json raises, too
     said: Mapping[str, Any] = {key.lower(): value for key, value in content.items()}
     is_logged = "logger" in said
-    if is_logged and (said.get("outcome") not in OUTCOMES[1:] or "total_ms" not in said):
+    if is_logged and (said.get("outcome") not in OUTCOMES or "total_ms" not in said):
         return None
     model = next((said[each] for each in MODELS if said.get(each)), None)
     at = next((said[each] for each in TIMES if each in said), None)

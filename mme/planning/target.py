@@ -23,6 +23,7 @@ FIGURES: Mapping[str, Callable[[Outcome], float]] = {
 }
 ROUNDING = 1e-9
 TIMES = ("p50", "p99", "mean")
+SHARE = "a share, as 0.95 or 95%"
 SCALES = {"ms": 1e-3, "s": 1.0, "us": 1e-6, "%": 1e-2, "": 1.0}
 BOUND = re.compile(r"\s*([a-z0-9]+)\s*(>=|<=)\s*(\d+(?:\.\d+)?|\.\d+)\s*(ms|us|s|%|)\s*")
 
@@ -73,8 +74,9 @@ def _bound(text: str) -> Bound:
             " as hit>=0.99 or p99<=200ms"
         )
     figure, sign, number, unit = found.groups()
-    if (unit in ("ms", "us", "s")) != (figure in TIMES):
+    value, is_time = float(number) * SCALES[unit], figure in TIMES
+    if (unit in ("ms", "us", "s")) != is_time or (value > 1 and not is_time):
         raise TargetError(
-            f"{text.strip()!r}: {figure} is {'a time, as 200ms' if figure in TIMES else 'a share'}"
+            f"{text.strip()!r}: {figure} is {'a time, as 200ms' if is_time else SHARE}"
         )
-    return Bound(figure, sign == ">=", float(number) * SCALES[unit])
+    return Bound(figure, sign == ">=", value)

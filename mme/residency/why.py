@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mme.residency.history import TargetHistory
     from mme.residency.views import ModelView
 
-MIB = 1024 * 1024
+KIB = 1024
 STATES = {
     State.IN_STORE: "{} is in the store and nothing of it is here",
     State.DOWNLOADING: "{} is on its way to this disk, or is being checked there",
@@ -63,7 +63,8 @@ def _nothing_happened(state: State, *, was_loaded: bool) -> list[str]:
 
 
 def _use(view: ModelView) -> str:
-    taken = f", {view.own_bytes / MIB:.1f} MiB" if view.own_bytes else ""
+    kib = (view.own_bytes or 0) // KIB
+    taken = f", {kib / KIB:.1f} MiB" if kib >= KIB else f", {kib} KiB" if kib else ""
     loaded = f" since {_time(view.loaded_at)}" if view.loaded_at is not None else ""
     return f"{loaded} in {view.workers} of the workers{taken}"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mme.core.command_options import check_local
 from mme.core.errors import EndpointError
 from mme.core.log import configure_logging
 from mme.core.settings import OUTPUT
@@ -57,6 +58,7 @@ def ensemble(
     ] = None,
 ) -> int:  # fmt: skip
     """Put models and the graph that asks them into one artifact."""
+    check_local(output, "--output")
     configure_logging("WARNING")
     try:
         archive = make_ensemble(folder, _named(members or ()), output or OUTPUT)

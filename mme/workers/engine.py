@@ -85,9 +85,7 @@ class Workers:
         self._is_foreign = settings.is_foreign_handler
         self._is_shared = settings.isolation == "shared" and not self._is_foreign
         cores = os.cpu_count() or 1
-        fewest, most = pool_size(settings.pool_min, settings.pool_max, cores)
-        if not self._is_shared:
-            fewest = most = 0
+        pool = pool_size(settings.pool_min, settings.pool_max, cores) if self._is_shared else (0, 0)
         self._background = BackgroundTasks()
         together = settings.batch_requests if settings.invoke == "door" else 1
         self._usages = UsageBook(most_together=together)
@@ -100,7 +98,7 @@ class Workers:
         self._rest: Rest | None = None
         self._dispatch: Dispatch[Request] = Dispatch(
             clock=clock,
-            heavy_workers=max(1, fewest // 2),
+            heavy_workers=max(1, pool[0] // 2),
             looks_ahead=settings.invoke == "door",
         )
         self._notes = Notes(events or Events(), self._usages, self._dispatch, clock=clock)
@@ -117,7 +115,7 @@ class Workers:
         self._groups = Groups(
             self._dispatch, self._live, starter,
             template=template, book=book, background=self._background,
-            clock=clock, pool_dir=pool_dir, pool=(fewest, most),
+            clock=clock, pool_dir=pool_dir, pool=pool,
             own_most=settings.workers_per_model or cores,
         )  # fmt: skip
         self._own = OwnModels(

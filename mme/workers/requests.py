@@ -121,22 +121,8 @@ def request_to(
 
     Raises InvalidRequest, CodeNotAllowed: a worker hears from here alone that it may run code.
     """
-    if artifact.findings.is_code:
-        if not may_run_code(artifact.target, settings.allow_code):
-            raise CodeNotAllowed(artifact.target)
-        headers = {**headers, ALLOW_CODE: "1"}
     timeout_s = settings.invoke_timeout_s if terms.timeout_s is None else terms.timeout_s
-    question = Question(
-        "" if settings.is_foreign_handler else artifact.name,
-        str(artifact.model_dir),
-        str(artifact.scratch_dir),
-        headers,
-        body,
-        answer_limit(settings, terms),
-        in_parts=terms.parts is not None and settings.invoke == "door",
-        target=artifact.target,
-        request_id=terms.request_id,
-    )
+    question = _question(artifact, headers, body, terms, settings)
     try:
         start = beginning(question)
     except DoorError as error:
@@ -155,6 +141,26 @@ def request_to(
         pipeline=pipeline,
         parts=terms.parts,
         batch=None if terms.parts is not None or LOAD_ONLY in headers else batch,
+    )
+
+
+def _question(
+    artifact: Admitted, headers: Mapping[str, str], body: bytes, terms: Terms, settings: Settings
+) -> Question:
+    if artifact.findings.is_code:
+        if not may_run_code(artifact.target, settings.allow_code):
+            raise CodeNotAllowed(artifact.target)
+        headers = {**headers, ALLOW_CODE: "1"}
+    return Question(
+        "" if settings.is_foreign_handler else artifact.name,
+        str(artifact.model_dir),
+        str(artifact.scratch_dir),
+        headers,
+        body,
+        answer_limit(settings, terms),
+        in_parts=terms.parts is not None and settings.invoke == "door",
+        target=artifact.target,
+        request_id=terms.request_id,
     )
 
 

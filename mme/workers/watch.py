@@ -73,8 +73,7 @@ class Watch:
                 continue
             if now_s - began_s >= RECALL_S:
                 self._live.recall(live)
-            if self._is_to_end(live, request, now_s, began_s):
-                kill(live.started.pid)
+            self._end_if_due(live, request, now_s, began_s)
 
     def _fail(self, request: Request) -> None:
         target, waiting = request.artifact.target, self._dispatch.waiting(request.model)
@@ -84,8 +83,8 @@ class Watch:
             request.was_held_up = request.is_held_up
             request.answer.set_exception(ModelTimedOut(target, request.timeout_s))
 
-    def _is_to_end(self, live: LiveWorker, request: Request, now_s: float, began_s: float) -> bool:
-        """Whether a worker's end is due; if so its log line is out and what follows is settled."""
+    def _end_if_due(self, live: LiveWorker, request: Request, now_s: float, began_s: float) -> None:
+        """End a worker that does not do with a request what it should."""
         name, pid, target = live.started.name, live.started.pid, request.artifact.target
         runs_s = now_s - began_s
         if runs_s >= TAKEN_S and (self._is_unread(live, now_s) or _is_stopped(pid)):
@@ -107,8 +106,8 @@ class Watch:
             log.info("nobody reads what worker %s (pid %d) sends: it is ended", name, pid)
             live.is_condemned = True
         else:
-            return False
-        return True
+            return
+        kill(pid)
 
     def _is_unread(self, live: LiveWorker, now_s: float) -> bool:
         # Where it has been sent two, the second may well lie unread.

@@ -10,7 +10,7 @@ import numpy as np
 import requests
 
 from benchmarks.paced import drive_at
-from benchmarks.workload import exchanges, fill_store
+from benchmarks.workload import exchanges, fill_store, zipf
 from mme.core.artifact import SAMPLE_REQUEST
 from mme.planning.machine import Machine
 from mme.planning.probing import probed
@@ -27,19 +27,16 @@ WITHIN = 0.15
 
 def test_a_replayed_trace_has_the_hit_ratio_that_the_endpoint_had(tmp_path: Path) -> None:
     models = fill_store(tmp_path / "store", MODELS, ("Search",))
-    random = np.random.default_rng(7)
-    share = 1 / np.arange(1, MODELS + 1)
-    order = random.choice(MODELS, size=REQUESTS, p=share / share.sum())
-    at_s = np.cumsum(random.exponential(1 / RATE, REQUESTS)).tolist()
+    at_s = np.cumsum(np.random.default_rng(7).exponential(1 / RATE, REQUESTS)).tolist()
     settings = {
         "MME_RESIDENT_MODELS": str(RESIDENT),
         "MME_POOL_MIN": "2", "MME_POOL_MAX": "2", "MME_READY_TIMEOUT_S": "120",
     }  # fmt: skip
     with running_endpoint(str(tmp_path / "store"), tmp_path, settings) as endpoint:
-        each = [exchanges(endpoint.url, model)[0] for model in models]
+        each = {model: exchanges(endpoint.url, model)[0] for model in models}
         # All of them are on the disk first: how long they take to come in is another question.
-        drive_at(endpoint.url, each, [0.0] * MODELS)
-        drive_at(endpoint.url, [each[number] for number in order], at_s)
+        drive_at(endpoint.url, [*each.values()], [0.0] * MODELS)
+        drive_at(endpoint.url, [each[model] for model in zipf(models, 7, REQUESTS)], at_s)
         said = requests.get(f"{endpoint.url}/trace?last={REQUESTS}", timeout=60).content
     found = read_trace(io.BufferedReader(io.BytesIO(said)), "/trace")
     assert len(found.trace.at_s) == REQUESTS

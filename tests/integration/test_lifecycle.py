@@ -69,7 +69,7 @@ def test_a_stopped_endpoint_leaves_no_process_socket_or_file(store_dir, tmp_path
         assert processes_with(str(endpoint.run_dir_parent)) == []
         assert list(endpoint.run_dir_parent.iterdir()) == []
         left = {path.name for path in (tmp_path / "cache").iterdir()}
-        assert left == {"artifacts", "leaving", "index.db", "lock"}
+        assert left == {"artifacts", "leaving", "index.db", "lock", "store"}
         assert list((tmp_path / "cache" / "leaving").iterdir()) == []
         with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
             pass

@@ -24,6 +24,38 @@ async def test_what_was_being_fetched_at_the_end_is_removed(root):
         assert aside(root) == []
 
 
+@pytest.mark.parametrize("before", ["s3://ours/", ""], ids=["the same store", "nobody knows"])
+async def test_what_came_from_this_store_stays(root, before):
+    with opened(root, store_uri=before):
+        (entry,) = put_artifacts(root, 1)
+    with opened(root, store_uri="s3://ours/") as cache:
+        assert cache.lookup(entry.artifact.name) == entry.artifact
+        assert (root / "store").read_bytes() == b"s3://ours/"
+
+
+async def test_what_came_from_another_store_goes_for_its_names_are_others_there(
+    root, shelf, caplog
+):
+    name, ref = shelf.put()
+    with opened(root, store_uri="s3://theirs/") as cache:
+        await cache.fetch(name, ref, shelf.store, admit)
+    with opened(root, store_uri="s3://ours/") as cache:
+        assert (cache.lookup(name), cache.page("", 9)) == (None, [])
+        assert "came from the store 's3://theirs/'" in caplog.text
+        await upkept(cache)
+        assert [inside(root / folder) for folder in ("artifacts", "leaving")] == [[], []]
+        assert (await cache.fetch(name, ref, shelf.store, admit)).model_dir.is_dir()
+    with opened(root, store_uri="s3://ours/") as cache:
+        assert cache.latest("a.tar.gz") is not None
+
+
+async def test_what_lies_where_the_store_is_noted_is_set_aside(root):
+    (root / "store").mkdir(parents=True)
+    with opened(root, store_uri="s3://ours/"):
+        assert (root / "store").read_bytes() == b"s3://ours/"
+        assert len(aside(root)) == 1
+
+
 async def test_a_folder_the_index_does_not_know_is_found(root):
     with opened(root):
         pass

@@ -182,6 +182,12 @@ def test_who_follows_events_gets_a_line_for_each_from_the_last_one_on(mme):
     assert came[2].headers["Last-Event-ID"] == "6"
 
 
+def test_a_file_of_data_that_is_not_there_is_named(mme, tmp_path):
+    code, _, said, came = invoked(mme, "a", "--data", f"@{tmp_path}/no.csv")
+    assert (code, came) == (2, None)
+    assert said == f"mme: --data: {tmp_path}/no.csv: No such file or directory\n"
+
+
 def invoked(mme, *arguments, answer=None):
     answer = answer or Canned(b'["0.9"]', 200, {"Content-Type": "application/json"})
     code, printed, said, came = mme({("POST", "/invocations"): answer}, "invoke", *arguments)

@@ -32,6 +32,21 @@ def configure(*options):
     return main(["configure", "--endpoint", "http://127.0.0.1:9", *options])
 
 
+def test_the_endpoint_is_that_of_the_settings_if_none_is_named(config, monkeypatch):
+    monkeypatch.setenv("MME_PORT", "9")
+    assert main(["configure"]) == 0
+    assert client("sagemaker-runtime").meta.endpoint_url == "http://127.0.0.1:9"
+
+
+def test_a_unix_socket_is_nothing_that_programs_of_aws_can_ask(config, monkeypatch, capsys):
+    monkeypatch.setenv("MME_SOCKET", "/run/mme.sock")
+    with pytest.raises(SystemExit) as ended:
+        main(["configure"])
+    assert ended.value.code == 2
+    assert "'unix:///run/mme.sock' is no http:// or https:// address" in capsys.readouterr().err
+    assert not config.exists()
+
+
 def client(service, profile="mme"):
     return botocore.session.Session(profile=profile).create_client(service)
 

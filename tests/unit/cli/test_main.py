@@ -127,6 +127,20 @@ def test_who_stops_reading_is_told_nothing():
     assert ended.stderr == ""
 
 
+def test_a_profile_is_written_also_for_one_who_stops_reading(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    config = tmp_path / "config"
+    environ = {**os.environ, "AWS_CONFIG_FILE": str(config), "PYTHONUNBUFFERED": "1"}
+    ended = subprocess.run(
+        [*PROGRAM, "configure", "--endpoint", "http://127.0.0.1:9"],
+        cwd=PROJECT, env=environ, stdout=writing, stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+    assert "[profile mme]" in config.read_text()
+
+
 def test_ctrl_c_is_said_with_code_130():
     answers = {("GET", "/events"): Canned({"events": [], "last_id": 1})}
     with (

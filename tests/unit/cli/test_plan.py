@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 
 import pytest
 
@@ -92,6 +93,26 @@ def test_the_page_and_the_picture_are_written(tmp_path, capsys):
     assert page.count("<svg") == 6
     assert "://" not in page  # it needs no other file
     assert (folder / "plan.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_what_draws_pictures_the_plan_is_told_and_written_all_the_same(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)  # as where it is not installed
+    assert plan("--zipf", "models=20,requests=200", *ROOM, "--output", tmp_path) == 0
+    printed, said = capsys.readouterr()
+    assert "200 requests for" in printed
+    assert "plan.png is lacking: it needs mme[plan], `pip install 'mme[plan]'`" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.html", "plan.json"]
+
+
+def test_an_address_is_no_place_to_write_to(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        plan("--zipf", "models=20,requests=200", "--output", "s3://bucket/plans/")
+    assert ended.value.code == 2
+    assert "--output: only places on this machine are written to" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,8 @@ def test_a_target_is_met_if_all_its_bounds_hold_and_no_request_is_refused(text, 
         ("hit>=99ms", "'hit>=99ms': hit is a share"),
         ("", "'': write FIGURE>=NUMBER or <="),
         ("hit>=0.9,", "'': write FIGURE>=NUMBER or <="),
+        ("hit>=95", "'hit>=95': hit is a share, as 0.95 or 95%"),
+        ("cold<=101%", "'cold<=101%': cold is a share, as 0.95 or 95%"),
     ],
 )
 def test_an_error_says_what_a_target_may_be(text, said):

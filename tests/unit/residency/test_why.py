@@ -44,6 +44,11 @@ def test_a_model_that_went_with_its_worker_is_not_said_to_be_asked_for_by_nobody
     assert "those that had it have ended" in said
 
 
+def test_what_a_small_model_takes_is_not_rounded_to_nothing():
+    said = sentence(ModelView("a", State.READY, workers=1, own_bytes=32 << 10), None)
+    assert "in 1 of the workers, 32 KiB" in said
+
+
 def test_a_good_version_forgives_what_failed_before_it():
     happened = after(
         ("load_failed", "bad", {}), ("update_failed", "worse", {}), ("updated", "good", {})

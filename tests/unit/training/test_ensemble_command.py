@@ -153,3 +153,12 @@ def test_a_folder_that_is_no_ensemble_is_refused(capsys, tmp_path):
     unpack(PROJECT / "artifacts" / "DocSim.tar.gz", tmp_path / "DocSim")
     assert "of the family DocSim, no ensemble" in said_of(capsys, tmp_path / "DocSim")
     assert "no model: wanted" in said_of(capsys, tmp_path / "DocSim" / "..")
+
+
+def test_an_address_is_no_place_to_write_to(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["ensemble", str(SAMPLE), *options(), "--output", "s3://bucket/models/"])
+    assert ended.value.code == 2
+    assert "--output: only places on this machine are written to" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
