@@ -9,7 +9,9 @@ data). Which question comes next is for `dispatch.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
+import os
 import struct
 import termios
 from typing import TYPE_CHECKING
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 HIGH_WATER_BYTES = 1 << 30
 """The transport takes a whole frame: there is one at a time, and its size is bounded before."""
 CONNECT_TIMEOUT_S = 5.0
+REST_BYTES = 1 << 18
 FIRST_ERROR = 400
 
 
@@ -117,8 +120,10 @@ class Door(asyncio.Protocol):
                 self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell how it ended."""
+        """Tell how it ended, after what it had answered before that."""
         self._transport = None
+        if isinstance(exc, BrokenPipeError):
+            self._take_rest()
         if not self.hello.done():
             self.hello.set_exception(ConnectionError("the worker ended before it said hello"))
             self.hello.exception()  # seen: nobody may wait for it any more
@@ -130,6 +135,13 @@ class Door(asyncio.Protocol):
             # Its end has been seen, and is told in the loop's next turn: nothing is sent any more.
             self._is_late = self._is_late or self._transport.is_closing()
             self._transport.writelines(pieces)
+
+    def _take_rest(self) -> None:
+        """Take in what had come when something could not be sent: asyncio reads no more then."""
+        assert self._socket is not None  # noqa: S101 - for the type checker
+        with contextlib.suppress(OSError):  # the worker left bytes unread
+            while data := os.read(self._socket.fileno(), REST_BYTES):
+                self.data_received(data)
 
     def _next(self) -> Message | None:
         received = self._received

@@ -103,6 +103,23 @@ async def test_what_is_sent_in_the_moment_the_end_is_seen_was_not_read(tmp_path)
         assert not await ear.had_read()
 
 
+async def test_what_was_answered_before_the_end_is_heard_though_nothing_can_be_sent(tmp_path):
+    writers: asyncio.Queue = asyncio.Queue()
+    server = await asyncio.start_unix_server(lambda _, w: writers.put_nowait(w), tmp_path / "w1")
+    async with server:
+        opening = asyncio.create_task(open_door(tmp_path / "w1"))
+        writer = await writers.get()
+        writer.write(encode(Hello(1, 1)))
+        ear = Ear(await opening)
+        ear.door.pause()
+        writer.write(encode(Answer(200, {}, BIG[:100_000])))
+        writer.close()
+        await writer.wait_closed()
+        ear.door.send(Question("m", "", "", {}, b""))
+        assert not await ear.had_read()
+        assert ear.heard.get_nowait().body == BIG[:100_000]
+
+
 async def test_what_lies_unread_is_seen(worker, ear):
     await ear.ask()
     await until(lambda: not ear.door.has_unread())
