@@ -6,13 +6,17 @@ import json
 import os
 import signal
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mme.core.door import Answer, Hello, Question
 from mme.prefork.launcher import SEPARATOR
+from tests.support.processes import is_running
 from tests.support.template import READY_S, running_template, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HANDLER = """
 import os, time
@@ -45,14 +49,6 @@ def worker(template, request):
     return made
 
 
-def state_is_gone(pid: int) -> bool:
-    """Whether a process is gone, or only waits to be collected."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
 def sign(template, worker) -> Path:
     return template.signs / f"{worker.name}.forked"
 
@@ -81,7 +77,7 @@ def test_when_the_gateway_hangs_up_worker_and_launcher_end(template, worker):
     door, hello = worker.door()
     door.connection.close()
     assert worker.launcher.wait(10) == 1
-    until(lambda: state_is_gone(hello.pid), "the worker's end")
+    until(lambda: not is_running(hello.pid), "the worker's end")
     until(lambda: not sign(template, worker).exists(), "no sign of it")
 
 
@@ -96,7 +92,7 @@ def test_when_the_model_server_hangs_up_worker_and_launcher_end(template, worker
 def test_when_the_launcher_is_killed_the_worker_is(template, worker):
     pid = pid_of(template, worker)
     worker.launcher.kill()
-    until(lambda: state_is_gone(pid), "the worker's end")
+    until(lambda: not is_running(pid), "the worker's end")
 
 
 def test_of_a_worker_that_is_killed_only_a_sign_of_its_end_stays(template, worker):
