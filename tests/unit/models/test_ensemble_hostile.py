@@ -53,12 +53,12 @@ def made(tmp_path):
 
 
 def refusal(model, body) -> ServingError:
-    """Its error, which came soon: all that is asked for would be minutes of computing."""
+    """Its error, which came soon."""
     request = Request(JSON, None, json.dumps(body).encode(), headers={MAY_ASK: "1"})
-    began_s = time.thread_time()
+    began_s = time.process_time()
     with pytest.raises(ServingError) as caught:
         model.predict(request)
-    assert time.thread_time() - began_s < 30
+    assert time.process_time() - began_s < 10
     return caught.value
 
 
@@ -79,7 +79,7 @@ MANY = ["$text"] * 900
     ids=["request", "lists", "target", "text", "separator", "value"],
 )
 def test_a_step_that_repeats_what_it_takes_ends_at_the_bound(made, step):
-    inputs = {"text": {"type": "any"}, "lists": {"type": "any", "default": [[1] * 500] * 300}}
+    inputs = {"text": {"type": "any"}, "lists": {"type": "any", "default": [[10**12] * 500] * 100}}
     taken = {"value": ["$text", "$lists"]}
     model = made(
         {"taken": taken, "answer": step},
