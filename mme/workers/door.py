@@ -57,6 +57,11 @@ class Door(asyncio.Protocol):
         """Whether the worker is there still."""
         return self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is sent any more: what came before the end is told, then the end."""
+        return self._transport is None
+
     def send(self, message: Message) -> None:
         """Send one message. Raises DoorError for one that cannot be put into a frame."""
         self._write(encode(message))

@@ -162,7 +162,7 @@ class LiveWorkers:
             self._tell_if_notable(each.worker, request)
             if live.request is None:
                 live.request, live.others = request, deque(each.others)
-            else:
+            elif not live.started.door.has_ended:  # else it comes back when that is told
                 live.next = request
             self._note_sent(live, [request, *each.others])
             if self._through_mms:

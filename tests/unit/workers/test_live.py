@@ -24,6 +24,7 @@ class FakeDoor:
 
     def __init__(self, *, is_open: bool = True) -> None:
         self.is_open = is_open
+        self.has_ended = False
         self.sent: list[int] = []
         """How many questions at once, each time."""
 
@@ -37,7 +38,8 @@ class FakeDoor:
 class Bench:
     def __init__(self) -> None:
         self.deaths: list[LiveWorker] = []
-        self.dispatch: Dispatch[Request] = Dispatch()
+        self.blamed: list[Request] = []
+        self.dispatch: Dispatch[Request] = Dispatch(looks_ahead=True)
         self.workers = LiveWorkers(
             self.dispatch,
             BackgroundTasks(),
@@ -45,7 +47,7 @@ class Bench:
             on_answered=lambda *_: None,
             clock=time.monotonic,
             on_death=lambda live, _: self.deaths.append(live),
-            on_blame=lambda _: None,
+            on_blame=self.blamed.append,
         )
 
     def join(self, name: str, *, is_open: bool = True) -> tuple[LiveWorker, FakeDoor]:
@@ -82,3 +84,24 @@ async def test_what_a_worker_gets_after_one_put_last_that_it_answers_all_comes_t
     for _ in others:
         another.on_answer(Answer(200, {}, b""))
     assert all(request.is_over for request in others)
+
+
+async def test_what_could_not_be_sent_is_not_what_ended_a_worker_that_answered_before():
+    bench = Bench()
+    live, door = bench.join("w1")
+    taught, first, unsent, waiting = (request_until(0.0, "m") for _ in range(4))
+    bench.workers.submit(taught)
+    door.on_answer(Answer(200, {}, b""))
+    for request in (first, unsent, waiting):
+        bench.workers.submit(request)
+    assert live.next is unsent
+    door.has_ended = True
+    door.on_answer(Answer(200, {}, b""))
+    assert first.is_over
+    door.on_end(False)
+    _, another = bench.join("w2")
+    for _ in (unsent, waiting):
+        another.on_answer(Answer(200, {}, b""))
+    assert unsent.is_over
+    assert waiting.is_over
+    assert bench.blamed == []
