@@ -107,8 +107,7 @@ def plan(
         typer.Option(metavar="N", help="requests to compare memories and instances by", min=1),
     ] = MOST_COMPARED,
     output: Annotated[
-        Path | None,
-        option("--output", "DIR", "write plan.json, plan.html and plan.png there"),
+        Path | None, option("--output", "DIR", "write plan.json, plan.html and plan.png there")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
     token: TokenOption = None,

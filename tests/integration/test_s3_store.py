@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.support.endpoint import PROJECT, running_endpoint
-from tests.support.s3 import running_s3
+from tests.support.endpoint import PROJECT, free_port, running_endpoint
+from tests.support.s3 import S3Server, running_s3
 
 SIMILARITY = "DocSim.tar.gz"
 
@@ -96,3 +96,13 @@ def test_while_the_store_is_down_models_on_disk_still_load(tmp_path):
         runtime = endpoint.client()
         with pytest.raises(runtime.exceptions.InternalDependencyException, match=r"other\.tar\.gz"):
             ask(endpoint, "other.tar.gz")
+
+
+def test_while_the_store_is_down_nothing_answers_that_came_from_another(tmp_path):
+    with running_endpoint(str(PROJECT / "artifacts"), tmp_path) as endpoint:
+        ask(endpoint, SIMILARITY)
+    environment = settings_for(S3Server(f"http://127.0.0.1:{free_port()}"))
+    with running_endpoint("s3://models", tmp_path, environment) as endpoint:
+        runtime = endpoint.client()
+        with pytest.raises(runtime.exceptions.InternalDependencyException, match="DocSim"):
+            ask(endpoint, SIMILARITY)
